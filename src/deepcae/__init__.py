@@ -1,0 +1,1 @@
+"""deepcae: deep convolutional auto-encoders from Caffe text files, on PyTorch."""

@@ -1,0 +1,66 @@
+"""What goes wrong, said to the author of a file or the caller of a function: where, what was given, what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """A spot in a file that a person can open: `net.prototxt:41:3` (lines and columns count from 1)."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One complaint: a sentence, and the place it speaks of."""
+
+    message: str
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+
+class DeepcaeError(Exception):
+    """Anything that deepcae refuses or reports; its text is one line per problem."""
+
+
+class SpecError(DeepcaeError):
+    """A network or solver text that cannot be used; carries *all* problems of the file, in file order."""
+
+    def __init__(self, problems: Iterable[Problem] | Problem | str) -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class LayerError(DeepcaeError):
+    """A layer refuses its settings or its bottoms. Says what is wrong; who catches it (the plan) adds where.
+
+    `at` names the field of the layer's message that is to blame (`"convolution_param.kernel_size"`, `"bottom.1"`).
+    """
+
+    def __init__(self, message: str, at: str = "") -> None:
+        super().__init__(message)
+        self.at = at
+
+
+class DataError(DeepcaeError):
+    """A data file or array that is missing, damaged, or not of the shape or range asked for."""
+
+
+class SnapshotError(DeepcaeError):
+    """A weights or state file that is missing, damaged, of the wrong kind, or made for another network."""
+
+
+class TrainingError(DeepcaeError):
+    """A run that failed: a value that is not finite, a loss that is stuck. Names iteration, layer and blob."""

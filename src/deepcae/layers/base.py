@@ -1,0 +1,107 @@
+"""What every layer is: a shape rule, a list of learned blobs, and a pure function of its bottoms and parameters.
+
+A layer knows nothing of names, files, loss weights or other layers; it says *what* it computes, the net joins it. Its
+gradient is autograd's, taken by the net over the whole graph (training) or over this layer alone (Caffe's data/diff
+view): the same `forward` serves both. Where Caffe's own gradient is not the derivative, the layer uses a
+`torch.autograd.Function`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..errors import LayerError
+from ..proto.schema import FillerParameter
+
+if TYPE_CHECKING:
+    import torch
+
+Shape = tuple[int, ...]
+Arity = tuple[int, int | None]  # least and greatest number of blobs; None: any number
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A blob that a layer learns: its shape and the filler it starts from (default: constant 0, as in Caffe)."""
+
+    shape: Shape
+    filler: Any = field(default_factory=FillerParameter)
+    frozen: bool = False  # True: statistics that no solver moves (BatchNorm's sums): lr_mult is always 0
+
+
+@dataclass
+class Context:
+    """What a forward pass may know beside its bottoms and parameters."""
+
+    generator: torch.Generator | None = None  # source of all randomness in the pass (Dropout, ...)
+    updates: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+    """(parameter, its new value) pairs that the net writes after the pass: BatchNorm's running sums."""
+
+
+class Layer(ABC):
+    """One Caffe layer type. Subclasses set `type` (Caffe's name), which also registers them."""
+
+    type: ClassVar[str] = ""
+    bottoms: ClassVar[Arity] = (1, 1)
+    tops: ClassVar[Arity] = (1, 1)
+    is_loss: ClassVar[bool] = False  # the first top has loss weight 1 unless the text says otherwise, and may be omitted
+    is_source: ClassVar[bool] = False  # makes blobs from a file or array: its tops are the net's inputs, fed from outside
+    in_place: ClassVar[bool] = False  # may write over its bottom (top name = bottom name)
+    no_gradient: ClassVar[frozenset[int]] = frozenset()  # bottoms that never receive a gradient: labels, masks, sizes
+    differentiable: ClassVar[bool] = True  # False: a backward pass through it is an error (Accuracy, ArgMax, ...)
+
+    registry: ClassVar[dict[str, type[Layer]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "type" in cls.__dict__:
+            Layer.registry[cls.type] = cls
+
+    def __init__(self, param: Any, phase: int) -> None:
+        """`param`: the LayerParameter; `phase`: TRAIN (0) or TEST (1). Raises LayerError for settings wrong by themselves."""
+        self.param = param
+        self.phase = phase
+
+    def learned(self, bottoms: Sequence[Shape]) -> list[Learned]:
+        """The blobs it learns, in file order (weights, then bias), for bottoms of these shapes."""
+        return []
+
+    @abstractmethod
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        """The tops' shapes for bottoms of these shapes. Raises LayerError for bottoms that do not fit."""
+
+    @abstractmethod
+    def forward(
+        self, bottoms: Sequence[torch.Tensor], params: Sequence[torch.Tensor], context: Context
+    ) -> Sequence[torch.Tensor]:
+        """The tops. Must not change `bottoms` or `params`; must be differentiable by autograd where the layer is."""
+
+    @property
+    def num_tops(self) -> int:
+        """How many tops the text names (a loss without one gets an anonymous top)."""
+        return max(len(self.param.top), 1 if self.is_loss else 0)
+
+
+def count(shape: Shape, start: int = 0, stop: int | None = None) -> int:
+    """Number of elements in axes `start` to `stop` (exclusive): Caffe's Blob::count."""
+    product = 1
+    for dim in shape[start:stop]:
+        product *= dim
+    return product
+
+
+def canonical_axis(axis: int, shape: Shape, at: str = "") -> int:
+    """A non-negative axis index; negative ones count from the end. LayerError outside [-rank, rank)."""
+    if not -len(shape) <= axis < len(shape):
+        raise LayerError(f"axis {axis} is outside a blob of {len(shape)} axes {list(shape)}", at)
+    return axis % len(shape)
+
+
+def require_axes(shape: Shape, least: int, most: int | None, what: str = "its bottom") -> None:
+    """LayerError unless `shape` has between `least` and `most` axes."""
+    if len(shape) < least or (most is not None and len(shape) > most):
+        wanted = f"{least}" if most == least else f"at least {least}" if most is None else f"{least} to {most}"
+        raise LayerError(f"{what} must have {wanted} axes, but its shape is {list(shape)}", "bottom")

@@ -1,0 +1,33 @@
+"""Where the reference data lies: beside the checkout where it exists, else the small selection in tests/golden."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def _shared() -> Path | None:
+    data = os.environ.get("DEEPCAE_DATA")
+    candidates = [Path(data).parent] if data else []
+    candidates.append(Path(__file__).resolve().parents[2] / "shared")
+    return next((path for path in candidates if (path / "caffe_reference").is_dir()), None)
+
+
+def reference_dir(*parts: str) -> Path:
+    """`reference_dir("layers")`: Caffe's cases of one family, all that can be had here."""
+    shared = _shared()
+    return (shared / "caffe_reference" if shared else GOLDEN).joinpath(*parts)
+
+
+def cases(family: str, pattern: str = "*.npz") -> list[Path]:
+    """The case files of a family, in name order."""
+    return sorted(reference_dir(family).glob(pattern))
+
+
+def mnist_dir() -> Path | None:
+    """The folder with MNIST's four IDX files, or None."""
+    shared = _shared()
+    folder = shared / "data" / "mnist" if shared else None
+    return folder if folder and folder.is_dir() else None

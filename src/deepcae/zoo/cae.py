@@ -1,0 +1,78 @@
+"""The convolutional auto-encoders of the paper (Fig. 3, Tables II and III): Model 1 and Model 2."""
+
+from __future__ import annotations
+
+from .streams import Passes
+from .text import block, gaussian, hdf5_data, layer, net
+
+MAPS = {"cae1": (4, 2, 125), "cae2": (8, 4, 250)}  # feature maps of conv1 and conv2, neurons of ip1encode
+SPARSE = 25
+CONSTANT = 'bias_filler { type: "constant" }'
+XAVIER = 'weight_filler { type: "xavier" }'
+
+
+def net_text(name: str, dims: int, train_list: str, test_list: str, batch: int, test: Passes) -> str:
+    """CAE Model 1 or 2 with `dims` code neurons. Every activation is a blob of its own: all 15 can be looked at."""
+    first, second, hidden = MAPS[name]
+    header = f"""
+Deep convolutional auto-encoder, Model {name[-1]}, {dims} code neurons: Fig. 3 and Table II of
+"Creation of a Deep Convolutional Auto-Encoder in Caffe" (arXiv:1512.01596).
+784-(9x9x{first})-(9x9x{second})-{hidden}-{dims}-{hidden}-(12x12x{second})-(17x17x{first})-784
+
+    encode: data -> conv1 -> conv2 -> ip1encode -> ip2encode (the code)
+    decode: ip1decode -> deconv2 -> deconv1 -> deconv1neur -> deconv1neursig (the restored image)
+"""
+    return net(name, header, [
+        hdf5_data("data", ["data"], train_list, batch, "phase: TRAIN", note="(N, 1, 28, 28), grey levels in 0..1"),
+        hdf5_data("data", ["data"], test_list, test.batch, "phase: TEST"),
+        *_convolution("Convolution", "conv1", "data", first, 9, f"(N, {first}, 20, 20)"),
+        *_convolution("Convolution", "conv2", "conv1sig", second, 9, f"(N, {second}, 12, 12)"),
+        _inner_product("ip1encode", "conv2sig", hidden), _sigmoid("ip1encode"),
+        _inner_product("ip2encode", "ip1encodesig", dims, "The code: linear, no activation."),
+        _inner_product("ip1decode", "ip2encode", hidden), _sigmoid("ip1decode"),
+        layer("reshape", "Reshape", ["ip1decodesig"], ["ip1decodesh"],
+              ["reshape_param { shape { dim: 0 dim: 0 dim: 1 dim: 1 } }"],
+              note=f"(N, {hidden}, 1, 1): each neuron becomes a feature map of one pixel"),
+        *_convolution("Deconvolution", "deconv2", "ip1decodesh", second, 12, f"(N, {second}, 12, 12)"),
+        *_convolution("Deconvolution", "deconv1", "deconv2sig", first, 17, f"(N, {first}, 28, 28)"),
+        *_convolution("Deconvolution", "deconv1neur", "deconv1sig", 1, 1, "(N, 1, 28, 28): all maps joined into one"),
+        layer("cross_entropy_loss", "SigmoidCrossEntropyLoss", ["deconv1neur", "data"], ["cross_entropy_loss"],
+              ["loss_weight: 1"], note="Sum over pixels, mean over images; reads the values before the sigmoid."),
+        layer("l2_error", "EuclideanLoss", ["deconv1neursig", "data"], ["l2_error"], ["loss_weight: 1"],
+              note="Half the squared distance per image."),
+    ])  # fmt: skip
+
+
+def _convolution(kind: str, name: str, bottom: str, num_output: int, kernel: int, shape: str) -> tuple[str, str]:
+    body = block("convolution_param", f"num_output: {num_output}", f"kernel_size: {kernel}", XAVIER, CONSTANT)
+    return layer(name, kind, [bottom], [name], body, note=shape), _sigmoid(name)
+
+
+def _inner_product(name: str, bottom: str, num_output: int, note: str = "") -> str:
+    body = block("inner_product_param", f"num_output: {num_output}", gaussian(num_output, SPARSE), CONSTANT)
+    return layer(name, "InnerProduct", [bottom], [name], body, note=note)
+
+
+def _sigmoid(name: str) -> str:
+    return layer(f"{name}sig", "Sigmoid", [name], [f"{name}sig"])
+
+
+def solver_text(name: str, test: Passes) -> str:
+    """Table V; momentum is absent there, and 0 reproduces the paper's losses."""
+    return f"""\
+# CAE Model {name[-1]}, trained as in Table V of the paper.
+net: "net.prototxt"
+type: "SGD"
+base_lr: 0.006
+lr_policy: "fixed"
+momentum: 0  # the paper names none, and 0 reproduces its losses
+weight_decay: 0.0005
+max_iter: 20000
+
+test_iter: {test.iterations}
+test_interval: 1000
+test_compute_loss: true
+display: 100
+snapshot: 5000
+snapshot_prefix: "{name}"
+"""

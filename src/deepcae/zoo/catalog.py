@@ -1,0 +1,140 @@
+"""The catalogue: every network by name, built for a number of code neurons and written as a folder of two texts."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ..errors import SpecError
+from . import cae, classic, siamese
+from .streams import MNIST_ROWS, Passes, named_from, passes, rows
+
+
+@dataclass(frozen=True)
+class ZooModel:
+    """A network and its solver as text."""
+
+    name: str
+    dims: int
+    net_text: str  # net.prototxt
+    solver_text: str  # solver.prototxt
+
+
+@dataclass(frozen=True)
+class _Streams:
+    """What a builder needs to know of the data: list files as the text names them, and batches."""
+
+    train_list: str
+    test_list: str
+    batch: int
+    train_test: Passes  # a test that sees the training set once
+    test: Passes
+
+
+@dataclass(frozen=True)
+class _Entry:
+    description: str
+    default_dims: int
+    default_batch: int
+    data_folder: str  # where the list files lie unless the caller says otherwise
+    dataset: str  # the dataset whose rows are counted
+    texts: Callable[[int, _Streams], tuple[str, str]]  # net and solver
+
+
+def _cae(name: str, dims: int, data: _Streams) -> tuple[str, str]:
+    net = cae.net_text(name, dims, data.train_list, data.test_list, data.batch, data.test)
+    return net, cae.solver_text(name, data.test)
+
+
+def _classic(name: str, dims: int, data: _Streams) -> tuple[str, str]:
+    net = classic.net_text(name, dims, data.train_list, data.test_list, data.batch, data.train_test, data.test)
+    return net, classic.solver_text(name, data.train_test, data.test)
+
+
+def _siamese(name: str, dims: int, data: _Streams) -> tuple[str, str]:
+    net = siamese.net_text(name, dims, data.train_list, data.test_list, data.batch, data.test)
+    return net, siamese.solver_text(name, data.test)
+
+
+_CATALOG = {
+    **{
+        name: _Entry(
+            f"classic auto-encoder 784-{'-'.join(map(str, hidden))}-N and back (paper, Table I)",
+            30, 100, "data/mnist", "data", partial(_classic, name),
+        )
+        for name, hidden in classic.HIDDEN.items()
+    },
+    **{
+        name: _Entry(
+            f"convolutional auto-encoder, Model {name[-1]}: {maps[0]} and {maps[1]} feature maps, {maps[2]} neurons, "
+            "N code neurons (paper, Table II)",
+            2, 100, "data/mnist", "data", partial(_cae, name),
+        )
+        for name, maps in cae.MAPS.items()
+    },
+    "siamese": _Entry(
+        "two LeNets with shared weights and a contrastive loss, N code neurons (paper, Fig. 2)",
+        2, 64, "data/pairs", siamese.DATASET, partial(_siamese, "siamese"),
+    ),
+}  # fmt: skip
+NAMES = tuple(_CATALOG)
+
+
+def names() -> tuple[str, ...]:
+    """All networks on offer, in the paper's order."""
+    return NAMES
+
+
+def describe(name: str) -> str:
+    """One line: what the network is."""
+    return _entry(name).description
+
+
+def build(
+    name: str,
+    dims: int | None = None,
+    train_list: str | Path | None = None,
+    test_list: str | Path | None = None,
+    *,
+    batch: int | None = None,
+    folder: str | Path | None = None,
+) -> ZooModel:
+    """The texts of network `name` with `dims` code neurons (default: 30 classic, 2 others).
+
+    `train_list`, `test_list`: the list files it reads, as seen from the working directory; where they exist, their rows
+    are counted so that a test sees each row once, else MNIST's are assumed. `folder`: where the texts will lie; they
+    then name list files near it relative to it, others absolutely. `batch`: training images per iteration.
+    """
+    entry = _entry(name)
+    dims = entry.default_dims if dims is None else dims
+    batch = entry.default_batch if batch is None else batch
+    for what, value in (("dims", dims), ("batch", batch)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise SpecError(f"{what} is {value!r}, but must be a whole number of at least 1")
+    lists = [str(train_list or f"{entry.data_folder}/train.txt"), str(test_list or f"{entry.data_folder}/test.txt")]
+    counts = [rows(path, entry.dataset) or default for path, default in zip(lists, MNIST_ROWS, strict=True)]
+    in_text = [named_from(path, Path(folder) if folder is not None else None) for path in lists]
+    streams = _Streams(in_text[0], in_text[1], batch, passes(counts[0]), passes(counts[1]))
+    net, solver = entry.texts(dims, streams)
+    return ZooModel(name, dims, net, solver)
+
+
+def write(model: ZooModel, folder: str | Path) -> tuple[Path, Path]:
+    """Writes `net.prototxt` and `solver.prototxt` into `folder` (made if missing); their paths."""
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    net, solver = target / "net.prototxt", target / "solver.prototxt"
+    net.write_text(model.net_text, encoding="utf-8")
+    solver.write_text(model.solver_text, encoding="utf-8")
+    return net, solver
+
+
+def _entry(name: str) -> _Entry:
+    if name in _CATALOG:
+        return _CATALOG[name]
+    closest = difflib.get_close_matches(name, NAMES, n=1)
+    hint = f"; did you mean '{closest[0]}'?" if closest else ""
+    raise SpecError(f"no network '{name}' in the zoo{hint} (there are: {', '.join(NAMES)})")

@@ -1,0 +1,49 @@
+"""Layers as readable prototxt: one field to a line, a note of the shape where it helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def layer(
+    name: str, kind: str, bottoms: Sequence[str], tops: Sequence[str], body: Iterable[str] = (), *, note: str = ""
+) -> str:
+    """One `layer { ... }`; `body` are further lines as they stand, `note` a comment above."""
+    lines = [f"# {line}" for line in note.splitlines()]
+    lines += ["layer {", f'  name: "{name}"', f'  type: "{kind}"']
+    lines += [f'  bottom: "{bottom}"' for bottom in bottoms]
+    lines += [f'  top: "{top}"' for top in tops]
+    lines += [f"  {line}" for line in body]
+    return "\n".join([*lines, "}"])
+
+
+def block(field: str, *lines: str) -> list[str]:
+    """`field { ... }` as the body lines of a layer."""
+    return [f"{field} {{", *(f"  {line}" for line in lines), "}"]
+
+
+def hdf5_data(name: str, tops: Sequence[str], source: str, batch: int, rule: str, *, note: str = "") -> str:
+    """An HDF5Data layer that is in the net where `rule` holds (`phase: TRAIN`)."""
+    body = [f"include {{ {rule} }}", f'hdf5_data_param {{ source: "{escaped(source)}" batch_size: {batch} }}']
+    return layer(name, "HDF5Data", [], tops, body, note=note)
+
+
+def gaussian(num_output: int, sparse: int) -> str:
+    """Gaussian, std 1, on average `sparse` weights kept per input; dense where there are fewer outputs than that.
+
+    Caffe keeps a weight with probability sparse / num_output and refuses a probability above 1.
+    """
+    if num_output < sparse:
+        return 'weight_filler { type: "gaussian" std: 1 }  # dense: fewer outputs than sparse'
+    return f'weight_filler {{ type: "gaussian" std: 1 sparse: {sparse} }}'
+
+
+def net(name: str, header: str, layers: Iterable[str]) -> str:
+    """A whole net: what it is (as comments), its name, its layers."""
+    comment = "\n".join(f"# {line}".rstrip() for line in header.strip().splitlines())
+    return "\n".join([comment, f'name: "{name}"', *layers, ""])
+
+
+def escaped(value: str) -> str:
+    """A string's content between double quotes in a prototxt."""
+    return value.replace("\\", "\\\\").replace('"', '\\"')

@@ -5,7 +5,10 @@ from __future__ import annotations
 from .streams import Passes
 from .text import block, gaussian, hdf5_data, layer, net
 
-MAPS = {"cae1": (4, 2, 125), "cae2": (8, 4, 250)}  # feature maps of conv1 and conv2, neurons of ip1encode
+MAPS = {
+    "cae1": (4, 2, 125),
+    "cae2": (8, 4, 250),
+}  # maps of conv1, maps of conv2 (and both deconvs), neurons of ip1encode
 SPARSE = 25
 CONSTANT = 'bias_filler { type: "constant" }'
 XAVIER = 'weight_filler { type: "xavier" }'
@@ -17,7 +20,7 @@ def net_text(name: str, dims: int, train_list: str, test_list: str, batch: int, 
     header = f"""
 Deep convolutional auto-encoder, Model {name[-1]}, {dims} code neurons: Fig. 3 and Table II of
 "Creation of a Deep Convolutional Auto-Encoder in Caffe" (arXiv:1512.01596).
-784-(9x9x{first})-(9x9x{second})-{hidden}-{dims}-{hidden}-(12x12x{second})-(17x17x{first})-784
+784-(9x9x{first})-(9x9x{second})-{hidden}-{dims}-{hidden}-(12x12x{second})-(17x17x{second})-784
 
     encode: data -> conv1 -> conv2 -> ip1encode -> ip2encode (the code)
     decode: ip1decode -> deconv2 -> deconv1 -> deconv1neur -> deconv1neursig (the restored image)
@@ -34,7 +37,7 @@ Deep convolutional auto-encoder, Model {name[-1]}, {dims} code neurons: Fig. 3 a
               ["reshape_param { shape { dim: 0 dim: 0 dim: 1 dim: 1 } }"],
               note=f"(N, {hidden}, 1, 1): each neuron becomes a feature map of one pixel"),
         *_convolution("Deconvolution", "deconv2", "ip1decodesh", second, 12, f"(N, {second}, 12, 12)"),
-        *_convolution("Deconvolution", "deconv1", "deconv2sig", first, 17, f"(N, {first}, 28, 28)"),
+        *_convolution("Deconvolution", "deconv1", "deconv2sig", second, 17, f"(N, {second}, 28, 28)"),
         *_convolution("Deconvolution", "deconv1neur", "deconv1sig", 1, 1, "(N, 1, 28, 28): all maps joined into one"),
         layer("cross_entropy_loss", "SigmoidCrossEntropyLoss", ["deconv1neur", "data"], ["cross_entropy_loss"],
               ["loss_weight: 1"], note="Sum over pixels, mean over images; reads the values before the sigmoid."),

@@ -1,0 +1,37 @@
+# Everything runs in .venv, which `make venv` makes; nothing else on PATH is used but Python itself (3.11 or newer).
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: venv test demo schema models clean
+.DELETE_ON_ERROR:
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "deepcae needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+test: venv
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m pytest
+
+demo: venv
+	$(BIN)/deepcae demo -o runs/demo
+	@echo "open runs/demo/report.html"
+
+# After a change of caffe.proto: the descriptor set that the package ships.
+schema: venv
+	$(BIN)/python -m grpc_tools.protoc -I src/deepcae/proto --descriptor_set_out=src/deepcae/proto/caffe.desc caffe.proto
+
+# After a change in the zoo: the texts in models/.
+models: venv
+	for name in $$($(BIN)/python -c 'from deepcae import zoo; print(*zoo.names())'); do \
+	  $(BIN)/python -c 'import sys; from deepcae import zoo; zoo.write(zoo.build(sys.argv[1]), "models/" + sys.argv[1])' $$name; done
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

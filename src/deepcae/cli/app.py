@@ -1,0 +1,57 @@
+"""The table of commands. Each is a thin function in a file of its kind; what it needs is imported when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from .check import check
+from .codes import decode, embed, encode
+from .data import data_app
+from .demo import demo
+from .pictures import layers, plot, report
+from .summary import summary
+from .test import test
+from .train import train
+from .upgrade import upgrade
+from .zoo import zoo
+
+PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "Train and test": (train, test),
+    "Network and solver texts": (summary, check, upgrade, zoo),
+    "Look at a run": (encode, decode, embed, layers, plot, report),
+    "Begin": (demo,),
+}
+
+app = typer.Typer(
+    name="deepcae",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+for _panel, _commands in PANELS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
+app.add_typer(data_app, name="data", rich_help_panel="Begin")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        print(f"deepcae {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def deepcae(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Deep convolutional auto-encoders from Caffe's text files: train them, look into them, draw what they learned.
+
+    Caffe's own spellings of flags work too: `deepcae train -solver solver.prototxt -gpu 0`.
+    """

@@ -1,0 +1,62 @@
+"""Caffe's ways of writing flags, turned into ours.
+
+| written                     | means                     |
+|-----------------------------|---------------------------|
+| `-solver x`, `-solver=x`    | `--solver x`              |
+| `--solver=x`                | `--solver x`              |
+| `--sighup_effect none`      | `--sighup-effect none`    |
+| `--gpu 0`, `-gpu=0`         | `--device cuda:0`         |
+| `--gpu all`, `--gpu -1`     | `--device cuda`, `... cpu`|
+
+A single dash before a single letter is a short option and stays (`-o x`, `-q`); a word that starts like a number (`-1`,
+`-.5`) is a value; nothing behind a bare `--` is touched, and never a value: not the word behind a flag that takes one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+_LONG = re.compile(r"--?(?P<name>[A-Za-z][A-Za-z0-9_-]+)(?P<value>=.*)?", re.DOTALL)
+_SHORT_WITH_VALUE = re.compile(r"(?P<flag>-[A-Za-z])=(?P<value>.*)", re.DOTALL)
+
+SWITCHES = frozenset({"help", "version", "json", "quiet", "in-place", "overwrite", "strict", "table"})
+"""Flags that take no value; the word behind any other flag is its value and stays as it is."""
+
+
+def normalise(argv: Iterable[str]) -> list[str]:
+    """`argv` with every flag in our spelling, values apart from their flags. Applying it again changes nothing."""
+    words = iter(argv)
+    return [word for group in _groups(words) for word in group]
+
+
+def _groups(words: Iterator[str]) -> Iterator[list[str]]:
+    for word in words:
+        if word == "--":
+            yield [word, *words]
+            return
+        short = _SHORT_WITH_VALUE.fullmatch(word)
+        if short:
+            yield [short["flag"], short["value"]]
+            continue
+        flag = _LONG.fullmatch(word)
+        if not flag:
+            yield [word]
+            continue
+        name = flag["name"].replace("_", "-")
+        if name in SWITCHES:
+            yield ["--" + name + (flag["value"] or "")]
+            continue
+        value = flag["value"][1:] if flag["value"] else next(words, None)
+        yield _flag(name, value)
+
+
+def _flag(name: str, value: str | None) -> list[str]:
+    if name == "gpu":
+        return ["--device"] if value is None else ["--device", _device(value)]
+    return ["--" + name] if value is None else ["--" + name, value]
+
+
+def _device(gpu: str) -> str:
+    """Caffe's GPU number as a device name: `0` is `cuda:0`, `all` is `cuda`, `-1` is `cpu`."""
+    return {"all": "cuda", "-1": "cpu"}.get(gpu, f"cuda:{gpu}")

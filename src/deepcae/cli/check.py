@@ -1,0 +1,60 @@
+"""`deepcae check`: everything that is wrong with network and solver texts, with the place of each thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import options
+
+
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Network and solver texts, told apart.")],
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Say everything that is wrong with texts, as FILE:LINE:COL: lines, before anything is run."""
+    from .findings import Findings, examine
+
+    all_findings = [examine(file) for file in files]
+    if json:
+        import json as json_format
+
+        print(json_format.dumps({"ok": all(f.ok for f in all_findings), "files": [_as_json(f) for f in all_findings]}))
+    else:
+        for findings in all_findings:
+            _print(findings, quiet)
+    if not all(findings.ok for findings in all_findings):
+        raise typer.Exit(2)
+    del Findings
+
+
+def _print(findings: Any, quiet: bool) -> None:
+    for problem in findings.problems:
+        print(problem)
+    if not quiet:
+        for warning in findings.warnings:
+            print(f"warning: {warning}")
+        if findings.ok:
+            print(f"{findings.file}: {findings.kind} is fine ({findings.examined})")
+
+
+def _as_json(findings: Any) -> dict[str, Any]:
+    return {
+        "file": findings.file,
+        "kind": findings.kind,
+        "problems": [_problem_as_json(problem) for problem in findings.problems],
+        "warnings": [_problem_as_json(warning) for warning in findings.warnings],
+    }
+
+
+def _problem_as_json(problem: Any) -> dict[str, Any]:
+    place = problem.place
+    return {
+        "file": place.file if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "message": problem.message,
+    }

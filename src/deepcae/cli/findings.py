@@ -1,0 +1,95 @@
+"""What `check` finds in one file: a network in every state it is written for, a solver with the networks it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import Place, Problem, SpecError
+from ..net.graph import Graph
+from ..net.plan import draft_plan
+from ..proto.text import Document
+from .states import State, graph_of, states_of
+from .texts import read_document
+
+
+@dataclass
+class Findings:
+    """Problems make the file unusable; warnings do not."""
+
+    file: str
+    kind: str = "file"
+    examined: str = ""  # what was looked at, in words
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+def examine(path: Path) -> Findings:
+    """All findings of one file."""
+    findings = Findings(str(path))
+    try:
+        findings.kind, document = read_document(path)
+    except SpecError as error:
+        findings.problems.extend(error.problems)
+    except OSError as error:
+        findings.problems.append(Problem(error.strerror or str(error), Place(str(path), 1, 1)))
+    else:
+        findings.warnings.extend(document.notes)
+        if findings.kind == "net":
+            _examine_net(findings, document, states_of(document), [document.folder])
+        else:
+            _examine_solver(findings, document)
+    findings.problems.sort(key=_by_place)
+    return findings
+
+
+def _examine_net(findings: Findings, document: Document, states: Sequence[State], folders: Sequence[Path]) -> None:
+    """Adds what is wrong with `document` in any of `states`; what only some of them suffer from says which."""
+    seen: dict[Problem, list[State]] = {}
+    for state in states:
+        for problem in problems_in(graph_of(document, state), folders):
+            seen.setdefault(problem, []).append(state)
+    for problem, where in seen.items():
+        if len(where) < len(states):
+            problem = Problem(f"{problem.message} (in {'; '.join(map(str, where))})", problem.place)
+        findings.problems.append(problem)
+    findings.examined = "; ".join(filter(None, [findings.examined, *map(str, states)]))
+
+
+def problems_in(graph: Graph, folders: Sequence[Path]) -> Iterator[Problem]:
+    """What is wrong with a network in one state, data files that are missing included."""
+    missing: list[Any] = []
+
+    def shapes_of_files(param: Any, phase: int, where: Sequence[Path]) -> Any:
+        from ..data.source import shapes
+
+        found = shapes(param, phase, where)
+        if found is None and param not in missing:
+            missing.append(param)
+        return found
+
+    plan = draft_plan(graph, shapes_of_files, folders=folders)
+    yield from graph.problems
+    for step in plan.steps:
+        if step.layer is not None and step.node.param in missing:
+            field_path = step.layer.file_field.split(".")
+            name = _value(step.node.param, field_path)
+            sentence = f"{step.node.label}: no such file '{name}' (looked in the working directory and {folders[0]})"
+            yield Problem(sentence, graph.place(step.node, *field_path))
+
+
+def _value(message: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        message = getattr(message, name)
+    return message
+
+
+def _by_place(problem: Problem) -> tuple[str, int, int]:
+    place = problem.place
+    return (place.file, place.line or 0, place.column or 0) if place else ("", 0, 0)

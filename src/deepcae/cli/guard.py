@@ -1,0 +1,114 @@
+"""What every command ends in: an exit code, and one line for each thing that is wrong. Never a traceback.
+
+| code | meaning                                                              |
+|------|----------------------------------------------------------------------|
+| 0    | done                                                                 |
+| 1    | a run that failed (a value that is not finite, a full disk, a fault) |
+| 2    | bad input: the command line, a text, a data or weights file          |
+| 130  | interrupted from the keyboard                                        |
+| 141  | the reader of our output went away (`deepcae ... | head`)            |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from ..errors import DeepcaeError, SpecError, TrainingError
+from .argv import normalise
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+_FAULTS_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EROFS})
+
+
+def guarded(argv: Sequence[str] | None = None) -> int:
+    """Runs the app on `argv` and returns the exit code."""
+    _accept_any_text()
+    try:
+        code = _dispatch(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _pipe_closed()
+    except SystemExit as end:  # typer ends so after shell completion (0), and where a pipe is closed (1)
+        return _pipe_closed() if end.code == 1 else DONE
+    except Exception as problem:
+        if os.environ.get("DEEPCAE_TRACEBACK") == "1":
+            raise
+        for line in sentences(problem):
+            print(f"error: {line}", file=sys.stderr)
+        return exit_code(problem)
+
+
+def _dispatch(argv: Sequence[str]) -> int:
+    from typer.main import get_command
+
+    from .app import app
+
+    command = get_command(app)  # not app(...), which would put typer's own printer of tracebacks into sys.excepthook
+    result = command.main(args=normalise(argv), prog_name="deepcae", standalone_mode=False)
+    return result if isinstance(result, int) else DONE
+
+
+def sentences(problem: BaseException) -> Iterator[str]:
+    """What went wrong, one line per problem."""
+    if isinstance(problem, SpecError):
+        yield from (_one_line(str(each)) for each in problem.problems)
+    elif isinstance(problem, DeepcaeError):
+        yield _one_line(str(problem))
+    elif hasattr(problem, "format_message"):  # typer's complaints about the command line
+        yield _usage(problem)
+    elif isinstance(problem, OSError) and problem.strerror:
+        where = f"{problem.filename}: " if problem.filename is not None else ""
+        yield _one_line(f"{where}{problem.strerror}")
+    elif isinstance(problem, MemoryError):
+        yield _one_line(f"out of memory: {problem}" if str(problem) else "out of memory")
+    elif type(problem).__name__ == "Abort":
+        yield "stopped"
+    else:
+        what = _one_line(f"{type(problem).__name__}: {problem}")
+        yield f"unexpected {what} (please report this; DEEPCAE_TRACEBACK=1 shows where it happened)"
+
+
+def exit_code(problem: BaseException) -> int:
+    """1 where the run failed, 2 where what was given is wrong."""
+    if isinstance(problem, TrainingError):
+        return FAILED
+    if isinstance(problem, OSError):
+        return FAILED if problem.errno in _FAULTS_OF_THE_MACHINE else BAD_INPUT
+    if isinstance(problem, DeepcaeError) or hasattr(problem, "format_message"):
+        return BAD_INPUT
+    return FAILED
+
+
+def _usage(problem: BaseException) -> str:
+    """A usage error, with the command whose help would answer it."""
+    message = _one_line(getattr(problem, "format_message")().rstrip("."))  # noqa: B009 - typer's class is private
+    context = getattr(problem, "ctx", None)
+    return f"{message} (see '{context.command_path} --help')" if context is not None else message
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _accept_any_text() -> None:
+    """A name that the terminal cannot show is written with escapes instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _pipe_closed() -> int:
+    """Nobody reads stdout any more: what is still buffered goes to nowhere, quietly."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    return PIPE_CLOSED

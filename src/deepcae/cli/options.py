@@ -1,0 +1,45 @@
+"""The options that several commands share, each said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RUN_HELP = "A run directory, as `deepcae train --out` made it."
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help=RUN_HELP)]
+OptionalRun = Annotated[Path | None, typer.Argument(metavar="[RUN]", help=RUN_HELP, show_default=False)]
+Model = Annotated[Path | None, typer.Option("--model", help="The network's text, where there is no RUN.")]
+Weights = Annotated[
+    str | None, typer.Option("--weights", metavar="FILE[,FILE]", help="Its weights (.caffemodel), later files win.")
+]
+Phase = Annotated[str, typer.Option("--phase", metavar="TRAIN|TEST", help="Which of the net's phases.")]
+Level = Annotated[int, typer.Option("--level", help="The level of the net's state.")]
+Stage = Annotated[str, typer.Option("--stage", metavar="A,B", help="The stages of the net's state.")]
+Device = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda[:N]|mps", help="Where to compute; Caffe's --gpu N is cuda:N.")
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Processor threads to compute with.", show_default="all cores")
+]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The seed of all randomness.", show_default="the text's")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No log and no progress on the screen.")]
+Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
+Blob = Annotated[str | None, typer.Option("--blob", metavar="NAME", help="Another blob than the one found by itself.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="TEXT", help="Solver text laid over the file, e.g. 'max_iter: 100'.")
+]
+
+
+def phase_name(text: str) -> str:
+    """TRAIN or TEST, however it is written."""
+    if text.upper() not in ("TRAIN", "TEST"):
+        raise typer.BadParameter(f"phase {text!r} is neither TRAIN nor TEST")
+    return text.upper()
+
+
+def stage_names(text: str) -> tuple[str, ...]:
+    """Caffe's comma-separated list; an empty text is no stage."""
+    return tuple(name for name in (part.strip() for part in text.split(",")) if name)

@@ -1,0 +1,49 @@
+"""`deepcae zoo`: the networks on offer, written as texts to edit and train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+
+
+def zoo(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The network; without it all are listed.")] = None,
+    dims: Annotated[int | None, typer.Option("--dims", min=1, help="Neurons of the code, the paper's N.")] = None,
+    data: Annotated[
+        tuple[str, str] | None, typer.Option("--data", metavar="TRAIN TEST", help="The list files of the data.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Training images per iteration.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")] = None,
+    json: options.Json = False,
+) -> None:
+    """List the paper's networks, or write one: net.prototxt and solver.prototxt."""
+    from .. import zoo as catalogue
+
+    if name is None:
+        _list({each: catalogue.describe(each) for each in catalogue.names()}, json)
+        return
+    folder = out or Path(name)
+    train_list, test_list = data or (None, None)
+    model = catalogue.build(name, dims, train_list, test_list, batch=batch, folder=folder)
+    net, solver = catalogue.write(model, folder)
+    if json:
+        import json as json_format
+
+        print(json_format.dumps({"name": name, "dims": model.dims, "net": str(net), "solver": str(solver)}))
+    else:
+        print(f"wrote {net} and {solver}; next: deepcae train --solver {solver} --out runs/{folder.name}")
+
+
+def _list(descriptions: dict[str, str], json: bool) -> None:
+    if json:
+        import json as json_format
+
+        print(json_format.dumps([{"name": name, "description": text} for name, text in descriptions.items()]))
+        return
+    width = max(map(len, descriptions))
+    for name, text in descriptions.items():
+        print(f"{name:{width}}  {text}")

@@ -1,0 +1,127 @@
+"""Data: an LMDB of Datum records in key order (Caffe: `data_layer.cpp`, `db_lmdb.cpp`); tops data, and label if named.
+
+A record is uint8 or float (C, H, W), or an encoded image (channels B, G, R). Its transform is `transform_param`'s.
+Needs the optional `lmdb` package. Differs from Caffe: records of different sizes are refused also where a crop would
+make them equal; LevelDB, Caffe's default backend, cannot be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from ..errors import DataError
+from ..proto.lookup import resolve
+from ..proto.schema import Datum
+from .images import decode
+from .stream import Arrays, Shape, Stream
+from .transform import make_transform
+
+LEVELDB = 0
+
+
+def open_lmdb(layer: Any, phase: int, folders: Sequence[str | Path], seed: int) -> Stream:
+    """The source of a Data layer."""
+    param, transform = layer.data_param, layer.transform_param
+    path = resolve(param.source, *folders)
+    if param.backend == LEVELDB:
+        raise DataError(f"{path}: LevelDB (the default backend) cannot be read; convert to LMDB and say backend: LMDB")
+    if transform.force_color and transform.force_gray:
+        raise DataError("transform_param: force_color and force_gray cannot both be set")
+    color = True if transform.force_color or param.force_encoded_color else False if transform.force_gray else None
+    rows = DatumRows(path, tuple(layer.top), color)
+    change = make_transform(transform, rows.shapes[rows.tops[0]], phase, folders, seed)
+    return Stream(rows, param.batch_size, transform=change, seed=seed)
+
+
+class DatumRows:
+    """The records of one LMDB, in key order."""
+
+    def __init__(self, path: Path, tops: tuple[str, ...], color: bool | None = None) -> None:
+        if not 1 <= len(tops) <= 2:
+            raise DataError(f"Data makes 1 or 2 tops, data and label, not {len(tops)}")
+        self.tops, self._path, self._color = tops, path, color
+        self._environment = _open(path)
+        with self._environment.handle.begin() as transaction:
+            self._keys = list(transaction.cursor().iternext(keys=True, values=False))
+        if not self._keys:
+            raise DataError(f"{path}: holds no record")
+        self.total = len(self._keys)
+        first = self.read(slice(0, 1))
+        self.shapes: dict[str, Shape] = {top: array.shape[1:] for top, array in first.items()}
+
+    def read(self, rows: slice | np.ndarray) -> Arrays:
+        numbers = range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
+        images: list[np.ndarray] = []
+        labels = np.empty(len(numbers), np.float32)
+        with self._environment.handle.begin() as transaction:
+            for at, number in enumerate(numbers):
+                image, labels[at] = self._record(number, transaction.get(self._keys[number]) or b"")
+                if images and image.shape != images[0].shape:
+                    raise DataError(
+                        f"{self._where(number)}: is of size {list(image.shape)}, others of {list(images[0].shape)}"
+                    )
+                images.append(image)
+        data = np.stack(images).astype(np.float32, copy=False)
+        return dict(zip(self.tops, (data, labels), strict=False))
+
+    def _record(self, number: int, value: bytes) -> tuple[np.ndarray, int]:
+        """A record's pixels (C, H, W), uint8 or float32, and its label."""
+        datum = Datum()
+        try:
+            datum.ParseFromString(value)
+        except DecodeError as error:
+            raise DataError(f"{self._where(number)}: is no Datum ({error})") from error
+        if datum.encoded:
+            return decode(datum.data, self._color, self._where(number)), datum.label
+        shape = (datum.channels, datum.height, datum.width)
+        values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
+        if values.size != np.prod(shape) or not values.size:
+            raise DataError(f"{self._where(number)}: says it is of size {list(shape)}, but holds {values.size} values")
+        return values.reshape(shape), datum.label
+
+    def _where(self, number: int) -> str:
+        return f"{self._path}: record {number} (key {self._keys[number][:40]!r})"
+
+    def close(self) -> None:
+        """The environment closes with its last user."""
+
+
+class _Environment:
+    """One open LMDB; a process may open the same one only once, so that its users share it."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import lmdb
+        except ModuleNotFoundError as error:
+            raise DataError(f"{path}: reading LMDB needs the lmdb package: pip install 'deepcae[lmdb]'") from error
+        file = path / "data.mdb" if path.is_dir() else path
+        if not file.is_file():
+            raise DataError(f"{path}: is no LMDB (it has no data.mdb)" if path.is_dir() else f"{path}: no such LMDB")
+        try:
+            self.handle = lmdb.open(str(path), subdir=path.is_dir(), readonly=True, lock=False, create=False)
+        except lmdb.Error as error:
+            raise DataError(f"{path}: is no readable LMDB ({error})") from error
+        pages, size = self.handle.info()["last_pgno"] + 1, self.handle.stat()["psize"]
+        if pages * size > file.stat().st_size:  # reading on would end in a bus error
+            raise DataError(f"{file}: is cut off: {file.stat().st_size} bytes, {pages * size} are in use")
+
+    def __del__(self) -> None:
+        if hasattr(self, "handle"):
+            self.handle.close()
+
+
+_ENVIRONMENTS: WeakValueDictionary[Path, _Environment] = WeakValueDictionary()
+
+
+def _open(path: Path) -> _Environment:
+    key = path.resolve()
+    environment = _ENVIRONMENTS.get(key)
+    if environment is None:
+        environment = _ENVIRONMENTS[key] = _Environment(path)
+    return environment

@@ -1,0 +1,128 @@
+"""A data set as an endless stream of batches: batch i holds the stream's rows i·B … i·B+B-1, and row p is row p mod n.
+
+Caffe has no epochs: batches run across file ends and wrap around, no row is dropped and no batch is short (Caffe's data
+layers, `hdf5_data_layer.cpp`). Here that is a pure function of i, so that a run resumes by its batch number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import DataError
+
+Shape = tuple[int, ...]
+Arrays = dict[str, np.ndarray]
+
+
+class Rows(Protocol):
+    """A storage that can be read at any rows."""
+
+    tops: tuple[str, ...]
+    total: int  # n: number of rows, at least 1
+    shapes: dict[str, Shape]  # of one row
+
+    def read(self, rows: slice | np.ndarray) -> Arrays:
+        """The rows, float32 and C order; may be views of what is kept in memory: don't write into them."""
+
+    def close(self) -> None:
+        """Lets go of open files."""
+
+
+class Stream:
+    """The `Source` over any `Rows`.
+
+    `shuffle`: within epoch e (rows e·n … e·n+n-1 of the stream) the rows come in a random order that (seed, e) alone
+    decides, over the whole data set; two sources of equal length and seed get the same order, so parallel lists stay
+    aligned. Differs from Caffe: it shuffles the order of the files, and the rows within each file, by the C library's
+    generator, which no seed governs.
+
+    `transform(rows, position)` is applied to the first top; `position` is the stream's number of the first row.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        batch_size: int,
+        *,
+        transform: Callable[[np.ndarray, int], np.ndarray] | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+    ) -> None:
+        if batch_size < 1:
+            raise DataError(f"batch_size is {batch_size}, but must be at least 1")
+        self.rows, self.batch_size, self.shuffle, self.seed = rows, batch_size, shuffle, seed
+        self.tops = rows.tops
+        self._transform = transform
+        self.shapes = {top: (batch_size, *shape) for top, shape in rows.shapes.items()}
+        if transform:
+            first = self.tops[0]
+            empty = np.zeros((1, *rows.shapes[first]), np.float32)
+            self.shapes[first] = (batch_size, *transform(empty, 0).shape[1:])
+
+    def batch(self, index: int) -> Arrays:
+        """Batch `index` of the endless stream, whatever was read before."""
+        if index < 0:
+            raise ValueError(f"batch {index}: batches count from 0")
+        start = index * self.batch_size
+        arrays = self.rows.read(self._order(start))
+        if self._transform:
+            first = self.tops[0]
+            arrays[first] = self._transform(arrays[first], start)
+        return arrays
+
+    def _order(self, start: int) -> slice | np.ndarray:
+        """The data set's rows at the stream's positions start … start+B-1."""
+        total, stop = self.rows.total, start + self.batch_size
+        first = start % total
+        if self.shuffle:
+            parts = []
+            while start < stop:
+                epoch, first = divmod(start, total)
+                part = permutation(self.seed, epoch, total)[first : first + stop - start]
+                parts.append(part)
+                start += len(part)
+            return np.concatenate(parts)
+        if first + self.batch_size <= total:
+            return slice(first, first + self.batch_size)
+        return np.arange(first, first + self.batch_size) % total
+
+    def close(self) -> None:
+        self.rows.close()
+
+
+class ArrayRows:
+    """Rows that lie in memory: arrays of equal length by top name."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.arrays = arrays
+        self.tops = tuple(arrays)
+        self.total = len(next(iter(arrays.values())))
+        self.shapes = {top: array.shape[1:] for top, array in arrays.items()}
+
+    def read(self, rows: slice | np.ndarray) -> Arrays:
+        return {top: array[rows] for top, array in self.arrays.items()}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@lru_cache(maxsize=4)
+def permutation(seed: int, epoch: int, total: int) -> np.ndarray:
+    """The order of `total` rows in an epoch. Sorted raw draws: numpy promises those bits for ever, a shuffle's not."""
+    draws = np.random.PCG64(np.random.SeedSequence((seed % 2**64, epoch))).random_raw(total)
+    order = np.argsort(draws, kind="stable")
+    order.flags.writeable = False
+    return order
+
+
+def draws(seed: int, position: int, count: int) -> np.ndarray:
+    """Four random 64-bit words for each of the stream's rows position … position+count-1: (count, 4) uint64.
+
+    A counter-based generator: a row's words depend on (seed, its position) only, not on the batch size.
+    """
+    generator = np.random.Philox(key=seed % 2**64, counter=position)
+    return generator.random_raw(4 * count).reshape(count, 4)

@@ -51,6 +51,9 @@ class Layer(ABC):
     is_source: ClassVar[bool] = False  # makes blobs from a file or array: its tops are the net's inputs, fed from outside
     in_place: ClassVar[bool] = False  # may write over its bottom (top name = bottom name)
     no_gradient: ClassVar[frozenset[int]] = frozenset()  # bottoms that never receive a gradient: labels, masks, sizes
+    reads_file: ClassVar[bool] = False  # a source whose shapes stand in a file, not in the text
+    file_field: ClassVar[str] = ""  # and the field that names it: "hdf5_data_param.source"
+    compares: ClassVar[bool] = False  # a loss whose two bottoms have equal sizes: network output and input
     differentiable: ClassVar[bool] = True  # False: a backward pass through it is an error (Accuracy, ArgMax, ...)
 
     registry: ClassVar[dict[str, type[Layer]]] = {}
@@ -72,6 +75,18 @@ class Layer(ABC):
     @abstractmethod
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         """The tops' shapes for bottoms of these shapes. Raises LayerError for bottoms that do not fit."""
+
+    def shapes_partly(self, bottoms: Sequence[Shape | None], batch: int | None) -> list[Shape | None]:
+        """The tops' shapes where some bottoms' are not known (None): what can be said all the same.
+
+        `batch` is the size of axis 0, if that much is known.
+        """
+        return [None] * self.num_tops
+
+    @property
+    def batch_size(self) -> int:
+        """For a source: how many samples one batch holds."""
+        return 1
 
     @abstractmethod
     def forward(

@@ -1,0 +1,305 @@
+"""A network with its tensors: a function from named blobs to named blobs.
+
+    net = Net("net.prototxt", phase="TEST", weights="cae_iter_20000.caffemodel")
+    codes = net(data=images, want=["ip2encode"])["ip2encode"]
+    images = net(ip2encode=codes, want=["deconv1neursig"])["deconv1neursig"]
+
+Only the layers between what is given and what is wanted are run. `forward` and `loss` keep the autograd graph, for
+training; `layerwise.Layerwise` runs the same layers one by one, for Caffe's data/diff view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import DataError, SpecError
+from ..layers.base import Context, Layer, Shape
+from ..layers.filler import fill
+from ..proto.read import read_net
+from .graph import build_graph
+from .plan import Plan, Step, make_plan
+
+Blobs = dict[str, torch.Tensor]
+
+
+@dataclass
+class LearnedBlob:
+    """A learned blob that a solver moves: `name` is "<layer>/<index>" of its owner."""
+
+    name: str
+    tensor: torch.Tensor
+    lr_mult: float
+    decay_mult: float
+
+
+@dataclass
+class _Run:
+    """A step as the inner loop needs it: no names, no look-ups."""
+
+    layer: Layer
+    bottoms: tuple[int, ...]  # slots
+    tops: tuple[int, ...]
+    params: tuple[torch.Tensor, ...]
+    detach: tuple[int, ...]  # bottoms through which no gradient passes (propagate_down: false)
+
+
+class Net:
+    """The network of one phase.
+
+    `source`: path of a prototxt, a NetParameter message, or a Document. `weights`: a .caffemodel to start from.
+    `generator` (or `seed`): the source of initial weights and of the random layers. `share`: another net whose
+    parameters this one uses, layer by layer of equal name (Caffe's test nets). `input_shapes`: shapes of blobs fed from
+    outside, in place of those the text or its files give. `device`: where the tensors live.
+    Raises SpecError with all problems of the text.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        phase: str | int = "TEST",
+        *,
+        level: int = 0,
+        stages: Iterable[str] = (),
+        weights: str | Path | None = None,
+        seed: int | None = None,
+        generator: torch.Generator | None = None,
+        device: str | torch.device = "cpu",
+        input_shapes: Mapping[str, Shape] | None = None,
+        folders: Sequence[Path] | None = None,
+        share: Net | None = None,
+    ) -> None:
+        self.document = read_net(source)
+        self.folders = [self.document.folder] if folders is None else list(folders)
+        self.plan: Plan = make_plan(
+            build_graph(self.document, phase, level, stages), input_shapes=input_shapes, folders=self.folders
+        )
+        self.device = torch.device(device)
+        self.generator = generator if generator is not None else _seeded(seed)
+        self.tensors = self._make_tensors(share)
+        self._index()
+        if weights is not None:
+            from .weights import load_weights
+
+            load_weights(self, weights)
+
+    # What it is
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+    @property
+    def phase(self) -> int:
+        return self.plan.phase
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The blobs fed from outside: tops of data and Input layers."""
+        return self.plan.fed
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The blobs that no layer reads, in Caffe's (alphabetical) order."""
+        return self.plan.outputs
+
+    @property
+    def sources(self) -> list[Any]:
+        """The LayerParameters of its data layers: what a `data.Feed` reads for it."""
+        return [step.node.param for step in self.plan.sources if step.type != "Input"]
+
+    @property
+    def params(self) -> dict[str, list[torch.Tensor]]:
+        """Learned tensors by layer name (of several layers with one name, the last: as in Caffe)."""
+        return {step.name: [self.tensors[i] for i in step.params] for step in self.plan.steps if step.params}
+
+    @property
+    def learnable(self) -> list[LearnedBlob]:
+        """The blobs a solver moves, in order of creation; shared ones once, with lr_mult 0 ones included."""
+        return [
+            LearnedBlob(param.name, self.tensors[i], param.lr_mult, param.decay_mult)
+            for i, param in enumerate(self.plan.params)
+            if param.owner is None
+        ]
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """The blobs that make up the objective, with their weights."""
+        return {
+            top: weight
+            for step in self.plan.steps
+            for top, weight in zip(step.tops, step.loss_weights, strict=True)
+            if weight
+        }
+
+    def __repr__(self) -> str:
+        phase = ("TRAIN", "TEST")[self.phase]
+        return f"<Net '{self.name}' {phase}: {len(self.plan.steps)} layers, {self.plan.num_parameters} parameters>"
+
+    # Making it
+
+    def _make_tensors(self, share: Net | None) -> list[torch.Tensor]:
+        shared = share.params if share is not None else {}
+        tensors: list[torch.Tensor] = []
+        for param in self.plan.params:
+            layer_name, k = param.name.rsplit("/", 1)
+            if param.shape is None:
+                missing = next(step for step in self.plan.sources if any(not self.plan.shapes[t] for t in step.tops))
+                raise SpecError(f"layer '{layer_name}': its size depends on the data of '{missing.name}', not found")
+            theirs = shared.get(layer_name, [])
+            if param.owner is not None:
+                tensors.append(tensors[param.owner])
+                continue
+            if int(k) < len(theirs):
+                if tuple(theirs[int(k)].shape) != param.shape:
+                    raise SpecError(
+                        f"layer '{layer_name}': blob {k} is {list(param.shape)} here and "
+                        f"{list(theirs[int(k)].shape)} in the net it shares with"
+                    )
+                tensors.append(theirs[int(k)])
+                continue
+            tensor = torch.empty(param.shape, dtype=torch.float32)
+            fill(tensor, param.filler, self.generator)
+            tensors.append(tensor.to(self.device).requires_grad_(param.lr_mult != 0))
+        self._load_text_blobs(tensors)
+        return tensors
+
+    def _load_text_blobs(self, tensors: list[torch.Tensor]) -> None:
+        """Values that the text itself carries in `blobs` replace the fillers'."""
+        from .weights import array_of
+
+        for step in self.plan.steps:
+            for i, blob in zip(step.params, step.node.param.blobs, strict=False):
+                values = array_of(blob)
+                if values.size != tensors[i].numel():
+                    raise SpecError(f"layer '{step.name}': a blob of {values.size} values for {list(tensors[i].shape)}")
+                tensors[i].data.copy_(torch.from_numpy(values.reshape(tensors[i].shape)))
+
+    def _index(self) -> None:
+        """Prepares what the inner loop runs over."""
+        self._slots = {name: slot for slot, name in enumerate(self.plan.shapes)}
+        self._runs = [self._run(step) for step in self.plan.steps]
+        self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[_Run]] = {}
+        self._checked: set[tuple[tuple[str, Shape], ...]] = set()
+        self._losses = [(self._slots[top], weight) for top, weight in self.loss_weights.items()]
+
+    def _run(self, step: Step) -> _Run:
+        assert step.layer is not None
+        planned = [(self.tensors[i], self.plan.params[i].shape) for i in step.params]
+        params = tuple(t if tuple(t.shape) == shape else t.reshape(shape or ()) for t, shape in planned)
+        blocked = step.node.param.propagate_down
+        return _Run(
+            step.layer,
+            tuple(self._slots[name] for name in step.bottoms),
+            tuple(self._slots[name] for name in step.tops),
+            params,
+            tuple(i for i, flag in enumerate(blocked) if not flag),
+        )
+
+    # Running it
+
+    def forward(self, inputs: Mapping[str, torch.Tensor], generator: torch.Generator | None = None) -> Blobs:
+        """All blobs, from those fed from outside; keeps the autograd graph."""
+        slots: list[Any] = [None] * len(self._slots)
+        for name, tensor in inputs.items():
+            slots[self._slots[name]] = tensor
+        self._execute((run for run in self._runs if not run.layer.is_source), slots, generator)
+        return dict(zip(self._slots, slots, strict=True))
+
+    def loss(self, blobs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The objective: over all tops with a loss weight, the sum of weight times the sum of elements."""
+        total: torch.Tensor | None = None
+        for name, weight in self.loss_weights.items():
+            blob = blobs[name] if blobs[name].dim() == 0 else blobs[name].sum()
+            part = blob if weight == 1 else blob * weight
+            total = part if total is None else total + part
+        return total if total is not None else torch.zeros((), device=self.device)
+
+    def _execute(self, runs: Iterable[_Run], slots: list[Any], generator: torch.Generator | None) -> None:
+        context = Context(generator if generator is not None else self.generator)
+        for run in runs:
+            bottoms = [slots[i] for i in run.bottoms]
+            for i in run.detach:
+                bottoms[i] = bottoms[i].detach()
+            for i, top in zip(run.tops, run.layer.forward(bottoms, run.params, context), strict=True):
+                slots[i] = top
+        if context.updates:
+            with torch.no_grad():
+                for tensor, value in context.updates:
+                    tensor.copy_(value)
+
+    @torch.no_grad()
+    def __call__(
+        self, inputs: Mapping[str, Any] | None = None, /, *, want: Sequence[str] | None = None, **blobs: Any
+    ) -> Blobs:
+        """The wanted blobs (default: the outputs), from any given ones. Arrays and tensors are taken; no gradients.
+
+        A blob that is given is not computed: `net(code=z, want=["restored"])` runs the decoder alone. The number of
+        samples is free; the other axes must be as planned (DataError).
+        """
+        given = {**(inputs or {}), **blobs}
+        wanted = tuple(want) if want is not None else self.outputs
+        for name in (*given, *wanted):
+            if name not in self._slots:
+                raise DataError(f"net '{self.name}' has no blob '{name}'; it has {', '.join(self._slots)}")
+        tensors = {name: self._tensor(name, value) for name, value in given.items()}
+        self._check_shapes(tensors)
+        slots: list[Any] = [None] * len(self._slots)
+        for name, tensor in tensors.items():
+            slots[self._slots[name]] = tensor
+        self._execute(self._between(frozenset(tensors), frozenset(wanted)), slots, None)
+        return {name: slots[self._slots[name]] for name in wanted}
+
+    def _tensor(self, name: str, value: Any) -> torch.Tensor:
+        tensor = value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value, dtype=np.float32))
+        return tensor.to(self.device, torch.float32)
+
+    def _check_shapes(self, given: Blobs) -> None:
+        shapes = tuple((name, tuple(tensor.shape)) for name, tensor in given.items())
+        if shapes in self._checked:
+            return
+        for name, shape in shapes:
+            planned = self.plan.shapes[name]
+            if planned is not None and shape[1:] != planned[1:]:
+                allowed = ", ".join(["N", *map(str, planned[1:])])
+                raise DataError(f"blob '{name}' of net '{self.name}' has shape ({allowed}); given {list(shape)}")
+        fed = {name: shape for name, shape in shapes if name in self.inputs}
+        if fed:
+            graph = build_graph(self.document, self.phase, self.plan.graph.level, self.plan.graph.stages)
+            make_plan(graph, input_shapes=fed, folders=self.folders)
+        self._checked.add(shapes)
+
+    def _between(self, given: frozenset[str], wanted: frozenset[str]) -> list[_Run]:
+        """The steps that lead from `given` to `wanted`. DataError names an input that is lacking."""
+        key = (given, wanted)
+        if key not in self._pruned:
+            final = given.difference(self.inputs)  # an input that is given may still be rewritten in place
+            needed = set(wanted - final)
+            runs: list[_Run] = []
+            for step, run in zip(reversed(self.plan.steps), reversed(self._runs), strict=True):
+                if needed.isdisjoint(step.tops):
+                    continue
+                if run.layer.is_source:
+                    lacking = sorted(needed.intersection(step.tops) - given)
+                    if lacking:
+                        raise DataError(f"net '{self.name}' needs blob(s) {', '.join(lacking)}: give {lacking[0]}=…")
+                    continue
+                needed.difference_update(step.tops)
+                needed.update(set(step.bottoms) - final)
+                runs.append(run)
+            self._pruned[key] = runs[::-1]
+        return self._pruned[key]
+
+
+def _seeded(seed: int | None) -> torch.Generator:
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    return generator

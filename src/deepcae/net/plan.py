@@ -1,0 +1,339 @@
+"""The plan of a network: its layers made, its blobs' shapes known, its parameters listed. No torch, no data read.
+
+Everything that can be wrong with a network text surfaces here, all of it at once. What cannot be known (the size of
+images in a file that is not there) is None; where a loss compares the network's output with the missing input, the
+input's size is taken from the output.
+Source: Caffe's net.cpp (Init, AppendTop, AppendBottom, AppendParam).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, LayerError, SpecError
+from ..layers import Layer, make_layer
+from ..layers.base import Learned, Shape
+from ..layers.filler import check_filler
+from .advice import explain_mismatch
+from .graph import Graph, Node
+from .params import ParamPlan, Params
+
+SourceShapes = Callable[[Any, int, Sequence[Path]], "list[Shape] | None"]
+MaybeShape = Shape | None
+
+
+@dataclass
+class Step:
+    """One layer of the plan: what it reads, what it writes, which parameters it uses."""
+
+    node: Node
+    layer: Layer | None  # None only while problems are being collected
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    params: tuple[int, ...] = ()  # indices into Plan.params
+    loss_weights: tuple[float, ...] = ()  # one per top
+    needs_backward: bool = False
+    bottom_needs_backward: tuple[bool, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.node.param.name
+
+    @property
+    def type(self) -> str:
+        return self.node.param.type
+
+    @property
+    def in_place(self) -> bool:
+        return any(top == bottom for top, bottom in zip(self.tops, self.bottoms, strict=False))
+
+
+@dataclass
+class Plan:
+    """A network ready to be given tensors."""
+
+    graph: Graph
+    steps: list[Step]
+    params: list[ParamPlan]
+    shapes: dict[str, MaybeShape]
+    outputs: tuple[str, ...]  # tops that nobody reads, in alphabetical order (Caffe's)
+    assumed: dict[str, str] = field(default_factory=dict)  # blob -> why its shape is an assumption
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    @property
+    def phase(self) -> int:
+        return self.graph.phase
+
+    @property
+    def sources(self) -> list[Step]:
+        """The layers whose tops are fed from outside: data layers and Input layers."""
+        return [step for step in self.steps if step.layer is not None and step.layer.is_source]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Caffe's net inputs: the tops of Input layers."""
+        return tuple(top for step in self.steps if step.type == "Input" for top in step.tops)
+
+    @property
+    def fed(self) -> tuple[str, ...]:
+        """Every blob that comes from outside: the tops of all sources."""
+        return tuple(top for step in self.sources for top in step.tops)
+
+    @property
+    def num_parameters(self) -> int:
+        """Learnable values; shared ones count once."""
+        return sum(param.count for param in self.params if param.owner is None and param.shape is not None)
+
+
+def make_plan(
+    graph: Graph,
+    source_shapes: SourceShapes | None = None,
+    input_shapes: Mapping[str, Shape] | None = None,
+    folders: Sequence[Path] | None = None,
+) -> Plan:
+    """Makes layers, wires blobs, infers shapes, resolves parameters. Raises SpecError with all problems of the network.
+
+    `source_shapes(layer_param, phase, folders)` tells the shapes that a data file holds (None: no such file; default:
+    what `data` finds); `input_shapes` overrides the shapes of blobs fed from outside.
+    """
+    plan = draft_plan(graph, source_shapes, input_shapes, folders)
+    if graph.problems:
+        raise SpecError(graph.problems)
+    return plan
+
+
+def draft_plan(
+    graph: Graph,
+    source_shapes: SourceShapes | None = None,
+    input_shapes: Mapping[str, Shape] | None = None,
+    folders: Sequence[Path] | None = None,
+) -> Plan:
+    """As `make_plan`, but returns what could be planned and leaves the complaints in `graph.problems`."""
+    steps, outputs = _wire(graph)
+    inference = _Inference(graph, steps, source_shapes or _shapes_from_files, dict(input_shapes or {}), folders)
+    shapes, params, assumed = inference.run()
+    plan = Plan(graph, inference.steps, params, shapes, outputs, assumed)
+    _mark_backward(plan)
+    return plan
+
+
+def _shapes_from_files(param: Any, phase: int, folders: Sequence[Path]) -> list[Shape] | None:
+    from ..data.source import shapes  # numpy and h5py are loaded only where a file has to be looked into
+
+    return shapes(param, phase, folders)
+
+
+def _wire(graph: Graph) -> tuple[list[Step], tuple[str, ...]]:
+    """Steps with their blob names, and the outputs. Complains of blobs made twice and of wrong numbers of blobs."""
+    steps: list[Step] = []
+    made_by: dict[str, str] = {}
+    unread: dict[str, None] = {}
+    for node in graph.nodes:
+        layer = _make(graph, node)
+        bottoms, tops = tuple(node.param.bottom), list(node.param.top)
+        for bottom in bottoms:
+            unread.pop(bottom, None)
+        for j, top in enumerate(tops):
+            in_place = j < len(bottoms) and bottoms[j] == top
+            if in_place and layer is not None and not layer.in_place:
+                graph.complain(node, f"cannot work in place: give its top another name than '{top}'", "top", j)
+            elif not in_place and top in made_by:
+                graph.complain(node, _made_twice(top, made_by[top], node), "top", j)
+            made_by[top] = node.param.name
+            unread[top] = None
+        if layer is not None and layer.is_loss and not tops:
+            tops.append(f"(automatic {node.param.name})")
+        steps.append(Step(node, layer, bottoms, tuple(tops), loss_weights=_loss_weights(graph, node, layer, len(tops))))
+    return steps, tuple(sorted(unread))
+
+
+def _made_twice(top: str, maker: str, node: Node) -> str:
+    if any(bottom.startswith(f"{top}_") and "_split_" in bottom for bottom in node.param.bottom):
+        return (
+            f"writes over '{top}' in place, but an earlier layer reads '{top}' as it was; "
+            "move that layer behind this one or give this top another name"
+        )
+    return f"top '{top}' is already made by layer '{maker}'"
+
+
+def _make(graph: Graph, node: Node) -> Layer | None:
+    try:
+        layer = make_layer(node.param, graph.phase)
+    except LayerError as error:
+        graph.complain(node, str(error), *_path(error.at or "type"))
+        return None
+    for what, arity, given in (
+        ("bottom", layer.bottoms, len(node.param.bottom)),
+        ("top", layer.tops, len(node.param.top)),
+    ):
+        least, most = arity
+        if what == "top" and layer.is_loss:
+            least = 0
+        if given < least or (most is not None and given > most):
+            wanted = f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
+            graph.complain(node, f"takes {wanted} {what} blob(s), {given} given", *((what, max(given - 1, 0))))
+            layer = None
+            break
+    return layer
+
+
+def _path(at: str) -> tuple[str | int, ...]:
+    return tuple(int(part) if part.isdigit() else part for part in at.split(".") if part)
+
+
+def _loss_weights(graph: Graph, node: Node, layer: Layer | None, num_tops: int) -> tuple[float, ...]:
+    weights = tuple(node.param.loss_weight)
+    if weights and len(weights) != num_tops:
+        graph.complain(
+            node,
+            f"loss_weight is given {len(weights)} times for {num_tops} top(s): once per top, or not",
+            "loss_weight",
+        )
+        return (0.0,) * num_tops
+    if not weights:
+        is_loss = layer is not None and layer.is_loss and not node.moved_losses
+        weights = (1.0 if is_loss else 0.0,) + (0.0,) * (num_tops - 1) if num_tops else ()
+    return weights
+
+
+class _Inference:
+    """Shapes and parameters, step by step; a second time if the first leaves a missing input that a loss tells."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        steps: list[Step],
+        source_shapes: SourceShapes,
+        given: dict[str, Shape],
+        folders: Sequence[Path] | None,
+    ) -> None:
+        self.graph, self.steps, self.source_shapes, self.given = graph, steps, source_shapes, given
+        self.folders = [graph.document.folder] if folders is None else list(folders)
+        self.missing: dict[str, int] = {}  # blob of a source whose file is not there -> batch size
+        self.assumed: dict[str, str] = {}
+
+    def run(self) -> tuple[dict[str, MaybeShape], list[ParamPlan], dict[str, str]]:
+        before = list(self.graph.problems)
+        shapes, params = self._pass()
+        guesses = self._guess(shapes) if self.missing else {}
+        if guesses:
+            self.given.update(guesses)
+            self.graph.problems[:] = before
+            shapes, params = self._pass()
+        return shapes, params, self.assumed
+
+    def _pass(self) -> tuple[dict[str, MaybeShape], list[ParamPlan]]:
+        shapes: dict[str, MaybeShape] = {}
+        params = Params(self.graph)
+        for i, step in enumerate(self.steps):
+            bottoms = [shapes.get(name) for name in step.bottoms]
+            tops: Sequence[MaybeShape] = [None] * len(step.tops)
+            learned: list[Learned] | None = None
+            if step.layer is not None:
+                try:
+                    tops, learned = self._infer(step, step.layer, bottoms)
+                    for blob in learned or ():
+                        check_filler(blob.filler, blob.shape)
+                except LayerError as error:
+                    sentence = explain_mismatch(self.steps, i, shapes) or str(error)
+                    self.graph.complain(step.node, sentence, *_path(error.at))
+            shapes.update(zip(step.tops, tops, strict=False))
+            self.steps[i] = replace(step, params=params.add(step.node, learned))
+        return shapes, params.all
+
+    def _infer(
+        self, step: Step, layer: Layer, bottoms: list[MaybeShape]
+    ) -> tuple[Sequence[MaybeShape], list[Learned] | None]:
+        if layer.is_source:
+            return self._source(step, layer), []
+        known = [shape for shape in bottoms if shape is not None]
+        if len(known) < len(bottoms):
+            return layer.shapes_partly(bottoms, self._batch()), None
+        return layer.shapes(known), layer.learned(known)
+
+    def _batch(self) -> int | None:
+        """The batch size of the missing sources, if they agree on one."""
+        sizes = set(self.missing.values())
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def _source(self, step: Step, layer: Layer) -> Sequence[MaybeShape]:
+        if step.tops and all(top in self.given for top in step.tops):
+            return [self.given[top] for top in step.tops]
+        shapes: Sequence[MaybeShape] | None
+        if layer.reads_file:
+            try:
+                shapes = self.source_shapes(step.node.param, self.graph.phase, self.folders)
+            except DataError as error:
+                self.graph.complain(step.node, str(error), *_path(layer.file_field))
+                return [None] * len(step.tops)
+            if shapes is None:
+                self.missing.update(dict.fromkeys(step.tops, layer.batch_size))
+                shapes = [None] * len(step.tops)
+        else:
+            shapes = layer.shapes([])
+        return [self.given.get(top, shape) for top, shape in zip(step.tops, shapes, strict=True)]
+
+    def _guess(self, shapes: dict[str, MaybeShape]) -> dict[str, Shape]:
+        """Shapes of missing inputs, from losses that compare them with a blob of known shape."""
+        origin = {top: top for top in self.missing}
+        for step in self.steps:
+            if step.type in ("Split", "Flatten") and step.bottoms and step.bottoms[0] in origin:
+                origin.update(dict.fromkeys(step.tops, origin[step.bottoms[0]]))
+        guesses: dict[str, Shape] = {}
+        for step in self.steps:
+            if step.layer is None or not step.layer.compares or len(step.bottoms) != 2:
+                continue
+            for mine, other in (step.bottoms, step.bottoms[::-1]):
+                shape = shapes.get(other)
+                if mine in origin and shape is not None and origin[mine] not in guesses:
+                    guesses[origin[mine]] = shape
+                    self.assumed[origin[mine]] = f"its file is not there; '{other}', which is compared with it, has it"
+        return guesses
+
+
+def _mark_backward(plan: Plan) -> None:
+    """Which layers and bottoms back-propagation reaches (Caffe's net.cpp, Init)."""
+    needs: dict[str, bool] = {}
+    for step in plan.steps:
+        param = step.node.param
+        flags = [needs.get(name, False) for name in step.bottoms]
+        if param.propagate_down:
+            if len(param.propagate_down) != len(flags):
+                sentence = f"propagate_down is given {len(param.propagate_down)} times for {len(flags)} bottom(s)"
+                plan.graph.complain(step.node, sentence, "propagate_down", 0)
+            else:
+                flags = list(param.propagate_down)
+        blocked = step.layer.no_gradient if step.layer is not None else frozenset()
+        step.bottom_needs_backward = tuple(flag and i not in blocked for i, flag in enumerate(flags))
+        step.needs_backward = any(flags) or any(plan.params[i].lr_mult != 0 for i in step.params)
+        needs.update(dict.fromkeys(step.tops, step.needs_backward))
+    _prune_backward(plan)
+    if plan.graph.document.message.force_backward:
+        for step in plan.steps:
+            if step.layer is not None and not step.layer.is_source:
+                step.needs_backward = True
+                blocked = step.layer.no_gradient
+                step.bottom_needs_backward = tuple(i not in blocked for i in range(len(step.bottoms)))
+
+
+def _prune_backward(plan: Plan) -> None:
+    """Takes back the layers that no loss depends on, or whose gradient nobody passes on."""
+    under_loss: set[str] = set()
+    skipped: set[str] = set()
+    for step in reversed(plan.steps):
+        contributes = any(step.loss_weights) or any(top in under_loss for top in step.tops)
+        if step.needs_backward and step.tops and all(top in skipped for top in step.tops):
+            step.needs_backward = False
+            step.bottom_needs_backward = (False,) * len(step.bottoms)
+        if contributes:
+            under_loss.update(step.bottoms)
+        else:
+            step.needs_backward = False
+            step.bottom_needs_backward = (False,) * len(step.bottoms)
+        skipped.update(b for b, flag in zip(step.bottoms, step.bottom_needs_backward, strict=True) if not flag)

@@ -1,0 +1,153 @@
+"""The network as a person likes to read it: layers, shapes, parameters, sizes, and whether it mirrors itself.
+
+*Auto-encoder size* (Table II of the paper): the number of elements in all hidden feature maps and neurons, per sample,
+counted once per learning layer (an activation has the size of the layer it follows): for CAE Model 1
+1600+288+125+N+125+288+1568, N = 2: 3996. *Symmetric* (principle 1): these sizes shrink to the code and grow again in the
+same steps, within 5 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..layers.base import Shape, count
+from .plan import Plan, Step
+
+_LEARNING = ("Convolution", "Deconvolution", "InnerProduct")
+_TOLERANCE = 0.05
+
+
+@dataclass
+class Row:
+    """One layer."""
+
+    name: str
+    type: str
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    shapes: tuple[Shape | None, ...]  # of the tops
+    parameters: int
+
+
+@dataclass
+class Summary:
+    """A network in numbers."""
+
+    name: str
+    phase: str
+    rows: list[Row]
+    blobs: dict[str, Shape | None]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    parameters: int
+    hidden: list[tuple[str, int]]  # (layer, elements per sample), from the input side to the output side
+    code: str | None  # the blob with the fewest elements per sample
+    samples: tuple[str, int] | None  # (name of the input, elements per sample)
+    assumed: dict[str, str]
+
+    @property
+    def size(self) -> int:
+        """Auto-encoder size, elements."""
+        return sum(elements for _, elements in self.hidden)
+
+    @property
+    def symmetric(self) -> bool | None:
+        """Whether encoder and decoder mirror each other; None where the net has no narrowest layer inside."""
+        sizes = [elements for _, elements in self.hidden]
+        if self.code is None or len(sizes) < 3 or len(sizes) % 2 == 0:
+            return None
+        pairs = zip(sizes, reversed(sizes), strict=True)
+        return all(abs(a - b) <= _TOLERANCE * max(a, b) for a, b in pairs)
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer of `deepcae summary --json`."""
+        return {
+            "name": self.name,
+            "phase": self.phase,
+            "layers": [
+                {
+                    "name": row.name,
+                    "type": row.type,
+                    "bottoms": list(row.bottoms),
+                    "tops": list(row.tops),
+                    "parameters": row.parameters,
+                }
+                for row in self.rows
+            ],
+            "blobs": {name: None if shape is None else list(shape) for name, shape in self.blobs.items()},
+            "inputs": list(self.inputs),
+            "outputs": list(self.outputs),
+            "parameters": self.parameters,
+            "autoencoder_size": self.size if self.code else None,
+            "code": self.code,
+            "symmetric": self.symmetric,
+            "assumed": dict(self.assumed),
+        }
+
+
+def summarize(plan: Plan) -> Summary:
+    """The summary of a planned network."""
+    rows = [
+        Row(
+            step.name,
+            step.type,
+            step.bottoms,
+            tuple(top for top in step.tops if top not in _anonymous(step)),
+            tuple(plan.shapes.get(top) for top in step.tops),
+            sum(plan.params[i].count for i in step.params if plan.params[i].owner is None),
+        )
+        for step in plan.steps
+    ]
+    anonymous = {name for step in plan.steps for name in _anonymous(step)}
+    sources = [(top, plan.shapes[top]) for top in plan.fed]
+    images = [(top, count(shape, 1)) for top, shape in sources if shape is not None and len(shape) > 1]
+    hidden, code = _hidden(plan)
+    return Summary(
+        plan.name,
+        ("TRAIN", "TEST")[plan.phase],
+        rows,
+        {name: shape for name, shape in plan.shapes.items() if name not in anonymous},
+        plan.inputs,
+        plan.outputs,
+        plan.num_parameters,
+        hidden,
+        code,
+        images[0] if images else None,
+        plan.assumed,
+    )
+
+
+def _anonymous(step: Step) -> tuple[str, ...]:
+    return step.tops[len(step.node.param.top) :]
+
+
+def _hidden(plan: Plan) -> tuple[list[tuple[str, int]], str | None]:
+    """The hidden learning layers of an auto-encoder with their sizes, and its code blob.
+
+    An auto-encoder is a net with a loss that compares a blob with the input; the learning layers on the way to that blob
+    are hidden, those that give the restored image (the last of its size) are not.
+    """
+    target = next((s for s in plan.steps if s.layer is not None and s.layer.compares and len(s.bottoms) == 2), None)
+    if target is None:
+        return [], None
+    ancestors = _ancestors(plan, target.bottoms[0])
+    layers = [(s, plan.shapes[s.tops[0]]) for s in ancestors if s.type in _LEARNING]
+    sized = [(s.name, count(shape, 1)) for s, shape in layers if shape is not None]
+    if len(sized) < 2 or len(sized) != len(layers):
+        return [], None
+    hidden = sized[:-1]
+    narrowest = min(range(len(hidden)), key=lambda k: hidden[k][1])
+    if hidden[narrowest][1] >= sized[-1][1]:
+        return [], None
+    return hidden, layers[narrowest][0].tops[0]
+
+
+def _ancestors(plan: Plan, blob: str) -> list[Step]:
+    """The steps that `blob` is computed by, in order."""
+    needed, found = {blob}, []
+    for step in reversed(plan.steps):
+        if not needed.isdisjoint(step.tops) and step.bottoms:
+            needed.update(step.bottoms)
+            found.append(step)
+    return found[::-1]

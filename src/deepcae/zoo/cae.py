@@ -8,7 +8,7 @@ from .text import block, gaussian, hdf5_data, layer, net
 MAPS = {
     "cae1": (4, 2, 125),
     "cae2": (8, 4, 250),
-}  # maps of conv1, maps of conv2 (and both deconvs), neurons of ip1encode
+}  # maps of conv1; of conv2 and both deconvs; ip1encode
 SPARSE = 25
 CONSTANT = 'bias_filler { type: "constant" }'
 XAVIER = 'weight_filler { type: "xavier" }'

@@ -1,0 +1,200 @@
+"""The Map in CONTRIBUTING.md, kept true: which room may import which, who may load torch, and what nobody may do."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "deepcae"
+FILES = sorted(SOURCE.rglob("*.py"))
+FRONT_DOOR = "__init__"  # deepcae/__init__.py: re-exports for callers; no room of ours goes through it
+MAY_LOAD_TORCH = {"lazy", "layers", "kernels", "net", "solver", "report", "cli"}
+FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc"}
+
+
+def by_path(path: Path) -> str:
+    return str(path.relative_to(SOURCE))
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def room_of(path: Path) -> str:
+    """The package or top-level module that a file belongs to."""
+    first = path.relative_to(SOURCE).parts[0]
+    return first.removesuffix(".py")
+
+
+def read_map() -> tuple[dict[str, set[str]], set[str]]:
+    """The Map's table: what each room may import of ours (transitively), and the first row, on which all stand."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]*?)\s*\| [^|]*\| ([^|]*?)\s*\|$", text, flags=re.MULTILINE)
+    direct: dict[str, set[str]] = {}
+    for names, may_import in rows:
+        plain = re.sub(r"\(.*?\)", "", may_import).split(";")[0]
+        allowed = set(direct) if "everything above" in plain else set(re.findall(r"\w+", plain))
+        for name in re.findall(r"`(\w+)`", names):
+            direct[name] = allowed
+    ground = set(re.findall(r"`(\w+)`", rows[0][0]))
+    return {room: _closure(room, direct) | ground for room in direct}, ground
+
+
+def _closure(room: str, direct: dict[str, set[str]]) -> set[str]:
+    reached, waiting = {room}, [room]
+    while waiting:
+        new = (direct[waiting.pop()] & set(direct)) - reached
+        reached |= new
+        waiting += new
+    return reached
+
+
+def ours(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, room) of every import of a deepcae module, wherever in the file it stands."""
+    package = ["deepcae", *path.relative_to(SOURCE).parts[:-1]]
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            dotted = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base = [*base, *(node.module.split(".") if node.module else [])]
+            dotted = [[*base, alias.name] for alias in node.names]
+        else:
+            continue
+        for parts in dotted:
+            if parts[0] == "deepcae":
+                known = len(parts) > 1 and ((SOURCE / parts[1]).is_dir() or (SOURCE / f"{parts[1]}.py").exists())
+                yield node.lineno, parts[1] if known else FRONT_DOOR
+
+
+def foreign(path: Path) -> set[str]:
+    """Top-level names of all packages that a file imports from outside deepcae and Python."""
+    found: set[str] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found.add(node.module.split(".")[0])
+        elif isinstance(node, ast.ImportFrom) and node.module == "lazy":
+            found |= {alias.name for alias in node.names}
+    return found - set(sys.stdlib_module_names) - {"deepcae"}
+
+
+def test_every_room_stands_on_the_map() -> None:
+    rooms = {room_of(path) for path in FILES} - {FRONT_DOOR}
+    assert rooms == set(read_map()[0])
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_path)
+def test_no_arrow_points_up(path: Path) -> None:
+    if (room := room_of(path)) == FRONT_DOOR:
+        return
+    allowed = read_map()[0][room] | ({FRONT_DOOR} if room == "cli" else set())
+    wrong = [f"{path}:{line}: {room} imports {target}" for line, target in ours(path) if target not in allowed]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_map_is_read_as_it_is_meant() -> None:
+    rooms, ground = read_map()
+    assert {"errors", "lazy"} <= ground
+    assert rooms["proto"] == {"proto"} | ground
+    assert rooms["solver"] >= {"net", "data", "layers", "kernels", "proto"}
+    assert not {"solver", "cli", "viz", "codes"} & rooms["net"]
+    assert rooms["viz"] == {"viz"} | ground
+    assert rooms["cli"] == set(rooms)
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_path)
+def test_torch_and_foreign_packages_stay_in_their_rooms(path: Path) -> None:
+    room = room_of(path)
+    packages = foreign(path)
+    if room not in MAY_LOAD_TORCH:
+        assert "torch" not in packages
+    if room in {"proto", "errors"}:
+        assert packages <= {"google"}
+    if room == "viz":
+        assert packages <= {"numpy", "matplotlib"}
+
+
+def python(*arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, *arguments], check=True, capture_output=True, text=True, timeout=60, cwd=ROOT
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import deepcae",
+        "import deepcae.proto.text, deepcae.proto.read, deepcae.proto.binary",
+        "import deepcae.layers",
+        "import deepcae.net.graph, deepcae.net.plan, deepcae.net.summary",
+        "import deepcae.cli",
+        "import deepcae.zoo",
+    ],
+)
+def test_reading_and_planning_never_load_torch(statement: str) -> None:
+    heavy = "[name for name in ('torch', 'matplotlib', 'sklearn', 'openTSNE', 'scipy') if name in sys.modules]"
+    assert python("-c", f"import sys; {statement}; print({heavy})").strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["check", "models/cae1/net.prototxt"], ["summary", "models/cae1/net.prototxt"],
+                  ["upgrade", "models/cae1/net.prototxt"], ["zoo", "--help"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_commands_that_only_read_texts_never_load_torch(arguments: list[str]) -> None:
+    code = (
+        "import sys, contextlib, io\nfrom deepcae.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    main(sys.argv[1:])\n"
+        "print('torch' in sys.modules)"
+    )
+    assert python("-c", code, *arguments).strip() == "False"
+
+
+def calls(path: Path) -> Iterator[tuple[int, str, dict[str, object]]]:
+    """(line, dotted name, constant keyword arguments) of every call in a file."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call):
+            constants = {k.arg: k.value.value for k in node.keywords if k.arg and isinstance(k.value, ast.Constant)}
+            yield node.lineno, ast.unparse(node.func), constants
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_path)
+def test_no_file_can_bring_code_in(path: Path) -> None:
+    assert not foreign(path) & {"dill", "cloudpickle", "joblib", "yaml"}
+    imported = {alias.name for node in ast.walk(tree(path)) if isinstance(node, ast.Import) for alias in node.names}
+    assert not imported & {"pickle", "marshal", "shelve"}
+    for line, name, constants in calls(path):
+        where = f"{path}:{line}: {name}"
+        assert name not in {"eval", "exec", "compile", "__import__"}, where
+        if name.endswith("torch.load"):
+            assert constants.get("weights_only") is True, where
+        if name in {"np.load", "numpy.load"}:
+            assert constants.get("allow_pickle", False) is False, where
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_path)
+def test_files_and_functions_stay_small(path: Path) -> None:
+    assert not FORBIDDEN_NAMES & {part.removesuffix(".py") for part in path.relative_to(SOURCE).parts}
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, f"{path}:{node.lineno}: {node.name} is too long"
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_path)
+def test_nothing_is_left_half_done(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"\b(TODO|FIXME|XXX|raise NotImplementedError)\b", text)
+    if text.strip():
+        assert "from __future__ import annotations" in text or "import" not in text

@@ -1,0 +1,239 @@
+"""Codes on disk: one row (or map) of numbers per example, their labels, and where they came from.
+
+| ending | holds | opened elsewhere with |
+|---|---|---|
+| `.h5`  | datasets `codes`, `labels`; attributes of the file       | h5py, MATLAB `h5read` |
+| `.npz` | arrays `codes`, `labels`; `attributes` as one JSON text  | `numpy.load` |
+| `.csv` | header `code_1,...,code_K,label`; no attributes          | anything |
+| `.mat` | variables `codes`, `labels`, struct `attributes`         | MATLAB, Octave |
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import h5py
+import numpy as np
+
+from ..atomic import whole_file
+from ..errors import DataError
+
+MAT_LIMIT = 2**31 - 1  # bytes per variable: the sizes in a MATLAB 5 file are 32 bits wide
+Attribute = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What a file of codes holds. `codes`: (N, K) or (N, C, H, W); `labels`: (N,) or None."""
+
+    codes: np.ndarray
+    labels: np.ndarray | None = None
+    attributes: dict[str, Attribute] = field(default_factory=dict)
+
+
+def save(
+    path: str | os.PathLike[str],
+    codes: np.ndarray,
+    labels: np.ndarray | None = None,
+    attributes: Mapping[str, Attribute] | None = None,
+) -> Path:
+    """Write codes (N, ...) and their labels (N,) in the format that the ending names; the file appears whole.
+
+    `.csv` lays the axes of one example out in one row (in C order) and carries no attributes.
+    """
+    target = Path(path)
+    write = _WRITERS[_ending(target)]
+    content = _checked(target, codes, labels, dict(attributes or {}))
+    try:
+        with whole_file(target) as temporary:
+            write(temporary, content, target)
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written: {error}") from error
+    return target
+
+
+def load(path: str | os.PathLike[str]) -> Codes:
+    """Read a file that `save` wrote, or one laid out alike. Nothing in the file is ever executed or unpickled."""
+    source = Path(path)
+    read = _READERS[_ending(source)]
+    if not source.is_file():
+        raise DataError(f"{source}: no such file")
+    try:
+        content = read(source)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{source}: not a readable {source.suffix} file of codes: {reason}") from error
+    return _checked(source, content.codes, content.labels, content.attributes)
+
+
+def _ending(path: Path) -> str:
+    ending = path.suffix.lower()
+    if ending not in _WRITERS:
+        close = difflib.get_close_matches(ending, _WRITERS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise DataError(
+            f"{path}: codes are kept as {', '.join(_WRITERS)}, not {ending or 'a file without ending'}{hint}"
+        )
+    return ending
+
+
+def _checked(path: Path, codes: Any, labels: Any, attributes: dict[str, Attribute]) -> Codes:
+    codes = np.asarray(codes)
+    if codes.ndim < 2:
+        raise DataError(f"{path}: codes have shape {codes.shape}; expected one row per example, (N, K)")
+    if codes.dtype.kind not in "fiub":
+        raise DataError(f"{path}: codes are of type {codes.dtype}; expected numbers")
+    if labels is None:
+        return Codes(codes, None, attributes)
+    labels = np.asarray(labels)
+    if labels.size != len(codes):
+        raise DataError(f"{path}: {labels.size} labels for {len(codes)} codes")
+    return Codes(codes, labels.reshape(-1), attributes)
+
+
+def _write_h5(temporary: Path, content: Codes, _: Path) -> None:
+    with h5py.File(temporary, "w") as file:
+        file.create_dataset("codes", data=content.codes, track_times=False)
+        if content.labels is not None:
+            file.create_dataset("labels", data=content.labels, track_times=False)
+        file.attrs.update(content.attributes)
+
+
+def _read_h5(path: Path) -> Codes:
+    with h5py.File(path, "r") as file:
+        arrays = {name: _h5_array(file, path, name) for name in ("codes", "labels") if name in file}
+        if "codes" not in arrays:
+            raise _missing(path, list(file))
+        attributes = {
+            key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()
+        }
+        return Codes(arrays["codes"], arrays.get("labels"), attributes)
+
+
+def _h5_array(file: h5py.File, path: Path, name: str) -> np.ndarray:
+    if not isinstance(
+        file.get(name, getlink=True), h5py.HardLink
+    ):  # an external link would read any file of this machine
+        raise DataError(f"{path}: '{name}' is a link to elsewhere; expected a dataset of this file")
+    if not isinstance(file[name], h5py.Dataset):
+        raise DataError(f"{path}: '{name}' is a group; expected a dataset")
+    return np.asarray(file[name][()])
+
+
+def _write_npz(temporary: Path, content: Codes, _: Path) -> None:
+    arrays = {"codes": content.codes, "attributes": np.array(json.dumps(content.attributes, sort_keys=True))}
+    if content.labels is not None:
+        arrays["labels"] = content.labels
+    with temporary.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+
+def _read_npz(path: Path) -> Codes:
+    with np.load(path, allow_pickle=False) as file:
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise DataError(f"{path}: a single .npy array; expected an .npz with 'codes'")
+        if "codes" not in file.files:
+            raise _missing(path, file.files)
+        attributes = json.loads(str(file["attributes"])) if "attributes" in file.files else {}
+        return Codes(file["codes"], file["labels"] if "labels" in file.files else None, attributes)
+
+
+def _write_csv(temporary: Path, content: Codes, _: Path) -> None:
+    rows = content.codes.reshape(len(content.codes), -1)
+    digits = "%.17g" if rows.dtype == np.float64 else "%.9g"  # enough to read back the same number
+    with temporary.open("w", newline="") as stream:
+        names = [f"code_{column + 1}" for column in range(rows.shape[1])]
+        stream.write(",".join(names if content.labels is None else [*names, "label"]) + "\n")
+        if content.labels is None:
+            np.savetxt(stream, rows, digits, delimiter=",")
+        else:
+            _write_labelled_rows(stream, rows, content.labels, digits)
+
+
+def _write_labelled_rows(stream: IO[str], rows: np.ndarray, labels: np.ndarray, digits: str) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    for row, label in zip(rows.tolist(), labels.tolist(), strict=True):
+        writer.writerow([*(digits % value for value in row), label])
+
+
+def _read_csv(path: Path) -> Codes:
+    with path.open(newline="") as stream:
+        header = next(csv.reader(stream), [])
+        if not header or not header[0].startswith("code"):
+            raise DataError(f"{path}:1: expected a header 'code_1,code_2,...' with an optional last column 'label'")
+        rows = list(csv.reader(stream))
+    ragged = next((number for number, row in enumerate(rows, 2) if len(row) != len(header)), None)
+    if ragged is not None:
+        raise DataError(f"{path}:{ragged}: {len(rows[ragged - 2])} columns; the header has {len(header)}")
+    labelled = header[-1] == "label"
+    width = len(header) - labelled
+    codes = np.array([row[:width] for row in rows], dtype=np.float64).reshape(len(rows), width)
+    return Codes(codes.astype(np.float32), _parsed_labels([row[-1] for row in rows]) if labelled else None)
+
+
+def _parsed_labels(words: list[str]) -> np.ndarray:
+    for kind in (np.int64, np.float64):
+        try:
+            return np.array(words, dtype=kind)
+        except ValueError:
+            continue
+    return np.array(words)
+
+
+def _write_mat(temporary: Path, content: Codes, target: Path) -> None:
+    from scipy.io import savemat
+
+    if content.codes.nbytes > MAT_LIMIT:
+        raise DataError(
+            f"{target}: codes take {content.codes.nbytes / 2**30:.2f} GiB, and a .mat file holds less than 2 GiB per "
+            "variable; save as .h5, which MATLAB reads with h5read"
+        )
+    variables: dict[str, Any] = {"codes": content.codes}
+    if content.labels is not None:
+        variables["labels"] = content.labels.reshape(-1, 1)
+    if content.attributes:
+        variables["attributes"] = content.attributes
+    savemat(temporary, variables, appendmat=False, long_field_names=True)
+
+
+def _read_mat(path: Path) -> Codes:
+    from scipy.io import loadmat, whosmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        variables = loadmat(path, appendmat=False, variable_names=["codes", "labels"])
+        struct = loadmat(path, appendmat=False, variable_names=["attributes"], simplify_cells=True)
+    except NotImplementedError as error:  # the signature of an HDF5 file inside
+        raise DataError(f"{path}: a MATLAB 7.3 file; save it with -v7, or give the file the ending .h5") from error
+    except MatReadError as error:
+        raise DataError(f"{path}: not a MATLAB file: {error}") from error
+    if "codes" not in variables:
+        raise _missing(path, [name for name, _, _ in whosmat(path, appendmat=False)])
+    return Codes(variables["codes"], variables.get("labels"), dict(struct.get("attributes", {})))
+
+
+def _missing(path: Path, names: list[str]) -> DataError:
+    found = ", ".join(f"'{name}'" for name in names[:8]) or "nothing"
+    return DataError(f"{path}: has no 'codes'; it holds {found}")
+
+
+_WRITERS: dict[str, Callable[[Path, Codes, Path], None]] = {
+    ".h5": _write_h5,
+    ".npz": _write_npz,
+    ".csv": _write_csv,
+    ".mat": _write_mat,
+}
+_READERS: dict[str, Callable[[Path], Codes]] = {
+    ".h5": _read_h5,
+    ".npz": _read_npz,
+    ".csv": _read_csv,
+    ".mat": _read_mat,
+}

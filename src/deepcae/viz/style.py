@@ -1,0 +1,203 @@
+"""One look for every picture: readable in print at column width, and without colour vision.
+
+Sizes are inches and points of the printed page: `COLUMN` is one column of a two-column paper, `PAGE` its full width, so
+that a figure is put into a text unscaled.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..atomic import whole_file
+from ..errors import DataError
+
+COLUMN, PAGE = 3.45, 7.1  # inches
+INK, SOFT, GRID = "#1c2430", "#5d6875", "#e3e7ec"
+
+# Ten colours found by search: at least 0.1 apart in OKLab for normal, protan, deutan and tritan sight (a test pins
+# it), none too pale for white paper; in an order that keeps digits that look alike (4 7 9, 3 5 8) far apart.
+CLASS_COLORS = (
+    "#6271F0",
+    "#F47C55",
+    "#8037B0",
+    "#F4BF17",
+    "#326F09",
+    "#4F2E0D",
+    "#BA4A79",
+    "#26BCA2",
+    "#B990EF",
+    "#8D145E",
+)
+CLASS_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "p")
+TRAIN_COLOR, TEST_COLOR = "#6271F0", "#D1552B"
+GREYS, SIGNED = "gray", "RdBu_r"  # values of blobs; weights around zero
+
+_SETTINGS: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same letters, and so the same bytes, everywhere
+    "font.size": 7,
+    "text.color": INK,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 5,
+    "axes.titlecolor": INK,
+    "axes.labelsize": 7,
+    "axes.labelcolor": SOFT,
+    "axes.edgecolor": "#b8c0ca",
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "xtick.color": "#b8c0ca",
+    "ytick.color": "#b8c0ca",
+    "xtick.labelcolor": SOFT,
+    "ytick.labelcolor": SOFT,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+    "image.interpolation": "nearest",
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "deepcae",  # ids in the file do not change from run to run
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+    "path.simplify": True,
+    "text.parse_math": False,  # a blob may be named a$b$
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw inside this block: matplotlib's own settings are as before when it ends."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty page, in inches; margins are made to fit what is drawn. No window and no global state."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def heading(axes: Axes, title: str, subtitle: str = "") -> None:
+    """A bold title with a quiet line of facts under it."""
+    axes.set_title(title, pad=15 if subtitle else 5)
+    if subtitle:
+        axes.annotate(
+            subtitle,
+            xy=(0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 4.5),
+            textcoords="offset points",
+            fontsize=6.5,
+            color=SOFT,
+        )
+
+
+def class_color(index: int) -> str:
+    return CLASS_COLORS[index % len(CLASS_COLORS)]
+
+
+def class_marker(index: int) -> str:
+    """The marker also tells the colours' second round apart: class 10 has the colour of 0 and another marker."""
+    return CLASS_MARKERS[(index + index // len(CLASS_COLORS)) % len(CLASS_MARKERS)]
+
+
+def bare(axes: Axes) -> None:
+    """A picture needs no ticks."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def near_square(count: int, aspect: float = 1.0) -> tuple[int, int]:
+    """(rows, columns) that hold `count` tiles, columns ≈ aspect * rows; a divisor of `count` near it is preferred."""
+    ideal = max(1.0, math.sqrt(count * aspect))
+    whole = [columns for columns in range(1, count + 1) if count % columns == 0]
+    best = min(whole, key=lambda columns: abs(math.log(columns / ideal)))
+    columns = best if 0.5 <= best / ideal <= 2.0 else math.ceil(ideal)
+    return math.ceil(count / columns), columns
+
+
+def tile(maps: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
+    """maps (T, H, W) → one masked picture, row by row, with an empty line of `gap` pixels between the tiles."""
+    count, height, width = maps.shape
+    rows = math.ceil(count / columns)
+    page = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    for number, one in enumerate(maps):
+        top, left = number // columns * (height + gap), number % columns * (width + gap)
+        page[top : top + height, left : left + width] = one
+    return np.ma.masked_invalid(page)
+
+
+def number(value: float) -> str:
+    """Three digits that matter: 0.0123, 1.23, 123, 1.2e+05."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:.3g}"
+    if 0.001 <= abs(value) < 1e5:
+        decimals = min(max(2 - math.floor(math.log10(abs(value))), 0), 4)
+        return f"{value:.{decimals}f}"
+    return f"{value:.1e}"
+
+
+_NO_STAMPS: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
+}
+
+
+def save(picture: Figure, path: str | os.PathLike[str], dpi: int = 300) -> Path:
+    """Write a .png, .svg or .pdf, without dates or versions inside: equal data give equal bytes."""
+    target = Path(path)
+    kind = target.suffix.lower().lstrip(".")
+    if kind not in _NO_STAMPS:
+        raise DataError(f"{target}: pictures are written as .png, .svg or .pdf, not '{target.suffix}'")
+    try:
+        with styled(), whole_file(target) as temporary:
+            picture.savefig(temporary, format=kind, dpi=dpi, metadata=_NO_STAMPS[kind])
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written: {error}") from error
+    return target
+
+
+def images(stack: Any, what: str = "images") -> np.ndarray:
+    """(N, H, W), (N, 1, H, W) or (N, 3, H, W) → (N, H, W) or (N, H, W, 3) float64, ready to be shown."""
+    array = np.asarray(stack, dtype=np.float64)
+    if array.ndim == 4 and array.shape[1] in (1, 3):
+        array = array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 3, 1)
+    elif array.ndim != 3:
+        raise DataError(f"{what} have shape {array.shape}; expected (N, H, W), (N, 1, H, W) or (N, 3, H, W)")
+    return array
+
+
+def class_names(labels: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """labels (N,) → distinct labels, the number of each example's class (N,), and words for a legend."""
+    names, numbers = np.unique(np.asarray(labels).reshape(-1), return_inverse=True)
+    words = [
+        str(int(name)) if isinstance(name.item(), float) and name.item().is_integer() else str(name) for name in names
+    ]
+    return names, numbers, words

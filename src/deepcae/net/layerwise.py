@@ -1,8 +1,8 @@
 """Caffe's view of a network: every blob keeps its `data` and `diff`, layers run one by one, forward and backward.
 
-The same layers as in `Net.forward`; each layer's gradient is its own vector–Jacobian product over the kept blobs, so one
-can stop after any layer, look at a blob, change it, and go on, as in Caffe. Parameter diffs accumulate; blob diffs are
-overwritten by each backward pass. After a pass the diff of a blob that layers rewrote in place is that of its first
+The same layers as in `Net.forward`; each layer's gradient is its own vector–Jacobian product over the kept blobs, so
+one can stop after any layer, look at a blob, change it, and go on, as in Caffe. Parameter diffs accumulate; blob diffs
+are overwritten by each backward pass. After a pass the diff of a blob that layers rewrote in place is that of its first
 version, as in Caffe.
 """
 

@@ -1,7 +1,7 @@
 """Which learned blobs a network has, and which of them are one: Caffe's parameter sharing by `param { name: "w" }`.
 
-The first blob with a name owns it; later ones of that name are the same tensor. STRICT sharing (the default) wants equal
-shapes, PERMISSIVE equal counts. Multipliers that several sharers give must agree.
+The first blob with a name owns it; later ones of that name are the same tensor. STRICT sharing (the default) wants
+equal shapes, PERMISSIVE equal counts. Multipliers that several sharers give must agree.
 Source: Caffe's net.cpp (AppendParam).
 """
 
@@ -45,7 +45,7 @@ class Params:
         self._owners: dict[str, int] = {}
 
     def add(self, node: Node, learned: list[Learned] | None) -> tuple[int, ...]:
-        """Registers what a layer learns (None: not known) and returns the indices. Complains of sharing that cannot be."""
+        """The indices of what a layer learns (None: not known). Complains of sharing that cannot be."""
         specs = node.param.param
         if learned is None:
             return ()
@@ -84,7 +84,8 @@ class Params:
     def _share(self, node: Node, k: int, spec: Any, param: ParamPlan, owner: int) -> None:
         own = self.all[owner]
         param.owner = owner
-        assert param.shape is not None and own.shape is not None
+        assert param.shape is not None
+        assert own.shape is not None
         permissive = spec.share_mode == 1
         if (param.count != own.count) if permissive else (param.shape != own.shape):
             what = "counts" if permissive else "shapes"

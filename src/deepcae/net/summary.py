@@ -2,8 +2,8 @@
 
 *Auto-encoder size* (Table II of the paper): the number of elements in all hidden feature maps and neurons, per sample,
 counted once per learning layer (an activation has the size of the layer it follows): for CAE Model 1
-1600+288+125+N+125+288+1568, N = 2: 3996. *Symmetric* (principle 1): these sizes shrink to the code and grow again in the
-same steps, within 5 %.
+1600+288+125+N+125+288+1568, N = 2: 3996. *Symmetric* (principle 1): these sizes shrink to the code and grow again in
+the same steps, within 5 %.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ def _anonymous(step: Step) -> tuple[str, ...]:
 def _hidden(plan: Plan) -> tuple[list[tuple[str, int]], str | None]:
     """The hidden learning layers of an auto-encoder with their sizes, and its code blob.
 
-    An auto-encoder is a net with a loss that compares a blob with the input; the learning layers on the way to that blob
-    are hidden, those that give the restored image (the last of its size) are not.
+    An auto-encoder is a net with a loss that compares a blob with the input; the learning layers on the way to that
+    blob are hidden, but for the last, which gives the restored image.
     """
     target = next((s for s in plan.steps if s.layer is not None and s.layer.compares and len(s.bottoms) == 2), None)
     if target is None:

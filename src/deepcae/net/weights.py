@@ -1,9 +1,9 @@
 """Weights into a net and out of it, by layer name, in Caffe's wire format.
 
-A .caffemodel is a NetParameter: every layer of the phase, Split layers included, with its phase and its blobs (shape and
-data). Loading: the first layer of a name in the file serves all layers of that name here; layers that only the file has are
-ignored, layers that only the net has keep their values. A blob of the old 4-D form fits a blob with fewer axes if the
-shapes are equal when aligned at the right: (1,1,N,K) fits (N,K).
+A .caffemodel is a NetParameter: every layer of the phase, Split layers included, with its phase and its blobs (shape
+and data). Loading: the first layer of a name in the file serves all layers of that name here; layers that only the file
+has are ignored, layers that only the net has keep their values. A blob of the old 4-D form fits a blob with fewer axes
+if the shapes are equal when aligned at the right: (1,1,N,K) fits (N,K).
 Source: Caffe's net.cpp (CopyTrainedLayersFrom, ToProto) and blob.cpp (ShapeEquals).
 """
 
@@ -126,7 +126,7 @@ def _fit(name: str, layer: Any, shapes: Sequence[tuple[int, ...]], path: str) ->
 
 
 def _fits(there: tuple[int, ...], here: tuple[int, ...]) -> bool:
-    """Equal, or an old 4-D shape equal when aligned at the right; (1,C,1,1) serves one value per channel (fork's BN)."""
+    """Equal; or an old 4-D shape equal if aligned at the right, or (1,C,1,1) for one value per channel (fork's BN)."""
     if there == here:
         return True
     if len(there) == 4 and len(here) <= 4:

@@ -30,8 +30,7 @@ schema: venv
 
 # After a change in the zoo: the texts in models/.
 models: venv
-	for name in $$($(BIN)/python -c 'from deepcae import zoo; print(*zoo.names())'); do \
-	  $(BIN)/python -c 'import sys; from deepcae import zoo; zoo.write(zoo.build(sys.argv[1]), "models/" + sys.argv[1])' $$name; done
+	for name in models/*/; do $(BIN)/deepcae zoo $$(basename $$name) -o $$name; done
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

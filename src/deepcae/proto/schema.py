@@ -23,6 +23,16 @@ def message_class(name: str) -> Any:
     return message_factory.GetMessageClass(POOL.FindMessageTypeByName(f"caffe.{name}"))
 
 
+def is_repeated(field: Any) -> bool:
+    """Whether a field (its descriptor) holds a list."""
+    return bool(field.is_repeated) if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
+
+
+def is_required(field: Any) -> bool:
+    """Whether a message without this field (its descriptor) is incomplete."""
+    return bool(field.is_required) if hasattr(field, "is_required") else field.label == field.LABEL_REQUIRED
+
+
 BlobProto = message_class("BlobProto")
 BlobShape = message_class("BlobShape")
 Datum = message_class("Datum")
@@ -36,5 +46,6 @@ TRAIN, TEST = 0, 1
 
 __all__ = [
     "POOL", "TEST", "TRAIN", "BlobProto", "BlobShape", "Datum", "FillerParameter", "LayerParameter", "Message",
-    "NetParameter", "NetState", "SolverParameter", "SolverState", "message_class",
+    "NetParameter", "NetState", "SolverParameter", "SolverState", "is_repeated", "is_required",
+    "message_class",
 ]  # fmt: skip

@@ -1,0 +1,38 @@
+"""A parsed text: its message, and where each field of the message stands in what the author wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import Place, Problem
+from .spots import Spot
+
+
+class Document:
+    """`message` as a protobuf message, the `filename` it came from, and `notes`: what was changed on the way."""
+
+    def __init__(self, message: Any, filename: str, spot: Spot | None = None) -> None:
+        self.message = message
+        self.filename = filename
+        self.spot = spot or Spot(Place(filename))
+        self.notes: list[Problem] = []
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file; the working directory for a text that is in no file."""
+        return Path() if self.filename.startswith(("<", "--")) else Path(self.filename).parent
+
+    def place(self, *path: str | int) -> Place:
+        """Where a field stands: `place("layer", 3, "convolution_param", "kernel_size", 0)`, `place("base_lr")`.
+
+        Falls back to the nearest enclosing thing whose place is known.
+        """
+        return self.spot.find(path).place
+
+    def part(self, *path: str | int) -> Document:
+        """A message inside this one as a document of its own: `part("net_param")`, `part("test_net_param", 1)`."""
+        message = self.message
+        for step in path:
+            message = message[step] if isinstance(step, int) else getattr(message, step)
+        return Document(message, self.filename, self.spot.find(path))

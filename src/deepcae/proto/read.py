@@ -1,0 +1,87 @@
+"""Networks and solvers from files, in today's schema whatever syntax they are written in."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import Place, Problem, SpecError
+from .document import Document
+from .kinds import HEAD, NAMES, sniff
+from .schema import Message, NetParameter, SolverParameter
+from .text import parse
+from .tokens import MAX_BYTES
+from .tree import build
+from .upgrade import upgrade_net, upgrade_solver
+
+Source = str | Path | Message | Document
+
+
+def read_net(source: Source) -> Document:
+    """A network from a path, a NetParameter (copied) or a Document; old syntaxes are upgraded, see `Document.notes`."""
+    return upgrade_net(_document(source, NetParameter))
+
+
+def read_net_text(text: str, filename: str = "<text>") -> Document:
+    """A network from its text."""
+    return upgrade_net(parse(text, NetParameter, filename))
+
+
+def read_solver(source: Source) -> Document:
+    """A solver from a path, a SolverParameter (copied) or a Document."""
+    return upgrade_solver(_document(source, SolverParameter))
+
+
+def read_solver_text(text: str, filename: str = "<text>") -> Document:
+    """A solver from its text."""
+    return upgrade_solver(parse(text, SolverParameter, filename))
+
+
+def _document(source: Source, message_class: Any) -> Document:
+    if isinstance(source, Document):
+        return source
+    if isinstance(source, Message):
+        message = message_class()
+        if message.DESCRIPTOR.full_name != source.DESCRIPTOR.full_name:
+            raise SpecError(f"a {message.DESCRIPTOR.name} was expected, not a {source.DESCRIPTOR.name}")
+        message.CopyFrom(source)
+        return Document(message, "<message>")
+    return parse(read_text(source), message_class, str(source))
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file, any line ends. Bytes that are not UTF-8 come as surrogates, which `parse` accepts in comments."""
+    name = str(path)
+    try:
+        if Path(path).is_dir():
+            raise SpecError(Problem("this is a folder, not a file", Place(name)))
+        with open(path, "rb") as file:
+            data = file.read(HEAD)
+            if (kind := sniff(data)) not in ("text", "unknown"):
+                raise SpecError(Problem(f"this is {NAMES[kind]}, not a prototxt", Place(name)))
+            data += file.read(MAX_BYTES + 1 - len(data))
+    except FileNotFoundError:
+        raise SpecError(Problem("there is no such file", Place(name))) from None
+    except (OSError, ValueError) as error:  # ValueError: a name with the character 0
+        raise SpecError(Problem(getattr(error, "strerror", None) or str(error), Place(name))) from None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SpecError(Problem("this is UTF-16 text; save it as UTF-8", Place(name, 1, 1)))
+    return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="surrogateescape")
+
+
+def kind_of(text: str) -> Literal["net", "solver"]:
+    """Whether a text is a network or a solver, by its fields; a broken text is judged by what can be read of it."""
+    try:
+        tree, _, _ = build(text, "<text>")
+    except SpecError:
+        return "net"
+    names = [field.name.text for field in tree.fields]
+    net, solver = (
+        sum(name in fields and name not in others for name in names)
+        for fields, others in (
+            (NetParameter.DESCRIPTOR.fields_by_name, SolverParameter.DESCRIPTOR.fields_by_name),
+            (SolverParameter.DESCRIPTOR.fields_by_name, NetParameter.DESCRIPTOR.fields_by_name),
+        )
+    )
+    return "solver" if solver > net else "net"

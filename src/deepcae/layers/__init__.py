@@ -1,0 +1,13 @@
+"""What a layer computes: one class per Caffe layer type, under Caffe's name."""
+
+from __future__ import annotations
+
+from . import join, linear, loss, neuron, shape, source
+from .base import Context, Layer, Learned, Shape
+from .filler import check_filler, fill
+from .registry import CAFFE_TYPES, make_layer
+
+__all__ = [
+    "CAFFE_TYPES", "Context", "Layer", "Learned", "Shape", "check_filler", "fill", "join", "linear", "loss",
+    "make_layer", "neuron", "shape", "source",
+]  # fmt: skip

@@ -47,8 +47,8 @@ class Layer(ABC):
     type: ClassVar[str] = ""
     bottoms: ClassVar[Arity] = (1, 1)
     tops: ClassVar[Arity] = (1, 1)
-    is_loss: ClassVar[bool] = False  # the first top has loss weight 1 unless the text says otherwise, and may be omitted
-    is_source: ClassVar[bool] = False  # makes blobs from a file or array: its tops are the net's inputs, fed from outside
+    is_loss: ClassVar[bool] = False  # its first top has loss weight 1 unless the text says otherwise, or may be omitted
+    is_source: ClassVar[bool] = False  # its tops are the net's inputs, fed from a file, an array or the caller
     in_place: ClassVar[bool] = False  # may write over its bottom (top name = bottom name)
     no_gradient: ClassVar[frozenset[int]] = frozenset()  # bottoms that never receive a gradient: labels, masks, sizes
     reads_file: ClassVar[bool] = False  # a source whose shapes stand in a file, not in the text
@@ -56,7 +56,7 @@ class Layer(ABC):
     compares: ClassVar[bool] = False  # a loss whose two bottoms have equal sizes: network output and input
     differentiable: ClassVar[bool] = True  # False: a backward pass through it is an error (Accuracy, ArgMax, ...)
 
-    registry: ClassVar[dict[str, type[Layer]]] = {}
+    registry: ClassVar[dict[str, LayerClass]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -64,7 +64,7 @@ class Layer(ABC):
             Layer.registry[cls.type] = cls
 
     def __init__(self, param: Any, phase: int) -> None:
-        """`param`: the LayerParameter; `phase`: TRAIN (0) or TEST (1). Raises LayerError for settings wrong by themselves."""
+        """`param`: the LayerParameter; `phase`: TRAIN (0) or TEST (1). LayerError for settings wrong by themselves."""
         self.param = param
         self.phase = phase
 
@@ -98,6 +98,9 @@ class Layer(ABC):
     def num_tops(self) -> int:
         """How many tops the text names (a loss without one gets an anonymous top)."""
         return max(len(self.param.top), 1 if self.is_loss else 0)
+
+
+LayerClass = type[Layer]
 
 
 def count(shape: Shape, start: int = 0, stop: int | None = None) -> int:

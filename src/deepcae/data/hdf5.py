@@ -1,9 +1,9 @@
 """HDF5Data: a text file lists HDF5 files, each top is the dataset of its name (Caffe: `hdf5_data_layer.cpp`).
 
 Each dataset is (rows, ...) of floats or integers of any width, and becomes float32; batches run across file ends and
-wrap. A data set of up to `MEMORY_LIMIT` bytes (as float32) is kept in memory, and a batch is then a view of it; a larger
-one is read in blocks of `BLOCK` bytes, so memory stays bounded whatever the files' size. Shuffling a large compressed
-data set reads single rows and is slow: store it uncompressed.
+wrap. A data set of up to `MEMORY_LIMIT` bytes (as float32) is kept in memory, and a batch is then a view of it; a
+larger one is read in blocks of `BLOCK` bytes, so memory stays bounded whatever the files' size. Shuffling a large
+compressed data set reads single rows and is slow: store it uncompressed.
 
 Differs from Caffe: `transform_param` is applied to the first top (Caffe refuses the field here); files whose datasets
 differ in their inner shape are refused (Caffe reads on); links and virtual datasets, which can reach out of the file,
@@ -205,8 +205,7 @@ class HDF5Rows:
         loaded = _LOADED.get(key)
         if loaded is None:
             arrays = self._empty(self.total)
-            for start in range(0, self.total, self._block_rows):
-                self._read_into(arrays, start, start, min(start + self._block_rows, self.total))
+            self._read_into(arrays, 0, 0, self.total)
             self.close()
             loaded = _LOADED[key] = ArrayRows(arrays)
         return loaded
@@ -254,14 +253,16 @@ class HDF5Rows:
 
     def _copy(self, header: Header, top: str, rows: slice, target: np.ndarray) -> None:
         dataset = self._handle(header)[top]
-        try:
-            with np.errstate(over="ignore"):  # a double beyond float32 becomes inf, as in C
-                target[...] = dataset[rows]
-        except OSError as error:
-            raise DataError(
-                f"{header.path}: dataset {top!r}, rows {rows.start} to {rows.stop - 1}: cannot be read "
-                f"({str(error).splitlines()[0]})"
-            ) from error
+        for start in range(rows.start, rows.stop, self._block_rows):
+            stop = min(start + self._block_rows, rows.stop)
+            try:
+                with np.errstate(over="ignore"):  # a double beyond float32 becomes inf, as in C
+                    target[start - rows.start : stop - rows.start] = dataset[start:stop]
+            except OSError as error:
+                reason = str(error).splitlines()[0]
+                raise DataError(
+                    f"{header.path}: dataset {top!r}: rows {start} to {stop - 1} cannot be read ({reason})"
+                ) from error
 
     def _handle(self, header: Header) -> h5py.File:
         if _stamp(header.path) != header.stamp:

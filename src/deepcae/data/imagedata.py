@@ -1,9 +1,9 @@
 """ImageData: a text file lists image files with labels (Caffe: `image_data_layer.cpp`); tops data and label.
 
 A line is `path label`, split at its last blank; `root_folder` is put before the path as it stands. Channels B, G, R
-(one with `is_color: false`), 0..255; `new_height` and `new_width` resize. Differs from Caffe: shuffling is seeded and covers
-each epoch anew from the original order; `rand_skip` is refused, since a batch is a function of its number; an image is
-also looked up in the list's folder.
+(one with `is_color: false`), 0..255; `new_height` and `new_width` resize. Differs from Caffe: shuffling is seeded and
+starts from the list's order in each epoch; `rand_skip` is refused, since a batch is a function of its number; an image
+is also looked up in the list's folder.
 """
 
 from __future__ import annotations

@@ -1,0 +1,164 @@
+"""The data sets of `deepcae data`: MNIST, the digits that scikit-learn carries, and pairs for the Siamese network.
+
+Each writes train.h5 and test.h5 (uncompressed, so that they are read at the disk's speed) and the list files train.txt
+and test.txt that an HDF5Data layer names. `data` is float32 (n, 1, 28, 28) in 0..1, `label` float32 (n).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from .idx import read_idx
+from .load import read_all
+from .mnist import fetch_mnist, find_file, find_mnist
+from .stream import Shape
+
+__all__ = ["find_mnist", "write_digits", "write_mnist", "write_pairs"]
+
+BLOCK = 4096  # rows that are converted and written at a time
+NUM_DIGITS_TEST = 297
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images (n, 1, H, W), bytes 0..255 or float32 0..1, and their classes (n)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def rows(self, which: slice | np.ndarray) -> np.ndarray:
+        """Float32 images in 0..1; a pixel is its grey level / 255."""
+        images = self.images[which]
+        return images.astype(np.float32) / np.float32(255) if images.dtype == np.uint8 else images
+
+
+Parts = dict[str, Part]  # "train", "test"
+
+
+def write_mnist(out: str | Path, folder: str | Path | None = None) -> dict[str, int]:
+    """MNIST as HDF5 files in `out`; gives each part's number of rows. `folder`: where its IDX files are, else searched."""
+    return _write_labelled(Path(out), _mnist(Path(folder) if folder else None))
+
+
+def write_digits(out: str | Path) -> dict[str, int]:
+    """scikit-learn's 1,797 digits, 8x8 scaled to 28x28, as HDF5 files in `out`; a fixed stratified 297 are for tests."""
+    return _write_labelled(Path(out), _digits())
+
+
+def write_pairs(out: str | Path, source: str | Path = "mnist", seed: int = 0) -> dict[str, int]:
+    """Pairs of digits in `out`: `pair_data` (n, 2, H, W) and `sim` (n), 1 for two of one class, else 0.
+
+    As many pairs as images, both images drawn at random: a tenth of the pairs are similar, as in Caffe's
+    `convert_mnist_siamese_data.cpp`. `source`: "mnist", "digits", or a folder with train.h5 and test.h5.
+    """
+    makers: dict[str, Callable[[], Parts]] = {"mnist": _mnist, "digits": _digits}
+    parts = makers[str(source)]() if str(source) in makers else _from_folder(Path(source))
+    folder = Path(out)
+    for number, (name, part) in enumerate(parts.items()):
+        first, second = _draw_pairs(len(part.labels), (seed % 2**64, number))
+        similar = (part.labels[first] == part.labels[second]).astype(np.float32)
+
+        def pairs(rows: slice, part: Part = part, first: np.ndarray = first, second: np.ndarray = second) -> np.ndarray:
+            return np.concatenate([part.rows(first[rows]), part.rows(second[rows])], axis=1)
+
+        shape = (len(first), 2 * part.images.shape[1], *part.images.shape[2:])
+        _write(folder, name, {"pair_data": (shape, pairs), "sim": (similar.shape, similar.__getitem__)})
+    return {name: len(part.labels) for name, part in parts.items()}
+
+
+def _draw_pairs(total: int, seed: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    words = np.random.PCG64(np.random.SeedSequence(seed)).random_raw(2 * total).reshape(2, total)
+    first, second = (words % np.uint64(total)).astype(np.int64)
+    return first, second
+
+
+def _mnist(folder: Path | None = None) -> Parts:
+    folder = folder or fetch_mnist()
+    parts = {}
+    for name, prefix in (("train", "train"), ("test", "t10k")):
+        images = _read_mnist(folder, f"{prefix}-images-idx3-ubyte")
+        labels = _read_mnist(folder, f"{prefix}-labels-idx1-ubyte")
+        if images.ndim != 3 or images.dtype != np.uint8 or labels.shape != images.shape[:1] or not len(images):
+            raise DataError(
+                f"{folder}: {prefix}-images {list(images.shape)} and {prefix}-labels {list(labels.shape)} "
+                "do not fit together; needs bytes (n, 28, 28) and (n)"
+            )
+        parts[name] = Part(images[:, None], labels)
+    return parts
+
+
+def _read_mnist(folder: Path, name: str) -> np.ndarray:
+    path = find_file(folder, name)
+    if path is None:
+        raise DataError(f"{folder}: has no {name} or {name}.gz")
+    return read_idx(path)
+
+
+def _digits() -> Parts:
+    from scipy.ndimage import zoom
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    small = np.asarray(digits.images, np.float32) / 16  # (1797, 8, 8), grey levels 0..16
+    images = np.clip(zoom(small, (1, 3.5, 3.5), order=3, mode="grid-constant", grid_mode=True), 0, 1)[:, None]
+    train, test = train_test_split(
+        np.arange(len(images)), test_size=NUM_DIGITS_TEST, stratify=digits.target, random_state=0
+    )
+    return {name: Part(images[rows], digits.target[rows]) for name, rows in (("train", train), ("test", test))}
+
+
+def _from_folder(folder: Path) -> Parts:
+    parts = {}
+    for name in ("train", "test"):
+        path = folder / f"{name}.h5"
+        images, labels = read_all(path), read_all(path, "label").reshape(-1)
+        if images.ndim != 4 or len(images) != len(labels):
+            raise DataError(f"{path}: data {list(images.shape)} must be images (n, C, H, W), with n labels")
+        parts[name] = Part(images, labels)
+    return parts
+
+
+def _write_labelled(folder: Path, parts: Parts) -> dict[str, int]:
+    for name, part in parts.items():
+        labels = part.labels.astype(np.float32)
+        _write(folder, name, {"data": (part.images.shape, part.rows), "label": (labels.shape, labels.__getitem__)})
+    return {name: len(part.labels) for name, part in parts.items()}
+
+
+def _write(folder: Path, name: str, datasets: dict[str, tuple[Shape, Callable[[slice], np.ndarray]]]) -> None:
+    """`name`.h5 and the list `name`.txt: each appears whole or not at all."""
+    import h5py
+
+    def fill(path: Path) -> None:
+        with h5py.File(path, "w") as file:
+            for key, (shape, rows) in datasets.items():
+                dataset = file.create_dataset(key, shape, np.float32)
+                for start in range(0, shape[0], BLOCK):
+                    block = slice(start, min(start + BLOCK, shape[0]))
+                    dataset[block] = rows(block)
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _atomically(folder / f"{name}.h5", fill)
+        _atomically(folder / f"{name}.txt", lambda path: path.write_text(f"{name}.h5\n"))
+    except OSError as error:
+        raise DataError(f"{folder}: {name}.h5 cannot be written there ({error})") from error
+
+
+def _atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes beside the path and renames: a killed run leaves no half file under the name."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(unfinished)
+        with open(unfinished, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,122 @@
+"""A user's file as arrays: what `encode` and the pictures take in."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+
+HDF5_START = b"\x89HDF\r\n\x1a\n"
+
+
+def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+    """(images, labels or None) of an HDF5 file, a list of them (.txt), .npy, .npz or IDX (zipped or not).
+
+    Images are float32 (n, C, H, W), vectors (n, K); labels float32 (n,). HDF5 and .npz hold them as `data` and `label`.
+    Numbers are taken as they stand, but the bytes (uint8) of IDX, .npy and .npz are grey levels and become x / 255. The
+    labels of `train-images-idx3-ubyte` are read from `train-labels-idx1-ubyte` beside it. `limit`: the first rows only.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    with open(path, "rb") as file:
+        start = file.read(8)
+    if start == HDF5_START or path.suffix == ".txt":
+        return _from_hdf5(path, limit)
+    if start.startswith(b"\x93NUMPY"):
+        return _pixels(_load_numpy(path), path)[:limit], None
+    if start.startswith(b"PK"):
+        images, labels = _from_npz(path)
+    else:
+        from .idx import is_idx
+
+        if not is_idx(path):
+            raise DataError(f"{path}: is neither HDF5, a .txt list of HDF5 files, .npy, .npz nor IDX")
+        images, labels = _from_idx(path)
+    if labels is not None:
+        labels = np.asarray(labels, np.float32).reshape(-1)
+        if len(labels) != len(images):
+            raise DataError(f"{path}: has {len(images)} images, but {len(labels)} labels")
+    return _pixels(images, path)[:limit], None if labels is None else labels[:limit]
+
+
+def read_all(path: str | Path, dataset: str = "data", limit: int | None = None) -> np.ndarray:
+    """All rows (or the first `limit`) of a dataset of an HDF5 file, or of the files that a list names; float32."""
+    return _read(Path(path), (dataset,), limit)[dataset]
+
+
+def _read(path: Path, datasets: tuple[str, ...], limit: int | None) -> Mapping[str, np.ndarray]:
+    from .hdf5 import HDF5Rows
+
+    rows = HDF5Rows(_hdf5_files(path), datasets, memory_limit=0)
+    try:
+        return rows.read(np.arange(rows.total if limit is None else min(limit, rows.total)))
+    finally:
+        rows.close()
+
+
+def _hdf5_files(path: Path) -> list[Path]:
+    from .hdf5 import read_list
+
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    with open(path, "rb") as file:
+        return [path] if file.read(8) == HDF5_START else read_list(path)
+
+
+def _from_hdf5(path: Path, limit: int | None) -> tuple[np.ndarray, np.ndarray | None]:
+    from .hdf5 import opened
+
+    with opened(_hdf5_files(path)[0]) as file:
+        labelled = "label" in file
+    arrays = _read(path, ("data", "label") if labelled else ("data",), limit)
+    return _as_images(arrays["data"], path), arrays["label"].reshape(-1) if labelled else None
+
+
+def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    archive = _load_numpy(path)
+    try:
+        with archive:
+            names = archive.files
+            data = "data" if "data" in names else names[0] if len(names) == 1 else None
+            if data is None:
+                raise DataError(f"{path}: has no array 'data'; it holds {', '.join(map(repr, names)) or 'nothing'}")
+            return archive[data], archive["label"] if "label" in names else None
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: is damaged or holds Python objects ({error})") from error
+
+
+def _from_idx(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    from .idx import read_idx
+
+    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    return read_idx(path), read_idx(beside) if beside != path and beside.is_file() else None
+
+
+def _load_numpy(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: is damaged or holds Python objects ({str(error).splitlines()[0]})") from error
+
+
+def _pixels(array: np.ndarray, path: Path) -> np.ndarray:
+    """Grey levels 0..255 → 0..1; other numbers as they stand."""
+    from .memory import as_float32
+
+    values = as_float32(array, str(path))
+    return _as_images(values / np.float32(255) if array.dtype == np.uint8 else values, path)
+
+
+def _as_images(array: np.ndarray, path: Path) -> np.ndarray:
+    """(n, H, W) → (n, 1, H, W)."""
+    if array.ndim < 2 or not array.size:
+        raise DataError(
+            f"{path}: its data have shape {list(array.shape)}; needs rows of values, (n, C, H, W) or (n, K)"
+        )
+    return array[:, None] if array.ndim == 3 else array

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 from deepcae.proto.binary import read_weights
-from deepcae.proto.read import read_net_text
 
 from deepcae.errors import DataError, SnapshotError
+from deepcae.net.blobs import array_of, blob_of
 from deepcae.net.graph import build_graph
 from deepcae.net.net import Net
 from deepcae.net.plan import make_plan
 from deepcae.net.summary import summarize
-from deepcae.net.weights import array_of, blob_of, load_weights, save_weights, to_message
+from deepcae.net.weights import load_weights, save_weights, to_message
+from deepcae.proto.read import read_net_text
 from reference import reference_dir
 
 TEXT = """name: "tiny"

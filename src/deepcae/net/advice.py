@@ -24,7 +24,7 @@ def explain_mismatch(steps: Sequence[Step], index: int, shapes: Mapping[str, Sha
     got, wanted = (shapes.get(name) for name in step.bottoms)
     if not got or not wanted or len(got) != 4 or len(wanted) != 4 or got[2:] == wanted[2:]:
         return None
-    output, target = (_origin(steps, name) for name in step.bottoms)
+    output, target = (authors_name(steps, name) for name in step.bottoms)
     missed = " and ".join(
         f"{abs(w - g)} too {'small' if w > g else 'large'} in {axis}"
         for axis, g, w in zip(("height", "width"), got[2:], wanted[2:], strict=True)
@@ -34,8 +34,8 @@ def explain_mismatch(steps: Sequence[Step], index: int, shapes: Mapping[str, Sha
     return sentence + _kernel_that_fits(steps, index, output, got, wanted)
 
 
-def _origin(steps: Sequence[Step], blob: str) -> str:
-    """The author's name of a blob: that of a split's bottom for a split's top."""
+def authors_name(steps: Sequence[Step], blob: str) -> str:
+    """The name of a blob in the text: for a split's top, that of the split's bottom."""
     maker = next((step for step in steps if blob in step.tops), None)
     return maker.bottoms[0] if maker is not None and maker.type == "Split" else blob
 

@@ -53,7 +53,8 @@ class Layerwise:
         steps = self.net.plan.steps
         loss = torch.zeros((), device=self.net.device)
         for i in range(start, len(steps) if end is None else end + 1):
-            if steps[i].layer is not None and not steps[i].layer.is_source:
+            layer = steps[i].layer
+            if layer is not None and not layer.is_source:
                 self._forward_one(i, steps[i])
             for top, weight in zip(steps[i].tops, steps[i].loss_weights, strict=True):
                 if weight:

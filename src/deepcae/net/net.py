@@ -22,6 +22,7 @@ from ..errors import DataError, SpecError
 from ..layers.base import Context, Layer, Shape
 from ..layers.filler import fill
 from ..proto.read import read_net
+from .blobs import array_of
 from .graph import build_graph
 from .plan import Plan, Step, make_plan
 
@@ -171,8 +172,6 @@ class Net:
 
     def _load_text_blobs(self, tensors: list[torch.Tensor]) -> None:
         """Values that the text itself carries in `blobs` replace the fillers'."""
-        from .weights import array_of
-
         for step in self.plan.steps:
             for i, blob in zip(step.params, step.node.param.blobs, strict=False):
                 values = array_of(blob)

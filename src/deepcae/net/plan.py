@@ -16,8 +16,7 @@ from typing import Any
 from ..errors import DataError, LayerError, SpecError
 from ..layers import Layer, make_layer
 from ..layers.base import Learned, Shape
-from ..layers.filler import check_filler
-from .advice import explain_mismatch
+from .advice import authors_name, explain_mismatch
 from .graph import Graph, Node
 from .params import ParamPlan, Params
 
@@ -141,9 +140,7 @@ def _wire(graph: Graph) -> tuple[list[Step], tuple[str, ...]]:
             unread.pop(bottom, None)
         for j, top in enumerate(tops):
             in_place = j < len(bottoms) and bottoms[j] == top
-            if in_place and layer is not None and not layer.in_place:
-                graph.complain(node, f"cannot work in place: give its top another name than '{top}'", "top", j)
-            elif not in_place and top in made_by:
+            if not in_place and top in made_by:
                 graph.complain(node, _made_twice(top, made_by[top], node), "top", j)
             made_by[top] = node.param.name
             unread[top] = None
@@ -164,23 +161,10 @@ def _made_twice(top: str, maker: str, node: Node) -> str:
 
 def _make(graph: Graph, node: Node) -> Layer | None:
     try:
-        layer = make_layer(node.param, graph.phase)
+        return make_layer(node.param, graph.phase)
     except LayerError as error:
-        graph.complain(node, str(error), *_path(error.at or "type"))
+        graph.complain(node, str(error), *_path(error.at))
         return None
-    for what, arity, given in (
-        ("bottom", layer.bottoms, len(node.param.bottom)),
-        ("top", layer.tops, len(node.param.top)),
-    ):
-        least, most = arity
-        if what == "top" and layer.is_loss:
-            least = 0
-        if given < least or (most is not None and given > most):
-            wanted = f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
-            graph.complain(node, f"takes {wanted} {what} blob(s), {given} given", *((what, max(given - 1, 0))))
-            layer = None
-            break
-    return layer
 
 
 def _path(at: str) -> tuple[str | int, ...]:
@@ -238,8 +222,6 @@ class _Inference:
             if step.layer is not None:
                 try:
                     tops, learned = self._infer(step, step.layer, bottoms)
-                    for blob in learned or ():
-                        check_filler(blob.filler, blob.shape)
                 except LayerError as error:
                     sentence = explain_mismatch(self.steps, i, shapes) or str(error)
                     self.graph.complain(step.node, sentence, *_path(error.at))
@@ -293,7 +275,10 @@ class _Inference:
                 shape = shapes.get(other)
                 if mine in origin and shape is not None and origin[mine] not in guesses:
                     guesses[origin[mine]] = shape
-                    self.assumed[origin[mine]] = f"its file is not there; '{other}', which is compared with it, has it"
+                    name = authors_name(self.steps, other)
+                    self.assumed[origin[mine]] = (
+                        f"its file is not there; '{name}', which a loss compares with it, has it"
+                    )
         return guesses
 
 

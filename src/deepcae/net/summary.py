@@ -43,7 +43,8 @@ class Summary:
     parameters: int
     hidden: list[tuple[str, int]]  # (layer, elements per sample), from the input side to the output side
     code: str | None  # the blob with the fewest elements per sample
-    samples: tuple[str, int] | None  # (name of the input, elements per sample)
+    input_elements: int | None  # per sample, of the images that come in
+    num_samples: int | None  # in the data set, where it can be looked into
     assumed: dict[str, str]
 
     @property
@@ -59,6 +60,17 @@ class Summary:
             return None
         pairs = zip(sizes, reversed(sizes), strict=True)
         return all(abs(a - b) <= _TOLERANCE * max(a, b) for a, b in pairs)
+
+    @property
+    def data_ratio(self) -> float | None:
+        """Elements of the data set per learnable parameter (Table I: Data / (w+b)); None without the data."""
+        if not (self.num_samples and self.input_elements and self.parameters):
+            return None
+        return self.num_samples * self.input_elements / self.parameters
+
+    def to_text(self) -> str:
+        """The table and the totals. Splits are left out: readers of a blob are shown with the author's name for it."""
+        return _text(self)
 
     def to_json(self) -> dict[str, Any]:
         """The answer of `deepcae summary --json`."""
@@ -80,14 +92,15 @@ class Summary:
             "outputs": list(self.outputs),
             "parameters": self.parameters,
             "autoencoder_size": self.size if self.code else None,
+            "data_per_parameter": self.data_ratio,
             "code": self.code,
             "symmetric": self.symmetric,
             "assumed": dict(self.assumed),
         }
 
 
-def summarize(plan: Plan) -> Summary:
-    """The summary of a planned network."""
+def summarize(plan: Plan, num_samples: int | None = None) -> Summary:
+    """The summary of a planned network; `num_samples` in its data set, for the ratio of data to parameters."""
     rows = [
         Row(
             step.name,
@@ -100,8 +113,8 @@ def summarize(plan: Plan) -> Summary:
         for step in plan.steps
     ]
     anonymous = {name for step in plan.steps for name in _anonymous(step)}
-    sources = [(top, plan.shapes[top]) for top in plan.fed]
-    images = [(top, count(shape, 1)) for top, shape in sources if shape is not None and len(shape) > 1]
+    sources = [plan.shapes[top] for top in plan.fed]
+    images = [count(shape, 1) for shape in sources if shape is not None and len(shape) > 1]
     hidden, code = _hidden(plan)
     return Summary(
         plan.name,
@@ -113,7 +126,8 @@ def summarize(plan: Plan) -> Summary:
         plan.num_parameters,
         hidden,
         code,
-        images[0] if images else None,
+        max(images) if images else None,
+        num_samples,
         plan.assumed,
     )
 
@@ -151,3 +165,46 @@ def _ancestors(plan: Plan, blob: str) -> list[Step]:
             needed.update(step.bottoms)
             found.append(step)
     return found[::-1]
+
+
+def _text(summary: Summary) -> str:
+    names = {top: row.bottoms[0] for row in summary.rows if row.type == "Split" for top in row.tops}
+    head = ("layer", "type", "bottoms → tops", "shape", "parameters")
+    table = [head]
+    for row in summary.rows:
+        if row.type != "Split" or row.bottoms[0] not in names.values():
+            flow = f"{', '.join(names.get(b, b) for b in row.bottoms)} → {', '.join(row.tops)}".strip()
+            shapes = ", ".join(_shape_text(shape) for shape in row.shapes)
+            table.append((row.name, row.type, flow, shapes, f"{row.parameters:,}" if row.parameters else ""))
+    widths = [max(len(line[i]) for line in table) for i in range(len(head))]
+    lines = [f"{summary.name or 'network'} ({summary.phase})", ""]
+    for line in table:
+        cells = [cell.ljust(width) for cell, width in zip(line[:-1], widths[:-1], strict=True)]
+        lines.append("  ".join([*cells, line[-1].rjust(widths[-1])]).rstrip())
+    lines.insert(3, "─" * (sum(widths) + 2 * (len(head) - 1)))
+    return "\n".join([*lines, "", *_totals(summary)])
+
+
+def _shape_text(shape: Shape | None) -> str:
+    if shape is None:
+        return "?"
+    return "×".join(map(str, shape)) if shape else "scalar"
+
+
+def _totals(summary: Summary) -> list[str]:
+    lines = [("parameters", f"{summary.parameters:,}")]
+    if summary.code is not None:
+        sizes = "-".join(str(elements) for _, elements in summary.hidden)
+        lines.append(("auto-encoder size", f"{summary.size:,} elements: {sizes}"))
+        lines.append(("code", summary.code))
+        verdict = {
+            True: "yes: encoder and decoder mirror each other within 5 %",
+            False: "no: encoder and decoder differ by more than 5 % in size",
+            None: "no: the code is not in the middle",
+        }
+        lines.append(("symmetric", verdict[summary.symmetric]))
+    if summary.data_ratio is not None:
+        lines.append(("data / parameters", f"{summary.data_ratio:,.1f} / 1 ({summary.num_samples:,} samples)"))
+    lines += [("assumed", f"shape of '{blob}': {why}") for blob, why in summary.assumed.items()]
+    width = max(len(name) for name, _ in lines)
+    return [f"{name.ljust(width)}  {value}" for name, value in lines]

@@ -1,0 +1,44 @@
+"""Caffe's BlobProto and numpy arrays: the same values in the same shape, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import SnapshotError
+from ..proto.schema import BlobProto, BlobShape
+
+
+def array_of(blob: Any) -> np.ndarray:
+    """A BlobProto's values as float32, in its shape (old 4-D dimensions or `shape`). SnapshotError if they disagree."""
+    values = np.array(blob.double_data or blob.data, dtype=np.float32)
+    shape = shape_of(blob)
+    if int(np.prod(shape, dtype=np.int64)) != values.size or min(shape, default=0) < 0:
+        raise SnapshotError(f"a blob of shape {list(shape)} holds {values.size} values")
+    return values.reshape(shape)
+
+
+def shape_of(blob: Any) -> tuple[int, ...]:
+    """A BlobProto's shape: the old num, channels, height, width if any of them is given, else `shape`."""
+    old = ("num", "channels", "height", "width")
+    if any(blob.HasField(name) for name in old):
+        return tuple(getattr(blob, name) for name in old)
+    return tuple(blob.shape.dim)
+
+
+def blob_of(values: np.ndarray) -> Any:
+    """A BlobProto with shape and float32 data."""
+    raw = np.ascontiguousarray(values, dtype="<f4").tobytes()
+    packed = b"\x2a" + _varint(len(raw)) + raw if raw else b""  # field 5, length-delimited: packed floats at once
+    blob = BlobProto.FromString(packed)
+    blob.shape.CopyFrom(BlobShape(dim=values.shape))
+    return blob
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])

@@ -196,5 +196,5 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 def test_nothing_is_left_half_done(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"\b(TODO|FIXME|XXX|raise NotImplementedError)\b", text)
-    if text.strip():
-        assert "from __future__ import annotations" in text or "import" not in text
+    if path.name != "__init__.py":
+        assert "from __future__ import annotations" in text

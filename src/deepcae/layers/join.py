@@ -43,7 +43,7 @@ class Concat(Layer):
 class Eltwise(Layer):
     """SUM: y = sum of coeff[i]·x[i] (coeff 1); PROD: y = product of x[i]; MAX: y = greatest x[i]; equal shapes.
 
-    Differs from torch: MAX hands the gradient of a tie to one bottom only: of 0 and 1 to 1; a later one must be greater.
+    Differs from torch: MAX hands the gradient of a tie to one bottom only: of 0 and 1 to 1; a later one must exceed.
     Differs from Caffe: with `stable_prod_grad: false` Caffe divides the top by the bottom, so a zero gives NaN; here
     both settings give the true gradient. Source: Caffe eltwise_layer.cpp.
     """

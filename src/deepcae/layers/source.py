@@ -64,6 +64,7 @@ class HDF5Data(_Source):
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
         _require_source_and_batch(param.hdf5_data_param, "hdf5_data_param")
+        _check_transform(param)
 
 
 class Data(_Source):

@@ -1,0 +1,175 @@
+"""Layers that shrink a plane and grow it back: Pooling, and the 2015 fork's Unpooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..errors import LayerError
+from ..kernels.pooling import average_pool, max_pool
+from ..kernels.unpooling import unpool_average, unpool_max, unpool_tile
+from .base import Arity, Context, Layer, Shape, require_axes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Pair = tuple[int, int]
+MAX, AVE, STOCHASTIC = 0, 1, 2
+TILE = 2
+CEIL = 0
+GREATEST_PLANE = 2**24  # beyond it a float mask cannot hold every index
+
+
+def height_and_width(settings: Any, message: str, name: str, stem: str, default: int | None) -> Pair:
+    """A size given once (`name`) or as `stem`_h and `stem`_w; exactly one of the two forms, unless there is a default."""
+    sides = (f"{stem}_h", f"{stem}_w")
+    given = [side for side in sides if settings.HasField(side)]
+    if settings.HasField(name):
+        if given:
+            raise LayerError(f"give {name}, or {sides[0]} and {sides[1]}, not both", f"{message}.{given[0]}")
+        value = getattr(settings, name)
+        return value, value
+    if len(given) == 1:
+        missing = sides[1] if given == [sides[0]] else sides[0]
+        raise LayerError(f"{given[0]} needs {missing} beside it (or give {name} for both)", f"{message}.{given[0]}")
+    if not given:
+        if default is None:
+            raise LayerError(f"{name} is missing (or {sides[0]} and {sides[1]})", message)
+        return default, default
+    return getattr(settings, sides[0]), getattr(settings, sides[1])
+
+
+def at_least(pair: Pair, least: int, name: str, at: str) -> Pair:
+    if min(pair) < least:
+        raise LayerError(
+            f"{name} must be at least {least}, but is {pair[0]}" + (f"x{pair[1]}" if pair[0] != pair[1] else ""), at
+        )
+    return pair
+
+
+class Pooling(Layer):
+    """MAX: y = greatest x in the window; AVE: y = sum of x in the window / its area (padding counts, overhang does not).
+
+    (N, C, H, W) → (N, C, H', W'), H' = ceil((H + 2p - k)/s) + 1, or floor with `round_mode: FLOOR`; with any padding, less
+    1 if the last window would begin behind the image and its left padding. Window (i, j) begins at i·s - p. MAX can have a
+    second top, the mask: where each maximum stood, h·W + w in its own plane, the first of equals; it takes no gradient.
+
+    Differs from torch: without padding a last window outside the image is kept (-FLT_MAX and mask -1, or 0). Differs from
+    Caffe: NaN is handed on. STOCHASTIC ran on GPUs only and is refused. Source: Caffe pooling_layer.cpp.
+    """
+
+    type: ClassVar[str] = "Pooling"
+    tops: ClassVar[Arity] = (1, 2)
+
+    def __init__(self, param: Any, phase: int) -> None:
+        super().__init__(param, phase)
+        self.settings = settings = param.pooling_param
+        self.method = settings.pool
+        self.mask = len(param.top) == 2
+        if self.mask and self.method != MAX:
+            raise LayerError("only pool: MAX has a second top (the mask)", "top.1")
+        here = "pooling_param"
+        self.kernel: Pair | None = None
+        if settings.global_pooling:
+            for name in ("kernel_size", "kernel_h", "kernel_w"):
+                if settings.HasField(name):
+                    raise LayerError(f"global_pooling takes the whole plane; leave {name} out", f"{here}.{name}")
+        else:
+            self.kernel = at_least(
+                height_and_width(settings, here, "kernel_size", "kernel", None), 1, "kernel_size", here
+            )
+        self.stride = at_least(height_and_width(settings, here, "stride", "stride", 1), 1, "stride", here)
+        self.pad = height_and_width(settings, here, "pad", "pad", 0)
+        self._check_pad(f"{here}.pad" if settings.HasField("pad") else here)
+
+    def _check_pad(self, at: str) -> None:
+        if self.kernel is None and (self.pad, self.stride) != ((0, 0), (1, 1)):
+            raise LayerError("global_pooling goes with pad 0 and stride 1 only", "pooling_param.global_pooling")
+        if any(self.pad) and self.method == STOCHASTIC:
+            raise LayerError("pad goes with pool: MAX and AVE only", at)
+        if self.kernel is not None and any(p >= k for p, k in zip(self.pad, self.kernel, strict=True)):
+            pad, kernel = (f"{h}x{w}" if h != w else f"{h}" for h, w in (self.pad, self.kernel))
+            raise LayerError(f"pad must be less than the kernel size, but pad is {pad} and kernel_size {kernel}", at)
+
+    def _sizes(self, plane: Sequence[int]) -> tuple[Pair, Pair]:
+        """Kernel and output size for a plane of this height and width."""
+        kernel = self.kernel or (plane[0], plane[1])
+        ceil = self.settings.round_mode == CEIL
+        outputs = []
+        for size, k, s, p in zip(plane, kernel, self.stride, self.pad, strict=True):
+            room = size + 2 * p - k
+            output = (-(-room // s) if ceil else room // s) + 1
+            if any(self.pad) and (output - 1) * s >= size + p:
+                output -= 1
+            outputs.append(output)
+        return kernel, (outputs[0], outputs[1])
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        require_axes(bottoms[0], 4, 4)
+        num, channels, *plane = bottoms[0]
+        kernel, out_hw = self._sizes(plane)
+        if min(out_hw) < 1:
+            raise LayerError(
+                f"kernel size {kernel[0]}x{kernel[1]} does not fit into its bottom's plane of {plane[0]}x{plane[1]}",
+                "pooling_param.kernel_size",
+            )
+        if self.mask and plane[0] * plane[1] > GREATEST_PLANE:
+            raise LayerError(f"a plane of {plane[0]}x{plane[1]} is too large for a mask of float32 indices", "top.1")
+        return [(num, channels, *out_hw)] * self.num_tops
+
+    def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
+        x = bottoms[0]
+        kernel, out_hw = self._sizes(x.shape[2:])
+        if self.method == STOCHASTIC:
+            raise LayerError(
+                "pool: STOCHASTIC is not supported (Caffe has it on GPUs only); use MAX or AVE", "pooling_param.pool"
+            )
+        if self.method == AVE:
+            return [average_pool(x, kernel, self.stride, self.pad, out_hw)]
+        y, mask = max_pool(x, kernel, self.stride, self.pad, out_hw, self.mask)
+        return [y] if mask is None else [y, mask]
+
+
+class Unpooling(Layer):
+    """The reverse of Pooling: (N, C, h, w) → (N, C, H, W) of the size that `unpool_size` (or unpool_h and unpool_w) says.
+
+    MAX: x at the place that the mask (bottom 1) names, or at the top left corner of its cell; 0 elsewhere; the last of
+    several wins, each receives the full gradient. AVE: x / window area, added over its window. TILE: x, added over its
+    window; its gradient is the window's *mean*, not the sum: the fork's, kept so that its networks train as they did.
+
+    Differs from the fork: a mask index outside the plane is an error, not a write out of bounds; AVE and TILE clear the top
+    first on every device. Source: HyeonwooNoh/caffe unpooling_layer.cpp.
+    """
+
+    type: ClassVar[str] = "Unpooling"
+    bottoms: ClassVar[Arity] = (1, 2)
+    no_gradient: ClassVar[frozenset[int]] = frozenset({1})
+
+    def __init__(self, param: Any, phase: int) -> None:
+        super().__init__(param, phase)
+        settings, here = param.unpooling_param, "unpooling_param"
+        self.method = settings.unpool
+        if len(param.bottom) == 2 and self.method != MAX:
+            raise LayerError("only unpool: MAX takes a mask as second bottom", "bottom.1")
+        self.kernel = at_least(height_and_width(settings, here, "kernel_size", "kernel", None), 1, "kernel_size", here)
+        self.stride = at_least(height_and_width(settings, here, "stride", "stride", 1), 1, "stride", here)
+        if any(height_and_width(settings, here, "pad", "pad", 0)):
+            raise LayerError(
+                "pad must be 0: Unpooling has no padding", f"{here}.pad" if settings.HasField("pad") else here
+            )
+        self.out_hw = at_least(height_and_width(settings, here, "unpool_size", "unpool", None), 1, "unpool_size", here)
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        require_axes(bottoms[0], 4, 4)
+        if len(bottoms) == 2 and bottoms[1] != bottoms[0]:
+            raise LayerError(
+                f"the mask must have the data's shape {list(bottoms[0])}, but has {list(bottoms[1])}", "bottom.1"
+            )
+        return [(*bottoms[0][:2], *self.out_hw)]
+
+    def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
+        if self.method == AVE:
+            return [unpool_average(bottoms[0], self.kernel, self.stride, self.out_hw)]
+        if self.method == TILE:
+            return [unpool_tile(bottoms[0], self.kernel, self.stride, self.out_hw)]
+        return [unpool_max(bottoms[0], bottoms[1] if len(bottoms) == 2 else None, self.stride, self.out_hw)]

@@ -64,8 +64,8 @@ def _torch_rounding(x: Tensor, kernel: Pair, stride: Pair, pad: Pair, out_hw: Pa
         return None
     for ceil_mode in (False, True):
         sizes = tuple(
-            _torch_size(size, *numbers, ceil_mode)
-            for size, *numbers in zip(x.shape[2:], kernel, stride, pad, strict=True)
+            _torch_size(size, k, s, p, ceil_mode)
+            for size, k, s, p in zip(x.shape[2:], kernel, stride, pad, strict=True)
         )
         if sizes == out_hw:
             return ceil_mode

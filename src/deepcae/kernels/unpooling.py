@@ -17,7 +17,7 @@ def unpool_max(x: Tensor, mask: Tensor | None, stride: Pair, out_hw: Pair) -> Te
     """Each value at the place that the mask names (h·W + w in its plane), elsewhere 0.
 
     Without a mask: at the top left corner of its cell, (min(i·stride, H-1), min(j·stride, W-1)). Where a place is named
-    twice, the last in raster order is seen and each receives the full gradient. DataError for a place outside the plane.
+    twice, the last in raster order is seen and each receives the full gradient. DataError: a place outside the plane.
     """
     from .gradients import place
 
@@ -34,8 +34,8 @@ def unpool_max(x: Tensor, mask: Tensor | None, stride: Pair, out_hw: Pair) -> Te
         if low < 0 or high >= size:
             wrong = low if low < 0 else high
             raise DataError(
-                f"the mask holds {wrong}, but places in a plane of {out_hw[0]}x{out_hw[1]} go from 0 to {size - 1}; was it "
-                "made by pooling a plane of another size?"
+                f"the mask holds {wrong}, but places in a plane of {out_hw[0]}x{out_hw[1]} go from 0 to {size - 1}; was "
+                "it made by pooling a plane of another size?"
             )
     return place(x.reshape(planes, -1), index, size).reshape(*x.shape[:2], *out_hw)
 
@@ -64,7 +64,7 @@ def _areas(x: Tensor, kernel: Pair, stride: Pair, out_hw: Pair) -> Tensor:
 def _spread(x: Tensor, kernel: Pair, stride: Pair, out_hw: Pair) -> Tensor:
     """Sum of the windows, each filled with its value, cut or filled up with zeros to the plane."""
     num, channels, *sizes = x.shape
-    whole = [(size - 1) * s + k for size, s, k in zip(sizes, stride, kernel, strict=True)]
+    whole = tuple((size - 1) * s + k for size, s, k in zip(sizes, stride, kernel, strict=True))
     columns = x.reshape(num * channels, 1, -1).expand(-1, kernel[0] * kernel[1], -1)  # (NC, k·k, h·w)
     plane = torch.nn.functional.fold(columns, whole, kernel, stride=stride).reshape(num, channels, *whole)
     return torch.nn.functional.pad(plane, (0, out_hw[1] - whole[1], 0, out_hw[0] - whole[0]))

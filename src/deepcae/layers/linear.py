@@ -226,6 +226,11 @@ class InnerProduct(Layer):
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         return [(*bottoms[0][: self._axis(bottoms[0])], self.num_output)]
 
+    def shapes_partly(self, bottoms: Sequence[Shape | None], batch: int | None) -> list[Shape | None]:
+        if batch is None or self.settings.axis != 1:
+            return [None]
+        return [(batch, self.num_output)]
+
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
         x = bottoms[0]
         axis = self._axis(tuple(x.shape))

@@ -19,8 +19,9 @@ class BatchNorm(Layer):
     """y = (x - mean)/sqrt(var + eps) per index c of axis 1; no scale and shift (a Scale layer adds them).
 
     With the batch's own statistics in TRAIN (biased variance), else (`use_global_stats`, the default in TEST) with the
-    running sums: mean = sum_mean/factor, var = sum_var/factor. A pass in TRAIN asks for the updates factor ← f·factor + 1,
-    sum_mean ← f·sum_mean + mean, sum_var ← f·sum_var + var·m/(m-1), f = moving_average_fraction, m = elements per c.
+    running sums: mean = sum_mean/factor, var = sum_var/factor. A pass in TRAIN asks for the updates
+    factor ← f·factor + 1, sum_mean ← f·sum_mean + mean, sum_var ← f·sum_var + var·m/(m-1), where
+    f = moving_average_fraction and m = elements per c.
     Blobs: sum_mean (C), sum_var (C), factor (1); no solver moves them. Source: Caffe batch_norm_layer.cpp.
     """
 
@@ -35,7 +36,8 @@ class BatchNorm(Layer):
         for index, spec in enumerate(param.param):
             if spec.lr_mult != 0:
                 raise LayerError(
-                    f"its blobs are statistics, which no solver moves: set lr_mult: 0 (here {spec.lr_mult:g}), or leave param out",
+                    f"its blobs are statistics, which no solver moves: set lr_mult: 0 (here {spec.lr_mult:g}), or leave "
+                    "param out",
                     f"param.{index}",
                 )
 
@@ -124,8 +126,8 @@ class Scale(_Broadcast):
     """y = x·s (+ b with `bias_term`), s and b broadcast from `axis`; s learned (filler default 1) or bottom 1.
 
     Learned: s (the bottom's sizes [axis, axis + num_axes); () for num_axes 0), then b of the same shape.
-    Differs from Caffe: the gradient of s adds up over several passes even where s covers the whole bottom; Caffe keeps the
-    last one there. Source: Caffe scale_layer.cpp.
+    Differs from Caffe: the gradient of s adds up over several passes even where s covers the whole bottom; Caffe keeps
+    the last one there. Source: Caffe scale_layer.cpp.
     """
 
     type: ClassVar[str] = "Scale"

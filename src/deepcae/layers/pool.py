@@ -21,7 +21,7 @@ GREATEST_PLANE = 2**24  # beyond it a float mask cannot hold every index
 
 
 def height_and_width(settings: Any, message: str, name: str, stem: str, default: int | None) -> Pair:
-    """A size given once (`name`) or as `stem`_h and `stem`_w; exactly one of the two forms, unless there is a default."""
+    """A size given once (`name`) or as `stem`_h and `stem`_w; one of the two forms, unless there is a default."""
     sides = (f"{stem}_h", f"{stem}_w")
     given = [side for side in sides if settings.HasField(side)]
     if settings.HasField(name):
@@ -48,14 +48,15 @@ def at_least(pair: Pair, least: int, name: str, at: str) -> Pair:
 
 
 class Pooling(Layer):
-    """MAX: y = greatest x in the window; AVE: y = sum of x in the window / its area (padding counts, overhang does not).
+    """MAX: y = greatest x in the window; AVE: y = sum of x in the window / its area (padding counts, overhang not).
 
-    (N, C, H, W) → (N, C, H', W'), H' = ceil((H + 2p - k)/s) + 1, or floor with `round_mode: FLOOR`; with any padding, less
-    1 if the last window would begin behind the image and its left padding. Window (i, j) begins at i·s - p. MAX can have a
-    second top, the mask: where each maximum stood, h·W + w in its own plane, the first of equals; it takes no gradient.
+    (N, C, H, W) → (N, C, H', W'), H' = ceil((H + 2p - k)/s) + 1, or floor with `round_mode: FLOOR`; with any padding,
+    less 1 if the last window would begin behind the image and its left padding. Window (i, j) begins at i·s - p. MAX can
+    have a second top, the mask: where each maximum stood, h·W + w in its own plane, the first of equals; it takes no
+    gradient.
 
-    Differs from torch: without padding a last window outside the image is kept (-FLT_MAX and mask -1, or 0). Differs from
-    Caffe: NaN is handed on. STOCHASTIC ran on GPUs only and is refused. Source: Caffe pooling_layer.cpp.
+    Differs from torch: without padding a last window outside the image is kept (-FLT_MAX and mask -1, or 0).
+    Differs from Caffe: NaN is handed on. STOCHASTIC ran on GPUs only and is refused. Source: Caffe pooling_layer.cpp.
     """
 
     type: ClassVar[str] = "Pooling"
@@ -131,14 +132,14 @@ class Pooling(Layer):
 
 
 class Unpooling(Layer):
-    """The reverse of Pooling: (N, C, h, w) → (N, C, H, W) of the size that `unpool_size` (or unpool_h and unpool_w) says.
+    """The reverse of Pooling: (N, C, h, w) → (N, C, H, W) of the size in `unpool_size` (or unpool_h and unpool_w).
 
     MAX: x at the place that the mask (bottom 1) names, or at the top left corner of its cell; 0 elsewhere; the last of
     several wins, each receives the full gradient. AVE: x / window area, added over its window. TILE: x, added over its
     window; its gradient is the window's *mean*, not the sum: the fork's, kept so that its networks train as they did.
 
-    Differs from the fork: a mask index outside the plane is an error, not a write out of bounds; AVE and TILE clear the top
-    first on every device. Source: HyeonwooNoh/caffe unpooling_layer.cpp.
+    Differs from the fork: a mask index outside the plane is an error, not a write out of bounds; AVE and TILE clear the
+    top first on every device. Source: HyeonwooNoh/caffe unpooling_layer.cpp.
     """
 
     type: ClassVar[str] = "Unpooling"

@@ -30,9 +30,7 @@ class Document:
         """
         return self.spot.find(path).place
 
-    def part(self, *path: str | int) -> Document:
+    def part(self, name: str, index: int | None = None) -> Document:
         """A message inside this one as a document of its own: `part("net_param")`, `part("test_net_param", 1)`."""
-        message = self.message
-        for step in path:
-            message = message[step] if isinstance(step, int) else getattr(message, step)
-        return Document(message, self.filename, self.spot.find(path))
+        value = getattr(self.message, name)
+        return Document(value if index is None else value[index], self.filename, self.spot.at(name, index or 0))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from .wire import varint
+
 Kind = Literal["weights", "state", "mean", "hdf5", "text", "unknown"]
 HEAD = 65536
 
@@ -13,12 +15,16 @@ NAMES: dict[Kind, str] = {
     "weights": "a .caffemodel (weights)", "state": "a .solverstate", "mean": "a .binaryproto (one blob: a mean image)",
     "hdf5": "an HDF5 file", "text": "a text file", "unknown": "none of Caffe's files",
 }  # fmt: skip
-_VARINT, _LEN, _FIXED32 = 0, 2, 5
-# Wire types of the top-level fields of NetParameter, SolverState and BlobProto; the three differ in fields 1 to 3.
+_VARINT, _DOUBLE, _LEN, _FLOAT = (0,), (1, 2), (2,), (5, 2)  # wire types; a list of numbers may be packed into one LEN
+# The top-level fields of NetParameter, SolverState and BlobProto: the three differ in fields 1 to 3.
 _FIELDS: dict[Kind, dict[int, tuple[int, ...]]] = {
-    "weights": {1: (_LEN,), 2: (_LEN,), 3: (_LEN,), 4: (_VARINT, _LEN), 5: (_VARINT,), 6: (_LEN,), 7: (_VARINT,), 8: (_LEN,), 100: (_LEN,)},
-    "state": {1: (_VARINT,), 2: (_LEN,), 3: (_LEN,), 4: (_VARINT,)},
-    "mean": {1: (_VARINT,), 2: (_VARINT,), 3: (_VARINT,), 4: (_VARINT,), 5: (_LEN, _FIXED32), 6: (_LEN, _FIXED32), 7: (_LEN,), 8: (_LEN, 1), 9: (_LEN, 1)},
+    "weights": {
+        1: _LEN, 2: _LEN, 3: _LEN, 4: (0, 2), 5: _VARINT, 6: _LEN, 7: _VARINT, 8: _LEN, 100: _LEN,
+    },
+    "state": {1: _VARINT, 2: _LEN, 3: _LEN, 4: _VARINT},
+    "mean": {
+        1: _VARINT, 2: _VARINT, 3: _VARINT, 4: _VARINT, 5: _FLOAT, 6: _FLOAT, 7: _LEN, 8: _DOUBLE, 9: _DOUBLE,
+    },
 }  # fmt: skip
 _SIGNS: dict[Kind, set[int]] = {"weights": {1, 2, 100}, "state": {1, 2, 3}, "mean": {5, 7, 8, 1}}
 
@@ -48,7 +54,7 @@ def _top_fields(head: bytes) -> Iterator[tuple[int, int]]:
     """(field number, wire type) of the top-level fields, as far as `head` shows them; (0, 0) for what is no field."""
     position = 0
     while position < len(head):
-        tag, position = _varint(head, position)
+        tag, position = varint(head, position)
         number, wire = tag >> 3, tag & 7
         if position > len(head):
             return
@@ -56,22 +62,10 @@ def _top_fields(head: bytes) -> Iterator[tuple[int, int]]:
             yield 0, 0
             return
         yield number, wire
-        if wire == _VARINT:
-            _, position = _varint(head, position)
-        elif wire == _LEN:
-            size, position = _varint(head, position)
+        if wire == 0:
+            _, position = varint(head, position)
+        elif wire == 2:
+            size, position = varint(head, position)
             position += size
         else:
             position += 8 if wire == 1 else 4
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """A base-128 number and the position after it; a position past the end where it is cut off."""
-    value = shift = 0
-    while position < len(data) and shift < 70:
-        byte = data[position]
-        value |= (byte & 127) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 128:
-            return value, position
-    return 0, len(data) + 1

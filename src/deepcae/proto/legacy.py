@@ -64,7 +64,7 @@ _V0_TRANSFORM = {"scale": "scale", "meanfile": "mean_file", "cropsize": "crop_si
 
 
 def v0_target(field: str, layer_type: str) -> tuple[str, ...] | None:
-    """Where a V0 setting belongs in a V1 layer: `("convolution_param", "kernel_size")`; None: this type has none such."""
+    """Where a V0 setting goes in a V1 layer: `("convolution_param", "kernel_size")`; None: the type has none such."""
     if field in ("name", "blobs", "blobs_lr", "weight_decay"):
         return (field,)
     if field in _V0_TRANSFORM:

@@ -15,7 +15,7 @@ from .tokens import MAX_BYTES
 from .tree import build
 from .upgrade import upgrade_net, upgrade_solver
 
-Source = str | Path | Message | Document
+Source = str | Path | Document | Any  # Any: a protobuf message; its classes are made at run time
 
 
 def read_net(source: Source) -> Document:
@@ -42,16 +42,15 @@ def _document(source: Source, message_class: Any) -> Document:
     if isinstance(source, Document):
         return source
     if isinstance(source, Message):
-        message = message_class()
-        if message.DESCRIPTOR.full_name != source.DESCRIPTOR.full_name:
-            raise SpecError(f"a {message.DESCRIPTOR.name} was expected, not a {source.DESCRIPTOR.name}")
-        message.CopyFrom(source)
-        return Document(message, "<message>")
+        wanted, given = message_class.DESCRIPTOR.name, source.DESCRIPTOR.name
+        if wanted != given:
+            raise SpecError(f"a {wanted} was expected, not a {given}")
+        return Document(message_class.FromString(source.SerializePartialToString()), "<message>")
     return parse(read_text(source), message_class, str(source))
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a file, any line ends. Bytes that are not UTF-8 come as surrogates, which `parse` accepts in comments."""
+    """The text of a file. Bytes that are not UTF-8 come as surrogates, which `parse` accepts in comments only."""
     name = str(path)
     try:
         if Path(path).is_dir():

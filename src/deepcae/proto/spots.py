@@ -14,19 +14,22 @@ class Spot:
     place: Place
     fields: dict[str, list[Spot]] = field(default_factory=dict)
 
+    def at(self, name: str, index: int = 0) -> Spot:
+        """The spot of a field's value; where none is known, one of its own with the place of this message."""
+        values = self.fields.get(name, ())
+        return values[index] if index < len(values) else Spot(self.place)
+
+    def values(self, name: str, count: int) -> list[Spot]:
+        """The spots of a field's `count` values."""
+        return [self.at(name, index) for index in range(count)]
+
     def find(self, path: tuple[str | int, ...]) -> Spot:
         """The spot at the end of `path`, or the nearest one on the way there that is known."""
-        spot, position = self, 0
-        while position < len(path):
-            values = spot.fields.get(str(path[position]))
-            if not values:
+        spot, steps = self, list(path)
+        while steps:
+            values = spot.fields.get(str(steps.pop(0)))
+            index = steps.pop(0) if steps and isinstance(steps[0], int) else 0
+            if not values or not 0 <= int(index) < len(values):
                 return spot
-            index = path[position + 1] if position + 1 < len(path) else 0
-            if isinstance(index, str):
-                index = 0
-            else:
-                position += 1
-            if not -len(values) <= index < len(values):
-                return spot
-            spot, position = values[index], position + 1
+            spot = values[int(index)]
         return spot

@@ -39,7 +39,7 @@ class Token(NamedTuple):
 
 
 def tokenize(text: str, filename: str) -> tuple[list[Token], list[Problem]]:
-    """All words of the text, and a problem for each spot that is no word. Raises SpecError where the text is too long."""
+    """All words of the text, and a problem for each spot that is no word. Raises SpecError for too long a text."""
     if len(text) > MAX_BYTES:
         raise SpecError(Problem(f"the text is longer than {MAX_BYTES // 2**20} MiB", Place(filename)))
     tokens: list[Token] = []

@@ -1,4 +1,4 @@
-"""The structure of a prototxt, before any schema: fields with values, blocks and lists, and what is wrong with the marks."""
+"""The structure of a prototxt, before any schema: fields, values, blocks and lists, and the mistakes in their marks."""
 
 from __future__ import annotations
 

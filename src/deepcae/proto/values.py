@@ -103,7 +103,7 @@ def _string_problem(name: str, kind: str, tokens: list[Token]) -> str | None:
             return f'{name} wants a string in quotes: write "{token.text}"'
         for escape in _ESCAPE.finditer(token.text[1:-1]):
             word = escape.group(1)
-            if word[0] not in _LETTERS and not (len(word) > 1 or word.isdigit()) or word in ("8", "9"):
+            if (word[0] not in _LETTERS and not (len(word) > 1 or word.isdigit())) or word in ("8", "9"):
                 return f"{name}: unknown escape '\\{word}' in a string (write \\\\ for a backslash)"
     try:
         value = b"".join(unescape(token.text[1:-1]) for token in tokens)

@@ -1,0 +1,125 @@
+"""Caffe's binary files: weights (.caffemodel), solver states (.solverstate) and single blobs (.binaryproto).
+
+Readers look at the content, not at the name, and refuse with a SnapshotError what is damaged or of another kind.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError, EncodeError
+
+from ..atomic import whole_file
+from ..errors import SnapshotError, SpecError
+from .document import Document
+from .kinds import HEAD, NAMES, Kind, file_kind, sniff
+from .schema import BlobProto, NetParameter, SolverState
+from .upgrade import upgrade_layers
+from .wire import damage
+
+__all__ = ["blob_shape", "file_kind", "read_blob", "read_state", "read_weights", "write_message"]
+
+MAX_BYTES = 2**31 - 1  # protobuf's own limit
+MAX_COUNT = 2**31 - 1  # values in one blob
+MAX_AXES = 32
+_MEANT = {
+    "weights": "--weights",
+    "state": "--snapshot",
+    "mean": "transform_param { mean_file }",
+    "text": "--model or --solver",
+}
+_HDF5 = "weights in HDF5 end in .caffemodel.h5, states in .solverstate.h5"
+
+
+def read_weights(path: str | Path) -> Any:
+    """The NetParameter in a .caffemodel of any age, upgraded: `layer[].blobs` hold the weights."""
+    net = _read(path, "weights", NetParameter)
+    try:
+        upgrade_layers(Document(net, str(path)))
+    except SpecError as error:
+        raise SnapshotError(str(error)) from None
+    for layer in net.layer:
+        for index, blob in enumerate(layer.blobs):
+            _check(blob, f"{path}: layer '{layer.name}', blob {index}")
+    return net
+
+
+def read_state(path: str | Path) -> Any:
+    """The SolverState in a .solverstate: `iter`, `learned_net`, `history[]`, `current_step`."""
+    state = _read(path, "state", SolverState)
+    for index, blob in enumerate(state.history):
+        _check(blob, f"{path}: history {index}")
+    return state
+
+
+def read_blob(path: str | Path) -> Any:
+    """The BlobProto in a .binaryproto, such as a mean image."""
+    blob = _read(path, "mean", BlobProto)
+    _check(blob, str(path))
+    return blob
+
+
+def write_message(path: str | Path, message: Any) -> None:
+    """Writes a message as a binary file, which appears whole or not at all."""
+    try:
+        if message.ByteSize() > MAX_BYTES:
+            raise SnapshotError(f"{path}: more than 2 GiB cannot be one protobuf file; write HDF5 instead")
+        data = message.SerializeToString(deterministic=True)
+        with whole_file(path) as temporary:
+            temporary.write_bytes(data)
+    except (OSError, EncodeError, ValueError) as error:
+        raise SnapshotError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+
+
+def blob_shape(blob: Any) -> tuple[int, ...]:
+    """A stored blob's shape: (num, channels, height, width) where one of these old fields is given, else `shape.dim`."""
+    if any(blob.HasField(name) for name in ("num", "channels", "height", "width")):
+        return blob.num, blob.channels, blob.height, blob.width
+    return tuple(blob.shape.dim)
+
+
+def _check(blob: Any, where: str) -> None:
+    """Refuses a blob whose values are not as many as its shape says."""
+    shape = blob_shape(blob)
+    shown = "x".join(map(str, shape)) or "()"
+    if len(shape) > MAX_AXES or any(dim < 0 for dim in shape) or math.prod(shape) > MAX_COUNT:
+        raise SnapshotError(f"{where}: {shown} is no shape of a blob")
+    values = len(blob.double_data) or len(blob.data)
+    if values != math.prod(shape):
+        raise SnapshotError(f"{where}: shape {shown} wants {math.prod(shape)} values, the file has {values}")
+
+
+def _read(path: str | Path, wanted: Kind, message_class: Any) -> Any:
+    """The file's message. The kind is judged first, since protobuf may read the bytes of another kind without a word."""
+    data = _bytes(path, wanted)
+    try:
+        return message_class.FromString(data)
+    except (DecodeError, ValueError, RecursionError, MemoryError):
+        place, what = damage(data, message_class.DESCRIPTOR)
+        raise SnapshotError(f"{path}@{place}: damaged {NAMES[wanted]}: {what}") from None
+
+
+def _bytes(path: str | Path, wanted: Kind) -> bytes:
+    try:
+        if not Path(path).is_file():
+            raise SnapshotError(f"{path}: " + ("not a file" if Path(path).exists() else "there is no such file"))
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                raise SnapshotError(f"{path}@0: the file is empty")
+            if (kind := sniff(file.read(HEAD))) != wanted:
+                raise SnapshotError(f"{path}: {_wrong_kind(kind, wanted)}")
+            if size > MAX_BYTES:
+                raise SnapshotError(f"{path}: {size} bytes are more than a protobuf file can have ({MAX_BYTES})")
+            file.seek(0)
+            return file.read(MAX_BYTES)
+    except (OSError, ValueError) as error:
+        raise SnapshotError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _wrong_kind(kind: Kind, wanted: Kind) -> str:
+    advice = f"; {_HDF5}" if kind == "hdf5" else f"; it belongs to {_MEANT[kind]}" if kind in _MEANT else ""
+    return f"this is {NAMES[kind]}, not {NAMES[wanted]}{advice}"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -31,3 +34,9 @@ def mnist_dir() -> Path | None:
     shared = _shared()
     folder = shared / "data" / "mnist" if shared else None
     return folder if folder and folder.is_dir() else None
+
+
+def read_case(path: Path) -> dict[str, Any]:
+    """All arrays of a case file."""
+    with np.load(path) as file:
+        return dict(file)

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from deepcae.proto.read import read_net_text
 
 from deepcae.errors import SpecError
 from deepcae.net.graph import build_graph
 from deepcae.net.plan import draft_plan, make_plan
+from deepcae.proto.read import read_net_text
 from reference import reference_dir
 
 CASES = json.loads((reference_dir() / "filter_split.json").read_text())["cases"]

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from deepcae.proto.binary import read_weights
 
 from deepcae.errors import DataError, SnapshotError
 from deepcae.net.blobs import array_of, blob_of
@@ -16,8 +15,9 @@ from deepcae.net.net import Net
 from deepcae.net.plan import make_plan
 from deepcae.net.summary import summarize
 from deepcae.net.weights import load_weights, save_weights, to_message
+from deepcae.proto.binary import read_weights
 from deepcae.proto.read import read_net_text
-from reference import reference_dir
+from reference import read_case, reference_dir
 
 TEXT = """name: "tiny"
 layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 6 } } }
@@ -112,7 +112,7 @@ def test_blobs_keep_every_bit() -> None:
 def test_models_that_caffe_wrote_give_its_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = reference_dir("files")
     monkeypatch.chdir(folder)
-    expected = np.load("ae/expected.npz")
+    expected = read_case(Path("ae/expected.npz"))
     for tag, name in {"final": "ae_iter_20.caffemodel", "iter10": "ae_iter_10.caffemodel",
                       "hdf5": "aeh_iter_20.caffemodel.h5"}.items():  # fmt: skip
         if not Path("ae", name).exists():

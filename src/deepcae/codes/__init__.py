@@ -1,0 +1,7 @@
+"""Codes: kept in files, measured, and laid out in the plane."""
+
+from .embed import pca, tsne
+from .files import Codes, load, save
+from .measure import Separation, classes_separated, knn_accuracy
+
+__all__ = ["Codes", "Separation", "classes_separated", "knn_accuracy", "load", "pca", "save", "tsne"]

@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import DataError
 
 NEIGHBOURS = 10
-SEPARATED = 0.9  # see classes_separated
+MIXED = 0.1  # share of a class's area from which its colour counts as mixed with another's
+CELLS = 50  # per side of the map
 
 
 def knn_accuracy(
@@ -66,12 +67,18 @@ def _majority(votes: np.ndarray, distances: np.ndarray, num_classes: int) -> np.
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class in a map. recall: share of its points found; precision: share of points given its name that are its."""
+    """One class in a map; `recall` and `precision` count points, `mixed` weighs them by the area they cover.
+
+    mixed: the larger of two shares, taken with the class for which it is largest (`mixed_with`): of this class's area
+    that lies among the other's points, and of the area that looks like this class but is the other's.
+    """
 
     label: Any
     count: int
     recall: float
     precision: float
+    mixed: float
+    mixed_with: Any
     separated: bool
 
 
@@ -81,8 +88,6 @@ class Separation:
 
     rows: tuple[ClassRow, ...]
     confusion: np.ndarray
-    threshold: float
-    k: int
 
     @property
     def count(self) -> int:
@@ -94,6 +99,7 @@ class Separation:
 
     @property
     def accuracy(self) -> float:
+        """Share of points that their neighbours in the map name rightly."""
         return float(np.trace(self.confusion) / self.confusion.sum())
 
     def __str__(self) -> str:
@@ -101,29 +107,63 @@ class Separation:
 
 
 def classes_separated(
-    codes: np.ndarray, labels: np.ndarray, *, threshold: float = SEPARATED, k: int = NEIGHBOURS
+    map2d: np.ndarray, labels: np.ndarray, *, mixed: float = MIXED, k: int = NEIGHBOURS, cells: int = CELLS
 ) -> Separation:
-    """A class is separated when recall >= threshold and precision >= threshold, both leave-one-out kNN in the 2-D map.
+    """separated_c = no other class j has  max(A[c, j] / A[c, :], A[j, c] / A[:, c]) > mixed,  A: the confusion in area.
 
-    recall_c = confusion[c, c] / sum_j confusion[c, j];  precision_c = confusion[c, c] / sum_i confusion[i, c].
+    A[i, j] = sum of w over the points of class i whose k nearest other points in the map are mostly of class j;
+    w = 1 / (number of points in the point's cell), of cells x cells that divide the map: points printed over each other
+    cover their area once. map2d (N, 2): the codes themselves, or their t-SNE map; labels (N,).
 
-    codes (N, K), in general the 2-D map that a person would look at (the codes themselves, or their t-SNE map), labels
-    (N,). This stands beside the paper's count by eye: "correctly classified" there means "that the color of one class
-    is not mixed with the color of another class" (10 per run, 30 per three runs; Tables I and IV).
+    This stands beside the paper's count by eye, where "the color of one class is not mixed with the color of another
+    class(es)" (10 per run, 30 per three runs; Tables I and IV). Why these numbers: docs/codes.md.
     """
-    codes, labels = _rows(codes, labels)
+    points, labels = _rows(map2d, labels)
+    if points.shape[1] != 2:
+        raise DataError(f"separated classes are counted in a 2-D map; codes of shape {points.shape} need tsne() first")
     names, truth = np.unique(labels, return_inverse=True)
-    guess = np.searchsorted(names, knn_predict(codes, labels, min(k, max(len(codes) - 1, 1))))
-    confusion = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(confusion, (truth, guess), 1)
-    hits = np.diag(confusion).astype(np.float64)
-    recall = hits / confusion.sum(axis=1)
-    precision = hits / np.maximum(confusion.sum(axis=0), 1)
-    rows = tuple(
-        ClassRow(name.item(), int(size), float(r), float(p), bool(min(r, p) >= threshold))
-        for name, size, r, p in zip(names, confusion.sum(axis=1), recall, precision, strict=True)
-    )
-    return Separation(rows, confusion, threshold, k)
+    guess = np.searchsorted(names, knn_predict(points, labels, min(k, max(len(points) - 1, 1))))
+    confusion = _confusion(truth, guess, np.ones(len(points), dtype=np.int64), len(names))
+    area = _confusion(truth, guess, _area(points, cells), len(names))
+    share = np.maximum(_share(area, axis=1), _share(area, axis=0).T)
+    np.fill_diagonal(share, 0)
+    recall, precision = np.diag(_share(confusion, axis=1)), np.diag(_share(confusion, axis=0))
+    rows = []
+    for index, name in enumerate(names):
+        other = int(share[index].argmax())
+        worst = float(share[index, other])
+        rows.append(
+            ClassRow(
+                label=name.item(),
+                count=int(confusion[index].sum()),
+                recall=float(recall[index]),
+                precision=float(precision[index]),
+                mixed=worst,
+                mixed_with=names[other].item() if worst > 0 else None,
+                separated=worst <= mixed and bool(recall[index] > 0),
+            )
+        )
+    return Separation(tuple(rows), confusion)
+
+
+def _confusion(truth: np.ndarray, guess: np.ndarray, weights: np.ndarray, num_classes: int) -> np.ndarray:
+    confusion = np.zeros((num_classes, num_classes), dtype=weights.dtype)
+    np.add.at(confusion, (truth, guess), weights)
+    return confusion
+
+
+def _share(confusion: np.ndarray, axis: int) -> np.ndarray:
+    sums = confusion.sum(axis=axis, keepdims=True)
+    return confusion / np.where(sums > 0, sums, 1)
+
+
+def _area(points: np.ndarray, cells: int) -> np.ndarray:
+    """(N, 2) → each point's part (N,) of the area of its cell."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    column, row = np.minimum((points - low) / span * cells, cells - 1).astype(np.int64).T
+    cell = column * cells + row
+    return 1.0 / np.bincount(cell)[cell]
 
 
 def _rows(codes: np.ndarray, labels: np.ndarray | Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,11 @@
+"""Pictures: arrays in, a matplotlib `Figure` out; `save` writes it so that equal data give equal bytes."""
+
+from .curves import loss_curves
+from .decoder import code_plane, grid_codes
+from .filters import filters
+from .layers import layer_panels
+from .reconstruct import reconstructions
+from .scatter import scatter
+from .style import save
+
+__all__ = ["code_plane", "filters", "grid_codes", "layer_panels", "loss_curves", "reconstructions", "save", "scatter"]

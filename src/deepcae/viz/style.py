@@ -78,7 +78,6 @@ _SETTINGS: Any = {
     "image.interpolation": "nearest",
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
-    "figure.constrained_layout.use": True,
     "svg.hashsalt": "deepcae",  # ids in the file do not change from run to run
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
@@ -101,19 +100,23 @@ def figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def heading(axes: Axes, title: str, subtitle: str = "") -> None:
-    """A bold title with a quiet line of facts under it."""
-    axes.set_title(title, pad=15 if subtitle else 5)
+def sheet(width: float, height: float) -> Figure:
+    """An empty page whose axes are put at exact places with `axes_at`, so that images line up."""
+    return Figure(figsize=(width, height), layout=None)
+
+
+def axes_at(page: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes of width x height, in inches, their corner `left` and `top` inches from the page's upper left corner."""
+    across, down = page.get_size_inches()
+    return page.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+
+
+def heading(axes: Axes, title: str, subtitle: str = "", size: float = 8) -> None:
+    """A bold title with a quiet line of facts under it; together `1.4 + 1.35` lines of `size` points."""
+    axes.set_title(title, fontsize=size, pad=4 + (1.35 * size if subtitle else 0))
     if subtitle:
-        axes.annotate(
-            subtitle,
-            xy=(0, 1),
-            xycoords="axes fraction",
-            xytext=(0, 4.5),
-            textcoords="offset points",
-            fontsize=6.5,
-            color=SOFT,
-        )
+        place: Any = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (0, 4), "textcoords": "offset points"}
+        axes.annotate(subtitle, fontsize=size - 1.5 if size > 7.5 else size - 0.7, color=SOFT, **place)
 
 
 def class_color(index: int) -> str:
@@ -133,24 +136,38 @@ def bare(axes: Axes) -> None:
         spine.set_visible(False)
 
 
-def near_square(count: int, aspect: float = 1.0) -> tuple[int, int]:
-    """(rows, columns) that hold `count` tiles, columns ≈ aspect * rows; a divisor of `count` near it is preferred."""
-    ideal = max(1.0, math.sqrt(count * aspect))
-    whole = [columns for columns in range(1, count + 1) if count % columns == 0]
-    best = min(whole, key=lambda columns: abs(math.log(columns / ideal)))
-    columns = best if 0.5 <= best / ideal <= 2.0 else math.ceil(ideal)
-    return math.ceil(count / columns), columns
+def columns_to_fit(count: int, tile_aspect: float, box_aspect: float) -> int:
+    """Columns for which `count` tiles (aspect: width / height) in a box of the given aspect are largest.
+
+    A number that fills every row is taken where its tiles are nearly as large (four fifths).
+    """
+
+    def tile_width(columns: int) -> float:
+        rows = math.ceil(count / columns)
+        return min(1 / columns, tile_aspect / (rows * box_aspect))
+
+    def best(choices: list[int]) -> int:
+        return max(choices, key=lambda columns: (round(tile_width(columns), 9), -columns))
+
+    any_number = best(list(range(1, count + 1)))
+    full_rows = best([columns for columns in range(1, count + 1) if count % columns == 0])
+    return full_rows if tile_width(full_rows) >= 0.8 * tile_width(any_number) else any_number
 
 
-def tile(maps: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
-    """maps (T, H, W) → one masked picture, row by row, with an empty line of `gap` pixels between the tiles."""
+def mosaic(maps: np.ndarray, columns: int) -> np.ndarray:
+    """maps (T, H, W) → one picture, row by row; NaN, drawn as background, between the tiles.
+
+    Small maps are enlarged first, so that the gap of one pixel is about the same part of every tile.
+    """
+    factor = max(1, round(28 / max(maps.shape[1:])))
+    maps = maps.repeat(factor, axis=1).repeat(factor, axis=2)
     count, height, width = maps.shape
     rows = math.ceil(count / columns)
-    page = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
-    for number, one in enumerate(maps):
-        top, left = number // columns * (height + gap), number % columns * (width + gap)
+    page = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+    for index, one in enumerate(maps):
+        top, left = index // columns * (height + 1), index % columns * (width + 1)
         page[top : top + height, left : left + width] = one
-    return np.ma.masked_invalid(page)
+    return page
 
 
 def number(value: float) -> str:

@@ -1,0 +1,139 @@
+"""How the losses fell: training and test, one panel per loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..errors import DataError
+from .style import COLUMN, PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, figure, heading, number, styled
+
+LOG_FROM = 10.0  # largest / smallest value from which a logarithmic scale shows more
+START = 0.04  # part of a run that may leave the frame, where all that follows would be a flat line under it
+
+
+def loss_curves(
+    metrics: Sequence[Mapping[str, Any]],
+    title: str = "",
+    *,
+    units: Mapping[str, str] | None = None,
+    reference: Mapping[str, float] | None = None,
+    reference_name: str = "paper",
+) -> Figure:
+    """metrics: records {"iteration", "kind": "train" | "test", "outputs": {blob: value}} → one panel per output blob.
+
+    `units` names the unit of a blob's values (default: told from the blob's name); `reference` draws a value to compare
+    with, as the paper's test loss.
+    """
+    blobs = list(dict.fromkeys(blob for record in metrics for blob in record.get("outputs") or {}))
+    if not blobs:
+        raise DataError("there are no losses to draw: no metrics record has outputs")
+    columns = 1 if len(blobs) == 1 else 2
+    rows = -(-len(blobs) // columns)
+    with styled():
+        page = figure(COLUMN * 1.25 if columns == 1 else PAGE, 2.45 * rows)
+        for place, blob in enumerate(blobs, 1):
+            axes = page.add_subplot(rows, columns, place)
+            heading(axes, f"{title}: {blob}" if title else blob, _panel(axes, metrics, blob))
+            unit = (units or {}).get(blob) or unit_of(blob)
+            axes.set_ylabel(unit)
+            if reference and blob in reference:
+                _reference(axes, reference[blob], reference_name)
+            axes.legend(loc="upper right", handlelength=1.6)
+    return page
+
+
+def unit_of(blob: str) -> str:
+    """What a value of a loss blob counts, as far as its name tells; the paper's networks use these names."""
+    name = blob.lower()
+    if "entropy" in name:
+        return "nats per image"
+    if any(word in name for word in ("l2", "euclid", "squared", "mse")):
+        return "½·squared error per image"
+    if "accuracy" in name:
+        return "share correct"
+    return "loss"
+
+
+def _series(metrics: Sequence[Mapping[str, Any]], kind: str, blob: str) -> tuple[np.ndarray, np.ndarray]:
+    points = {
+        record["iteration"]: float(record["outputs"][blob])
+        for record in metrics  # after a resume an iteration can stand twice: the later record counts
+        if record.get("kind") == kind and blob in (record.get("outputs") or {})
+    }
+    steps = sorted(points)
+    return np.array(steps), np.array([points[step] for step in steps])
+
+
+def _panel(axes: Axes, metrics: Sequence[Mapping[str, Any]], blob: str) -> str:
+    """Draw one blob's curves; returns what must be said about the frame."""
+    axes.grid(True)
+    axes.set_xlabel("iteration")
+    steps, values = _series(metrics, "train", blob)
+    if len(values):
+        if len(values) > 20:
+            axes.plot(steps, values, color=TRAIN_COLOR, linewidth=0.5, alpha=0.4, rasterized=len(values) > 5000)
+        smooth = _smoothed(values)
+        axes.plot(steps, smooth, color=TRAIN_COLOR, label=f"train {_value(smooth[-1])}")
+    test_steps, test_values = _series(metrics, "test", blob)
+    if len(test_values):
+        axes.plot(
+            test_steps,
+            test_values,
+            color=TEST_COLOR,
+            marker="o" if len(test_values) <= 40 else None,
+            markersize=2.4,
+            label=f"test {_value(test_values[-1])}",
+            zorder=3,
+        )
+    return _frame(axes, np.concatenate([steps, test_steps]), np.concatenate([values, test_values]))
+
+
+def _frame(axes: Axes, steps: np.ndarray, values: np.ndarray) -> str:
+    """Choose the scale; a first fall that dwarfs the rest runs out of the frame, and the words say so."""
+    finite = np.isfinite(values)
+    steps, values = steps[finite], values[finite]
+    if not len(values):
+        return "no finite values"
+    later = values[steps >= START * steps.max()]
+    low, high, top = float(values.min()), float(values.max()), float(later.max())
+    if low > 0 and top / low > LOG_FROM:
+        _logarithmic(axes)
+        return ""
+    if len(later) < 5 or high - low < 2 * (top - low):
+        return ""
+    room = max(top - low, 1e-9 * abs(top))
+    axes.set_ylim(low - 0.08 * room, top + 0.25 * room)
+    return f"begins above the frame, at {number(float(values[steps.argmin()]))}"
+
+
+def _value(value: float) -> str:
+    return f"{value:.2f}" if 1 <= abs(value) < 1e4 else number(value)
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    """Mean over a window around each point, of a fiftieth of the curve."""
+    window = len(values) // 50
+    if window < 2:
+        return values
+    sums = np.cumsum(np.concatenate([[0.0], values]))
+    low = np.maximum(np.arange(len(values)) - window, 0)
+    high = np.minimum(np.arange(len(values)) + window + 1, len(values))
+    return (sums[high] - sums[low]) / (high - low)
+
+
+def _logarithmic(axes: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _reference(axes: Axes, value: float, name: str) -> None:
+    axes.axhline(value, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)), label=f"{name} {_value(value)}", zorder=1)

@@ -1,0 +1,82 @@
+"""What a layer looks for: learned kernels as tiles, red for positive weights, blue for negative ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..errors import DataError
+from .style import PAGE, SIGNED, axes_at, bare, columns_to_fit, heading, mosaic, number, sheet, styled
+
+TILES = 96  # of one layer; more could not be seen on paper
+HEAD = 0.36  # inches above a panel, for its two lines
+MARGIN = 0.6  # inches beside a panel, for its colour scale
+
+
+def filters(weights: Mapping[str, np.ndarray], title: str = "", *, limit: int = TILES, width: float = PAGE) -> Figure:
+    """weights: layer name → (O, I, kH, kW) as Caffe stores them → one panel per layer, a tile per kernel.
+
+    A layer's colours are symmetric around 0 up to its largest |w| among the kernels shown. Deconvolution stores its
+    bottom's channels first, so there O counts the bottom's maps and I the top's.
+    """
+    if not weights:
+        raise DataError("there are no filters to draw")
+    for name, blob in weights.items():
+        if np.ndim(blob) != 4:
+            raise DataError(f"filters of '{name}' have shape {np.shape(blob)}; expected (O, I, kH, kW)")
+    panels = [_Panel(name, np.asarray(blob, dtype=np.float64), limit) for name, blob in weights.items()]
+    columns = min(2, len(panels))
+    cell = width / columns
+    bands = [panels[start : start + columns] for start in range(0, len(panels), columns)]
+    heights = [HEAD + max(panel.height(cell - MARGIN) for panel in band) + 0.12 for band in bands]
+    top = 0.3 if title else 0.0
+    with styled():
+        page = sheet(width, top + sum(heights))
+        if title:
+            page.suptitle(
+                title, x=0.06 / width, y=1 - 0.06 / page.get_figheight(), ha="left", fontsize=9, fontweight="bold"
+            )
+        for band, height in zip(bands, heights, strict=True):
+            for place, panel in enumerate(band):
+                panel.draw(page, place * cell + 0.06, top + HEAD, cell - MARGIN)
+            top += height
+    return page
+
+
+class _Panel:
+    """One layer's tiles: how they are laid out, and the drawing of them."""
+
+    def __init__(self, name: str, blob: np.ndarray, limit: int) -> None:
+        outputs, inputs, height, width = self.shape = blob.shape
+        kernels = blob.reshape(-1, height, width)
+        self.name, self.num_kernels = name, len(kernels)
+        if height == width == 1:  # a mixture of maps: its weights are one small matrix
+            self.tiles = blob.reshape(1, outputs, inputs).swapaxes(1, 2)
+        else:
+            self.tiles = kernels[:limit]
+        self.picture = mosaic(
+            self.tiles, columns_to_fit(len(self.tiles), self.tiles.shape[2] / self.tiles.shape[1], 1.5)
+        )
+
+    def height(self, room: float) -> float:
+        """Inches, at a width of at most `room`; never taller than wide panels of aspect 1.5 are."""
+        rows, columns = self.picture.shape
+        return min(room * rows / columns, room / 1.5)
+
+    def draw(self, page: Figure, left: float, top: float, room: float) -> None:
+        height = self.height(room)
+        width = height * self.picture.shape[1] / self.picture.shape[0]
+        axes = axes_at(page, left, top, width, height)
+        bare(axes)
+        reach = float(np.abs(self.tiles).max()) or 1.0
+        picture = axes.imshow(self.picture, cmap=SIGNED, vmin=-reach, vmax=reach, aspect="auto")
+        shown, count = len(self.tiles), self.num_kernels
+        part = f"first {shown} of {count} kernels" if 1 < shown < count else f"{count} kernel{'s' if count > 1 else ''}"
+        heading(axes, self.name, f"{'x'.join(map(str, self.shape))} · {part}")
+        strip = axes_at(page, left + width + 0.06, top + height / 2 - min(height, 1.1) / 2, 0.07, min(height, 1.1))
+        bar = page.colorbar(picture, cax=strip, ticks=[-reach, 0, reach])
+        strip.set_yticklabels([f"−{number(reach)}", "0", number(reach)], fontsize=6)
+        strip.tick_params(length=0, pad=2)
+        bar.outline.set_linewidth(0)

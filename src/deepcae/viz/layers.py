@@ -1,0 +1,137 @@
+"""How one image passes through the network: a panel per blob, from the input to the restored image (paper: Fig. 7)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..errors import DataError
+from .style import GREYS, PAGE, SOFT, TRAIN_COLOR, axes_at, bare, columns_to_fit, mosaic, number, sheet, styled
+
+BARS_UP_TO = 40  # values that can still be read as bars; more become a field of grey cells
+LAND = "#d5dce4"  # between the tiles: neither black nor white, so that both keep their edges
+TALLEST = 9.8  # inches: an A4 page with its margins
+HEAD = 0.31  # inches above a panel, for its two lines
+
+
+def layer_panels(
+    blobs: Sequence[tuple[str, np.ndarray]], digit: Any, title: str = "", *, columns: int = 4, width: float = PAGE
+) -> Figure:
+    """blobs: (name, (C, H, W) maps | (K,) values) in order of the network → one panel each, on one page.
+
+    A panel is titled `02 conv1`, and below it digit, size as Caffe shows it (`20x20x8`: height, width, maps) and
+    `[min, max]`. Maps are tiled; grey runs from a panel's smallest value (black) to its largest (white). Up to 40
+    values of a fully connected layer are bars, more are cells, row by row. More columns than asked are used where the
+    page would not fit A4.
+    """
+    if not blobs:
+        raise DataError("there are no blobs to draw")
+    arrays = [(name, _content(name, blob)) for name, blob in blobs]
+    columns = min(columns, len(arrays))
+    while _height(len(arrays), columns, width) > TALLEST and columns < 10:
+        columns += 1
+    top = 0.3 if title else 0.02
+    cell = width / columns
+    side = cell - 0.12
+    with styled():
+        page = sheet(width, _height(len(arrays), columns, width) + top)
+        if title:
+            page.suptitle(
+                title, x=0.06 / width, y=1 - 0.06 / page.get_figheight(), ha="left", fontsize=9, fontweight="bold"
+            )
+        for index, (name, array) in enumerate(arrays):
+            left, down = index % columns * cell + 0.06, top + index // columns * (side + HEAD + 0.08) + HEAD
+            bars = array.ndim == 1 and array.size <= BARS_UP_TO
+            axes = (
+                axes_at(page, left + 0.2, down, side - 0.2, side - 0.14)
+                if bars
+                else axes_at(page, left, down, side, side)
+            )
+            (_bars if bars else _picture)(axes, array)
+            _title(axes, f"{index + 1:02d} {name}", facts(array, digit), left, down, page)
+    return page
+
+
+def facts(array: np.ndarray, digit: Any) -> str:
+    """`digit 2 · 20x20x8 · [-1.20, 3.40]`."""
+    low, high = float(array.min()), float(array.max())
+    constant = " constant" if low == high and array.size > 1 else ""  # the paper's saturated layers look like this
+    return f"digit {digit} · {caffe_size(array)} · [{number(low)}, {number(high)}]{constant}"
+
+
+def caffe_size(array: np.ndarray) -> str:
+    """(C, H, W) → `HxWxC` (one map: `HxW`), (K,) → `K`: as the paper's Fig. 7 and Table II write sizes."""
+    if array.ndim == 1:
+        return str(array.size)
+    channels, height, width = array.shape
+    return f"{height}x{width}" + (f"x{channels}" if channels > 1 else "")
+
+
+def _height(count: int, columns: int, width: float) -> float:
+    return math.ceil(count / columns) * (width / columns - 0.12 + HEAD + 0.08)
+
+
+def _title(axes: Axes, name: str, about: str, left: float, down: float, page: Figure) -> None:
+    """Both lines begin at the panel's left edge, also where the axes leave room for numbers."""
+    axes.set_title(f"{name}\n{about}", fontsize=6.2, fontweight="normal", x=0, pad=2.5, linespacing=1.3)
+    offset = (left - axes.get_position().x0 * page.get_figwidth()) / (axes.get_position().width * page.get_figwidth())
+    axes.set_title(axes.get_title(loc="left"), x=offset, loc="left", fontsize=6.2, fontweight="normal", pad=2.5)
+
+
+def _content(name: str, blob: Any) -> np.ndarray:
+    array = np.asarray(blob, dtype=np.float64)
+    if array.ndim == 3 and array.shape[1:] == (1, 1):
+        array = array[:, 0, 0]
+    if array.ndim == 2:
+        array = array[None]
+    if array.ndim not in (1, 3) or not array.size:
+        raise DataError(f"blob '{name}' has shape {array.shape}; a panel shows (C, H, W) or (K,) of one image")
+    return array
+
+
+def _picture(axes: Axes, array: np.ndarray) -> None:
+    bare(axes)
+    if array.ndim == 1:
+        columns = columns_to_fit(array.size, 1.0, 1.0)
+        cells = np.full(-(-array.size // columns) * columns, np.nan)
+        cells[: array.size] = array
+        picture = cells.reshape(-1, columns)
+    else:
+        picture = mosaic(array, columns_to_fit(len(array), array.shape[2] / array.shape[1], 1.0))
+    greys = colormaps[GREYS].with_extremes(bad=LAND)
+    axes.imshow(picture, cmap=greys, vmin=array.min(), vmax=max(array.max(), array.min() + 1e-12))
+    axes.set_anchor("NW")
+
+
+def _bars(axes: Axes, values: np.ndarray) -> None:
+    """The code: each neuron with its number below and, where there is room, its value."""
+    place = np.arange(1, len(values) + 1)
+    axes.bar(place, values, width=0.75, color=TRAIN_COLOR, linewidth=0)
+    axes.axhline(0, color=SOFT, linewidth=0.5)
+    axes.set_xlim(0.4, len(values) + 0.6)
+    axes.margins(y=0.15)
+    axes.set_xticks(place if len(values) <= 10 else place[4::5])
+    axes.tick_params(labelsize=5.5, length=0, pad=1.5)
+    axes.locator_params(axis="y", nbins=6)
+    axes.spines["bottom"].set_visible(False)
+    axes.grid(True, axis="y")
+    if len(values) > 5:
+        return
+    for x, y in zip(place, values, strict=True):
+        up = y >= 0
+        axes.annotate(
+            number(float(y)),
+            (x, y),
+            xytext=(0, 2 if up else -2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if up else "top",
+            fontsize=6,
+            color=SOFT,
+        )

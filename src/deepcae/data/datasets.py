@@ -42,12 +42,12 @@ Parts = dict[str, Part]  # "train", "test"
 
 
 def write_mnist(out: str | Path, folder: str | Path | None = None) -> dict[str, int]:
-    """MNIST as HDF5 files in `out`; gives each part's number of rows. `folder`: where its IDX files are, else searched."""
+    """MNIST as HDF5 files in `out`; gives each part's number of rows. `folder`: where its IDX files are."""
     return _write_labelled(Path(out), _mnist(Path(folder) if folder else None))
 
 
 def write_digits(out: str | Path) -> dict[str, int]:
-    """scikit-learn's 1,797 digits, 8x8 scaled to 28x28, as HDF5 files in `out`; a fixed stratified 297 are for tests."""
+    """scikit-learn's 1,797 digits, 8x8 scaled to 28x28, as HDF5 files in `out`; a fixed, stratified 297 are test.h5."""
     return _write_labelled(Path(out), _digits())
 
 

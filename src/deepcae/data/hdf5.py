@@ -12,7 +12,7 @@ are refused; names in the list are also looked up in the list's own folder.
 
 from __future__ import annotations
 
-import difflib
+import math
 import os
 from bisect import bisect_right
 from collections import OrderedDict
@@ -28,6 +28,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..proto.lookup import resolve
+from ..proto.suggest import closest
 from .stream import ArrayRows, Arrays, Shape, Stream
 
 MEMORY_LIMIT = 512 * 2**20  # bytes of a data set that is kept in memory as a whole
@@ -141,8 +142,8 @@ def find_dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
 
 def _offer(file: h5py.File, name: str) -> str:
     names = [key for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)]
-    close = difflib.get_close_matches(name, names, 1)
-    return f"did you mean {close[0]!r}?" if close else f"the file holds {', '.join(map(repr, names)) or 'nothing'}"
+    near = closest(name, names)
+    return f"did you mean {near!r}?" if near else f"the file holds {', '.join(map(repr, names)) or 'nothing'}"
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -172,7 +173,7 @@ class HDF5Rows:
                     )
         self._ends = np.cumsum([header.rows for header in self.headers]).tolist()
         self.total: int = self._ends[-1]
-        row_bytes = 4 * sum(int(np.prod(shape)) for shape in self.shapes.values())
+        row_bytes = 4 * sum(math.prod(shape) for shape in self.shapes.values())
         self._in_memory = self.total * row_bytes <= memory_limit
         self._block_rows = max(1, block // max(row_bytes, 1))
         self._memory: ArrayRows | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,7 +28,7 @@ def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray,
     if start == HDF5_START or path.suffix == ".txt":
         return _from_hdf5(path, limit)
     if start.startswith(b"\x93NUMPY"):
-        return _pixels(_load_numpy(path), path)[:limit], None
+        return _pixels(_from_npy(path), path)[:limit], None
     if start.startswith(b"PK"):
         images, labels = _from_npz(path)
     else:
@@ -79,9 +78,8 @@ def _from_hdf5(path: Path, limit: int | None) -> tuple[np.ndarray, np.ndarray | 
 
 
 def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    archive = _load_numpy(path)
     try:
-        with archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             names = archive.files
             data = "data" if "data" in names else names[0] if len(names) == 1 else None
             if data is None:
@@ -98,10 +96,11 @@ def _from_idx(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     return read_idx(path), read_idx(beside) if beside != path and beside.is_file() else None
 
 
-def _load_numpy(path: Path) -> Any:
+def _from_npy(path: Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        with open(path, "rb") as file:
+            return np.asarray(np.load(file, allow_pickle=False))
+    except (ValueError, OSError, EOFError) as error:
         raise DataError(f"{path}: is damaged or holds Python objects ({str(error).splitlines()[0]})") from error
 
 

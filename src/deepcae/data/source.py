@@ -7,7 +7,6 @@ storages, not here: `deepcae check` asks for shapes only.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -85,11 +84,7 @@ def _opener(layer: Any) -> Callable[[Any, int, Folders, int], Source]:
         return open_images
     if layer.type == "MemoryData":
         raise DataError("MemoryData reads the arrays that a program gives it, and none were given")
-    known = ["HDF5Data", "DummyData", "Data", "ImageData", "MemoryData"]
-    close = difflib.get_close_matches(layer.type, known, 1)
-    raise DataError(
-        f"{layer.type!r} is no data layer; " + (f"did you mean {close[0]!r}?" if close else f"known: {known}")
-    )
+    raise DataError(f"{layer.type!r} is no data layer; known: HDF5Data, DummyData, Data, ImageData, MemoryData, Input")
 
 
 class Feed:

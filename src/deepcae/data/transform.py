@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, SnapshotError
 from ..proto.lookup import resolve
 from ..proto.schema import TRAIN
 from .stream import Shape, draws
@@ -94,7 +94,10 @@ def _mean_image(path: Path, row: Shape) -> np.ndarray:
 
     if not path.is_file():
         raise DataError(f"{path}: no such mean_file")
-    blob = read_blob(path)
+    try:
+        blob = read_blob(path)
+    except SnapshotError as error:  # the reader speaks of weights files too
+        raise DataError(str(error)) from error
     shape = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
     while len(shape) > len(row) and shape[0] == 1:
         shape = shape[1:]

@@ -34,8 +34,8 @@ def unpool_max(x: Tensor, mask: Tensor | None, stride: Pair, out_hw: Pair) -> Te
         if low < 0 or high >= size:
             wrong = low if low < 0 else high
             raise DataError(
-                f"the mask holds {wrong}, but places in a plane of {out_hw[0]}x{out_hw[1]} go from 0 to {size - 1}; was "
-                "it made by pooling a plane of another size?"
+                f"the mask holds {wrong}, but places in a plane of {out_hw[0]}x{out_hw[1]} go from 0 to {size - 1}; "
+                "was it made by pooling a plane of another size?"
             )
     return place(x.reshape(planes, -1), index, size).reshape(*x.shape[:2], *out_hw)
 

@@ -142,6 +142,7 @@ class SoftmaxWithLoss(_Loss):
     """
 
     type: ClassVar[str] = "SoftmaxWithLoss"
+    tops: ClassVar[Arity] = (1, 2)  # two are refused below, with advice
     no_gradient: ClassVar[frozenset[int]] = frozenset({1})
 
     def __init__(self, param: Any, phase: int) -> None:

@@ -236,6 +236,7 @@ class PReLU(Layer):
     in_place: ClassVar[bool] = True
 
     def learned(self, bottoms: Sequence[Shape]) -> list[Learned]:
+        require_axes(bottoms[0], 2, None)
         settings = self.param.prelu_param
         filler = settings.filler if settings.HasField("filler") else FillerParameter(type="constant", value=0.25)
         return [learn(() if settings.channel_shared else (bottoms[0][1],), filler, "prelu_param.filler")]

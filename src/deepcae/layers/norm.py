@@ -36,8 +36,8 @@ class BatchNorm(Layer):
         for index, spec in enumerate(param.param):
             if spec.lr_mult != 0:
                 raise LayerError(
-                    f"its blobs are statistics, which no solver moves: set lr_mult: 0 (here {spec.lr_mult:g}), or leave "
-                    "param out",
+                    f"its blobs are statistics, which no solver moves: set lr_mult: 0 (here {spec.lr_mult:g}), or "
+                    "leave param out",
                     f"param.{index}",
                 )
 

@@ -51,7 +51,7 @@ class Pooling(Layer):
     """MAX: y = greatest x in the window; AVE: y = sum of x in the window / its area (padding counts, overhang not).
 
     (N, C, H, W) → (N, C, H', W'), H' = ceil((H + 2p - k)/s) + 1, or floor with `round_mode: FLOOR`; with any padding,
-    less 1 if the last window would begin behind the image and its left padding. Window (i, j) begins at i·s - p. MAX can
+    less 1 if the last window would begin behind the image and its left padding. Window i begins at i·s - p. MAX can
     have a second top, the mask: where each maximum stood, h·W + w in its own plane, the first of equals; it takes no
     gradient.
 

@@ -55,5 +55,4 @@ def _check_arity(made: LayerClass, side: str, given: list[str], arity: Arity) ->
         return
     wanted = f"{least}" if most == least else f"at least {least}" if most is None else f"{least} to {most}"
     noun = side if (least, most) == (1, 1) else f"{side}s"
-    listed = f" ({', '.join(given)})" if given else ""
-    raise LayerError(f"{made.type} has {wanted} {noun}, but {len(given)} are given{listed}", side)
+    raise LayerError(f"{made.type} has {wanted} {noun}, but {len(given)} are given", side)

@@ -16,7 +16,7 @@ from ..atomic import whole_file
 from ..errors import SnapshotError, SpecError
 from .document import Document
 from .kinds import HEAD, NAMES, Kind, file_kind, sniff
-from .schema import BlobProto, NetParameter, SolverState
+from .schema import BlobProto, NetParameter, SolverState, is_repeated
 from .upgrade import upgrade_layers
 from .wire import damage
 
@@ -31,7 +31,6 @@ _MEANT = {
     "mean": "transform_param { mean_file }",
     "text": "--model or --solver",
 }
-_HDF5 = "weights in HDF5 end in .caffemodel.h5, states in .solverstate.h5"
 
 
 def read_weights(path: str | Path) -> Any:
@@ -75,7 +74,7 @@ def write_message(path: str | Path, message: Any) -> None:
 
 
 def blob_shape(blob: Any) -> tuple[int, ...]:
-    """A stored blob's shape: (num, channels, height, width) where one of these old fields is given, else `shape.dim`."""
+    """A stored blob's shape: num, channels, height, width where one of these old fields is given, else `shape.dim`."""
     if any(blob.HasField(name) for name in ("num", "channels", "height", "width")):
         return blob.num, blob.channels, blob.height, blob.width
     return tuple(blob.shape.dim)
@@ -93,13 +92,30 @@ def _check(blob: Any, where: str) -> None:
 
 
 def _read(path: str | Path, wanted: Kind, message_class: Any) -> Any:
-    """The file's message. The kind is judged first, since protobuf may read the bytes of another kind without a word."""
+    """The file's message. The kind is judged first, since protobuf may read another kind's bytes without a word."""
     data = _bytes(path, wanted)
     try:
-        return message_class.FromString(data)
+        message = message_class.FromString(data)
+        _mend_texts(message)
+        return message
     except (DecodeError, ValueError, RecursionError, MemoryError):
         place, what = damage(data, message_class.DESCRIPTOR)
-        raise SnapshotError(f"{path}@{place}: damaged {NAMES[wanted]}: {what}") from None
+        raise SnapshotError(f"{path}@{place}: not a whole {NAMES[wanted].removeprefix('a ')}: {what}") from None
+
+
+def _mend_texts(message: Any) -> None:
+    """Names in another encoding than UTF-8 (proto2 gives them as bytes) become text with replacement marks."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            if field.message_type.name != "BlobProto":
+                for inner in value if is_repeated(field) else [value]:
+                    _mend_texts(inner)
+        elif field.type == field.TYPE_STRING and is_repeated(field):
+            for index, text in enumerate(value):
+                if isinstance(text, bytes):
+                    value[index] = text.decode(errors="replace")
+        elif field.type == field.TYPE_STRING and isinstance(value, bytes):
+            setattr(message, field.name, value.decode(errors="replace"))
 
 
 def _bytes(path: str | Path, wanted: Kind) -> bytes:
@@ -121,5 +137,5 @@ def _bytes(path: str | Path, wanted: Kind) -> bytes:
 
 
 def _wrong_kind(kind: Kind, wanted: Kind) -> str:
-    advice = f"; {_HDF5}" if kind == "hdf5" else f"; it belongs to {_MEANT[kind]}" if kind in _MEANT else ""
+    advice = f"; it belongs to {_MEANT[kind]}" if kind in _MEANT else ""
     return f"this is {NAMES[kind]}, not {NAMES[wanted]}{advice}"

@@ -14,7 +14,12 @@ from .tokens import Token
 from .tree import Block, Field, Scalar, describe
 from .values import scalar_problem
 
-_TITLES = {"NetParameter": "a network", "SolverParameter": "a solver", "LayerParameter": "a layer"}
+_TITLES = {
+    "NetParameter": "a network",
+    "SolverParameter": "a solver",
+    "LayerParameter": "a layer",
+    "FillerParameter": "a filler (weight_filler, ...)",
+}
 _TODAY = {
     "blobs_lr": "param { lr_mult: ... }", "weight_decay": "param { decay_mult: ... }",
     "blob_share_mode": "param { share_mode: ... }",
@@ -24,8 +29,10 @@ _TODAY = {
 class Checker:
     """Walks the tree of one text beside a message's descriptor; collects problems and spots."""
 
-    def __init__(self, filename: str) -> None:
+    def __init__(self, filename: str, nesting_known: bool = True) -> None:
+        """`nesting_known`: False where a brace is missing: then only the values of known fields are judged."""
         self.filename = filename
+        self.nesting_known = nesting_known
         self.problems: list[Problem] = []
 
     def walk(self, block: Block, descriptor: Any, title: str, spot: Spot) -> Spot:
@@ -33,12 +40,14 @@ class Checker:
         for field in block.fields:
             known = descriptor.fields_by_name.get(field.name.text)
             if known is None:
-                self.complain(unknown_field(field.name.text, descriptor, title), field.name)
+                if self.nesting_known:
+                    self.complain(unknown_field(field.name.text, descriptor, title), field.name)
                 continue
             self._field(field, known, spot)
-        self._required(block, descriptor, title, spot)
-        if descriptor.name == "NetParameter":
-            self._one_syntax(spot)
+        if self.nesting_known:
+            self._required(block, descriptor, title, spot)
+            if descriptor.name == "NetParameter":
+                self._one_syntax(spot)
         return spot
 
     def complain(self, message: str, token: Token) -> None:
@@ -52,7 +61,7 @@ class Checker:
         name = field.name
         spots = spot.fields.setdefault(known.name, [])
         if not is_repeated(known):
-            if spots:
+            if spots and self.nesting_known:
                 self.complain(f"{known.name} is given twice (first on line {spots[0].place.line})", name)
                 return
             if field.listed:
@@ -134,5 +143,9 @@ def _homes(name: str) -> tuple[str, ...]:
     messages = [m for m in file.message_types_by_name.values() if not m.name.startswith(("V0", "V1", "Blob", "Datum"))]
     holders = [message for message in messages if name in message.fields_by_name]
     titles = [_TITLES[m.name] for m in holders if m.name in _TITLES]
-    parts = {f.message_type.name: f.name for m in messages for f in m.fields if f.message_type is not None}
+    parts: dict[str, str] = {}
+    for message in messages:
+        for field in message.fields:
+            if field.message_type is not None:
+                parts.setdefault(field.message_type.name, field.name)
     return tuple(titles or sorted(parts[m.name] for m in holders if m.name in parts))

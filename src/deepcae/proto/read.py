@@ -46,6 +46,8 @@ def _document(source: Source, message_class: Any) -> Document:
         if wanted != given:
             raise SpecError(f"a {wanted} was expected, not a {given}")
         return Document(message_class.FromString(source.SerializePartialToString()), "<message>")
+    if isinstance(source, str) and "\n" in source:
+        raise SpecError("a path was expected, not a text; for a text there are read_net_text and read_solver_text")
     return parse(read_text(source), message_class, str(source))
 
 
@@ -64,6 +66,8 @@ def read_text(path: str | Path) -> str:
         raise SpecError(Problem("there is no such file", Place(name))) from None
     except (OSError, ValueError) as error:  # ValueError: a name with the character 0
         raise SpecError(Problem(getattr(error, "strerror", None) or str(error), Place(name))) from None
+    if len(data) > MAX_BYTES:
+        raise SpecError(Problem(f"the file is larger than {MAX_BYTES // 2**20} MiB", Place(name)))
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise SpecError(Problem("this is UTF-16 text; save it as UTF-8", Place(name, 1, 1)))
     return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="surrogateescape")

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_LEAST = 3  # letters that a part of a name must have to count as one
+
 
 def closest(word: str, names: Iterable[str]) -> str | None:
-    """The name most like `word` (letter case aside), or one that contains it; None where nothing is near."""
-    folded = {name.lower(): name for name in sorted(names, reverse=True)}
-    if near := get_close_matches(word.lower(), folded, n=1, cutoff=0.6):
-        return folded[near[0]]
+    """A name that begins with `word`, else the name most like it, else one that contains it or is contained in it.
+
+    Letter case does not count. None where nothing is near.
+    """
+    folded: dict[str, str] = {}
+    for name in names:
+        folded.setdefault(name.lower(), name)
     part = word.lower()
-    holders = sorted(
-        (name for name in folded if len(part) > 3 and (part in name or (len(name) > 3 and name in part))), key=len
-    )
-    return folded[holders[0]] if holders else None
+    long_enough = [name for name in folded if min(len(name), len(part)) > _LEAST]
+    begun = [name for name in long_enough if name.startswith(part)]
+    near = begun or get_close_matches(part, folded, n=1, cutoff=0.6)
+    near = near or sorted((name for name in long_enough if part in name or name in part), key=len)
+    return folded[near[0]] if near else None

@@ -28,12 +28,9 @@ _TITLES = {"NetParameter": "a network", "SolverParameter": "a solver"}
 def parse(text: str, message_class: Any, filename: str = "<text>") -> Document:
     """The message that `text` describes. Raises SpecError with all problems of the text, in the text's order."""
     tree, problems, sound = build(text, filename)
-    checker = Checker(filename)
+    checker = Checker(filename, nesting_known=sound)
     descriptor = message_class.DESCRIPTOR
-    if sound:
-        spot = checker.walk(
-            tree, descriptor, _TITLES.get(descriptor.name, descriptor.name), Spot(Place(filename, 1, 1))
-        )
+    spot = checker.walk(tree, descriptor, _TITLES.get(descriptor.name, descriptor.name), Spot(Place(filename, 1, 1)))
     if problems := problems + checker.problems:
         raise SpecError(_in_order(problems, filename))
     return Document(_message(text, message_class, filename), filename, spot)

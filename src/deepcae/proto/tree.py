@@ -9,7 +9,8 @@ from .tokens import Token, tokenize
 
 MAX_DEPTH = 64
 _CLOSES = {"{": "}", "<": ">"}
-_REPAIRS = 8  # missing braces that are looked for in one text
+_REPAIRS = 8  # missing braces that are looked for in one text ...
+_REPAIRABLE = 100_000  # ... of so many words at most
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Field:
 
 
 def build(text: str, filename: str) -> tuple[Block, list[Problem], bool]:
-    """The tree of a text, the problems met, and whether the tree can be trusted (its blocks nest as was meant).
+    """The tree of a text, the problems met, and whether its blocks can be trusted to nest as was meant.
 
     Where a brace is missing the indentation tells which: the first line that stands too far left for its block shows
     that the block should have ended before. The tree is then made as if it had.
@@ -46,15 +47,16 @@ def build(text: str, filename: str) -> tuple[Block, list[Problem], bool]:
     first = _Builder(tokens, filename, set())
     tree = first.run()
     attempt, ends = first, set[tuple[Token, int]]()
-    while attempt.unclosed and attempt.suspect is not None and len(ends) < _REPAIRS:
+    repairs = _REPAIRS if len(tokens) <= _REPAIRABLE else 0
+    while attempt.unclosed and attempt.suspect is not None and len(ends) < repairs:
         ends.add(attempt.suspect)
         attempt = _Builder(tokens, filename, ends)
         repaired = attempt.run()
         if not attempt.unclosed and not attempt.stray:
-            missing = [attempt.unclosed_problem(token) for token, _ in ends]
+            missing = [attempt.unclosed_problem(*end) for end in ends]
             return repaired, problems + attempt.problems + missing, True
     missing = [first.unclosed_problem(token) for token in first.unclosed]
-    return tree, problems + first.problems + missing, not (first.unclosed or first.stray)
+    return tree, problems + first.problems + missing, not first.unclosed
 
 
 class _Builder:
@@ -66,7 +68,9 @@ class _Builder:
         self.depth = 0
         self.problems: list[Problem] = []
         self.unclosed: list[Token] = []
+        self.owners: dict[Token, str] = {}  # opening marks and whose they are
         self.stray = False
+        self.flat: set[Token] = set()
         self.suspect: tuple[Token, int] | None = None
 
     def run(self) -> Block:
@@ -75,8 +79,12 @@ class _Builder:
     def complain(self, message: str, token: Token) -> None:
         self.problems.append(Problem(message, Place(self.filename, token.line, token.column)))
 
-    def unclosed_problem(self, token: Token) -> Problem:
-        return Problem(f"'{token.text}' is never closed", Place(self.filename, token.line, token.column))
+    def unclosed_problem(self, opening: Token, end: int | None = None) -> Problem:
+        """`end`: the position before which the closing mark seems to be missing."""
+        sentence = f"the '{opening.text}'{self.owners.get(opening, '')} is never closed"
+        if end is not None:
+            sentence += f"; a '{_CLOSES[opening.text]}' seems to be missing before line {self.tokens[end].line}"
+        return Problem(sentence, Place(self.filename, opening.line, opening.column))
 
     def peek(self, ahead: int = 0) -> Token | None:
         index = self.position + ahead
@@ -97,14 +105,15 @@ class _Builder:
         if opening and self.depth > MAX_DEPTH:
             place = Place(self.filename, opening.line, opening.column)
             raise SpecError([*self.problems, Problem(f"blocks are nested more than {MAX_DEPTH} deep", place)])
-        while not self.ended(opening):
+        while not self.ended(block):
             if (found := self.field()) is not None:
                 block.fields.append(found)
         self.depth -= 1
         return block
 
-    def ended(self, opening: Token | None) -> bool:
-        token = self.peek()
+    def ended(self, block: Block) -> bool:
+        """Whether the next word ends the block, or is the text's end; a closing mark is taken."""
+        opening, token = block.opening, self.peek()
         if token is None:
             if opening:
                 self.unclosed.append(opening)
@@ -119,7 +128,9 @@ class _Builder:
             return self.peek() is None
         if self.suspect is None and token.starts_line and token.line != opening.line:
             outside = token.column < opening.indent if closing else token.column <= opening.indent
-            if outside:
+            if outside and not block.fields and not closing:
+                self.flat.add(opening)  # its fields are not indented, so the indentation tells nothing
+            elif outside and opening not in self.flat:
                 self.suspect = opening, self.position
         if closing:
             self.take()
@@ -155,6 +166,7 @@ class _Builder:
     def value(self, name: Token, colon: bool) -> list[Scalar | Block]:
         token = self.peek()
         if self.at("{<"):
+            self.owners[self.tokens[self.position]] = f" of {name.text}"
             return [self.block(self.take())]
         is_value = token is not None and token.kind != "mark"
         if not is_value or (token.kind == "name" and self.at(":{<[", 1)):  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from .legacy import SOLVER_TYPES
 from .schema import LayerParameter
 from .spots import Spot
 from .v0 import upgrade_v0
-from .v1 import upgrade_v1
+from .v1 import DATA_PARAMS, MOVED, upgrade_v1
 
 _INLINE_NETS = ("net_param", "train_net_param")
 
@@ -44,8 +44,19 @@ def upgrade_layers(document: Document) -> None:
         document.notes.append(Problem(f"the syntax is that of {year}; read as today's", document.place("layers", 0)))
     upgrade_v0(document)
     upgrade_v1(document)
+    _warn_of_ignored(document)
     _inputs_to_layer(document)
     _freeze_batch_norm(document)
+
+
+def _warn_of_ignored(document: Document) -> None:
+    """Caffe moves data settings to transform_param in old layers only; in today's `layer` it ignores them."""
+    for index, layer in enumerate(document.message.layer):
+        name = DATA_PARAMS.get(layer.type, "")
+        for field in MOVED if name and layer.HasField(name) else ():
+            if getattr(layer, name).HasField(field):
+                sentence = f"'{field}' in {name} is ignored, as in Caffe; write it in transform_param"
+                document.notes.append(Problem(sentence, document.place("layer", index, name, field)))
 
 
 def _inputs_to_layer(document: Document) -> None:

@@ -10,8 +10,8 @@ from .legacy import LAYER_TYPES
 from .schema import is_repeated
 from .spots import Spot
 
-_MOVED = ("scale", "mean_file", "crop_size", "mirror")
-_DATA = {"DATA": "data_param", "IMAGE_DATA": "image_data_param", "WINDOW_DATA": "window_data_param"}
+MOVED = ("scale", "mean_file", "crop_size", "mirror")
+DATA_PARAMS = {"Data": "data_param", "ImageData": "image_data_param", "WindowData": "window_data_param"}
 _PER_BLOB = {"param": "name", "blob_share_mode": "share_mode", "blobs_lr": "lr_mult", "weight_decay": "decay_mult"}
 
 
@@ -33,11 +33,11 @@ def upgrade_v1(document: Document) -> None:
 
 def _move_transform(layer: Any, spot: Spot, document: Document) -> None:
     """What a data layer does to its images stood in its data_param before transform_param was made."""
-    name = _DATA.get(_type_name(layer))
+    name = DATA_PARAMS.get(LAYER_TYPES[_type_name(layer)])
     if name is None or not layer.HasField(name):
         return
     data, data_spot = getattr(layer, name), spot.at(name)
-    for field in _MOVED:
+    for field in MOVED:
         if data.HasField(field):
             place = data_spot.at(field).place
             setattr(layer.transform_param, field, getattr(data, field))

@@ -112,7 +112,7 @@ def _string_problem(name: str, kind: str, tokens: list[Token]) -> str | None:
         if kind == "string":
             value.decode("utf-8")
     except (UnicodeError, ValueError, OverflowError):
-        return f"{name}: the string's escapes do not make UTF-8 text"
+        return f"{name}: the string is not UTF-8 text"
     return None
 
 

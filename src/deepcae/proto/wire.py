@@ -50,11 +50,6 @@ def _broken(data: bytes, start: int, end: int, descriptor: Any, depth: int) -> t
                 found = _broken(data, inner, position, field.message_type, depth + 1)
                 if found:
                     return found
-            elif field is not None and field.type == field.TYPE_STRING:
-                try:
-                    data[inner:position].decode()
-                except UnicodeDecodeError:
-                    return inner, f"{name} is not text"
         else:
             position = varint(data, position)[1] if wire == 0 else position + (8 if wire == 1 else 4)
             if position > end:

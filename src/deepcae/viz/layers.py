@@ -105,7 +105,9 @@ def _picture(axes: Axes, array: np.ndarray) -> None:
     else:
         picture = mosaic(array, columns_to_fit(len(array), array.shape[2] / array.shape[1], 1.0))
     greys = colormaps[GREYS].with_extremes(bad=LAND)
-    axes.imshow(picture, cmap=greys, vmin=array.min(), vmax=max(array.max(), array.min() + 1e-12))
+    low, high = float(array.min()), float(array.max())
+    low, high = (low - 1, high + 1) if low == high else (low, high)  # a constant is neither black nor white
+    axes.imshow(picture, cmap=greys, vmin=low, vmax=high)
     axes.set_anchor("NW")
 
 

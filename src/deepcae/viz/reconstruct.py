@@ -9,7 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .style import GREYS, PAGE, SOFT, axes_at, bare, heading, images, number, sheet, styled
+from .style import GREYS, INK, PAGE, SOFT, axes_at, bare, images, number, sheet, styled
+
+WIDEST = 1.1  # inches of one image
+HEAD, EDGE, GAP, CAPTION = 0.36, 0.2, 0.045, 0.21  # inches: title, words at the left, between images, under a pair
 
 
 def reconstructions(
@@ -31,78 +34,45 @@ def reconstructions(
     if not len(before):
         raise DataError("there are no images to show")
     errors = 0.5 * ((after - before) ** 2).reshape(len(before), -1).sum(axis=1)
+    words = [number(float(error)) for error in errors]
+    about = "½·squared error"
+    if labels is not None:
+        words = [f"{label} · {word}" for label, word in zip(np.ravel(labels), words, strict=True)]
+        about = "class · ½·squared error"
     columns = min(columns, len(before))
     rows = math.ceil(len(before) / columns)
-    across, down = _canvas(before, columns, rows)
-    scale = (width - 0.06) / across  # inches per image pixel
-    about = "½·squared error" if labels is None else "class · ½·squared error"
+    across = min((width - EDGE) / columns - GAP, WIDEST)
+    high = across * before.shape[1] / before.shape[2]
+    band = 2 * high + GAP + CAPTION
     with styled():
-        page = sheet(width, down * scale + 0.36)
-        axes = axes_at(page, 0.03, 0.34, across * scale, down * scale)
-        bare(axes)
-        heading(axes, title, f"below each pair: {about}; mean of these {len(before)}: {number(float(errors.mean()))}")
-        _pairs(axes, before, after, errors, labels, columns)
-        axes.set_xlim(-_edge(before), across - _edge(before))
-        axes.set_ylim(down, 0)
+        page = sheet(width, HEAD + rows * band)
+        _say(page, 0.02, 0.12, title, fontsize=8, fontweight="bold", color=INK)
+        _say(page, 0.02, 0.27, f"below each pair: {about}; mean of these {len(before)}: {number(float(errors.mean()))}")
+        for row in range(rows):
+            for name, middle in (("original", high / 2), ("restored", 1.5 * high + GAP)):
+                _say(page, EDGE / 2, HEAD + row * band + middle, name, ha="center", rotation=90)
+        for index, word in enumerate(words):
+            left, top = EDGE + index % columns * (across + GAP), HEAD + index // columns * band
+            _image(page, left, top, across, high, before[index], before)
+            _image(page, left, top + high + GAP, across, high, after[index], before)
+            _say(page, left + across / 2, top + band - CAPTION * 0.62, word, ha="center")
     return page
 
 
-def _edge(stack: np.ndarray) -> float:
-    return stack.shape[2] * 0.22  # room for the words at the left
+def _say(page: Figure, left: float, top: float, words: str, **style: Any) -> None:
+    """Words at a place in inches from the upper left corner."""
+    across, down = page.get_size_inches()
+    settings: Any = {"va": "center", "fontsize": 6.5, "color": SOFT, **style}
+    page.text(left / across, 1 - top / down, words, **settings)
 
 
-def _gap(stack: np.ndarray) -> float:
-    return stack.shape[2] * 0.06
-
-
-def _caption(stack: np.ndarray) -> float:
-    return stack.shape[1] * 0.34
-
-
-def _canvas(stack: np.ndarray, columns: int, rows: int) -> tuple[float, float]:
-    """(width, height) in image pixels of all pairs with their captions."""
-    across = _edge(stack) + columns * (stack.shape[2] + _gap(stack)) - _gap(stack)
-    return across, rows * (2 * stack.shape[1] + _gap(stack) + _caption(stack))
-
-
-def _pairs(axes: Any, before: np.ndarray, after: np.ndarray, errors: np.ndarray, labels: Any, columns: int) -> None:
-    """All images on one canvas, in image coordinates: exact spacing, whatever the count."""
-    height, width = before.shape[1:3]
-    gap, caption = _gap(before), _caption(before)
-    band = 2 * height + gap + caption
-    rows = math.ceil(len(before) / columns)
-    low, high = float(before.min()), float(before.max())
-    if high <= low:
-        high = low + 1.0
-    for index in range(len(before)):
-        left, top = index % columns * (width + gap), index // columns * band
-        for image, y in ((before[index], top), (after[index], top + height + gap)):
-            extent = (left, left + width, y + height, y)
-            axes.imshow(
-                np.clip(image, low, high) if image.ndim == 2 else _rgb(image, low, high),
-                cmap=GREYS,
-                vmin=low,
-                vmax=high,
-                extent=extent,
-            )
-        words = (
-            number(errors[index])
-            if labels is None
-            else f"{np.asarray(labels).reshape(-1)[index]} · {number(errors[index])}"
-        )
-        axes.text(
-            left + width / 2,
-            top + 2 * height + gap + caption * 0.42,
-            words,
-            ha="center",
-            va="center",
-            fontsize=6.5,
-            color=SOFT,
-        )
-    for row in range(rows):
-        for name, y in (("original", height / 2), ("restored", height * 1.5 + gap)):
-            axes.text(-gap, row * band + y, name, rotation=90, ha="right", va="center", fontsize=6.5, color=SOFT)
-
-
-def _rgb(image: np.ndarray, low: float, high: float) -> np.ndarray:
-    return np.clip((image - low) / (high - low), 0, 1)
+def _image(
+    page: Figure, left: float, top: float, width: float, height: float, image: np.ndarray, scale: np.ndarray
+) -> None:
+    """One image, black and white at the smallest and largest value of `scale`."""
+    axes = axes_at(page, left, top, width, height)
+    bare(axes)
+    low, high = float(scale.min()), float(scale.max())
+    high = high if high > low else low + 1
+    shown = np.clip((image - low) / (high - low), 0, 1)
+    axes.imshow(shown, cmap=GREYS, vmin=0, vmax=1, aspect="auto")

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import matplotlib
 import numpy as np
@@ -194,11 +194,17 @@ def save(picture: Figure, path: str | os.PathLike[str], dpi: int = 300) -> Path:
     if kind not in _NO_STAMPS:
         raise DataError(f"{target}: pictures are written as .png, .svg or .pdf, not '{target.suffix}'")
     try:
-        with styled(), whole_file(target) as temporary:
-            picture.savefig(temporary, format=kind, dpi=dpi, metadata=_NO_STAMPS[kind])
+        with whole_file(target) as temporary, temporary.open("wb") as stream:
+            write(picture, stream, kind, dpi)
     except OSError as error:
         raise DataError(f"{target}: cannot be written: {error}") from error
     return target
+
+
+def write(picture: Figure, stream: IO[bytes], kind: str = "png", dpi: int = 300) -> None:
+    """Write to an open stream what `save` would write to a file."""
+    with styled():
+        picture.savefig(stream, format=kind, dpi=dpi, metadata=_NO_STAMPS[kind])
 
 
 def images(stack: Any, what: str = "images") -> np.ndarray:

@@ -1,0 +1,181 @@
+"""One page that holds everything: plain data in, a self-contained report.html out (no network, no scripts).
+
+render(Page("cae2", tiles=[Tile("test loss", "148.3")], sections=[Section("Codes", [Picture("Map", "…", figure)])]))
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..atomic import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 200
+HALF_UP_TO = 4.0  # inches: narrower pictures stand in pairs
+_NUMBER = re.compile(r"[-+−]?[\d,. ]*\d[\d,.]*( ?%|e[-+]?\d+)?|–")  # "–": no value
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number that people look for first."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its caption; title and caption are also what is read aloud in its place."""
+
+    title: str
+    caption: str
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of words and numbers; columns of numbers stand at the right. `total` is a last row set apart."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    total: Sequence[str] = ()
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file's text, folded away until it is asked for."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with what stands under it."""
+
+    title: str
+    blocks: Sequence[Picture | Table | Text]
+    intro: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole report. `warnings` are said at the top; `footer` closes the page."""
+
+    title: str
+    lead: str = ""
+    tiles: Sequence[Tile] = ()
+    sections: Sequence[Section] = ()
+    warnings: Sequence[str] = ()
+    footer: str = field(default="Made by deepcae.")
+
+
+def write(page: Page, path: Path) -> Path:
+    """Write the page as one file, whole or not at all."""
+    text = render(page)
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+    return path
+
+
+def render(page: Page) -> str:
+    """The page as one HTML text; every word of the data is escaped."""
+    css = files(__package__).joinpath("report.css").read_text(encoding="utf-8")
+    shown = [section for section in page.sections if section.blocks]
+    links = [f'<a href="#s{index}">{escape(section.title)}</a>' for index, section in enumerate(shown)]
+    return "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            # nothing may be loaded from anywhere, whatever a name in the data looks like
+            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+            "style-src 'unsafe-inline'\">",
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(page.title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n<header>",
+            f"<h1>{escape(page.title)}</h1>",
+            f'<p class="lead">{escape(page.lead)}</p>' if page.lead else "",
+            *(f'<p class="warning">{escape(warning)}</p>' for warning in page.warnings),
+            f'<nav aria-label="Sections">{" ".join(links)}</nav>' if len(links) > 2 else "",
+            _tiles(page.tiles),
+            "</header>\n<main>",
+            *(_section(section, index) for index, section in enumerate(shown)),
+            f"</main>\n<footer>{escape(page.footer)}</footer>\n</body>\n</html>\n",
+        ]
+    )
+
+
+def _tiles(tiles: Iterable[Tile]) -> str:
+    cells = [
+        f'<div class="tile"><dt>{escape(tile.name)}</dt><dd>{escape(tile.value)}</dd>'
+        + (f'<dd class="note">{escape(tile.note)}</dd>' if tile.note else "")
+        + "</div>"
+        for tile in tiles
+    ]
+    return f'<dl class="tiles">{"".join(cells)}</dl>' if cells else ""
+
+
+def _section(section: Section, index: int) -> str:
+    intro = f'<p class="intro">{escape(section.intro)}</p>' if section.intro else ""
+    blocks = "\n".join(map(_block, section.blocks))
+    return (
+        f'<section aria-labelledby="s{index}">\n<h2 id="s{index}">{escape(section.title)}</h2>\n{intro}\n'
+        f'<div class="blocks">\n{blocks}\n</div>\n</section>'
+    )
+
+
+def _block(block: Picture | Table | Text) -> str:
+    match block:
+        case Picture():
+            return _picture(block)
+        case Table():
+            return _table(block)
+        case Text():
+            return f"<details><summary>{escape(block.name)}</summary><pre>{escape(block.text)}</pre></details>"
+
+
+def _picture(picture: Picture) -> str:
+    half = ' class="half"' if picture.figure.get_figwidth() <= HALF_UP_TO else ""
+    alt = f"{picture.title}. {picture.caption}"
+    return (
+        f'<figure{half}><img alt="{escape(alt)}" src="data:image/png;base64,{_png(picture.figure)}">'
+        f"<figcaption><b>{escape(picture.title)}.</b> {escape(picture.caption)}</figcaption></figure>"
+    )
+
+
+def _png(figure: Figure) -> str:
+    from ..viz.style import write as write_figure
+
+    stream = io.BytesIO()
+    write_figure(figure, stream, "png", DPI)
+    return base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _table(table: Table) -> str:
+    numeric = [
+        bool(table.rows) and all(_NUMBER.fullmatch(row[column].strip()) for row in table.rows)
+        for column in range(len(table.header))
+    ]
+
+    def cells(row: Sequence[str], tag: str) -> str:
+        marks = [' class="number"' if number else "" for number in numeric]
+        scope = ' scope="col"' if tag == "th" else ""
+        return "".join(f"<{tag}{scope}{mark}>{escape(cell)}</{tag}>" for cell, mark in zip(row, marks, strict=True))
+
+    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    body = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in table.rows)
+    foot = f"<tfoot><tr>{cells(table.total, 'td')}</tr></tfoot>" if table.total else ""
+    return (
+        f'<div class="table" tabindex="0"><table>{caption}<thead><tr>{cells(table.header, "th")}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>{foot}</table></div>"
+    )

@@ -1,0 +1,88 @@
+"""From a solver text to its networks with their data, and the weights they start from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..data.source import Feed
+from ..errors import DataError, Problem, SpecError
+from ..net.net import Net
+from ..net.weights import load_weights
+from ..proto.document import Document
+from ..proto.lookup import resolve
+from .check import check_solver
+from .nets import NetChoice, choose_nets
+from .passes import FedNet
+from .snapshot import Snapshot
+from .state import seed_of
+
+if TYPE_CHECKING:
+    from .solver import Solver
+
+
+def seed_for(given: int | None, resumed: Snapshot | None, param: Any) -> int:
+    """The run's seed: the one given, that of the snapshot, the text's random_seed, or one from the system's entropy."""
+    candidates = [given, seed_of(resumed) if resumed is not None else None, param.random_seed]
+    for seed in candidates:
+        if seed is not None and seed >= 0:
+            return seed
+    return int.from_bytes(os.urandom(4), "little")
+
+
+def build_nets(
+    document: Document, seed: int, device: str | torch.device, folders: Sequence[Path]
+) -> tuple[FedNet, list[FedNet]]:
+    """The train net and the test nets, which share its weights. SpecError with all problems of all texts."""
+    problems = check_solver(document, stepping=True)
+    train, tests = _choose(document, folders, problems)
+    nets: list[Net] = []
+    for choice in (train, *tests):
+        try:
+            nets.append(_make(choice, seed, device, folders, nets[0] if nets else None))
+        except SpecError as error:
+            problems.extend(problem for problem in error.problems if problem not in problems)
+    if problems:
+        raise SpecError(problems)
+    feeds = [_feed(choice, net, seed) for choice, net in zip((train, *tests), nets, strict=True)]
+    return feeds[0], feeds[1:]
+
+
+def _choose(document: Document, folders: Sequence[Path], problems: list[Problem]) -> tuple[NetChoice, list[NetChoice]]:
+    try:
+        return choose_nets(document, folders)
+    except SpecError as error:
+        raise SpecError(dict.fromkeys([*problems, *error.problems])) from None
+
+
+def _make(choice: NetChoice, seed: int, device: str | torch.device, folders: Sequence[Path], share: Net | None) -> Net:
+    return Net(
+        choice.document, choice.phase, level=choice.level, stages=choice.stages, seed=seed, device=device, share=share,
+        folders=[choice.document.folder, *folders],
+    )  # fmt: skip
+
+
+def _feed(choice: NetChoice, net: Net, seed: int) -> FedNet:
+    try:
+        return FedNet(net, Feed(net.sources, net.phase, net.folders, seed))
+    except DataError as error:
+        raise DataError(f"{choice.label}: {error}") from error
+
+
+def load_initial(solver: Solver, weights: str | Path | Sequence[str | Path] | None) -> Iterator[str]:
+    """Loads the weights to start from: those given, else the solver text's. Tells which layers found none."""
+    if weights is None:
+        names = [name for entry in solver.param.weights for name in entry.split(",") if name]
+    else:
+        names = [str(weights)] if isinstance(weights, str | Path) else [str(name) for name in weights]
+    for name in names:
+        path = resolve(name, *solver.folders)
+        report = load_weights(solver.net, path)
+        for net in solver.test_nets:
+            load_weights(net, path)
+        if report.ignored or report.kept or report.duplicates:
+            yield str(report)

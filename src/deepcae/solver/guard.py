@@ -1,0 +1,195 @@
+"""Watches a training: stops it at the first value that is not finite, and notices a net that has stopped learning.
+
+What makes no alarm: saturated layers while the loss falls (the classic auto-encoders begin so), a steady loss with
+layers that still tell their inputs apart (the end of every good run), and output units at 0 or 1 (black-and-white
+images).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..errors import TrainingError
+
+if TYPE_CHECKING:
+    from ..net.net import Net
+
+PERSISTENT = 8  # looks that must all agree before a layer is called saturated or constant
+LOOK_EVERY = 50  # iterations between two looks, at least
+TAIL = 0.01  # a sigmoid's output is in the tail within this distance of 0 or 1 (tanh: twice it of ±1)
+SATURATED = 0.99  # a layer is saturated when this share of its outputs is in the tails
+CONSTANT = 1e-3  # a blob is constant when its spread over the batch is this small beside its size
+PROGRESS = 0.005  # a loss that falls by less than this over the looks is stuck
+GONE = 1e-6  # gradients are gone at this share of the greatest norm so far
+
+
+def require_finite(
+    net: Net,
+    iteration: int,
+    loss: float,
+    norm: float,
+    blobs: Mapping[str, torch.Tensor],
+    gradients: Sequence[torch.Tensor],
+) -> None:
+    """TrainingError unless this iteration's loss and gradients are finite; names the layer and blob where it began."""
+    if math.isfinite(loss) and math.isfinite(norm):
+        return
+    culprit = _in_data(net, blobs) or _in_parameters(net) or _in_tops(net, blobs) or _in_gradients(net, gradients)
+    if culprit is None and math.isfinite(loss):
+        return  # every gradient is finite, only the square of their norm is beyond float32
+    raise TrainingError(f"iteration {iteration}: {culprit or 'the loss is not finite'} (loss = {loss:g})")
+
+
+def require_finite_state(net: Net, iteration: int, history: Sequence[torch.Tensor]) -> None:
+    """TrainingError if the weights or the solver's history hold a value that is not finite: never worth a snapshot."""
+    culprit = _in_parameters(net)
+    if culprit is None and any(_bad(blob) for blob in history):
+        culprit = "the solver's history is not finite"
+    if culprit is not None:
+        raise TrainingError(f"iteration {iteration}: {culprit}; no snapshot is taken")
+
+
+def _in_data(net: Net, blobs: Mapping[str, torch.Tensor]) -> str | None:
+    for step in net.plan.sources:
+        for top in step.tops:
+            if top in blobs and _bad(blobs[top]):
+                return f"layer '{step.name}' ({step.type}): data blob '{top}' {_what(blobs[top])}"
+    return None
+
+
+def _in_parameters(net: Net) -> str | None:
+    for blob in net.learnable:
+        if _bad(blob.tensor):
+            layer, index = blob.name.rsplit("/", 1)
+            return f"layer '{layer}': its learned blob {index} {_what(blob.tensor)}"
+    return None
+
+
+def _in_tops(net: Net, blobs: Mapping[str, torch.Tensor]) -> str | None:
+    for step in net.plan.steps:
+        for top in step.tops:
+            if _bad(blobs[top]):
+                return f"layer '{step.name}' ({step.type}): blob '{top}' {_what(blobs[top])}"
+    return None
+
+
+def _in_gradients(net: Net, gradients: Sequence[torch.Tensor]) -> str | None:
+    """The last layer's first: gradients come from there."""
+    for blob, gradient in reversed(list(zip(net.learnable, gradients, strict=True))):
+        if _bad(gradient):
+            layer, index = blob.name.rsplit("/", 1)
+            return f"layer '{layer}': the gradient of its learned blob {index} {_what(gradient)}"
+    return None
+
+
+def _bad(tensor: torch.Tensor) -> bool:
+    return not bool(torch.isfinite(tensor).all())
+
+
+def _what(tensor: torch.Tensor) -> str:
+    """`holds nan at [3, 0, 2] (12 of 784 values are not finite)`."""
+    wrong = ~torch.isfinite(tensor.detach())
+    if tensor.dim() == 0:
+        return f"is {tensor.item():g}"
+    place = [int(index) for index in wrong.nonzero()[0]]
+    value = tensor[tuple(place)].item()
+    return f"holds {value:g} at {place} ({int(wrong.sum())} of {tensor.numel()} values are not finite)"
+
+
+@dataclass
+class _Watched:
+    """A blob that the guard looks at, and what it saw in the last looks."""
+
+    layer: str
+    blob: str
+    type: str
+    tails: bool  # whether being in the tails is a fault: not for the net's restored images
+    seen: dict[str, int] = field(default_factory=dict)  # symptom -> looks in a row
+    told: set[str] = field(default_factory=set)
+
+
+class Guard:
+    """Looks at the activations of the train net now and then, and says once what is wrong with which layer."""
+
+    def __init__(self, net: Net, display: int) -> None:
+        self.every = display * math.ceil(LOOK_EVERY / display) if display else 2 * LOOK_EVERY
+        self._watched = list(_watched(net))
+        self._losses: deque[float] = deque(maxlen=PERSISTENT)
+        self._greatest = 0.0
+        self._gone = 0
+
+    def look(self, iteration: int, loss: float, norm: float, blobs: Mapping[str, torch.Tensor]) -> Iterator[str]:
+        """Warnings of this iteration; looks at the blobs only every `every` iterations."""
+        self._greatest = max(self._greatest, norm)
+        if iteration % self.every:
+            return
+        self._losses.append(loss)
+        stuck = self._is_stuck()
+        for watched in self._watched:
+            yield from self._judge(watched, _symptoms(watched, blobs[watched.blob].detach()), stuck)
+        self._gone = self._gone + 1 if norm <= GONE * self._greatest else 0
+        if self._gone == PERSISTENT and stuck:
+            yield f"the gradients are gone (norm {norm:.3g}, greatest {self._greatest:.3g}): no weight moves any more"
+
+    def _is_stuck(self) -> bool:
+        """Whether the loss has not fallen over the last looks: the mean of their second half against the first's."""
+        if len(self._losses) < PERSISTENT:
+            return False
+        half = PERSISTENT // 2
+        losses = list(self._losses)
+        first, second = sum(losses[:half]) / half, sum(losses[half:]) / half
+        return first - second < PROGRESS * abs(first)
+
+    def _judge(self, watched: _Watched, symptoms: dict[str, str], stuck: bool) -> Iterator[str]:
+        watched.seen = {symptom: watched.seen.get(symptom, 0) + 1 for symptom in symptoms}
+        for symptom, sentence in symptoms.items():
+            dead = symptom == "dead" and watched.seen[symptom] >= 2  # no gradient at all: it will not come back
+            if (dead or (stuck and watched.seen[symptom] >= PERSISTENT)) and symptom not in watched.told:
+                watched.told.add(symptom)
+                state = "" if dead else f", and the loss is stuck at {self._losses[-1]:.6g}"
+                yield f"layer '{watched.layer}' ({watched.type}): {sentence}{state}"
+
+
+def _watched(net: Net) -> Iterator[_Watched]:
+    """Every nonlinearity's blob, and what the losses read as predictions."""
+    steps = net.plan.steps
+    last_writer = {top: step for step in steps for top in step.tops}
+    for step in steps:
+        if step.type in ("Sigmoid", "TanH", "ReLU", "ELU") and last_writer[step.tops[0]] is step:
+            readers = [other for other in steps if step.tops[0] in other.bottoms and other is not step]
+            hidden = any(not any(other.loss_weights) and other.type != "EuclideanLoss" for other in readers)
+            yield _Watched(step.name, step.tops[0], step.type, tails=hidden)
+        elif any(step.loss_weights) and step.bottoms:
+            maker = last_writer.get(step.bottoms[0])
+            if maker is not None and maker.type not in ("Sigmoid", "TanH", "ReLU", "ELU"):
+                yield _Watched(maker.name, step.bottoms[0], maker.type, tails=False)
+
+
+def _symptoms(watched: _Watched, y: torch.Tensor) -> dict[str, str]:
+    """What is wrong with a blob (N, …) in this pass: symptom → sentence."""
+    found: dict[str, str] = {}
+    if y.dim() == 0 or len(y) < 2:
+        return found
+    if watched.type == "ReLU" and watched.tails and not bool(y.any()):
+        return {"dead": f"all outputs of blob '{watched.blob}' are 0 and pass no gradient"}
+    share = _share_in_tails(watched.type, y) if watched.tails else 0.0
+    if share > SATURATED:
+        found["saturated"] = f"{100 * share:.1f} % of blob '{watched.blob}' is saturated"
+    spread = (y - y[0]).abs().max()
+    if bool(spread <= CONSTANT * y.abs().max()):
+        found["constant"] = f"blob '{watched.blob}' is the same for every input"
+    return found
+
+
+def _share_in_tails(kind: str, y: torch.Tensor) -> float:
+    if kind == "Sigmoid":
+        return float(((y < TAIL) | (y > 1 - TAIL)).float().mean())
+    if kind == "TanH":
+        return float((y.abs() > 1 - 2 * TAIL).float().mean())
+    return 0.0

@@ -1,0 +1,98 @@
+"""Records as the lines that Caffe's `caffe train` writes, so that every tool that reads Caffe's logs reads ours.
+
+    I1121 22:39:32.341892 28452 solver.cpp:239] Iteration 0 (0 iter/s, 0.012s/100 iters), loss = 206.512
+
+The prefix is glog's with a date of month and day, the form that Caffe's own `parse_log.py` can read (glog 0.6 and later
+write the year too, on which that script fails). Values have 6 significant digits, as C++ prints them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from .records import Failed, Finished, LastPass, Record, Snapshotted, Started, Step, Test, Values, Warned
+
+Line = tuple[str, str]  # where Caffe writes it (file:line), text
+
+
+def log_lines(record: Record, when: datetime | None = None) -> list[str]:
+    """The lines of Caffe's log for one record, with glog's prefix; `when` defaults to now."""
+    when = when or datetime.now()
+    stamp = f"{when:%m%d %H:%M:%S}.{when.microsecond:06d} {os.getpid():5d}"
+    level = "W" if isinstance(record, Warned) else "E" if isinstance(record, Failed) else "I"
+    return [f"{level}{stamp} {source}] {text}" for source, text in plain_lines(record)]
+
+
+def plain_lines(record: Record) -> Iterator[Line]:
+    """(where Caffe writes it, text) for each line of a record."""
+    match record:
+        case Started():
+            yield from _started(record)
+        case Step():
+            yield from _step(record)
+        case Test():
+            yield from _test(record)
+        case LastPass():
+            yield "solver.cpp:327", f"Iteration {record.iteration}, loss = {number(record.smoothed_loss)}"
+        case Snapshotted():
+            state = record.path.removesuffix(".caffemodel") + ".solverstate"
+            yield "solver.cpp:464", f"Snapshotting to binary proto file {record.path}"
+            yield "sgd_solver.cpp:284", f"Snapshotting solver state to binary proto file {state}"
+        case Warned():
+            yield "solver.cpp:263", f"Iteration {record.iteration}: {record.message}"
+        case Failed():
+            yield "solver.cpp:263", record.message
+        case Finished():
+            early = record.reason != "done"
+            yield "solver.cpp:332", "Optimization stopped early." if early else "Optimization Done."
+            yield "caffe.cpp:250", "Optimization Done."
+
+
+def number(value: float) -> str:
+    """A value with 6 significant digits, as C++ streams print floats."""
+    return f"{value:.6g}"
+
+
+def _started(record: Started) -> Iterator[Line]:
+    if record.resumed_from:
+        yield "caffe.cpp:235", f"Resuming from {record.resumed_from}"
+    yield "caffe.cpp:239", "Starting Optimization"
+    yield "solver.cpp:289", f"Solving {record.name}"
+    yield "solver.cpp:290", f"Learning Rate Policy: {record.lr_policy}"
+
+
+def _step(record: Step) -> Iterator[Line]:
+    if record.displayed:
+        speed = record.iterations / record.seconds if record.seconds else 0.0
+        timing = f"{number(speed)} iter/s, {number(record.seconds)}s/{record.display} iters"
+        yield "solver.cpp:239", f"Iteration {record.iteration} ({timing}), loss = {number(record.smoothed_loss)}"
+        for line in _outputs("Train", record.outputs, record.weights):
+            yield "solver.cpp:258", line
+    if record.raised_step is not None:
+        yield "sgd_solver.cpp:53", f"MultiStep Status: Iteration {record.iteration}, step = {record.raised_step}"
+    if record.displayed:
+        yield "sgd_solver.cpp:112", f"Iteration {record.iteration}, lr = {number(record.lr)}"
+    if record.clipped_to is not None:
+        norm, clip = record.gradient_norm, record.clipped_to
+        sizes = f"(L2 norm {number(norm)} > {number(clip)}) by scale factor {number(clip / norm)}"
+        yield "sgd_solver.cpp:122", f"Gradient clipping: scaling down gradients {sizes}"
+
+
+def _test(record: Test) -> Iterator[Line]:
+    yield "solver.cpp:347", f"Iteration {record.iteration}, Testing net (#{record.net_index})"
+    if record.show_loss:
+        yield "solver.cpp:401", f"Test loss: {number(record.loss)}"
+    for line in _outputs("Test", record.outputs, record.weights):
+        yield "solver.cpp:414", line
+
+
+def _outputs(which: str, outputs: Mapping[str, Values], weights: Mapping[str, float]) -> Iterator[str]:
+    index = 0
+    for name, values in outputs.items():
+        weight = weights.get(name)
+        for value in values if isinstance(values, tuple) else (values,):
+            loss = f" (* {number(weight)} = {number(weight * value)} loss)" if weight else ""
+            yield f"    {which} net output #{index}: {name} = {number(value)}{loss}"
+            index += 1

@@ -1,0 +1,63 @@
+"""A net with its data: each pass takes the next batch of the net's endless stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ..errors import DataError
+from ..net.net import Net
+from .records import Values
+
+MOST_ELEMENTS = 1000  # of one output that are told
+Blobs = Mapping[str, torch.Tensor]
+
+
+class Batches(Protocol):
+    """Batch `index` of an endless stream, by blob name. `data.Feed` is one; anything with this method will do."""
+
+    def batch(self, index: int) -> Mapping[str, np.ndarray]: ...
+
+
+@dataclass
+class FedNet:
+    """`position`: number of batches read so far, all that a resume needs to know of the data."""
+
+    net: Net
+    feed: Batches
+    position: int = 0
+
+    def next_inputs(self) -> dict[str, torch.Tensor]:
+        """The next batch on the net's device. DataError names a blob that nothing feeds."""
+        arrays = self.feed.batch(self.position)
+        self.position += 1
+        lacking = [name for name in self.net.inputs if name not in arrays]
+        if lacking:
+            raise DataError(f"net '{self.net.name}': no data layer gives blob(s) {', '.join(lacking)}")
+        return {name: _tensor(array).to(self.net.device) for name, array in arrays.items()}
+
+    def told(self, blobs: Blobs) -> torch.Tensor:
+        """The values of all outputs in one vector, still on the device; see `named`."""
+        parts = [blobs[name].detach().reshape(-1)[:MOST_ELEMENTS] for name in self.net.outputs]
+        return torch.cat(parts) if parts else torch.zeros(0)
+
+    def named(self, told: torch.Tensor, blobs: Blobs) -> dict[str, Values]:
+        """The values by output name: a number, or a tuple for a blob of several elements."""
+        values = iter(told.tolist())
+        return {name: _take(values, min(blobs[name].numel(), MOST_ELEMENTS)) for name in self.net.outputs}
+
+
+def _take(values: Iterator[float], count: int) -> Values:
+    taken = tuple(next(values) for _ in range(count))
+    return taken[0] if count == 1 else taken
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    """The array as a float32 tensor; without a copy where torch allows it."""
+    if array.dtype == np.float32 and array.flags.writeable and array.flags.c_contiguous:
+        return torch.from_numpy(array)
+    return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))

@@ -1,0 +1,104 @@
+"""What a training tells: one record per event, in the order of Caffe's log. Plain data; nobody here prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Values = float | tuple[float, ...]
+"""An output's value: a number, or a tuple for a blob of more than one element."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The training begins (or goes on) at `iteration`."""
+
+    iteration: int
+    name: str
+    lr_policy: str
+    max_iter: int
+    seed: int
+    resumed_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One iteration. `loss` and `outputs` are those *before* its update; `lr` is the rate of the update."""
+
+    iteration: int
+    loss: float
+    smoothed_loss: float
+    lr: float
+    gradient_norm: float  # of the gradients summed over iter_size, before clipping
+    displayed: bool = False
+    outputs: Mapping[str, Values] = field(default_factory=dict)  # on displayed iterations only
+    weights: Mapping[str, float] = field(default_factory=dict)  # loss weight of each output that has one
+    seconds: float = 0.0  # since the last displayed iteration (or the start), and the number of iterations
+    iterations: int = 0
+    display: int = 0  # the solver's display interval
+    raised_step: int | None = None  # multistep's k, when this iteration raised it
+    clipped_to: float | None = None  # clip_gradients, when gradient_norm was greater
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One test net, averaged over its test_iter batches."""
+
+    iteration: int
+    net_index: int
+    outputs: Mapping[str, Values]
+    loss: float
+    weights: Mapping[str, float] = field(default_factory=dict)
+    show_loss: bool = False  # test_compute_loss
+
+    __test__ = False  # the name is Caffe's; pytest must not collect it
+
+
+@dataclass(frozen=True, slots=True)
+class LastPass:
+    """The forward pass that Caffe shows after the last update, when display divides the iteration."""
+
+    iteration: int
+    loss: float
+    smoothed_loss: float
+    outputs: Mapping[str, Values]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshotted:
+    """A snapshot is complete on disk. `path`: its `.caffemodel`; `.solverstate` and the rest lie beside it."""
+
+    iteration: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that the person should know; the training goes on."""
+
+    iteration: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end. `reason`: "done", or "stopped" when it was asked to stop before max_iter."""
+
+    iteration: int
+    reason: str
+    train: Mapping[str, Values]  # the train net's outputs in the last pass
+    test: Mapping[str, Values]  # the last test net's outputs in its last test
+    seconds: float
+    seconds_per_iteration: float  # of the training steps with their data
+    snapshot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The run cannot go on: a value that is not finite. A TrainingError follows."""
+
+    iteration: int
+    message: str
+
+
+Record = Started | Step | Test | LastPass | Snapshotted | Warned | Finished | Failed

@@ -1,0 +1,309 @@
+"""The training loop, in Caffe's order.
+
+    for record in Solver("solver.prototxt", out="runs/cae").solve():
+        print(record)
+
+`solve` is a generator: whoever iterates prints, draws or stops. The solver itself prints nothing and has no callbacks.
+One seed decides everything random: initial weights, shuffled data, and the random layers.
+Source: Caffe's `solver.cpp` and `sgd_solver.cpp`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import Problem, SnapshotError, SpecError, TrainingError
+from ..net.net import Net
+from ..proto.read import read_solver
+from ..proto.text import merge
+from . import snapshot as files
+from . import state
+from .build import build_nets, load_initial, seed_for
+from .clock import Clock
+from .guard import Guard, require_finite, require_finite_state
+from .lr import rate
+from .passes import Blobs
+from .records import Failed, Finished, LastPass, Record, Snapshotted, Started, Step, Test, Values, Warned
+from .run import RunFiles, snapshot_prefix
+from .smoothing import SmoothedLoss
+from .update import Updater
+
+
+class Solver:
+    """A training: a solver text, its networks, and the state between two iterations.
+
+    `source`: path of a solver text, a SolverParameter or a Document. `out`: the run's folder (see `run`). `seed`: in
+    place of the text's random_seed; below 0 one is drawn. `overrides`: prototxt merged into the solver. `weights`:
+    files to start from, in place of the solver's `weights`. `snapshot`: what to resume, see `restore`. `folders`: more
+    places to look up files. `keep`: how many snapshots stay on disk (None: all; at least 2).
+    Raises SpecError with all problems of all texts.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        out: str | Path | None = None,
+        seed: int | None = None,
+        overrides: str = "",
+        device: str | torch.device = "cpu",
+        weights: str | Path | Sequence[str | Path] | None = None,
+        snapshot: str | Path | None = None,
+        folders: Sequence[str | Path] = (),
+        keep: int | None = None,
+    ) -> None:
+        if weights is not None and snapshot is not None:
+            raise SpecError("weights and snapshot exclude each other: a snapshot brings its own weights")
+        self.document = read_solver(source)
+        if overrides:
+            merge(self.document, overrides)
+        self.param = self.document.message
+        self.out = None if out is None else Path(out)
+        self.keep = keep
+        self.folders = [self.document.folder, *map(Path, folders)]
+        self.prefix = snapshot_prefix(self.document, out)
+        resumed = None if snapshot is None else files.find(self.prefix if snapshot == "latest" else snapshot)
+        self.seed = seed_for(seed, resumed, self.param)
+        self.train, self.tests = build_nets(self.document, self.seed, device, self.folders)
+        self.generator = torch.Generator(self.net.device)
+        self.generator.manual_seed((self.seed + 0x9E3779B97F4A7C15) % 2**63)  # not the stream of the fillers
+        self.updater = Updater(self.param, self.net.learnable)
+        self.guard = Guard(self.net, self.param.display)
+
+        self.iteration = 0  # updates done
+        self.current_step = 0  # of the multistep policy
+        self.smoothed = SmoothedLoss(self.param.average_loss)
+        self.goes_on = False  # the smoothed loss was restored: the next step() or solve() does not begin a new one
+        self.resumed_from = ""
+        self._notes: list[str] = []
+        self._stop = self._snapshot_wanted = False
+        self._saved: Snapshotted | None = None
+        self._border: list[int] | None = None  # the test nets' positions before a test that is under way
+        self._last_blobs: Blobs = {}
+        self._last_test: dict[str, Values] = {}
+        self._clock = Clock()
+        if snapshot is not None and resumed is not None:
+            self._restore(resumed)
+        else:
+            self._notes += load_initial(self, weights)
+
+    @property
+    def net(self) -> Net:
+        return self.train.net
+
+    @property
+    def test_nets(self) -> list[Net]:
+        return [fed.net for fed in self.tests]
+
+    @property
+    def test_positions(self) -> list[int]:
+        """The test nets' data positions at the last border between iterations."""
+        return list(self._border) if self._border is not None else [fed.position for fed in self.tests]
+
+    # What may be asked for while it runs, from a signal handler or another thread
+
+    def request_stop(self) -> None:
+        """Stops after this iteration (or test batch), with a snapshot if the solver takes one after training."""
+        self._stop = True
+
+    def request_snapshot(self) -> None:
+        """Takes a snapshot after this iteration (or test batch)."""
+        self._snapshot_wanted = True
+
+    # Training
+
+    def solve(self) -> Iterator[Record]:
+        """Trains until max_iter. TrainingError (after a `Failed` record) where the run cannot go on."""
+        if not self.param.HasField("max_iter"):
+            raise SpecError(Problem("max_iter is missing; it has no default", self.document.place()))
+        with RunFiles(self) as run_files:
+            for record in self._solve():
+                run_files.write(record)
+                yield record
+
+    def step(self, n: int = 1) -> list[Record]:
+        """Takes n iterations, whatever max_iter says, and returns their records."""
+        self._begin()
+        records: list[Record] = []
+        for _ in range(n):
+            records.extend(self._iterate())
+            if self._stop:
+                break
+        return records
+
+    def _solve(self) -> Iterator[Record]:
+        began = time.perf_counter()
+        self._begin()
+        policy, max_iter = self.param.lr_policy, self.param.max_iter
+        yield Started(self.iteration, self.net.name, policy, max_iter, self.seed, self.resumed_from)
+        while self._notes:
+            yield Warned(self.iteration, self._notes.pop(0))
+        try:
+            while self.iteration < max_iter and not self._stop:
+                yield from self._iterate()
+            if self.param.snapshot_after_train and not self._is_saved():
+                yield self._save()
+        except TrainingError as error:
+            yield Failed(self.iteration, str(error))
+            raise
+        stopped = self._stop
+        if not stopped:
+            yield from self._look_back()
+        yield self._finish("stopped" if stopped else "done", time.perf_counter() - began)
+
+    def _iterate(self) -> Iterator[Record]:
+        """One iteration, in Caffe's order: test, forward and backward, display, update, snapshot."""
+        now = self.iteration
+        if self.param.test_interval and now % self.param.test_interval == 0 and (now or self.param.test_initialization):
+            yield from self._test_all()
+            if self._stop:
+                return
+        displayed = bool(self.param.display) and now % self.param.display == 0
+        with self._clock.step():
+            loss, norm, blobs, gradients = self._forward_backward()
+            require_finite(self.net, now, loss, norm, blobs, gradients)
+            smoothed = self.smoothed.add(loss, now)
+            lr, step = rate(self.param, now, self.current_step)
+            self.updater.step(gradients, norm, lr, now)
+        raised = step if self.param.lr_policy == "multistep" and step > self.current_step else None
+        self.iteration, self.current_step, self._last_blobs = now + 1, step, blobs
+        yield self._step_record(now, displayed, loss, smoothed, lr, norm, raised)
+        for message in self.guard.look(now, loss, norm, blobs):
+            yield Warned(now, message)
+        due = self.param.snapshot and self.iteration % self.param.snapshot == 0
+        if due or self._snapshot_wanted:
+            yield self._save_or_warn()
+
+    def _forward_backward(self) -> tuple[float, float, Blobs, list[torch.Tensor]]:
+        """Mean loss and the gradients' sums over iter_size passes, the norm of the sums, the last pass's blobs."""
+        self.updater.clear_gradients()
+        losses = []
+        for _ in range(self.param.iter_size):
+            blobs = self.net.forward(self.train.next_inputs(), self.generator)
+            loss = self.net.loss(blobs)
+            if loss.requires_grad:
+                loss.backward()
+            losses.append(loss.detach())
+        gradients = self.updater.gradients()
+        mean = losses[0] if len(losses) == 1 else torch.stack(losses).sum() / len(losses)
+        loss_value, norm = torch.stack([mean, self.updater.norm(gradients)]).tolist()  # the device is waited for once
+        return loss_value, norm, blobs, gradients
+
+    def _step_record(
+        self, now: int, displayed: bool, loss: float, smoothed: float, lr: float, norm: float, raised: int | None
+    ) -> Step:
+        clip = self.param.clip_gradients
+        clipped = clip if norm > clip >= 0 else None
+        if not displayed:
+            return Step(now, loss, smoothed, lr, norm, raised_step=raised, clipped_to=clipped)
+        outputs = self.train.named(self.train.told(self._last_blobs), self._last_blobs)
+        seconds, iterations = self._clock.lap()
+        return Step(
+            now, loss, smoothed, lr, norm, True, outputs, self.net.loss_weights, seconds, iterations,
+            self.param.display, raised, clipped,
+        )  # fmt: skip
+
+    def _begin(self) -> None:
+        """A call of step() or solve() begins: Caffe forgets the smoothed loss, unless it was just restored."""
+        if not self.goes_on:
+            self.smoothed = SmoothedLoss(self.param.average_loss, start=self.iteration)
+        self.goes_on = False
+        self._clock = Clock()
+
+    def _look_back(self) -> Iterator[Record]:
+        """After the last update: one more loss if display divides the iteration, one more test likewise."""
+        if self.param.display and self.iteration % self.param.display == 0:
+            with torch.no_grad():
+                blobs = self.net.forward(self.train.next_inputs(), self.generator)
+                loss = self.net.loss(blobs).item()
+            self._last_blobs = blobs
+            outputs = self.train.named(self.train.told(blobs), blobs)
+            yield LastPass(self.iteration, loss, self.smoothed.add(loss, self.iteration), outputs)
+        if self.param.test_interval and self.iteration % self.param.test_interval == 0:
+            yield from self._test_all()
+
+    def _finish(self, reason: str, seconds: float) -> Finished:
+        self._stop = self._snapshot_wanted = False
+        train = self.train.named(self.train.told(self._last_blobs), self._last_blobs) if self._last_blobs else {}
+        path = self._saved.path if self._saved else ""
+        return Finished(self.iteration, reason, train, self._last_test, seconds, self._clock.per_iteration(), path)
+
+    # Tests
+
+    def test(self, index: int = 0) -> Test:
+        """Runs a test net now: the mean of each output over its test_iter batches."""
+        record = next((record for record in self._test(index) if isinstance(record, Test)), None)
+        if record is None:
+            raise TrainingError(f"test net #{index} was stopped before its last batch")
+        return record
+
+    def _test_all(self) -> Iterator[Record]:
+        self._border = [fed.position for fed in self.tests]
+        for index in range(len(self.tests)):
+            yield from self._test(index)
+            if self._stop:
+                break
+        if self._stop:  # a resumed run makes this test again, from the same data
+            for fed, position in zip(self.tests, self._border, strict=True):
+                fed.position = position
+        self._border = None
+
+    @torch.no_grad()
+    def _test(self, index: int) -> Iterator[Record]:
+        fed, told, losses = self.tests[index], [], []
+        for _ in range(self.param.test_iter[index]):
+            if self._snapshot_wanted:
+                yield self._save_or_warn()
+            if self._stop:
+                return
+            blobs = fed.net.forward(fed.next_inputs(), self.generator)
+            told.append(fed.told(blobs))
+            losses.append(fed.net.loss(blobs))
+        outputs = fed.named(torch.stack(told).mean(dim=0), blobs)
+        self._last_test = outputs
+        loss = torch.stack(losses).mean().item()
+        yield Test(self.iteration, index, outputs, loss, fed.net.loss_weights, self.param.test_compute_loss)
+
+    # Snapshots
+
+    def snapshot(self) -> Path:
+        """Takes a snapshot now and returns its model's path. SnapshotError if it cannot be written."""
+        return Path(self._save().path)
+
+    def restore(self, path: str | Path) -> None:
+        """Goes on from a snapshot: its .solverstate, `<prefix>_iter_N`, or a prefix or folder (the newest there)."""
+        self._restore(files.find(path))
+
+    def _restore(self, snapshot: files.Snapshot) -> None:
+        self._notes += state.restore(self, snapshot)
+        self.resumed_from = str(snapshot.state)
+        in_place = snapshot.prefix == self.prefix and not snapshot.bare
+        self._saved = Snapshotted(self.iteration, str(snapshot.model)) if in_place else None
+
+    def _is_saved(self) -> bool:
+        return self._saved is not None and self._saved.iteration == self.iteration
+
+    def _save(self) -> Snapshotted:
+        self._snapshot_wanted = False
+        require_finite_state(self.net, self.iteration, self.updater.history)
+        Path(self.prefix).parent.mkdir(parents=True, exist_ok=True)
+        done = files.commit(self.prefix, self.iteration, state.parts_of(self, self.prefix))
+        if self.keep is not None:
+            files.prune(self.prefix, self.keep)
+        self._saved = Snapshotted(self.iteration, str(done.model))
+        return self._saved
+
+    def _save_or_warn(self) -> Snapshotted | Warned:
+        """A snapshot in the course of training; a full disk does not end it."""
+        if self._saved is not None and self._is_saved():
+            self._snapshot_wanted = False
+            return self._saved
+        try:
+            return self._save()
+        except SnapshotError as error:
+            return Warned(self.iteration, str(error))

@@ -1,0 +1,188 @@
+"""What a training is at the border of two iterations: into a snapshot's bytes, and back, exactly.
+
+`.solverstate` holds what Caffe keeps (iteration, history, current_step); `.resume.json` what it forgets: the generator
+of random layers, the data positions, the smoothed loss, the seed, and what the run was made of, so that a resume by
+another solver, net or number of threads is told.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..errors import SnapshotError
+from ..net.blobs import array_of, blob_of
+from ..net.weights import load_weights, to_message
+from ..proto.binary import read_state
+from ..proto.schema import SolverState
+from ..proto.text import to_text
+from .smoothing import SmoothedLoss
+from .snapshot import MODEL, RESUME, STATE, Snapshot
+from .update import RULES
+
+if TYPE_CHECKING:
+    from .solver import Solver
+
+_HARMLESS = {  # settings that a resumed run may change without a word
+    "display", "max_iter", "test_iter", "test_interval", "test_initialization", "test_compute_loss", "test_state",
+    "snapshot", "snapshot_prefix", "snapshot_after_train", "snapshot_diff", "snapshot_format", "solver_mode",
+    "device_id", "debug_info", "layer_wise_reduce", "weights", "random_seed", "average_loss",
+    "net", "net_param", "train_net", "train_net_param", "test_net", "test_net_param",
+}  # fmt: skip
+
+
+def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
+    """The bytes of a snapshot's files. Equal states give equal bytes: no times."""
+    model = to_message(solver.net)
+    state = SolverState(
+        iter=solver.iteration,
+        learned_net=str(Snapshot(prefix, solver.iteration).model),
+        current_step=solver.current_step,
+    )
+    state.history.extend(blob_of(blob.cpu().numpy()) for blob in solver.updater.history)
+    extras = {
+        "format": 1,
+        "iteration": solver.iteration,
+        "seed": solver.seed,
+        "generator": base64.b64encode(solver.generator.get_state().numpy().tobytes()).decode(),
+        "device": solver.net.device.type,
+        "train_position": solver.train.position,
+        "test_positions": solver.test_positions,
+        "smoothed_loss": solver.smoothed.to_json(),
+        "solver": to_text(solver.param),
+        "net_sha256": _digest(solver.net.document.message),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    return {
+        MODEL: model.SerializeToString(deterministic=True),
+        STATE: state.SerializeToString(deterministic=True),
+        RESUME: json.dumps(extras, indent=1).encode() + b"\n",
+    }
+
+
+def restore(solver: Solver, snapshot: Snapshot) -> Iterator[str]:
+    """Puts `solver` into the snapshot's state; gives what the person should know of it.
+
+    SnapshotError names both sides of a mismatch, before anything is changed.
+    """
+    state = read_state(snapshot.state)
+    extras = snapshot.resume()
+    if extras is not None:
+        _require_same_type(solver, snapshot, extras)
+    history = _history(solver, snapshot, state)
+    load_weights(solver.net, _model_of(snapshot, state), strict=True)
+    with torch.no_grad():
+        for blob, values in zip(solver.updater.history, history, strict=True):
+            blob.copy_(torch.from_numpy(values))
+    solver.iteration, solver.current_step = state.iter, state.current_step
+    if extras is None:
+        yield f"{snapshot.state} has no manifest: weights and history go on, the data begin anew, as in Caffe"
+        return
+    yield from _restore_extras(solver, extras)
+
+
+def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
+    solver.train.position = extras["train_position"]
+    for fed, position in zip(solver.tests, extras["test_positions"], strict=False):
+        fed.position = position
+    solver.smoothed = SmoothedLoss.from_json(solver.param.average_loss, extras["smoothed_loss"])
+    solver.goes_on = True
+    if extras["device"] == solver.net.device.type:
+        raw = np.frombuffer(base64.b64decode(extras["generator"]), dtype=np.uint8).copy()
+        solver.generator.set_state(torch.from_numpy(raw))
+    else:
+        yield f"the snapshot is from a {extras['device']}, this is a {solver.net.device.type}: random layers draw anew"
+    if extras["seed"] != solver.seed:
+        yield f"the seed was {extras['seed']} and is {solver.seed} now: shuffled data come in another order"
+    if extras["threads"] != torch.get_num_threads():
+        yield f"the snapshot was made with {extras['threads']} threads, this run has {torch.get_num_threads()}: {_BITS}"
+    if extras["torch"] != torch.__version__:
+        yield f"the snapshot was made by torch {extras['torch']}, this is {torch.__version__}: {_BITS}"
+    if extras["net_sha256"] != _digest(solver.net.document.message):
+        yield "the network text has changed since the snapshot"
+    changed = list(_changed_settings(_solver_of(extras), solver.param))
+    if changed:
+        yield f"the solver has changed since the snapshot: {', '.join(changed)}"
+
+
+_BITS = "the last bits of its numbers may differ"
+
+
+def seed_of(snapshot: Snapshot) -> int | None:
+    """The seed of the run that took the snapshot, which a resumed run goes on with."""
+    extras = snapshot.resume()
+    return None if extras is None else int(extras["seed"])
+
+
+def _require_same_type(solver: Solver, snapshot: Snapshot, extras: dict[str, Any]) -> None:
+    theirs = _solver_of(extras).type
+    if theirs != solver.param.type:
+        raise SnapshotError(f"{snapshot.state}: was made by the solver {theirs}; this one is {solver.param.type}")
+
+
+def _history(solver: Solver, snapshot: Snapshot, state: Any) -> list[np.ndarray]:
+    """The history's arrays, checked against this solver's."""
+    own = solver.updater.history
+    if len(state.history) != len(own):
+        num = len(solver.updater.weights)
+        kind = f"{RULES[solver.param.type].num_history} for each of the {num} learned blobs"
+        raise SnapshotError(
+            f"{snapshot.state}: holds {len(state.history)} history blobs; {solver.param.type} on this net has "
+            f"{len(own)}, {kind}. It is from another net or another type of solver"
+        )
+    arrays = []
+    for index, (saved, blob) in enumerate(zip(state.history, own, strict=True)):
+        array = array_of(saved)
+        if array.shape != tuple(blob.shape) and _squeezed(array.shape) != _squeezed(tuple(blob.shape)):
+            name = solver.updater.names[index % len(solver.updater.names)]
+            raise SnapshotError(
+                f"{snapshot.state}: history blob {index} ('{name}') is {list(array.shape)} there and "
+                f"{list(blob.shape)} in this net"
+            )
+        arrays.append(array.reshape(tuple(blob.shape)))
+    return arrays
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without its leading ones: the old 4-D form of a blob with fewer axes."""
+    while shape[:1] == (1,):
+        shape = shape[1:]
+    return shape
+
+
+def _model_of(snapshot: Snapshot, state: Any) -> Path:
+    """The model beside the state; for a bare state, also where Caffe says that it wrote it."""
+    if snapshot.model.exists() or not state.learned_net:
+        return snapshot.model
+    named = Path(state.learned_net)
+    beside = snapshot.state.parent / named.name
+    return beside if beside.exists() else named
+
+
+def _solver_of(extras: dict[str, Any]) -> Any:
+    from ..proto.read import read_solver_text
+
+    return read_solver_text(extras["solver"], RESUME).message
+
+
+def _changed_settings(before: Any, now: Any) -> Iterator[str]:
+    for descriptor in now.DESCRIPTOR.fields:
+        old, new = getattr(before, descriptor.name), getattr(now, descriptor.name)
+        if descriptor.name not in _HARMLESS and old != new:
+            yield f"{descriptor.name} was {_show(old)} and is {_show(new)}"
+
+
+def _show(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(list(value)) if hasattr(value, "append") else str(value)
+
+
+def _digest(message: Any) -> str:
+    return hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()

@@ -1,0 +1,212 @@
+"""How weights move: Caffe's clip → normalise → regularise → update, over all blobs of a kind at once.
+
+Notation: w weights, g gradient, η = rate · lr_mult, μ momentum, ρ rms_decay, β2 momentum2, ε delta, λ = weight_decay ·
+decay_mult; h, h2 are blobs of history, shaped as w. Every rule returns Δ, and w ← w − Δ.
+
+*Differs from torch:* `torch.optim` applies the rate to the velocity, Caffe keeps it inside; ε is added to the square
+root before Adam's bias correction; AdaDelta's rate is a factor of the whole step.
+
+Source: Caffe's `sgd_solver.cpp`, `nesterov_solver.cpp`, `adagrad_solver.cpp`, `rmsprop_solver.cpp`,
+`adadelta_solver.cpp`, `adam_solver.cpp`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Tensors = list["Tensor"]
+
+
+class Learnable(Protocol):
+    """What the update needs of a learned blob; `net.LearnedBlob` is one."""
+
+    name: str
+    tensor: Tensor
+    lr_mult: float
+    decay_mult: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One of the six solvers: its update and the number of history blobs per parameter."""
+
+    update: Callable[[Tensors, list[Tensors], float, Any, int], Tensors]
+    num_history: int = 1
+    uses_momentum: bool = True
+
+
+def _sgd(g: Tensors, history: list[Tensors], eta: float, param: Any, iteration: int) -> Tensors:
+    """h ← μh + ηg;  Δ = h. After a drop of the rate the old momentum keeps the old scale."""
+    (h,) = history
+    torch._foreach_mul_(h, param.momentum)
+    torch._foreach_add_(h, g, alpha=eta)
+    return h
+
+
+def _nesterov(g: Tensors, history: list[Tensors], eta: float, param: Any, iteration: int) -> Tensors:
+    """h' = μh + ηg;  Δ = (1+μ)h' − μh."""
+    (h,) = history
+    delta = torch._foreach_mul(h, -param.momentum)
+    torch._foreach_mul_(h, param.momentum)
+    torch._foreach_add_(h, g, alpha=eta)
+    torch._foreach_add_(delta, h, alpha=1 + param.momentum)
+    return list(delta)
+
+
+def _adagrad(g: Tensors, history: list[Tensors], eta: float, param: Any, iteration: int) -> Tensors:
+    """h ← h + g²;  Δ = ηg / (√h + ε)."""
+    (h,) = history
+    torch._foreach_addcmul_(h, g, g)
+    return _scaled_by_root(g, h, eta, param.delta)
+
+
+def _rmsprop(g: Tensors, history: list[Tensors], eta: float, param: Any, iteration: int) -> Tensors:
+    """h ← ρh + (1−ρ)g²;  Δ = ηg / (√h + ε)."""
+    (h,) = history
+    torch._foreach_mul_(h, param.rms_decay)
+    torch._foreach_addcmul_(h, g, g, value=1 - param.rms_decay)
+    return _scaled_by_root(g, h, eta, param.delta)
+
+
+def _adadelta(g: Tensors, history: list[Tensors], eta: float, param: Any, iteration: int) -> Tensors:
+    """h ← μh + (1−μ)g²;  u = g·√((h2+ε)/(h+ε));  h2 ← μh2 + (1−μ)u²;  Δ = ηu."""
+    h, h2 = history
+    mu, eps = param.momentum, param.delta
+    torch._foreach_mul_(h, mu)
+    torch._foreach_addcmul_(h, g, g, value=1 - mu)
+    u = torch._foreach_add(h2, eps)
+    torch._foreach_div_(u, torch._foreach_add(h, eps))
+    torch._foreach_sqrt_(u)
+    torch._foreach_mul_(u, g)
+    torch._foreach_mul_(h2, mu)
+    torch._foreach_addcmul_(h2, u, u, value=1 - mu)
+    torch._foreach_mul_(u, eta)
+    return list(u)
+
+
+def _adam(g: Tensors, history: list[Tensors], eta: float, param: Any, iteration: int) -> Tensors:
+    """m ← β1m + (1−β1)g;  v ← β2v + (1−β2)g²;  Δ = η·√(1−β2^t)/(1−β1^t) · m/(√v + ε),  t = iteration + 1."""
+    m, v = history
+    beta1, beta2, t = param.momentum, param.momentum2, iteration + 1
+    torch._foreach_mul_(m, beta1)
+    torch._foreach_add_(m, g, alpha=1 - beta1)
+    torch._foreach_mul_(v, beta2)
+    torch._foreach_addcmul_(v, g, g, value=1 - beta2)
+    correction = math.sqrt(1 - beta2**t) / (1 - beta1**t)
+    return _scaled_by_root(m, v, eta * correction, param.delta)
+
+
+def _scaled_by_root(g: Tensors, h: Tensors, eta: float, eps: float) -> Tensors:
+    """ηg / (√h + ε), in a new list."""
+    root = torch._foreach_sqrt(h)
+    torch._foreach_add_(root, eps)
+    delta = torch._foreach_div(g, root)
+    torch._foreach_mul_(delta, eta)
+    return list(delta)
+
+
+RULES: dict[str, Rule] = {
+    "SGD": Rule(_sgd),
+    "Nesterov": Rule(_nesterov),
+    "AdaGrad": Rule(_adagrad, uses_momentum=False),
+    "RMSProp": Rule(_rmsprop, uses_momentum=False),
+    "AdaDelta": Rule(_adadelta, num_history=2),
+    "Adam": Rule(_adam, num_history=2),
+}
+
+
+@dataclass
+class _Group:
+    """The blobs that share their multipliers, and so every factor of a step."""
+
+    lr_mult: float
+    decay_mult: float
+    weights: Tensors
+    history: list[Tensors]  # one list per block
+
+
+class Updater:
+    """The state of a solver beside its net: the history, and the step that moves the weights.
+
+    `history`: the first block of all blobs in creation order, then the second: the order of a .solverstate.
+    Blobs with lr_mult 0 have history too, as in Caffe, but never move.
+    """
+
+    def __init__(self, param: Any, learnable: Sequence[Learnable]) -> None:
+        self.param = param
+        self.rule = RULES[param.type]
+        self.names = [blob.name for blob in learnable]
+        self.weights = [blob.tensor.detach() for blob in learnable]
+        self._leaves = [blob.tensor for blob in learnable]
+        num = len(self.weights)
+        self.history = [torch.zeros_like(w) for _ in range(self.rule.num_history) for w in self.weights]
+        members: dict[tuple[float, float], list[int]] = {}
+        for index, blob in enumerate(learnable):
+            members.setdefault((blob.lr_mult, blob.decay_mult), []).append(index)
+        self._members = list(members.values())
+        self._groups = [
+            _Group(
+                lr_mult,
+                decay_mult,
+                [self.weights[i] for i in indices],
+                [[self.history[block * num + i] for i in indices] for block in range(self.rule.num_history)],
+            )
+            for (lr_mult, decay_mult), indices in members.items()
+        ]
+
+    def clear_gradients(self) -> None:
+        """Forgets the gradients; the next backward pass starts new ones."""
+        for leaf in self._leaves:
+            leaf.grad = None
+
+    def gradients(self) -> Tensors:
+        """The gradients accumulated since `clear_gradients`, in creation order; zero where the loss does not reach."""
+        return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in self._leaves]
+
+    @staticmethod
+    def norm(gradients: Tensors) -> Tensor:
+        """√(Σ over all blobs of Σ g²), a scalar on the gradients' device."""
+        if not gradients:
+            return torch.zeros(())
+        return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+
+    def step(self, gradients: Tensors, norm: float, rate: float, iteration: int) -> None:
+        """Clip, normalise, regularise, update. `norm` is that of `gradients`, which are written over."""
+        with torch.no_grad():
+            self._clip(gradients, norm)
+            for group, members in zip(self._groups, self._members, strict=True):
+                g = [gradients[i] for i in members]
+                self._normalise(g)
+                self._regularise(g, group)
+                delta = self.rule.update(g, group.history, rate * group.lr_mult, self.param, iteration)
+                if group.lr_mult:
+                    torch._foreach_sub_(group.weights, delta)
+
+    def _clip(self, g: Tensors, norm: float) -> None:
+        """g ← g · clip/n if n > clip ≥ 0, with n the norm of all raw sums over iter_size."""
+        clip = self.param.clip_gradients
+        if clip >= 0 and norm > clip:
+            torch._foreach_mul_(g, clip / norm)
+
+    def _normalise(self, g: Tensors) -> None:
+        """g ← g / iter_size."""
+        if self.param.iter_size != 1:
+            torch._foreach_mul_(g, 1 / self.param.iter_size)
+
+    def _regularise(self, g: Tensors, group: _Group) -> None:
+        """L2: g ← g + λw;  L1: g ← g + λ·sign(w), sign(0) = 0."""
+        decay = self.param.weight_decay * group.decay_mult
+        if not decay:
+            return
+        if self.param.regularization_type == "L1":
+            torch._foreach_add_(g, torch._foreach_sign(group.weights), alpha=decay)
+        else:
+            torch._foreach_add_(g, group.weights, alpha=decay)

@@ -13,17 +13,19 @@ from .data import data_app
 from .demo import demo
 from .pictures import layers, plot, report
 from .summary import summary
-from .test import test
+from .test import evaluate
 from .train import train
 from .upgrade import upgrade
 from .zoo import zoo
 
 PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "Train and test": (train, test),
+    "Train and test": (train, evaluate),
     "Network and solver texts": (summary, check, upgrade, zoo),
     "Look at a run": (encode, decode, embed, layers, plot, report),
     "Begin": (demo,),
 }
+
+NAMES = {evaluate: "test"}  # where the function is called otherwise
 
 app = typer.Typer(
     name="deepcae",
@@ -33,7 +35,7 @@ app = typer.Typer(
 )
 for _panel, _commands in PANELS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
+        app.command(NAMES.get(_command), rich_help_panel=_panel)(_command)
 app.add_typer(data_app, name="data", rich_help_panel="Begin")
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import options
+from .screen import answer
+
+if TYPE_CHECKING:
+    from ..errors import Problem
+    from .findings import Findings
 
 
 def check(
@@ -16,22 +21,19 @@ def check(
     json: options.Json = False,
 ) -> None:
     """Say everything that is wrong with texts, as FILE:LINE:COL: lines, before anything is run."""
-    from .findings import Findings, examine
+    from .findings import examine
 
     all_findings = [examine(file) for file in files]
     if json:
-        import json as json_format
-
-        print(json_format.dumps({"ok": all(f.ok for f in all_findings), "files": [_as_json(f) for f in all_findings]}))
+        answer({"ok": all(f.ok for f in all_findings), "files": [_as_json(f) for f in all_findings]})
     else:
         for findings in all_findings:
             _print(findings, quiet)
     if not all(findings.ok for findings in all_findings):
         raise typer.Exit(2)
-    del Findings
 
 
-def _print(findings: Any, quiet: bool) -> None:
+def _print(findings: Findings, quiet: bool) -> None:
     for problem in findings.problems:
         print(problem)
     if not quiet:
@@ -41,7 +43,7 @@ def _print(findings: Any, quiet: bool) -> None:
             print(f"{findings.file}: {findings.kind} is fine ({findings.examined})")
 
 
-def _as_json(findings: Any) -> dict[str, Any]:
+def _as_json(findings: Findings) -> dict[str, Any]:
     return {
         "file": findings.file,
         "kind": findings.kind,
@@ -50,7 +52,7 @@ def _as_json(findings: Any) -> dict[str, Any]:
     }
 
 
-def _problem_as_json(problem: Any) -> dict[str, Any]:
+def _problem_as_json(problem: Problem) -> dict[str, Any]:
     place = problem.place
     return {
         "file": place.file if place else None,

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Place, Problem, SpecError
-from ..net.graph import Graph
+from ..net.graph import Graph, build_graph
 from ..net.plan import draft_plan
-from ..proto.text import Document
+from ..proto.document import Document
+from ..solver.check import check_solver
+from ..solver.nets import choose_nets
 from .states import State, graph_of, states_of
 from .texts import read_document
 
@@ -37,15 +39,13 @@ def examine(path: Path) -> Findings:
         findings.kind, document = read_document(path)
     except SpecError as error:
         findings.problems.extend(error.problems)
-    except OSError as error:
-        findings.problems.append(Problem(error.strerror or str(error), Place(str(path), 1, 1)))
     else:
         findings.warnings.extend(document.notes)
         if findings.kind == "net":
             _examine_net(findings, document, states_of(document), [document.folder])
         else:
             _examine_solver(findings, document)
-    findings.problems.sort(key=_by_place)
+    findings.problems = sorted(map(_placed, findings.problems), key=_by_place)
     return findings
 
 
@@ -60,6 +60,24 @@ def _examine_net(findings: Findings, document: Document, states: Sequence[State]
             problem = Problem(f"{problem.message} (in {'; '.join(map(str, where))})", problem.place)
         findings.problems.append(problem)
     findings.examined = "; ".join(filter(None, [findings.examined, *map(str, states)]))
+
+
+def _examine_solver(findings: Findings, document: Document) -> None:
+    """Adds what is wrong with the solver's fields and with the networks it names, each in the state it is used in."""
+    findings.problems.extend(check_solver(document))
+    findings.examined = "its fields"
+    try:
+        train, tests = choose_nets(document)
+    except SpecError as error:
+        findings.problems.extend(problem for problem in error.problems if problem not in findings.problems)
+        return
+    for choice in (train, *tests):
+        graph = build_graph(choice.document, choice.phase, choice.level, choice.stages)
+        for problem in (*choice.document.notes, *problems_in(graph, [choice.document.folder])):
+            known = findings.warnings if problem in choice.document.notes else findings.problems
+            if problem not in known:
+                known.append(problem)
+        findings.examined += f", {choice.label} of {choice.document.filename}"
 
 
 def problems_in(graph: Graph, folders: Sequence[Path]) -> Iterator[Problem]:
@@ -88,6 +106,14 @@ def _value(message: Any, path: Sequence[str]) -> Any:
     for name in path:
         message = getattr(message, name)
     return message
+
+
+def _placed(problem: Problem) -> Problem:
+    """A problem of a file as a whole stands at its beginning, so that every line begins FILE:LINE:COL."""
+    place = problem.place
+    if place is None or place.line is not None:
+        return problem
+    return Problem(problem.message, Place(place.file, 1, 1))
 
 
 def _by_place(problem: Problem) -> tuple[str, int, int]:

@@ -16,6 +16,7 @@ import errno
 import io
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 
 from ..errors import DeepcaeError, SpecError, TrainingError
@@ -27,9 +28,10 @@ _FAULTS_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno
 
 def guarded(argv: Sequence[str] | None = None) -> int:
     """Runs the app on `argv` and returns the exit code."""
+    began = time.perf_counter()
     _accept_any_text()
     try:
-        code = _dispatch(sys.argv[1:] if argv is None else argv)
+        code = _dispatch(sys.argv[1:] if argv is None else argv, began)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -46,13 +48,14 @@ def guarded(argv: Sequence[str] | None = None) -> int:
         return exit_code(problem)
 
 
-def _dispatch(argv: Sequence[str]) -> int:
+def _dispatch(argv: Sequence[str], began: float) -> int:
+    """`began`: when the command began; commands that tell their wall time find it as `context.obj`."""
     from typer.main import get_command
 
     from .app import app
 
     command = get_command(app)  # not app(...), which would put typer's own printer of tracebacks into sys.excepthook
-    result = command.main(args=normalise(argv), prog_name="deepcae", standalone_mode=False)
+    result = command.main(args=normalise(argv), prog_name="deepcae", standalone_mode=False, obj=began)
     return result if isinstance(result, int) else DONE
 
 

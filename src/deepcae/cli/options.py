@@ -24,12 +24,15 @@ Device = Annotated[
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Processor threads to compute with.", show_default="all cores")
 ]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="The seed of all randomness.", show_default="the text's")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", min=0, help="The seed of all randomness.", show_default="the text's")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No log and no progress on the screen.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
 Blob = Annotated[str | None, typer.Option("--blob", metavar="NAME", help="Another blob than the one found by itself.")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="TEXT", help="Solver text laid over the file, e.g. 'max_iter: 100'.")
+    list[str] | None,
+    typer.Option("--set", metavar="TEXT", help="Solver text laid over the file, e.g. 'max_iter: 100'."),
 ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..net.graph import Graph, build_graph
-from ..proto.text import Document
+from ..proto.document import Document
 
 
 @dataclass(frozen=True)

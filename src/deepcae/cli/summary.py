@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import DataError
 from . import options
+from .screen import answer
+
+if TYPE_CHECKING:
+    from ..net.plan import Plan
 
 
 def summary(
@@ -23,12 +29,24 @@ def summary(
     from ..net.summary import summarize
     from .texts import net_of
 
-    document = net_of(target)
+    document, folders = net_of(target)
     graph = build_graph(document, options.phase_name(phase), level, options.stage_names(stage))
-    found = summarize(make_plan(graph))
+    plan = make_plan(graph, folders=folders)
+    found = summarize(plan, _num_samples(plan, folders))
     if json:
-        import json as json_format
-
-        print(json_format.dumps(found.to_json()))
+        answer(found.to_json())
     else:
         print(found.to_text())
+
+
+def _num_samples(plan: Plan, folders: list[Path]) -> int | None:
+    """Rows of the data set that the net reads; None where there is none to look into."""
+    from ..data.source import open_source
+
+    for step in plan.sources:
+        if step.layer is not None and step.layer.reads_file and not plan.assumed:
+            with suppress(DataError):
+                source: Any = open_source(step.node.param, plan.phase, folders, 0)
+                source.close()
+                return int(source.rows.total)
+    return None

@@ -17,8 +17,9 @@ def upgrade(
     in_place: Annotated[bool, typer.Option("--in-place", help="Write over IN (its comments are lost).")] = False,
 ) -> None:
     """Write a network or solver text in today's syntax; what changed is told on stderr."""
+    from ..atomic import whole_file
     from ..proto.text import to_text
-    from .texts import read_document, write_text_file
+    from .texts import read_document
 
     if in_place and target is not None:
         raise typer.BadParameter("give OUT or --in-place, not both")
@@ -32,5 +33,6 @@ def upgrade(
     if destination is None:
         sys.stdout.write(text)
     else:
-        write_text_file(destination, text)
+        with whole_file(destination) as temporary:
+            temporary.write_text(text, encoding="utf-8")
         print(f"wrote {destination}", file=sys.stderr)

@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from . import options
+from .screen import answer
 
 
 def zoo(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The network; without it all are listed.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The network; without it all are listed.")
+    ] = None,
     dims: Annotated[int | None, typer.Option("--dims", min=1, help="Neurons of the code, the paper's N.")] = None,
     data: Annotated[
         tuple[str, str] | None, typer.Option("--data", metavar="TRAIN TEST", help="The list files of the data.")
@@ -31,18 +34,14 @@ def zoo(
     model = catalogue.build(name, dims, train_list, test_list, batch=batch, folder=folder)
     net, solver = catalogue.write(model, folder)
     if json:
-        import json as json_format
-
-        print(json_format.dumps({"name": name, "dims": model.dims, "net": str(net), "solver": str(solver)}))
+        answer({"name": name, "dims": model.dims, "net": str(net), "solver": str(solver)})
     else:
         print(f"wrote {net} and {solver}; next: deepcae train --solver {solver} --out runs/{folder.name}")
 
 
 def _list(descriptions: dict[str, str], json: bool) -> None:
     if json:
-        import json as json_format
-
-        print(json_format.dumps([{"name": name, "description": text} for name, text in descriptions.items()]))
+        answer([{"name": name, "description": text} for name, text in descriptions.items()])
         return
     width = max(map(len, descriptions))
     for name, text in descriptions.items():

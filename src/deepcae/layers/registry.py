@@ -55,4 +55,5 @@ def _check_arity(made: LayerClass, side: str, given: list[str], arity: Arity) ->
         return
     wanted = f"{least}" if most == least else f"at least {least}" if most is None else f"{least} to {most}"
     noun = side if (least, most) == (1, 1) else f"{side}s"
-    raise LayerError(f"{made.type} has {wanted} {noun}, but {len(given)} are given", side)
+    verb = "is" if len(given) == 1 else "are"
+    raise LayerError(f"{made.type} has {wanted} {noun}, but {len(given)} {verb} given", side)

@@ -1,0 +1,164 @@
+"""`deepcae encode`, `decode`, `embed`: images to codes, codes to images, codes to a map."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options
+from .screen import bar, say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .examples import Examples
+    from .trained import Trained
+
+CodesFile = Annotated[Path, typer.Argument(metavar="CODES", help="A file of codes: .h5, .npz, .csv or .mat.")]
+
+
+class Method(StrEnum):
+    """How codes of many dimensions are laid out in the plane."""
+
+    tsne = "tsne"
+    pca = "pca"
+
+
+def encode(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where the codes go: .h5, .npz, .csv or .mat.")],
+    run: options.OptionalRun = None,
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DATA]", help="Images: .h5, a list .txt, .npz, .npy; without it the run's test data."),
+    ] = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
+    blob: options.Blob = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Compute the code (or any blob) of every image, with its label."""
+    from ..codes import files
+    from .device import choose_device
+    from .examples import open_examples
+    from .trained import open_trained
+
+    if model is not None and data is None:  # with --model there is no RUN: the first word is DATA
+        run, data = None, run
+    trained = open_trained(run, model, weights, choose_device(device, threads))
+    name = trained.blob(blob) if blob else trained.code
+    examples = open_examples(trained, data)
+    codes, labels = encoded(trained, examples, name, quiet)
+    about = {"net": trained.net.name, "blob": name, "origin": trained.origin, "data": examples.origin}
+    files.save(out, codes, labels, about)
+    say(f"wrote {out}: {len(codes)} codes of shape {list(codes.shape[1:])} from blob '{name}'", quiet)
+
+
+def encoded(
+    trained: Trained, examples: Examples, blob: str, quiet: bool = False
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Blob `blob` of every example (N, ...), and the labels (N,) if there are any."""
+    import numpy as np
+
+    parts: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    with bar("encoding", len(examples), quiet) as advance:
+        done = 0
+        for images, classes in examples.batches():
+            result = trained.net({trained.images: images}, want=[blob])[blob].cpu().numpy()
+            parts.append(result.reshape(len(images), *result.shape[1:]))
+            labels.extend([] if classes is None else [classes])
+            done += len(images)
+            advance(done)
+    return np.concatenate(parts), classes_of(np.concatenate(labels)) if labels else None
+
+
+def classes_of(labels: Any) -> Any:
+    """Labels as whole numbers where they are; of several columns (pairs) the first."""
+    import numpy as np
+
+    flat = labels.reshape(len(labels), -1)[:, 0]
+    return flat.astype(np.int64) if np.array_equal(flat, np.round(flat)) else flat
+
+
+def decode(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where the images go: .h5, .npz or .png.")],
+    run: Annotated[Path, typer.Argument(metavar="[RUN]", help=options.RUN_HELP, show_default=False)],
+    codes: Annotated[Path | None, typer.Argument(metavar="CODES", help="A file of codes.", show_default=False)] = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
+    blob: options.Blob = None,
+    code_blob: Annotated[str | None, typer.Option("--code-blob", help="The blob that CODES are values of.")] = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Run the decoder alone: images from codes, your own ones too."""
+    from ..codes import files
+    from .device import choose_device
+    from .images import save_images
+    from .trained import open_trained
+
+    folder: Path | None = run
+    if model is not None and codes is None:
+        folder, codes = None, run
+    if codes is None:
+        raise typer.BadParameter("give RUN and CODES")
+    trained = open_trained(folder, model, weights, choose_device(device, threads))
+    code = trained.blob(code_blob) if code_blob else trained.code
+    restored = trained.blob(blob) if blob else trained.restored
+    loaded = files.load(codes)
+    images = decoded(trained, loaded.codes, code, restored, quiet)
+    save_images(out, images, loaded.labels)
+    say(f"wrote {out}: {len(images)} images of shape {list(images.shape[1:])} from blob '{restored}'", quiet)
+
+
+def decoded(trained: Trained, codes: np.ndarray, code: str, restored: str, quiet: bool = False) -> np.ndarray:
+    """Blob `restored` for every row of `codes`, which are values of blob `code`."""
+    import numpy as np
+
+    from ..errors import DataError
+    from .examples import BATCH
+
+    planned = trained.net.plan.shapes[code]
+    if planned is not None:
+        if codes[0].size != int(np.prod(planned[1:])):
+            raise DataError(f"codes have {codes[0].size} values each, but blob '{code}' has shape {list(planned[1:])}")
+        codes = codes.reshape(len(codes), *planned[1:])
+    parts = []
+    with bar("decoding", len(codes), quiet) as advance:
+        for start in range(0, len(codes), BATCH):
+            rows = codes[start : start + BATCH]
+            parts.append(trained.net({code: rows}, want=[restored])[restored].cpu().numpy())
+            advance(start + len(rows))
+    return np.concatenate(parts)
+
+
+def embed(
+    codes: CodesFile,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where the map goes: .h5, .npz, .csv or .mat.")],
+    method: Annotated[Method, typer.Option("--method", help="How the plane is found.")] = Method.tsne,
+    perplexity: Annotated[float, typer.Option("--perplexity", min=1, help="t-SNE: size of a neighbourhood.")] = 30.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="t-SNE: seed of its start.")] = 0,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Lay codes of many dimensions out in the plane."""
+    from ..codes import files
+
+    loaded = files.load(codes)
+    flat = loaded.codes.reshape(len(loaded.codes), -1)
+    points = mapped(flat, method, perplexity, seed, threads)
+    files.save(out, points, loaded.labels, {**loaded.attributes, "method": method.value, "seed": seed})
+    say(f"wrote {out}: {len(points)} points by {method.value} from {flat.shape[1]} dimensions", quiet)
+
+
+def mapped(flat: np.ndarray, method: Method, perplexity: float, seed: int, threads: int | None) -> np.ndarray:
+    """Points (N, 2) for codes (N, K)."""
+    from ..codes.embed import pca, tsne
+
+    return pca(flat) if method is Method.pca else tsne(flat, seed, perplexity, n_jobs=threads or 1)

@@ -1,0 +1,68 @@
+"""`deepcae data`: data sets as the HDF5 files and lists that the networks read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+from .screen import answer, say
+
+data_app = typer.Typer(
+    no_args_is_help=True, help="Write data sets: train.h5, test.h5 and the lists train.txt, test.txt."
+)
+
+Folder = Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")]
+
+
+@data_app.command()
+def mnist(
+    out: Folder = None,
+    source: Annotated[
+        Path | None, typer.Option("--source", metavar="DIR", help="Where the four IDX files lie.")
+    ] = None,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """MNIST: from --source, DEEPCAE_DATA, the cache, or a public mirror."""
+    from ..data.datasets import write_mnist
+
+    folder = out or Path("data/mnist")
+    _tell(folder, write_mnist(folder, source), quiet, json)
+
+
+@data_app.command()
+def digits(out: Folder = None, quiet: options.Quiet = False, json: options.Json = False) -> None:
+    """The 1,797 digits that scikit-learn carries, scaled to 28x28; needs no network."""
+    from ..data.datasets import write_digits
+
+    folder = out or Path("data/digits")
+    _tell(folder, write_digits(folder), quiet, json)
+
+
+@data_app.command()
+def pairs(
+    out: Folder = None,
+    source: Annotated[
+        str,
+        typer.Option("--source", metavar="mnist|digits|DIR", help="Images to draw from; DIR has train.h5, test.h5."),
+    ] = "mnist",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The seed of the draw.")] = 0,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Two-channel pairs with their similarity, for the Siamese network."""
+    from ..data.datasets import write_pairs
+
+    folder = out or Path("data/pairs")
+    _tell(folder, write_pairs(folder, source, seed), quiet, json)
+
+
+def _tell(folder: Path, rows: dict[str, int], quiet: bool, json: bool) -> None:
+    if json:
+        answer({"folder": str(folder), "rows": rows})
+    else:
+        counts = ", ".join(f"{name}.h5 with {count} rows" for name, count in rows.items())
+        say(f"wrote {folder}: {counts}; the lists {' and '.join(f'{name}.txt' for name in rows)}", quiet)

@@ -1,0 +1,132 @@
+"""The examples that a command is given: images with their classes, from a file or from a trained net's own test data.
+
+| DATA                | holds                                                                     |
+|---------------------|---------------------------------------------------------------------------|
+| HDF5, a list `.txt` | the dataset of the net's input blob (or `data`), labels if it has any; of |
+|                     | any size; scaled as the net's own data layer says                         |
+| IDX, `.npy`, `.npz` | images ready to use; bytes become 0..1                                    |
+| nothing             | what the net's own TEST data layer names, each row once                   |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.hdf5 import HDF5Rows, opened, read_list
+from ..data.load import HDF5_START, load_images
+from ..data.stream import ArrayRows, Rows
+from ..errors import DataError
+from .trained import Trained
+
+BATCH = 100
+
+
+@dataclass
+class Examples:
+    """Rows of images and, where there are any, their labels. `origin` says where they come from."""
+
+    rows: Rows
+    images: str
+    labels: str | None
+    origin: str
+
+    def __len__(self) -> int:
+        return self.rows.total
+
+    def batches(self, size: int = BATCH) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """(images, labels) of each row once, `size` rows at a time; the last batch may be shorter."""
+        for start in range(0, len(self), size):
+            yield self.take(start, min(start + size, len(self)))
+
+    def take(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
+        arrays = self.rows.read(slice(start, stop))
+        return arrays[self.images], arrays[self.labels] if self.labels is not None else None
+
+    def one(self, index: int) -> tuple[np.ndarray, int | None]:
+        """Image `index` as a batch of one, and its class."""
+        if not 0 <= index < len(self):
+            raise DataError(f"{self.origin}: has no row {index}; rows are 0 to {len(self) - 1}")
+        images, labels = self.take(index, index + 1)
+        return images, None if labels is None else int(np.ravel(labels)[0])
+
+
+def open_examples(trained: Trained, source: Path | None) -> Examples:
+    """The examples in `source`, or those of the net's own TEST data, scaled as its data layer scales them."""
+    if source is None:
+        return _own(trained)
+    if source.is_file() and not is_hdf5(source) and source.suffix != ".txt":
+        images, labels = load_images(source)
+        arrays = {"data": images} if labels is None else {"data": images, "label": labels}
+        return Examples(ArrayRows(arrays), "data", None if labels is None else "label", str(source))
+    return _from_hdf5(trained, source)
+
+
+def _from_hdf5(trained: Trained, source: Path) -> Examples:
+    files = read_list(source, *trained.folders) if source.suffix == ".txt" else [source]
+    with opened(files[0]) as file:
+        names = list(file)
+    images, labels = _choose(names, trained.images, source), _label_of(names, trained.labels)
+    rows = HDF5Rows(files, (images,) if labels is None else (images, labels))
+    return Examples(_scaled(trained, rows, images), images, labels, str(source))
+
+
+def is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(HDF5_START)) == HDF5_START
+
+
+def _own(trained: Trained) -> Examples:
+    from ..data.source import open_source
+
+    for layer in trained.net.sources:
+        if trained.images in layer.top:
+            stream: Any = open_source(layer, trained.net.phase, trained.folders, 0)
+            if not hasattr(stream, "rows"):
+                break
+            labels = _label_of(list(layer.top), trained.labels)
+            rows = _scaled(trained, stream.rows, trained.images)
+            return Examples(rows, trained.images, labels, f"the test data of {trained.origin}")
+    raise DataError(f"{trained.origin}: its net names no data file; give DATA")
+
+
+def _choose(names: Sequence[str], wanted: str, source: Path) -> str:
+    for name in (wanted, "data"):
+        if name in names:
+            return name
+    raise DataError(f"{source}: has neither '{wanted}' nor 'data'; it holds {', '.join(names) or 'nothing'}")
+
+
+def _label_of(names: Sequence[str], wanted: str) -> str | None:
+    return next((name for name in (wanted, "label", "labels") if name in names), None)
+
+
+def _scaled(trained: Trained, rows: Rows, images: str) -> Rows:
+    """The rows through the `transform_param` of the net's own data layer, if it has one."""
+    layer = next((each for each in trained.net.sources if trained.images in each.top), None)
+    if layer is None or not layer.HasField("transform_param"):
+        return rows
+    from ..data.transform import make_transform
+
+    apply = make_transform(layer.transform_param, rows.shapes[images], trained.net.phase, trained.folders, 0)
+    return rows if apply is None else _Transformed(rows, images, apply)
+
+
+class _Transformed:
+    """Rows whose images are scaled on the way."""
+
+    def __init__(self, rows: Rows, images: str, apply: Any) -> None:
+        self.tops, self.total, self.shapes = rows.tops, rows.total, rows.shapes
+        self._rows, self._images, self._apply = rows, images, apply
+
+    def read(self, rows: slice | np.ndarray) -> dict[str, np.ndarray]:
+        arrays = dict(self._rows.read(rows))
+        start = rows.start if isinstance(rows, slice) else int(rows[0])
+        return {**arrays, self._images: self._apply(arrays[self._images], start)}
+
+    def close(self) -> None:
+        self._rows.close()

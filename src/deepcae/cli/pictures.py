@@ -1,0 +1,184 @@
+"""`deepcae layers`, `plot`, `report`: what a network learned, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import options
+from .screen import say
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    from .examples import Examples
+    from .trained import Trained
+
+SHOWN = 20  # images in the picture of reconstructions
+ENDINGS = (".png", ".svg", ".pdf")
+
+
+class What(StrEnum):
+    """The pictures of a run."""
+
+    scatter = "scatter"
+    curves = "curves"
+    filters = "filters"
+    reconstructions = "reconstructions"
+
+
+def layers(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The picture: .png, .svg or .pdf.")],
+    run: options.OptionalRun = None,
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DATA]", help="Images; without it the run's test data.", show_default=False),
+    ] = None,
+    index: Annotated[int, typer.Option("--index", min=0, help="Which image, from 0.")] = 0,
+    model: options.Model = None,
+    weights: options.Weights = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Draw one image's way through the network, a panel per blob (the paper's Fig. 7)."""
+    from ..viz.layers import layer_panels
+    from ..viz.style import save
+    from .device import choose_device
+    from .examples import open_examples
+    from .trained import open_trained
+
+    _check_ending(out)
+    if model is not None and data is None:
+        run, data = None, run
+    trained = open_trained(run, model, weights, choose_device(device, threads))
+    examples = open_examples(trained, data)
+    image, label = examples.one(index)
+    panels = panels_of(trained, image)
+    digit = "?" if label is None else label
+    save(layer_panels(panels, digit, f"{trained.net.name}: image {index} of {examples.origin}"), out)
+    say(f"wrote {out}: {len(panels)} blobs of image {index} (class {digit})", quiet)
+
+
+def panels_of(trained: Trained, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """(name, (C, H, W) or (K,)) of every blob on the way from the image to what is restored, in order."""
+    shown = list(dict.fromkeys([trained.images, *trained.path()]))
+    blobs = trained.net({trained.images: image}, want=shown)
+    arrays = [(name, blobs[name].detach().cpu().numpy()[0]) for name in shown]
+    return [(name, array if array.ndim == 3 else array.reshape(-1)) for name, array in arrays]
+
+
+def plot(
+    source: Annotated[Path, typer.Argument(metavar="RUN|CODES", help="A run directory, or a file of codes.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="A folder, or one picture: .png, .svg, .pdf.", show_default="RUN")
+    ] = None,
+    what: Annotated[list[What] | None, typer.Option("--what", help="Only these.", show_default="all")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Images; without it the run's test data.")] = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Draw the codes by class, the losses, the filters, and reconstructions beside originals."""
+    from ..viz.style import save
+
+    target = out or (source if source.is_dir() else source.parent)
+    if target.suffix.lower() in ENDINGS and not target.is_dir():
+        wanted = list(what or [What.scatter])
+        if len(wanted) > 1:
+            raise typer.BadParameter(f"{target} is one picture, and {len(wanted)} are asked for; give a folder")
+        names = {wanted[0]: target}
+    else:
+        if target.suffix and not target.is_dir():
+            _check_ending(target)
+        possible = list(What) if source.is_dir() else [What.scatter]
+        names = {each: target / f"{each.value}.png" for each in (what or possible)}
+    makers = _of_run(source, data, device, threads, quiet) if source.is_dir() else _of_codes(source)
+    for each, path in names.items():
+        if each not in makers:
+            raise typer.BadParameter(f"{source} is a file of codes; {each.value} needs a RUN")
+        save(makers[each](), path)
+        say(f"wrote {path}", quiet)
+
+
+def report(
+    run: options.Run,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The page.", show_default="RUN/report.html")] = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write one self-contained page with all pictures and numbers of a run."""
+    from ..report.html import build
+    from ..solver.run import Run
+
+    path = build(Run(run), out or run / "report.html")
+    say(f"wrote {path}", quiet)
+
+
+def _check_ending(path: Path) -> None:
+    if path.suffix.lower() not in ENDINGS:
+        raise typer.BadParameter(f"{path}: a picture ends in {', '.join(ENDINGS)}")
+
+
+def _of_codes(path: Path) -> dict[What, Callable[[], Figure]]:
+    from ..codes import files
+
+    loaded = files.load(path)
+    return {What.scatter: lambda: _map(loaded.codes, loaded.labels, path.stem)}
+
+
+def _of_run(
+    folder: Path, data: Path | None, device: str, threads: int | None, quiet: bool
+) -> dict[What, Callable[[], Figure]]:
+    """How each picture of a run is made; nothing is computed before it is asked for."""
+    from ..solver.run import Run
+    from ..viz import filters, loss_curves
+    from .device import choose_device
+    from .examples import open_examples
+    from .trained import open_trained
+
+    trained = open_trained(folder, None, None, choose_device(device, threads))
+    examples = open_examples(trained, data)
+    kernels = {name: blobs[0].detach().cpu().numpy() for name, blobs in trained.net.params.items()}
+    return {
+        What.scatter: lambda: _scatter(trained, examples, quiet),
+        What.curves: lambda: loss_curves(Run(folder).metrics()),
+        What.filters: lambda: filters({name: blob for name, blob in kernels.items() if blob.ndim == 4}),
+        What.reconstructions: lambda: _reconstructions(trained, examples),
+    }
+
+
+def _scatter(trained: Trained, examples: Examples, quiet: bool) -> Figure:
+    from .codes import encoded
+
+    codes, labels = encoded(trained, examples, trained.code, quiet)
+    return _map(codes, labels, f"{trained.net.name}: codes of {examples.origin}")
+
+
+def _map(codes: np.ndarray, labels: np.ndarray | None, title: str) -> Figure:
+    """Codes of two numbers as they are, others as their t-SNE map."""
+    from ..codes import classes_separated, tsne
+    from ..viz import scatter
+
+    flat = codes.reshape(len(codes), -1)
+    plane = flat if flat.shape[1] == 2 else tsne(flat)
+    separated = None
+    if labels is not None:
+        found = classes_separated(plane, labels)
+        separated = (found.count, found.total)
+    if flat.shape[1] == 2:
+        return scatter(plane, labels, title, separated=separated)
+    note = f"t-SNE of {flat.shape[1]} dimensions"
+    return scatter(plane, labels, title, separated=separated, note=note, axis_names=("", ""), scales=False)
+
+
+def _reconstructions(trained: Trained, examples: Examples) -> Figure:
+    from ..viz import reconstructions
+
+    images, labels = examples.take(0, min(SHOWN, len(examples)))
+    restored = trained.net({trained.images: images}, want=[trained.restored])[trained.restored].cpu().numpy()
+    return reconstructions(images, restored.reshape(images.shape), labels)

@@ -1,0 +1,118 @@
+"""`deepcae test`: a trained network on its test data, as `caffe test` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options
+from .screen import answer, bar, say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..net.net import Net
+
+
+def evaluate(
+    run: options.OptionalRun = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
+    iterations: Annotated[
+        int | None, typer.Option("--iterations", min=1, help="Batches to average.", show_default="the solver's, or 50")
+    ] = None,
+    phase: options.Phase = "TEST",
+    level: options.Level = 0,
+    stage: options.Stage = "",
+    seed: options.Seed = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Average a network's outputs over batches of its test data."""
+    from .device import choose_device
+
+    where = choose_device(device, threads)
+    if run is not None:
+        if model is not None or weights is not None:
+            raise typer.BadParameter("give RUN, or --model and --weights, not both")
+        net, folders, from_solver = _of_run(run, where)
+    elif model is None or weights is None:
+        raise typer.BadParameter("give RUN, or both --model and --weights")
+    else:
+        net, folders, from_solver = _of_files(
+            model, weights, options.phase_name(phase), level, options.stage_names(stage), where, quiet
+        )
+    count = iterations or from_solver or 50
+    say(f"Running for {count} iterations.", quiet)
+    means, loss = averages(net, folders, count, seed or 0, quiet)
+    if json:
+        answer({"outputs": {name: _plain(value) for name, value in means.items()}, "loss": loss})
+    else:
+        print(f"Loss: {loss:.6g}")
+        for line in _output_lines(means, net.loss_weights):
+            print(line)
+
+
+def _of_run(folder: Path, device: str) -> tuple[Net, Sequence[Path], int | None]:
+    from ..solver.run import Run
+
+    run = Run(folder)
+    test_iter = run.solver_document.message.test_iter
+    return run.net("TEST", device=device), run.folders, test_iter[-1] if test_iter else None
+
+
+def _of_files(
+    model: Path, weights: str, phase: str, level: int, stages: Sequence[str], device: str, quiet: bool
+) -> tuple[Net, Sequence[Path], int | None]:
+    from ..net.net import Net
+    from .texts import net_of
+    from .trained import load_all
+
+    document, folders = net_of(model)
+    net = Net(document, phase, level=level, stages=stages, seed=0, device=device, folders=folders)
+    for report in load_all(net, weights):
+        say(str(report), quiet)
+    return net, folders, None
+
+
+def averages(
+    net: Net, folders: Sequence[Path], iterations: int, seed: int, quiet: bool
+) -> tuple[dict[str, np.ndarray], float]:
+    """The mean of each output, element by element, over `iterations` batches, and the mean objective."""
+    import numpy as np
+
+    from ..data.source import Feed
+
+    totals: dict[str, np.ndarray] = {}
+    wanted = list(dict.fromkeys([*net.outputs, *net.loss_weights]))
+    loss = 0.0
+    with Feed(net.sources, net.phase, folders, seed) as feed, bar("testing", iterations, quiet) as advance:
+        for index in range(iterations):
+            blobs = net(feed.batch(index), want=wanted)
+            values = {name: blob.detach().cpu().numpy().astype(np.float64) for name, blob in blobs.items()}
+            for name in net.outputs:
+                totals[name] = totals[name] + values[name] if name in totals else values[name]
+            loss += sum(weight * float(values[name].sum()) for name, weight in net.loss_weights.items())
+            advance(index + 1)
+    return {name: total / iterations for name, total in totals.items()}, loss / iterations
+
+
+def _plain(mean: np.ndarray) -> float:
+    """One number for an output: its value, or the mean of its elements."""
+    return float(mean.mean())
+
+
+def _output_lines(means: Mapping[str, Any], weights: Mapping[str, float]) -> list[str]:
+    """Caffe's lines: each element of each output, with its share of the loss."""
+    lines = []
+    for name, mean in means.items():
+        for value in mean.reshape(-1).tolist():
+            weight = weights.get(name, 0.0)
+            share = f" (* {weight:.6g} = {weight * value:.6g} loss)" if weight else ""
+            lines.append(f"{name} = {value:.6g}{share}")
+    return lines

@@ -1,0 +1,154 @@
+"""A training as the shell shows it: Caffe's log lines, a bar with the time that is left, signals, and the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ..errors import DataError
+from .screen import bar, say
+
+if TYPE_CHECKING:
+    from ..proto.document import Document
+    from ..solver.records import Finished, Record, Test
+    from ..solver.solver import Solver
+
+LOG = "train.log"
+OURS = ("run.json", "metrics.jsonl", LOG, "report.html", "solver.prototxt", "net.prototxt")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended. `test`: the last test net after the last iteration."""
+
+    finished: Finished
+    test: dict[str, float]
+
+
+def carry_out(solver: Solver, log: Path | None, quiet: bool, effects: Effects | None = None) -> Outcome:
+    """Runs `solver` to its end, with Caffe's lines on stderr and in the file `log`."""
+    from ..solver.records import Finished, Test
+    from ..solver.signals import handle_signals
+
+    finished: Finished | None = None
+    tested: Test | None = None
+    with (
+        handle_signals(effects or solver),
+        bar("training", solver.param.max_iter, quiet, solver.iteration) as advance,
+        _opened(log) as write,
+    ):
+        for record in solver.solve():
+            _show(record, write, advance, quiet)
+            tested = record if isinstance(record, Test) else tested
+            finished = record if isinstance(record, Finished) else finished
+    assert finished is not None  # a training that fails raises
+    return Outcome(finished, _last_test(solver, finished, tested))
+
+
+def _last_test(solver: Solver, finished: Finished, tested: Test | None) -> dict[str, float]:
+    """The last test net after the last iteration: from the training's own test, or tested now if it made none there."""
+    if not solver.test_nets:
+        return {}
+    last = len(solver.test_nets) - 1
+    if tested is None or tested.iteration != finished.iteration or tested.net_index != last:
+        if finished.reason != "done":
+            return {}
+        tested = solver.test(last)
+    return {name: plain(value) for name, value in tested.outputs.items()}
+
+
+def plain(value: Any) -> float:
+    """One number for an output: its value, or the mean of its elements."""
+    return float(sum(value) / len(value)) if isinstance(value, tuple) else float(value)
+
+
+def _show(record: Record, write: Callable[[str], None], advance: Callable[..., None], quiet: bool) -> None:
+    from ..solver.log import log_lines
+    from ..solver.records import Step, Warned
+
+    for line in log_lines(record):
+        write(line)
+        if not quiet or isinstance(record, Warned):
+            say(line)
+    if isinstance(record, Step):
+        advance(record.iteration + 1, f"loss {record.smoothed_loss:.5g}")
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """A writer of lines to the end of a log file; each line is there at once."""
+    if path is None:
+        yield lambda line: None
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8", buffering=1) as file:
+        yield lambda line: _write(file, line)
+
+
+def _write(file: TextIO, line: str) -> None:
+    file.write(line + "\n")
+
+
+class Effects:
+    """Caffe's --sigint_effect and --sighup_effect: stop, snapshot or none."""
+
+    def __init__(self, solver: Solver, sigint: str, sighup: str) -> None:
+        actions = {"stop": solver.request_stop, "snapshot": solver.request_snapshot, "none": lambda: None}
+        self.request_stop = actions[sigint]
+        self.request_snapshot = actions[sighup]
+
+
+def prepare(out: Path, snapshot: str | None, overwrite: bool) -> None:
+    """Keeps a run that lies in `out` from being lost: DataError unless it is gone on with, or given up on purpose."""
+    from ..solver.run import ABOUT, Run
+
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out}: is a file; --out names a folder")
+    if snapshot is not None or not (out / ABOUT).exists():
+        return
+    if overwrite:
+        _remove_run(out)
+        return
+    latest = Run(out).latest_snapshot()
+    if latest is not None:
+        raise DataError(
+            f"{out}: holds a run already, at iteration {latest.iteration}; go on with it (--snapshot latest), "
+            "take another --out, or lose it (--overwrite)"
+        )
+
+
+def _remove_run(folder: Path) -> None:
+    """Removes what a training wrote, and nothing else that may lie in the folder."""
+    from ..solver.run import Run
+
+    prefix = Path(Run(folder).prefix)
+    if prefix.is_relative_to(folder):
+        for path in prefix.parent.glob(f"{prefix.name}_iter_*"):
+            path.unlink()
+    for name in OURS:
+        (folder / name).unlink(missing_ok=True)
+
+
+def solver_text(path: Path | None, run: Path, overrides: Sequence[str]) -> tuple[Document, list[Path]]:
+    """The solver text at `path` (None: the one of the run itself) with --set texts laid over it, one after the other.
+
+    And the folders in which the files it names are looked up, beside its own.
+    """
+    from ..proto.read import read_solver
+    from ..proto.text import merge
+    from ..solver.run import Run
+
+    earlier = Run(run) if path is None else None
+    document = read_solver(path) if earlier is None else earlier.solver_document
+    for number, text in enumerate(overrides, 1):
+        merge(document, text, "--set" if len(overrides) == 1 else f"--set({number})")
+    return document, earlier.folders if earlier is not None else []
+
+
+def default_out(solver: Path) -> Path:
+    """`runs/<name>`: the solver's folder for a `solver.prototxt`, else what its file is called."""
+    name = solver.absolute().parent.name if solver.stem == "solver" else solver.stem.removesuffix("_solver")
+    return Path("runs") / (name or "run")

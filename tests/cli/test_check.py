@@ -1,0 +1,146 @@
+"""`deepcae check`: each mistake at its place, in a useful sentence, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from deepcae.cli import main
+
+BROKEN = sorted(Path(__file__).with_name("broken").glob("*.prototxt"))
+NET = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }\n'
+DATA = (
+    'layer {{ name: "d" type: "HDF5Data" top: "d" include {{ {} }}'
+    ' hdf5_data_param {{ source: "{}" batch_size: 1 }} }}\n'
+)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def check(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, list[str]]:
+    """The exit code and the lines on stdout; nothing may be on stderr."""
+    code = main(["check", *argv])
+    out, err = capsys.readouterr()
+    assert err == ""
+    return code, out.splitlines()
+
+
+def test_there_are_broken_texts_enough() -> None:
+    assert len(BROKEN) >= 30
+
+
+@pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
+def test_broken_text(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first line of each file says where its mistake is, and a phrase of the complaint."""
+    text = path.read_text()
+    expected = re.match(r"# (\d+:\d+) (.*)\n", text)
+    assert expected is not None
+    Path("bad.prototxt").write_text(text)
+    code, lines = check(capsys, "bad.prototxt")
+    assert (code, len(lines)) == (2, 1), lines
+    assert lines[0].startswith(f"bad.prototxt:{expected[1]}: ")
+    assert expected[2] in lines[0]
+    assert len(lines[0]) <= 300
+
+
+@pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
+def test_training_refuses_it_in_one_line_too(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if path.stem.startswith(("solver_", "wrong_net")):
+        solver = path
+    else:
+        solver = Path("s.prototxt")
+        solver.write_text(f'net: "{path}" base_lr: 0.1 lr_policy: "fixed" max_iter: 1\n')
+    code = main(["train", "--solver", str(solver), "--out", "run", "--quiet"])
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, ""), err
+    assert re.fullmatch(r"error: .+\n", err)
+
+
+def test_all_problems_of_a_text_are_told_at_once_in_file_order(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.prototxt").write_text(
+        NET
+        + 'layer { name: "a" type: "Relu" bottom: "x" top: "a" }\n'
+        + 'layer { name: "b" type: "ReLU" bottom: "z" top: "b" }\n'
+        + 'layer { name: "c" type: "InnerProduct" bottom: "x" top: "c" inner_product_param { num_output: 0 } }\n'
+    )
+    code, lines = check(capsys, "n.prototxt")
+    assert code == 2
+    assert [line.split(":")[1] for line in lines] == ["2", "3", "4"]
+
+
+def test_a_sound_net_and_solver_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.prototxt").write_text(NET)
+    Path("s.prototxt").write_text('net: "n.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 1\n')
+    code, lines = check(capsys, "n.prototxt", "s.prototxt")
+    assert (code, len(lines)) == (0, 2)
+    assert "net is fine" in lines[0]
+    assert "solver is fine" in lines[1]
+    assert check(capsys, "-q", "n.prototxt") == (0, [])
+
+
+def test_every_phase_and_stage_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.prototxt").write_text(
+        DATA.format("phase: TRAIN", "a.txt")
+        + DATA.format('phase: TEST stage: "one"', "b.txt")
+        + DATA.format('phase: TEST stage: "two"', "c.txt")
+        + 'layer { name: "r" type: "ReLU" bottom: "d" top: "r" }\n'
+    )
+    code, lines = check(capsys, "n.prototxt")
+    assert code == 2
+    assert [line.split(":")[1] for line in lines] == ["1", "2", "3"]  # and no complaint of TEST without a stage
+    assert "in phase TEST, stage two" in lines[2]
+
+
+def test_a_phase_without_any_data_is_not_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.prototxt").write_text(
+        NET.replace('top: "x"', 'top: "x" include { phase: TRAIN }')
+        + 'layer { name: "r" type: "ReLU" bottom: "x" top: "r" }\n'
+    )
+    assert check(capsys, "-q", "n.prototxt") == (0, [])
+
+
+def test_a_solver_is_checked_with_its_nets_in_their_states(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.prototxt").write_text(
+        NET + 'layer { name: "r" type: "ReLU" bottom: "y" top: "r" include { stage: "s" } }\n'
+    )
+    fields = 'net: "n.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 1 test_iter: 1 test_interval: 1\n'
+    Path("s.prototxt").write_text(fields)
+    assert check(capsys, "-q", "s.prototxt") == (0, [])
+    Path("s.prototxt").write_text(fields + 'test_state { stage: "s" }')
+    code, lines = check(capsys, "s.prototxt")
+    assert code == 2
+    assert len(lines) == 1
+    assert lines[0].startswith("n.prototxt:2:32: ")
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.prototxt").write_text('nane: "n"\n' + NET)
+    code, lines = check(capsys, "--json", "n.prototxt")
+    assert code == 2
+    answer = json.loads(lines[0])
+    problem = answer["files"][0]["problems"][0]
+    assert answer["ok"] is False
+    assert (problem["file"], problem["line"], problem["column"]) == ("n.prototxt", 1, 1)
+    assert "did you mean 'name'" in problem["message"]
+
+
+@pytest.mark.parametrize("content", [None, b"\x00\xff\x80binary", b"\x89HDF\r\n\x1a\n"])
+def test_a_file_that_is_no_text(content: bytes | None, capsys: pytest.CaptureFixture[str]) -> None:
+    if content is not None:
+        Path("n.prototxt").write_bytes(content)
+    code, lines = check(capsys, "n.prototxt")
+    assert code == 2
+    assert all(re.match(r"n\.prototxt:\d+:\d+: ", line) for line in lines)
+
+
+def test_warnings_do_not_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("old.prototxt").write_text('input: "x"\ninput_dim: 1\ninput_dim: 1\ninput_dim: 2\ninput_dim: 2\n')
+    code, lines = check(capsys, "old.prototxt")
+    assert code == 0
+    assert lines[0].startswith("warning: old.prototxt:")

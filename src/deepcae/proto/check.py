@@ -142,7 +142,7 @@ def _homes(name: str) -> tuple[str, ...]:
     file = POOL.FindFileByName("caffe.proto")
     messages = [m for m in file.message_types_by_name.values() if not m.name.startswith(("V0", "V1", "Blob", "Datum"))]
     holders = [message for message in messages if name in message.fields_by_name]
-    titles = [_TITLES[m.name] for m in holders if m.name in _TITLES]
+    titles = [title for message, title in _TITLES.items() if any(m.name == message for m in holders)]
     parts: dict[str, str] = {}
     for message in messages:
         for field in message.fields:

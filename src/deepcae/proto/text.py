@@ -122,9 +122,11 @@ def _word(field: Any, value: Any) -> str:
 
 
 def shortest(value: float, single: bool = True) -> str:
-    """The fewest digits (6 or more in the search, so 0.1 and 1e-05) that read back as the same float32 (float64)."""
-    for digits in range(6, 9) if single else range(6, 17):
-        word = f"{value:.{digits}g}"
-        if (struct.pack("f", float(word)) == struct.pack("f", value)) if single else float(word) == value:
-            return word
-    return f"{value:.{9 if single else 17}g}"
+    """The shortest of the forms with 6 or more digits that read back as the same float32 (float64): 0.1, 1e-05."""
+    words = [f"{value:.{digits}g}" for digits in (range(6, 9) if single else range(6, 17))]
+    exact = [word for word in words if _same(float(word), value, single)]
+    return min([*exact, f"{value:.{9 if single else 17}g}"], key=len)
+
+
+def _same(one: float, other: float, single: bool) -> bool:
+    return struct.pack("f", one) == struct.pack("f", other) if single else one == other

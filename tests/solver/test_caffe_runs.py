@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from solver.caffe_runs import make_solver, write_files
 from deepcae.layers import Layer
 from deepcae.proto.read import read_net_text
 from deepcae.solver.log import plain_lines
 from deepcae.solver.records import Record, Step, Test, Values
 from reference import cases, read_case
+from solver.caffe_runs import make_solver, write_files
 
 
 def _supported(path: Path) -> bool:
@@ -45,7 +45,8 @@ def test_training_follows_caffe(path: Path, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_all_of_caffes_trainings_are_here() -> None:
-    assert len(FILES) >= 15 and RESUMED
+    assert len(FILES) >= 15
+    assert RESUMED
 
 
 @pytest.mark.parametrize("path", RESUMED, ids=lambda path: path.stem)

@@ -7,8 +7,8 @@
 
 A write goes through temporary files (`….tmp.<pid>`), fsync, rename, and fsync of the folder; a kill at any moment
 leaves every complete snapshot complete. The newest snapshot is the one *written* last (`sequence`), not the one with
-the greatest iteration: a run that went back to an earlier snapshot continues from its own. Caffe's snapshots, which have no
-manifest, are found where there is nothing better.
+the greatest iteration: a run that went back to an earlier snapshot continues from its own. Caffe's snapshots, which
+have no manifest, are found where there is nothing better.
 """
 
 from __future__ import annotations

@@ -140,6 +140,8 @@ def to_message(net: Net) -> Any:
         layer = LayerParameter()
         layer.CopyFrom(step.node.param)
         layer.ClearField("blobs")
+        if step.layer is not None and step.layer.is_loss and not layer.loss_weight:
+            layer.loss_weight.append(1)  # Caffe's loss layers write their default down
         for i in step.params:
             values = net.tensors[i].detach().cpu().numpy()
             layer.blobs.append(blob_of(values.reshape(net.plan.params[i].shape or ())))

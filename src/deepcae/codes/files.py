@@ -137,7 +137,7 @@ def _write_npz(temporary: Path, content: Codes, _: Path) -> None:
 
 
 def _read_npz(path: Path) -> Codes:
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise DataError(f"{path}: a single .npy array; expected an .npz with 'codes'")
         if "codes" not in file.files:
@@ -176,7 +176,9 @@ def _read_csv(path: Path) -> Codes:
     labelled = header[-1] == "label"
     width = len(header) - labelled
     codes = np.array([row[:width] for row in rows], dtype=np.float64).reshape(len(rows), width)
-    return Codes(codes.astype(np.float32), _parsed_labels([row[-1] for row in rows]) if labelled else None)
+    if all(len(word) <= len("-1.23456789e-20") for row in rows for word in row[:width]):
+        codes = codes.astype(np.float32)  # no number has more digits than single precision writes
+    return Codes(codes, _parsed_labels([row[-1] for row in rows]) if labelled else None)
 
 
 def _parsed_labels(words: list[str]) -> np.ndarray:
@@ -209,14 +211,16 @@ def _read_mat(path: Path) -> Codes:
     from scipy.io.matlab import MatReadError
 
     try:
-        variables = loadmat(path, appendmat=False, variable_names=["codes", "labels"])
-        struct = loadmat(path, appendmat=False, variable_names=["attributes"], simplify_cells=True)
+        with path.open("rb") as stream:
+            variables = loadmat(stream, variable_names=["codes", "labels"])
+            struct = loadmat(stream, variable_names=["attributes"], simplify_cells=True)
+            names = [name for name, _, _ in whosmat(stream)]
     except NotImplementedError as error:  # the signature of an HDF5 file inside
         raise DataError(f"{path}: a MATLAB 7.3 file; save it with -v7, or give the file the ending .h5") from error
     except MatReadError as error:
         raise DataError(f"{path}: not a MATLAB file: {error}") from error
     if "codes" not in variables:
-        raise _missing(path, [name for name, _, _ in whosmat(path, appendmat=False)])
+        raise _missing(path, names)
     return Codes(variables["codes"], variables.get("labels"), dict(struct.get("attributes", {})))
 
 

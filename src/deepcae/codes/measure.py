@@ -61,8 +61,9 @@ def _majority(votes: np.ndarray, distances: np.ndarray, num_classes: int) -> np.
     count = np.zeros((len(votes), num_classes))
     np.add.at(count, (rows, votes), 1.0)
     nearness = np.zeros_like(count)
-    np.add.at(nearness, (rows, votes), 1.0 / (1.0 + distances))  # each in (0, 1], so it only breaks ties
-    return np.argmax(count + nearness / (votes.shape[1] + 1), axis=1)
+    farthest = distances[:, -1:]
+    np.add.at(nearness, (rows, votes), 1 - distances / np.where(farthest > 0, farthest, 1.0))  # each in [0, 1]
+    return np.argmax(count + nearness / (votes.shape[1] + 1), axis=1)  # so the nearness only breaks ties
 
 
 @dataclass(frozen=True)

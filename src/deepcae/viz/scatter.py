@@ -68,6 +68,7 @@ def _frame(axes: Axes, names: tuple[str, str], scales: bool) -> None:
     axes.set_ylabel(names[1])
     if not scales:
         axes.set_aspect("equal", adjustable="datalim")
+        axes.spines[:].set_visible(False)
         axes.tick_params(length=0, labelbottom=False, labelleft=False)
 
 

@@ -1,0 +1,165 @@
+"""Codes go to disk and come back, in every format; what is damaged or foreign is refused in one sentence."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.io import loadmat
+
+from deepcae.codes import files
+from deepcae.errors import DataError
+
+ENDINGS = (".h5", ".npz", ".csv", ".mat")
+RNG = np.random.default_rng(3)
+CODES = (RNG.normal(size=(7, 3)) * 10.0 ** RNG.integers(-20, 20, size=(7, 3))).astype(np.float32)
+LABELS = np.array([3, 1, 4, 1, 5, 9, 2])
+ABOUT = {"net": "cae1", "iterations": 20000, "lr": 0.006}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_is_saved_is_loaded(tmp_path: Path, ending: str) -> None:
+    path = files.save(tmp_path / f"codes{ending}", CODES, LABELS, ABOUT)
+    back = files.load(path)
+    np.testing.assert_array_equal(back.codes, CODES)
+    assert back.codes.dtype == np.float32
+    assert back.labels is not None
+    np.testing.assert_array_equal(back.labels, LABELS)
+    assert back.labels.dtype.kind == "i"
+    assert back.attributes == ({} if ending == ".csv" else ABOUT)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_codes_need_no_labels(tmp_path: Path, ending: str) -> None:
+    back = files.load(files.save(tmp_path / f"codes{ending}", CODES[:, :1]))
+    assert back.labels is None
+    np.testing.assert_array_equal(back.codes, CODES[:, :1])
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npz", ".mat"])
+def test_maps_keep_their_shape(tmp_path: Path, ending: str) -> None:
+    maps = RNG.normal(size=(4, 2, 3, 5)).astype(np.float32)
+    np.testing.assert_array_equal(files.load(files.save(tmp_path / f"maps{ending}", maps)).codes, maps)
+
+
+def test_csv_lays_maps_out_in_rows(tmp_path: Path) -> None:
+    maps = np.arange(8, dtype=np.float32).reshape(2, 2, 2, 1)
+    path = files.save(tmp_path / "maps.csv", maps, np.array([7, 8]))
+    assert path.read_text() == "code_1,code_2,code_3,code_4,label\n0,1,2,3,7\n4,5,6,7,8\n"
+
+
+@given(hnp.arrays(np.float32, (3, 2), elements=st.floats(width=32, allow_nan=False)))
+def test_csv_keeps_every_single_precision_number(tmp_path_factory: pytest.TempPathFactory, codes: np.ndarray) -> None:
+    path = tmp_path_factory.mktemp("csv") / "codes.csv"
+    np.testing.assert_array_equal(files.load(files.save(path, codes)).codes, codes)
+
+
+def test_csv_keeps_double_precision(tmp_path: Path) -> None:
+    codes = np.array([[1 / 3, -2 / 3e20], [1.0, 0.1]])
+    np.testing.assert_array_equal(files.load(files.save(tmp_path / "codes.csv", codes)).codes, codes)
+
+
+def test_csv_keeps_names_of_classes(tmp_path: Path) -> None:
+    back = files.load(files.save(tmp_path / "codes.csv", CODES[:2], np.array(["a,b", 'say "x"'])))
+    assert back.labels is not None
+    assert back.labels.tolist() == ["a,b", 'say "x"']
+
+
+def test_matlab_sees_columns_and_a_struct(tmp_path: Path) -> None:
+    seen = loadmat(files.save(tmp_path / "codes.mat", CODES, LABELS, ABOUT), simplify_cells=False)
+    assert seen["codes"].shape == (7, 3)
+    assert seen["labels"].shape == (7, 1)
+    assert seen["attributes"]["net"][0, 0] == "cae1"
+
+
+def test_mat_refuses_what_it_cannot_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAT_LIMIT", CODES.nbytes - 1)
+    with pytest.raises(DataError, match=r"codes\.mat: codes take .* GiB.*less than 2 GiB per variable.*save as \.h5"):
+        files.save(tmp_path / "codes.mat", CODES)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = files.save(tmp_path / f"codes{ending}", CODES)
+    before = path.read_bytes()
+
+    def full(temporary: Path, *_: object) -> None:
+        temporary.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(files._WRITERS, ending, full)
+    with pytest.raises(DataError, match=r"cannot be written: .*No space left"):
+        files.save(path, CODES * 2)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_unknown_endings_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"kept as \.h5, \.npz, \.csv, \.mat, not \.cvs; did you mean \.csv\?"):
+        files.save(tmp_path / "codes.cvs", CODES)
+    with pytest.raises(DataError, match="not a file without ending"):
+        files.load(tmp_path / "codes")
+
+
+def test_counts_must_agree(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="3 labels for 7 codes"):
+        files.save(tmp_path / "codes.h5", CODES, LABELS[:3])
+    with pytest.raises(DataError, match=r"shape \(7,\); expected one row per example"):
+        files.save(tmp_path / "codes.h5", CODES[:, 0])
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("content", [b"", b"\x00\xffgarbage" * 9, b"PK\x03\x04broken", b"code_1,label\n1,2,3\n"])
+def test_damaged_files_are_refused_by_name(tmp_path: Path, ending: str, content: bytes) -> None:
+    path = tmp_path / f"bad{ending}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"bad\.") as error:
+        files.load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_files_and_datasets_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.h5: no such file"):
+        files.load(tmp_path / "none.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["data"] = CODES
+    with pytest.raises(DataError, match="has no 'codes'; it holds 'data'"):
+        files.load(tmp_path / "other.h5")
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (Path(tmp_path / "fired"),))  # type: ignore[return-value]
+
+    path = tmp_path / "bomb.npz"
+    np.savez(path, codes=np.array([[Bomb()]], dtype=object))
+    with pytest.raises(DataError):
+        files.load(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("codes", pickle.dumps(Bomb()))
+    with pytest.raises(DataError):
+        files.load(path)
+    assert not (tmp_path / "fired").exists()
+
+
+def test_links_out_of_the_file_are_refused(tmp_path: Path) -> None:
+    files.save(tmp_path / "codes.h5", CODES)
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["codes"] = h5py.ExternalLink("codes.h5", "/codes")
+    with pytest.raises(DataError, match="'codes' is a link to elsewhere"):
+        files.load(tmp_path / "link.h5")
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npz", ".csv"])
+def test_equal_codes_give_equal_bytes(tmp_path: Path, ending: str) -> None:
+    first = files.save(tmp_path / f"a{ending}", CODES, LABELS, ABOUT).read_bytes()
+    assert files.save(tmp_path / f"b{ending}", CODES, LABELS, ABOUT).read_bytes() == first

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from reference import reference_dir
 
 from deepcae.errors import SpecError
 from deepcae.proto import read_net_text, read_solver_text
 from deepcae.proto.tokens import MAX_BYTES, MAX_TOKENS
+from reference import reference_dir
 
 LAYERS = ", ".join(
     ("name", "type", "bottom", "top", "phase", "loss_weight", "param", "blobs", "propagate_down", "include")

@@ -26,7 +26,7 @@ def test_every_form_that_the_grammar_allows():
         "name: 'it''s ' \"one\" # strings in a row are one\r\n"
         "input: ['a', \"b\"], input_dim: [0x10, 010, 3];\n"
         "force_backward: t debug_info: False state: { level: -0x2 stage: '\\x41\\102\\n\\'\\?' }\n"
-        "layer < loss_weight: 1. loss_weight: .5e1 loss_weight: 2f loss_weight: -inf loss_weight: nan loss_weight: 3 >\n"
+        "layer < loss_weight: [1., .5e1, 2f] loss_weight: -inf loss_weight: nan loss_weight: 3 >\n"
         'layer [{ type: "a" pooling_param { pool: 1 } }, < propagate_down: 1 propagate_down: 0 >]\n'
         "layer { reshape_param { shape { dim: [] dim: -1 } } }"
     )

@@ -18,6 +18,11 @@ class Document:
         self.spot = spot or Spot(Place(filename))
         self.notes: list[Problem] = []
 
+    def note(self, message: str, place: Place) -> None:
+        """Adds a note, once."""
+        if (problem := Problem(message, place)) not in self.notes:
+            self.notes.append(problem)
+
     @property
     def folder(self) -> Path:
         """The folder of the file; the working directory for a text that is in no file."""

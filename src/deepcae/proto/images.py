@@ -6,7 +6,6 @@ Deconvolution as it was; today it gives (N, O). Old texts that do so get the Res
 
 from __future__ import annotations
 
-from ..errors import Problem
 from .document import Document
 from .schema import LayerParameter
 from .spots import Spot
@@ -34,7 +33,7 @@ def insert_reshapes(document: Document) -> None:
                     new_spots.append(Spot(spot.at("bottom", index).place))
                     layer.bottom[index] = name
                     sentence = f"layer '{name}' (Reshape) inserted: '{layer.name}' needs '{bottom}' as 1x1 images"
-                    document.notes.append(Problem(sentence, new_spots[-1].place))
+                    document.note(sentence, new_spots[-1].place)
         makes_flat = layer.type == "InnerProduct" or (layer.type in _KEEP_AXES and flat.intersection(layer.bottom))
         flat = flat.union(layer.top) if makes_flat else flat.difference(layer.top)
         layers.append(layer)

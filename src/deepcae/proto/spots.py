@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..errors import Place
+from ..errors import Place, Problem
 
 
 @dataclass(slots=True)
@@ -33,3 +33,9 @@ class Spot:
                 return spot
             spot = values[int(index)]
         return spot
+
+
+def position(problem: Problem) -> tuple[int, int]:
+    """The key that sorts the problems of one text by their places."""
+    place = problem.place or Place("")
+    return place.line or 0, place.column or 0

@@ -15,7 +15,7 @@ from ..errors import Place, Problem, SpecError
 from .check import Checker
 from .document import Document
 from .schema import is_repeated
-from .spots import Spot
+from .spots import Spot, position
 from .tree import build
 from .upgrade import upgrade
 
@@ -55,10 +55,6 @@ def _plain(text: str) -> str:
 
 
 def _in_order(problems: list[Problem], filename: str) -> list[Problem]:
-    def position(problem: Problem) -> tuple[int, int]:
-        place = problem.place
-        return (place.line or 0, place.column or 0) if place else (0, 0)
-
     problems = sorted(dict.fromkeys(problems), key=position)
     if len(problems) > MAX_PROBLEMS:
         rest = Problem(f"and {len(problems) - MAX_PROBLEMS} more problems", Place(filename))

@@ -5,7 +5,7 @@ changed.
 
 from __future__ import annotations
 
-from ..errors import Problem, SpecError
+from ..errors import Place, Problem, SpecError
 from .document import Document
 from .images import insert_reshapes
 from .legacy import SOLVER_TYPES
@@ -41,7 +41,7 @@ def upgrade_layers(document: Document) -> None:
         raise SpecError(Problem("both 'layer' and the old 'layers' are given: a network has one syntax", place))
     if layers := document.message.layers:
         year = 2013 if any(layer.HasField("layer") for layer in layers) else 2014
-        document.notes.append(Problem(f"the syntax is that of {year}; read as today's", document.place("layers", 0)))
+        document.note(f"the syntax is that of {year}; read as today's", document.place("layers", 0))
     upgrade_v0(document)
     upgrade_v1(document)
     _warn_of_ignored(document)
@@ -56,7 +56,7 @@ def _warn_of_ignored(document: Document) -> None:
         for field in MOVED if name and layer.HasField(name) else ():
             if getattr(layer, name).HasField(field):
                 sentence = f"'{field}' in {name} is ignored, as in Caffe; write it in transform_param"
-                document.notes.append(Problem(sentence, document.place("layer", index, name, field)))
+                document.note(sentence, document.place("layer", index, name, field))
 
 
 def _inputs_to_layer(document: Document) -> None:
@@ -73,7 +73,7 @@ def _inputs_to_layer(document: Document) -> None:
             given, wanted, field = len(message.input_dim), 4 * count, "input_dim"
             shapes = [list(message.input_dim[start : start + 4]) for start in range(0, given, 4)]
         if given != wanted:
-            sentence = f"{field} is given {given} times for {count} 'input': {wanted} are wanted"
+            sentence = f"{field} is wanted {wanted} times (inputs: {count}), given {given} times"
             raise SpecError(Problem(sentence, document.place(field)))
         layer = LayerParameter(name="input", type="Input", top=message.input)
         for shape in shapes:
@@ -86,9 +86,9 @@ def _inputs_to_layer(document: Document) -> None:
         message.ClearField("layer")
         message.layer.extend(layers)
         spot.fields["layer"] = spots
-        document.notes.append(Problem("'input' fields read as a layer of type Input", where))
+        document.note("'input' fields read as a layer of type Input", where)
     else:
-        document.notes.append(Problem("'input' without input_shape or input_dim makes no blob, as in Caffe", where))
+        document.note("'input' without input_shape or input_dim makes no blob, as in Caffe", where)
     for name in ("input", "input_shape", "input_dim"):
         message.ClearField(name)
         spot.fields.pop(name, None)
@@ -101,7 +101,7 @@ def _freeze_batch_norm(document: Document) -> None:
             continue
         if any(param.lr_mult or param.decay_mult for param in layer.param):
             sentence = f"layer '{layer.name}' (BatchNorm): lr_mult and decay_mult of its statistics set to 0"
-            document.notes.append(Problem(sentence, document.place("layer", index, "param", 0)))
+            document.note(sentence, document.place("layer", index, "param", 0))
         for param in layer.param:
             param.lr_mult = param.decay_mult = 0
 
@@ -118,9 +118,10 @@ def upgrade_solver(document: Document) -> Document:
         message.type = SOLVER_TYPES[old]
         spot.fields["type"] = spot.fields.pop("solver_type", [Spot(place)])
         message.ClearField("solver_type")
-        document.notes.append(Problem(f'solver_type: {old} read as type: "{message.type}"', place))
+        document.note(f'solver_type: {old} read as type: "{message.type}"', place)
     parts = [document.part(name) for name in _INLINE_NETS if message.HasField(name)]
     parts += [document.part("test_net_param", index) for index in range(len(message.test_net_param))]
     for part in parts:
-        document.notes += upgrade_net(part).notes
+        for note in upgrade_net(part).notes:
+            document.note(note.message, note.place or Place(document.filename))
     return document

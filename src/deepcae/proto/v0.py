@@ -8,7 +8,7 @@ from ..errors import Problem, SpecError
 from .document import Document
 from .legacy import V0_TYPES, v0_target
 from .schema import is_repeated, message_class
-from .spots import Spot
+from .spots import Spot, position
 from .suggest import closest
 
 _KEPT = ("name", "input", "input_dim", "force_backward", "layers")
@@ -30,12 +30,10 @@ def upgrade_v0(document: Document) -> None:
     ]
     new = [_convert(layer, where, document, problems) for layer, where in _without_padding(message, layers, problems)]
     if problems:
-        raise SpecError(problems)
+        raise SpecError(sorted(problems, key=position))
     for field, _ in message.ListFields():
         if field.name not in _KEPT:
-            document.notes.append(
-                Problem(f"'{field.name}' has no meaning in a 2013 file; dropped", spot.at(field.name).place)
-            )
+            document.note(f"'{field.name}' has no meaning in a 2013 file; dropped", spot.at(field.name).place)
             message.ClearField(field.name)
             spot.fields.pop(field.name, None)
     message.ClearField("layers")
@@ -84,9 +82,7 @@ def _convert(layer: Any, where: Spot, document: Document, problems: list[Problem
         elif (target := v0_target(field.name, old.type)) is not None:
             _assign(new, spot, target, field, value, spots)
         elif old.type in V0_TYPES:
-            document.notes.append(
-                Problem(f"'{field.name}' has no meaning for a {old.type} layer; dropped", spots[0].place)
-            )
+            document.note(f"'{field.name}' has no meaning for a {old.type} layer; dropped", spots[0].place)
     return new, spot
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import Problem
 from .document import Document
 from .legacy import LAYER_TYPES
 from .schema import is_repeated
@@ -44,7 +43,7 @@ def _move_transform(layer: Any, spot: Spot, document: Document) -> None:
             data.ClearField(field)
             transform = spot.fields.setdefault("transform_param", [Spot(place)])[0]
             transform.fields[field] = data_spot.fields.pop(field, [Spot(place)])
-            document.notes.append(Problem(f"'{field}' moved from {name} to transform_param", place))
+            document.note(f"'{field}' moved from {name} to transform_param", place)
 
 
 def _type_name(layer: Any) -> str:

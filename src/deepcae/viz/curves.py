@@ -24,12 +24,13 @@ def loss_curves(
     reference: Mapping[str, float] | None = None,
     reference_name: str = "paper",
 ) -> Figure:
-    """metrics: records {"iteration", "kind": "train" | "test", "outputs": {blob: value}} → one panel per output blob.
+    """metrics: records {"iteration", "kind": "train" or "test", "outputs": {blob: value}} → a panel per output blob.
 
     `units` names the unit of a blob's values (default: told from the blob's name); `reference` draws a value to compare
     with, as the paper's test loss.
     """
-    blobs = list(dict.fromkeys(blob for record in metrics for blob in record.get("outputs") or {}))
+    outputs = [item for record in metrics for item in (record.get("outputs") or {}).items()]
+    blobs = list(dict.fromkeys(blob for blob, value in outputs if not isinstance(value, (list, tuple))))
     if not blobs:
         raise DataError("there are no losses to draw: no metrics record has outputs")
     columns = 1 if len(blobs) == 1 else 2
@@ -59,12 +60,25 @@ def unit_of(blob: str) -> str:
     return "loss"
 
 
-def _series(metrics: Sequence[Mapping[str, Any]], kind: str, blob: str) -> tuple[np.ndarray, np.ndarray]:
-    points = {
-        record["iteration"]: float(record["outputs"][blob])
-        for record in metrics  # after a resume an iteration can stand twice: the later record counts
-        if record.get("kind") == kind and blob in (record.get("outputs") or {})
-    }
+Curve = tuple[np.ndarray, np.ndarray]
+
+
+def _curves(metrics: Sequence[Mapping[str, Any]], blob: str) -> tuple[Curve, dict[int, Curve]]:
+    """(iterations, values) of the training, and of each test net by its index."""
+    train: dict[int, float] = {}  # after a resume an iteration can stand twice: the later record counts
+    tests: dict[int, dict[int, float]] = {}
+    for record in metrics:
+        value = (record.get("outputs") or {}).get(blob)
+        if value is None:
+            continue
+        if record["kind"] in ("train", "last_pass"):
+            train[record["iteration"]] = float(value)
+        elif record["kind"] == "test":
+            tests.setdefault(record.get("net_index", 0), {})[record["iteration"]] = float(value)
+    return _curve(train), {index: _curve(points) for index, points in sorted(tests.items())}
+
+
+def _curve(points: dict[int, float]) -> Curve:
     steps = sorted(points)
     return np.array(steps), np.array([points[step] for step in steps])
 
@@ -73,24 +87,26 @@ def _panel(axes: Axes, metrics: Sequence[Mapping[str, Any]], blob: str) -> str:
     """Draw one blob's curves; returns what must be said about the frame."""
     axes.grid(True)
     axes.set_xlabel("iteration")
-    steps, values = _series(metrics, "train", blob)
+    (steps, values), tests = _curves(metrics, blob)
     if len(values):
         if len(values) > 20:
             axes.plot(steps, values, color=TRAIN_COLOR, linewidth=0.5, alpha=0.4, rasterized=len(values) > 5000)
         smooth = _smoothed(values)
         axes.plot(steps, smooth, color=TRAIN_COLOR, label=f"train {_value(smooth[-1])}")
-    test_steps, test_values = _series(metrics, "test", blob)
-    if len(test_values):
+    for index, (test_steps, test_values) in tests.items():
+        name = "test" if len(tests) == 1 else f"test net {index}"
         axes.plot(
             test_steps,
             test_values,
             color=TEST_COLOR,
+            linestyle=("-", "--", ":", "-.")[index % 4],
             marker="o" if len(test_values) <= 40 else None,
             markersize=2.4,
-            label=f"test {_value(test_values[-1])}",
+            label=f"{name} {_value(test_values[-1])}",
             zorder=3,
         )
-    return _frame(axes, np.concatenate([steps, test_steps]), np.concatenate([values, test_values]))
+    drawn = [(steps, values), *tests.values()]
+    return _frame(axes, np.concatenate([each[0] for each in drawn]), np.concatenate([each[1] for each in drawn]))
 
 
 def _frame(axes: Axes, steps: np.ndarray, values: np.ndarray) -> str:

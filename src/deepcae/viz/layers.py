@@ -18,6 +18,8 @@ BARS_UP_TO = 40  # values that can still be read as bars; more become a field of
 LAND = "#d5dce4"  # between the tiles: neither black nor white, so that both keep their edges
 TALLEST = 9.8  # inches: an A4 page with its margins
 HEAD = 0.31  # inches above a panel, for its two lines
+EDGE = 0.2  # inches beside bars, for the numbers of their axis
+LETTER = 0.6  # mean width of a letter, in font sizes
 
 
 def layer_panels(
@@ -39,22 +41,22 @@ def layer_panels(
     top = 0.3 if title else 0.02
     cell = width / columns
     side = cell - 0.12
+    titles = [f"{index:02d} {name}\n{facts(array, digit)}" for index, (name, array) in enumerate(arrays, 1)]
+    longest = max(len(line) for words in titles for line in words.split("\n"))
+    size = min(6.2, cell * 72 / (LETTER * longest))  # the longest title stays in its column
     with styled():
         page = sheet(width, _height(len(arrays), columns, width) + top)
         if title:
-            page.suptitle(
-                title, x=0.06 / width, y=1 - 0.06 / page.get_figheight(), ha="left", fontsize=9, fontweight="bold"
-            )
-        for index, (name, array) in enumerate(arrays):
+            y = 1 - 0.06 / page.get_figheight()
+            page.suptitle(title, x=0.06 / width, y=y, ha="left", fontsize=9, fontweight="bold")
+        for index, (_, array) in enumerate(arrays):
             left, down = index % columns * cell + 0.06, top + index // columns * (side + HEAD + 0.08) + HEAD
             bars = array.ndim == 1 and array.size <= BARS_UP_TO
-            axes = (
-                axes_at(page, left + 0.2, down, side - 0.2, side - 0.14)
-                if bars
-                else axes_at(page, left, down, side, side)
-            )
+            room = EDGE if bars else 0.0  # beside bars and under them stand their numbers
+            axes = axes_at(page, left + room, down, side - room, side - 0.7 * room)
             (_bars if bars else _picture)(axes, array)
-            _title(axes, f"{index + 1:02d} {name}", facts(array, digit), left, down, page)
+            start = -room / (side - room)
+            axes.set_title(titles[index], x=start, fontsize=size, fontweight="normal", pad=2.5, linespacing=1.3)
     return page
 
 
@@ -75,13 +77,6 @@ def caffe_size(array: np.ndarray) -> str:
 
 def _height(count: int, columns: int, width: float) -> float:
     return math.ceil(count / columns) * (width / columns - 0.12 + HEAD + 0.08)
-
-
-def _title(axes: Axes, name: str, about: str, left: float, down: float, page: Figure) -> None:
-    """Both lines begin at the panel's left edge, also where the axes leave room for numbers."""
-    axes.set_title(f"{name}\n{about}", fontsize=6.2, fontweight="normal", x=0, pad=2.5, linespacing=1.3)
-    offset = (left - axes.get_position().x0 * page.get_figwidth()) / (axes.get_position().width * page.get_figwidth())
-    axes.set_title(axes.get_title(loc="left"), x=offset, loc="left", fontsize=6.2, fontweight="normal", pad=2.5)
 
 
 def _content(name: str, blob: Any) -> np.ndarray:

@@ -23,7 +23,8 @@ WORDS = st.sampled_from([
     "'", "\\", "#", "\n",
     "1", "-1", ".5", "1e9", "0x", "08", "inf", "nan", "true", "TRAIN", "RELU", '"conv"', "\0", "é", "\udcff",
     "\\x", "\\?",
-    "layer{", "convolution_param{", 'top:"a"', 'bottom:"a"', "99999999999999999999", "clip_param{", "input_dim:1", "\r\n",
+    "layer{",
+    "convolution_param{", 'top:"a"', 'bottom:"a"', "99999999999999999999", "clip_param{", "input_dim:1", "\r\n",
 ])  # fmt: skip
 mutations = st.tuples(st.integers(0, 200), st.integers(0, 30), WORDS)
 

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..data.hdf5 import HDF5Rows, opened, read_list
 from ..data.load import HDF5_START, load_images
 from ..data.stream import ArrayRows, Rows
 from ..errors import DataError
+from ..proto.lookup import resolve
 from .trained import Trained
 
 BATCH = 100
@@ -67,7 +68,8 @@ def open_examples(trained: Trained, source: Path | None) -> Examples:
 
 
 def _from_hdf5(trained: Trained, source: Path) -> Examples:
-    files = read_list(source, *trained.folders) if source.suffix == ".txt" else [source]
+    is_list = source.suffix == ".txt" or (source.is_file() and not is_hdf5(source))
+    files = read_list(source, *trained.folders) if is_list else [source]
     with opened(files[0]) as file:
         names = list(file)
     images, labels = _choose(names, trained.images, source), _label_of(names, trained.labels)
@@ -85,6 +87,9 @@ def _own(trained: Trained) -> Examples:
 
     for layer in trained.net.sources:
         if trained.images in layer.top:
+            if layer.type == "HDF5Data":  # labels may stand in the files though the net does not read them
+                files = resolve(layer.hdf5_data_param.source, *trained.folders)
+                return replace(_from_hdf5(trained, files), origin=f"the test data of {trained.origin}")
             stream: Any = open_source(layer, trained.net.phase, trained.folders, 0)
             if not hasattr(stream, "rows"):
                 break

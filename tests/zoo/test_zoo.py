@@ -9,12 +9,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from deepcae.proto.read import read_net, read_net_text, read_solver, read_solver_text
 
 from deepcae import zoo
 from deepcae.errors import DataError, SpecError
 from deepcae.net.graph import build_graph
+from deepcae.net.net import Net
 from deepcae.net.plan import Plan, make_plan
+from deepcae.proto.read import read_net, read_net_text, read_solver, read_solver_text
 from deepcae.proto.schema import TEST, TRAIN
 from deepcae.zoo.streams import Passes, named_from, passes
 
@@ -160,6 +161,15 @@ def test_siamese_branches_share_every_parameter() -> None:
     owners = 20 * 25 + 20 + 50 * 20 * 25 + 50 + 500 * 800 + 500 + 10 * 500 + 10 + 2 * 10 + 2
     assert plan.num_parameters == owners
     assert plan.outputs == ("loss",)
+
+
+def test_siamese_gives_codes_of_any_number_of_pairs_or_single_images(tmp_path: Path) -> None:
+    text = zoo.build("siamese", 3, folder=tmp_path).net_text
+    net = Net(read_net_text(text), input_shapes={"pair_data": (100, 2, 28, 28), "sim": (100,)})
+    pairs = np.random.default_rng(0).random((7, 2, 28, 28), np.float32)
+    codes = net(pair_data=pairs, want=["feat", "feat_p"])
+    assert codes["feat"].shape == codes["feat_p"].shape == (7, 3)
+    np.testing.assert_allclose(net(data=pairs[:, 1:], want=["feat"])["feat"], codes["feat_p"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", zoo.names())

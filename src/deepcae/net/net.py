@@ -270,8 +270,14 @@ class Net:
         fed = {name: shape for name, shape in shapes if name in self.inputs}
         if fed:
             graph = build_graph(self.document, self.phase, self.plan.graph.level, self.plan.graph.stages)
-            make_plan(graph, input_shapes=fed, folders=self.folders)
+            make_plan(graph, input_shapes={**self._resized(fed), **fed}, folders=self.folders)
         self._checked.add(shapes)
+
+    def _resized(self, fed: Mapping[str, Shape]) -> dict[str, Shape]:
+        """Shapes of the inputs that are not given: as planned, with as many samples as those that are."""
+        planned = {name: self.plan.shapes[name] or () for name in self.inputs}
+        sizes = {planned[name][:1]: shape[:1] for name, shape in fed.items()}
+        return {name: sizes[shape[:1]] + shape[1:] for name, shape in planned.items() if shape and shape[:1] in sizes}
 
     def _between(self, given: frozenset[str], wanted: frozenset[str]) -> list[_Run]:
         """The steps that lead from `given` to `wanted`. DataError names an input that is lacking."""

@@ -133,6 +133,21 @@ def test_blobs_must_hold_what_their_shape_says(blob, message, tmp_path):
     assert str(error.value).endswith(message)
 
 
+def test_blobs_of_states_and_means_are_checked(tmp_path):
+    bad = BlobProto(data=[1.0], shape={"dim": [2]})
+    write_message(tmp_path / "state", SolverState(iter=1, history=[bad]))
+    write_message(tmp_path / "mean", bad)
+    with pytest.raises(SnapshotError, match="state: history 0: shape 2 wants 2 values, the file has 1"):
+        read_state(tmp_path / "state")
+    with pytest.raises(SnapshotError, match="mean: shape 2 wants 2 values, the file has 1"):
+        read_blob(tmp_path / "mean")
+
+
+def test_the_kind_of_no_file(tmp_path):
+    with pytest.raises(SnapshotError, match="No such file"):
+        file_kind(tmp_path / "file")
+
+
 def test_shapes_of_any_age():
     assert blob_shape(BlobProto(height=2, shape={"dim": [5]})) == (0, 0, 2, 0)
     assert blob_shape(BlobProto(shape={"dim": [5, 6]})) == (5, 6)

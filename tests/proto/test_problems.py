@@ -64,6 +64,9 @@ CASES = {
     'input_dim: "3"': ['1:12: input_dim wants a whole number without quotes, not "3"'],
     "layer { loss_weight: 1e40 }": ["1:22: loss_weight: 1e40 is too great for a 32-bit number"],
     "layer { loss_weight: 1,5 }": ["1:24: a field's name was expected, not '5'"],
+    "layer { loss_weight: 3.4028235e38 loss_weight: 3.4028236e38 }": [
+        "1:48: loss_weight: 3.4028236e38 is too great for a 32-bit number"
+    ],
     "force_backward: yes": ["1:17: force_backward wants true or false, not 'yes'"],
     r'name: "C:\data"': [r"1:7: name: unknown escape '\d' in a string (write \\ for a backslash)"],
     r'name: "\377"': ["1:7: name: the string is not UTF-8 text"],

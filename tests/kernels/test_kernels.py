@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import oracle
+from deepcae.kernels import banded
 from deepcae.kernels.convolution import convolution, deconvolution
 from deepcae.kernels.pooling import average_pool, max_pool
 from deepcae.kernels.unpooling import unpool_average, unpool_max, unpool_tile
@@ -206,3 +207,36 @@ def test_a_nan_is_handed_on_by_max_pool() -> None:
     x[0, 0, 1, 1] = float("nan")
     y, _ = max_pool(x, (2, 2), (2, 2), (0, 0), (2, 2))
     assert y.isnan().reshape(-1).tolist() == [True, False, False, False]
+
+
+@st.composite
+def banded_cases(draw: st.DrawFn) -> tuple:
+    kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    sizes = tuple(k + draw(st.integers(0, 4)) for k in kernel)
+    num, channels, outputs = draw(small), draw(small), draw(small)
+    x, w = random(draw, num, channels, *sizes), random(draw, outputs, channels, *kernel)
+    return x, w, random(draw, outputs) if draw(st.booleans()) else None, draw(st.booleans())
+
+
+@given(banded_cases())
+@quick
+def test_banded_convolution(case: tuple) -> None:
+    x, w, b, channels_last = case
+    check_with_gradients(
+        lambda x, w, b: banded.convolution(x, w, b),
+        lambda x, w, b: oracle.convolve(x, w, b, (1, 1), (0, 0), (1, 1), 1),
+        x, w, b, channels_last=channels_last,
+    )  # fmt: skip
+
+
+@given(banded_cases())
+@quick
+def test_banded_deconvolution(case: tuple) -> None:
+    x, w, b, channels_last = case
+    b = None if b is None else b[:1].repeat(w.shape[1])
+    w = np.ascontiguousarray(np.resize(w, (x.shape[1], w.shape[1], *w.shape[2:])))
+    check_with_gradients(
+        lambda x, w, b: banded.deconvolution(x, w, b),
+        lambda x, w, b: oracle.deconvolve(x, w, b, (1, 1), (0, 0), (1, 1), 1),
+        x, w, b, channels_last=channels_last,
+    )  # fmt: skip

@@ -2,6 +2,8 @@
 
 Three shapes that auto-encoders have in plenty are plain matrix products, two to twenty times faster on a CPU than
 torch's general path: a kernel of one pixel, a kernel as large as its input, and a deconvolution of a one-pixel code.
+Few channels with kernels nearly as wide as the image are products with banded matrices (`banded`), two to three times
+faster.
 """
 
 from __future__ import annotations
@@ -33,6 +35,10 @@ def convolution(
         if w.shape[2:] == x.shape[2:] and set(dilation) == {1}:
             whole = torch.nn.functional.linear(x.reshape(x.shape[0], -1), w.reshape(w.shape[0], -1), b)
             return whole.reshape(*whole.shape, *(1,) * rank)
+        if _banded_pays(x, w, stride, dilation, x.shape[-1]) and w.shape[0] * w.shape[1] <= 8:
+            from . import banded
+
+            return banded.convolution(x, w, b)
     overhang = [
         max(0, d * (k - 1) + 1 - (size + 2 * p))
         for size, k, p, d in zip(x.shape[2:], w.shape[2:], pad, dilation, strict=True)
@@ -56,8 +62,22 @@ def deconvolution(
         if set(x.shape[2:]) == {1} and set(dilation) == {1}:
             stamped = torch.mm(x.reshape(x.shape[0], -1), w.reshape(w.shape[0], -1)).reshape(-1, *w.shape[1:])
             return stamped if b is None else stamped + b.reshape(-1, *(1,) * rank)
+        if _banded_pays(x, w, stride, dilation, x.shape[-1] + w.shape[-1] - 1) and w.shape[0] * w.shape[1] <= 64:
+            from . import banded
+
+            return banded.deconvolution(x, w, b)
     operation = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)[rank - 1]
     return operation(x, w, b, stride, pad, 0, groups, dilation)
+
+
+def _banded_pays(x: Tensor, w: Tensor, stride: Sizes, dilation: Sizes, width: int) -> bool:
+    """Whether the band fills enough of its matrix: `width`, of the larger image, is at most 2.5 kernel widths.
+
+    Measured at batch 100, one thread, forward and both gradients, torch ÷ banded: conv 4→2 maps 9×9 on 20×20: 1.9;
+    deconv 2→2 17×17 to 28×28: 3.2; deconv 4→4: 2.4; against conv 1→8 9×9 on 28×28: 0.3; conv 8→4 9×9 on 20×20: 0.9.
+    """
+    plain = x.dim() == 4 and set(stride) == {1} and set(dilation) == {1} and x.device.type == "cpu"
+    return plain and 1 < w.shape[3] <= width and w.shape[2] > 1 and 2 * width <= 5 * w.shape[3]
 
 
 def _pointwise(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:

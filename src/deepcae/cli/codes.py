@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +14,8 @@ from .screen import bar, say
 if TYPE_CHECKING:
     import numpy as np
 
-    from .examples import Examples
-    from .trained import Trained
+    from ..trained.examples import Examples
+    from ..trained.network import Trained
 
 CodesFile = Annotated[Path, typer.Argument(metavar="CODES", help="A file of codes: .h5, .npz, .csv or .mat.")]
 
@@ -43,8 +43,8 @@ def encode(
 ) -> None:
     """Compute the code (or any blob) of every image, with its label."""
     from ..codes import files
+    from ..trained.examples import open_examples
     from .device import choose_device
-    from .examples import open_examples
     from .trained import open_trained
 
     if model is not None and data is None:  # with --model there is no RUN: the first word is DATA
@@ -61,28 +61,11 @@ def encode(
 def encoded(
     trained: Trained, examples: Examples, blob: str, quiet: bool = False
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Blob `blob` of every example (N, ...), and the labels (N,) if there are any."""
-    import numpy as np
+    """Blob `blob` of every example and the labels, under a bar."""
+    from ..trained import passes
 
-    parts: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
     with bar("encoding", len(examples), quiet) as advance:
-        done = 0
-        for images, classes in examples.batches():
-            result = trained.net({trained.images: images}, want=[blob])[blob].cpu().numpy()
-            parts.append(result.reshape(len(images), *result.shape[1:]))
-            labels.extend([] if classes is None else [classes])
-            done += len(images)
-            advance(done)
-    return np.concatenate(parts), classes_of(np.concatenate(labels)) if labels else None
-
-
-def classes_of(labels: Any) -> Any:
-    """Labels as whole numbers where they are; of several columns (pairs) the first."""
-    import numpy as np
-
-    flat = labels.reshape(len(labels), -1)[:, 0]
-    return flat.astype(np.int64) if np.array_equal(flat, np.round(flat)) else flat
+        return passes.encoded(trained, examples, blob, advance)
 
 
 def decode(
@@ -118,24 +101,11 @@ def decode(
 
 
 def decoded(trained: Trained, codes: np.ndarray, code: str, restored: str, quiet: bool = False) -> np.ndarray:
-    """Blob `restored` for every row of `codes`, which are values of blob `code`."""
-    import numpy as np
+    """Blob `restored` for every row of `codes`, under a bar."""
+    from ..trained import passes
 
-    from ..errors import DataError
-    from .examples import BATCH
-
-    planned = trained.net.plan.shapes[code]
-    if planned is not None:
-        if codes[0].size != int(np.prod(planned[1:])):
-            raise DataError(f"codes have {codes[0].size} values each, but blob '{code}' has shape {list(planned[1:])}")
-        codes = codes.reshape(len(codes), *planned[1:])
-    parts = []
     with bar("decoding", len(codes), quiet) as advance:
-        for start in range(0, len(codes), BATCH):
-            rows = codes[start : start + BATCH]
-            parts.append(trained.net({code: rows}, want=[restored])[restored].cpu().numpy())
-            advance(start + len(rows))
-    return np.concatenate(parts)
+        return passes.decoded(trained, codes, code, restored, advance)
 
 
 def embed(

@@ -67,8 +67,8 @@ def _train(out: Path, solver: Path, settings: list[str], device: str, threads: i
 
 def _encode(out: Path, device: str, quiet: bool) -> None:
     from ..codes import files
+    from ..trained.examples import open_examples
     from .codes import encoded
-    from .examples import open_examples
     from .trained import open_trained
 
     trained = open_trained(out, None, None, device)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from .examples import Examples
-    from .trained import Trained
+    from ..trained.examples import Examples
+    from ..trained.network import Trained
 
 SHOWN = 20  # images in the picture of reconstructions
 ENDINGS = (".png", ".svg", ".pdf")
@@ -47,10 +47,11 @@ def layers(
     quiet: options.Quiet = False,
 ) -> None:
     """Draw one image's way through the network, a panel per blob (the paper's Fig. 7)."""
+    from ..trained.examples import open_examples
+    from ..trained.passes import way
     from ..viz.layers import layer_panels
     from ..viz.style import save
     from .device import choose_device
-    from .examples import open_examples
     from .trained import open_trained
 
     _check_ending(out)
@@ -59,18 +60,10 @@ def layers(
     trained = open_trained(run, model, weights, choose_device(device, threads))
     examples = open_examples(trained, data)
     image, label = examples.one(index)
-    panels = panels_of(trained, image)
+    panels = way(trained, image)
     digit = "?" if label is None else label
     save(layer_panels(panels, digit, f"{trained.net.name}: image {index} of {examples.origin}"), out)
     say(f"wrote {out}: {len(panels)} blobs of image {index} (class {digit})", quiet)
-
-
-def panels_of(trained: Trained, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """(name, (C, H, W) or (K,)) of every blob on the way from the image to what is restored, in order."""
-    shown = list(dict.fromkeys([trained.images, *trained.path()]))
-    blobs = trained.net({trained.images: image}, want=shown)
-    arrays = [(name, blobs[name].detach().cpu().numpy()[0]) for name in shown]
-    return [(name, array if array.ndim == 3 else array.reshape(-1)) for name, array in arrays]
 
 
 def plot(
@@ -136,9 +129,9 @@ def _of_run(
 ) -> dict[What, Callable[[], Figure]]:
     """How each picture of a run is made; nothing is computed before it is asked for."""
     from ..solver.run import Run
+    from ..trained.examples import open_examples
     from ..viz import filters, loss_curves
     from .device import choose_device
-    from .examples import open_examples
     from .trained import open_trained
 
     trained = open_trained(folder, None, None, choose_device(device, threads))

@@ -1,4 +1,4 @@
-"""The examples that a command is given: images with their classes, from a file or from a trained net's own test data.
+"""The examples that a trained net is shown: images with their classes, from a file or from its own test data.
 
 | DATA                | holds                                                                     |
 |---------------------|---------------------------------------------------------------------------|
@@ -22,7 +22,7 @@ from ..data.load import HDF5_START, load_images
 from ..data.stream import ArrayRows, Rows
 from ..errors import DataError
 from ..proto.lookup import resolve
-from .trained import Trained
+from .network import Trained
 
 BATCH = 100
 

@@ -33,14 +33,29 @@ _STEM = re.compile(r"(?P<prefix>.*)_iter_(?P<iteration>\d+)")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The snapshot of one iteration; `bare`: Caffe's two files, with no manifest."""
+    """The files of one snapshot: `<stem>.caffemodel` and the others; `bare`: Caffe's two files, with no manifest."""
 
-    prefix: str
-    iteration: int
+    stem: str
     bare: bool = False
 
+    @classmethod
+    def at(cls, prefix: str, iteration: int) -> Snapshot:
+        """That of an iteration, under its usual name."""
+        return cls(f"{prefix}_iter_{iteration}")
+
+    @property
+    def prefix(self) -> str:
+        match = _STEM.fullmatch(self.stem)
+        return match["prefix"] if match else self.stem
+
+    @property
+    def iteration(self) -> int:
+        """By its name; -1 for a snapshot that was renamed."""
+        match = _STEM.fullmatch(self.stem)
+        return int(match["iteration"]) if match else -1
+
     def path(self, part: str) -> Path:
-        return Path(f"{self.prefix}_iter_{self.iteration}{part}")
+        return Path(self.stem + part)
 
     @property
     def model(self) -> Path:
@@ -75,7 +90,7 @@ class Snapshot:
 
 def commit(prefix: str, iteration: int, parts: Mapping[str, bytes]) -> Snapshot:
     """Writes a snapshot as one unit. SnapshotError (path, bytes needed and free) leaves what was complete untouched."""
-    snapshot = Snapshot(prefix, iteration)
+    snapshot = Snapshot.at(prefix, iteration)
     entries = {
         snapshot.path(part).name: {"size": len(parts[part]), "sha256": hashlib.sha256(parts[part]).hexdigest()}
         for part in PARTS
@@ -110,7 +125,7 @@ def latest(where: str | Path) -> Snapshot | None:
     if len(prefixes) > 1:
         raise SnapshotError(f"{where}: holds snapshots of several runs, {', '.join(sorted(prefixes))}: name one")
     for prefix in prefixes:
-        with_manifest = [Snapshot(prefix, n) for n in _iterations(prefix, MANIFEST)]
+        with_manifest = [Snapshot.at(prefix, n) for n in _iterations(prefix, MANIFEST)]
         for snapshot in sorted(with_manifest, key=_sequence, reverse=True):
             if not snapshot.damage():
                 return snapshot
@@ -123,16 +138,21 @@ def find(path: str | Path) -> Snapshot:
     """The snapshot that a person names: a .solverstate, `<prefix>_iter_N`, a prefix or a folder (the newest there)."""
     name = str(path)
     if name.endswith(MODEL):
-        raise SnapshotError(f"{name}: is a model; training goes on from its state, {name[: -len(MODEL)]}{STATE}")
+        raise SnapshotError(f"{name}: is a model; training goes on from its state, {name.removesuffix(MODEL)}{STATE}")
+    stem = name
     for part in (STATE, RESUME, MANIFEST):
-        name = name.removesuffix(part)
-    match = _STEM.fullmatch(name)
-    if match is None or Path(path).is_dir():
+        stem = stem.removesuffix(part)
+    if Path(path).is_dir() or (stem == name and not _STEM.fullmatch(stem)):
+        if Path(path).is_file():
+            raise SnapshotError(f"{path}: is no snapshot; give a .solverstate or the folder of a run")
         newest = latest(path)
         if newest is None:
             raise SnapshotError(f"{path}: no complete snapshot there")
         return newest
-    snapshot = Snapshot(match["prefix"], int(match["iteration"]))
+    return _checked(Snapshot(stem))
+
+
+def _checked(snapshot: Snapshot) -> Snapshot:
     if not snapshot.state.exists():
         raise SnapshotError(f"{snapshot.state}: no such file")
     if snapshot.path(MANIFEST).exists():
@@ -142,7 +162,7 @@ def find(path: str | Path) -> Snapshot:
         return snapshot
     if snapshot.path(RESUME).exists():
         raise SnapshotError(f"{snapshot.path(MANIFEST)}: missing, so this snapshot was never completed")
-    return Snapshot(snapshot.prefix, snapshot.iteration, bare=True)
+    return Snapshot(snapshot.stem, bare=True)
 
 
 def clean(prefix: str) -> None:
@@ -153,7 +173,7 @@ def clean(prefix: str) -> None:
 
 def prune(prefix: str, keep: int) -> None:
     """Deletes all complete snapshots but the `keep` newest (at least two)."""
-    snapshots = sorted((Snapshot(prefix, n) for n in _iterations(prefix, MANIFEST)), key=_sequence)
+    snapshots = sorted((Snapshot.at(prefix, n) for n in _iterations(prefix, MANIFEST)), key=_sequence)
     for snapshot in snapshots[: -max(keep, 2)]:
         _withdraw(snapshot)
 
@@ -237,13 +257,13 @@ def _sequence(snapshot: Snapshot) -> tuple[int, int]:
 
 
 def _next_sequence(prefix: str) -> int:
-    return 1 + max((_sequence(Snapshot(prefix, n))[0] for n in _iterations(prefix, MANIFEST)), default=0)
+    return 1 + max((_sequence(Snapshot.at(prefix, n))[0] for n in _iterations(prefix, MANIFEST)), default=0)
 
 
 def _bare(prefix: str) -> Iterator[Snapshot]:
     """Caffe's own snapshots, the latest first: those with both files and none of ours."""
     for iteration in sorted(_iterations(prefix, STATE), reverse=True):
-        snapshot = Snapshot(prefix, iteration, bare=True)
+        snapshot = Snapshot(f"{prefix}_iter_{iteration}", bare=True)
         if snapshot.model.exists() and not snapshot.path(RESUME).exists():
             yield snapshot
 

@@ -43,7 +43,7 @@ def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
     model = to_message(solver.net)
     state = SolverState(
         iter=solver.iteration,
-        learned_net=str(Snapshot(prefix, solver.iteration).model),
+        learned_net=str(Snapshot.at(prefix, solver.iteration).model),
         current_step=solver.current_step,
     )
     state.history.extend(blob_of(blob.cpu().numpy()) for blob in solver.updater.history)

@@ -231,6 +231,7 @@ def test_models_of_the_fork(path):
     assert "Unpooling" in types.values()
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_have_a_kind(data):
     assert sniff(data) in {"weights", "state", "mean", "hdf5", "text", "unknown"}

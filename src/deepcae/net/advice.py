@@ -6,12 +6,9 @@ A deconvolution gives `stride*(in-1) + kernel_extent - 2*pad`, so `d` missing pi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from ..layers.base import Shape
-
-if TYPE_CHECKING:
-    from .plan import Step
+from .step import Step
 
 _SPATIAL_AXES = 2
 

@@ -16,7 +16,7 @@ import torch
 from ..errors import LayerError
 from ..layers.base import Context
 from .net import Blobs, Net
-from .plan import Step
+from .step import Step
 
 
 @dataclass

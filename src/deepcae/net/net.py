@@ -24,7 +24,8 @@ from ..layers.filler import fill
 from ..proto.read import read_net
 from .blobs import array_of
 from .graph import build_graph
-from .plan import Plan, Step, make_plan
+from .plan import Plan, make_plan
+from .step import Step
 
 Blobs = dict[str, torch.Tensor]
 

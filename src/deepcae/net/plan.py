@@ -17,37 +17,13 @@ from ..errors import DataError, LayerError, SpecError
 from ..layers import Layer, make_layer
 from ..layers.base import Learned, Shape
 from .advice import authors_name, explain_mismatch
+from .backward import mark_backward
 from .graph import Graph, Node
 from .params import ParamPlan, Params
+from .step import Step
 
 SourceShapes = Callable[[Any, int, Sequence[Path]], "list[Shape] | None"]
 MaybeShape = Shape | None
-
-
-@dataclass
-class Step:
-    """One layer of the plan: what it reads, what it writes, which parameters it uses."""
-
-    node: Node
-    layer: Layer | None  # None only while problems are being collected
-    bottoms: tuple[str, ...]
-    tops: tuple[str, ...]
-    params: tuple[int, ...] = ()  # indices into Plan.params
-    loss_weights: tuple[float, ...] = ()  # one per top
-    needs_backward: bool = False
-    bottom_needs_backward: tuple[bool, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return self.node.param.name
-
-    @property
-    def type(self) -> str:
-        return self.node.param.type
-
-    @property
-    def in_place(self) -> bool:
-        return any(top == bottom for top, bottom in zip(self.tops, self.bottoms, strict=False))
 
 
 @dataclass
@@ -118,7 +94,7 @@ def draft_plan(
     inference = _Inference(graph, steps, source_shapes or _shapes_from_files, dict(input_shapes or {}), folders)
     shapes, params, assumed = inference.run()
     plan = Plan(graph, inference.steps, params, shapes, outputs, assumed)
-    _mark_backward(plan)
+    mark_backward(graph, inference.steps, params)
     return plan
 
 
@@ -280,45 +256,3 @@ class _Inference:
                         f"its file is not there; '{name}', which a loss compares with it, has it"
                     )
         return guesses
-
-
-def _mark_backward(plan: Plan) -> None:
-    """Which layers and bottoms back-propagation reaches (Caffe's net.cpp, Init)."""
-    needs: dict[str, bool] = {}
-    for step in plan.steps:
-        param = step.node.param
-        flags = [needs.get(name, False) for name in step.bottoms]
-        if param.propagate_down:
-            if len(param.propagate_down) != len(flags):
-                sentence = f"propagate_down is given {len(param.propagate_down)} times for {len(flags)} bottom(s)"
-                plan.graph.complain(step.node, sentence, "propagate_down", 0)
-            else:
-                flags = list(param.propagate_down)
-        blocked = step.layer.no_gradient if step.layer is not None else frozenset()
-        step.bottom_needs_backward = tuple(flag and i not in blocked for i, flag in enumerate(flags))
-        step.needs_backward = any(flags) or any(plan.params[i].lr_mult != 0 for i in step.params)
-        needs.update(dict.fromkeys(step.tops, step.needs_backward))
-    _prune_backward(plan)
-    if plan.graph.document.message.force_backward:
-        for step in plan.steps:
-            if step.layer is not None and not step.layer.is_source:
-                step.needs_backward = True
-                blocked = step.layer.no_gradient
-                step.bottom_needs_backward = tuple(i not in blocked for i in range(len(step.bottoms)))
-
-
-def _prune_backward(plan: Plan) -> None:
-    """Takes back the layers that no loss depends on, or whose gradient nobody passes on."""
-    under_loss: set[str] = set()
-    skipped: set[str] = set()
-    for step in reversed(plan.steps):
-        contributes = any(step.loss_weights) or any(top in under_loss for top in step.tops)
-        if step.needs_backward and step.tops and all(top in skipped for top in step.tops):
-            step.needs_backward = False
-            step.bottom_needs_backward = (False,) * len(step.bottoms)
-        if contributes:
-            under_loss.update(step.bottoms)
-        else:
-            step.needs_backward = False
-            step.bottom_needs_backward = (False,) * len(step.bottoms)
-        skipped.update(b for b, flag in zip(step.bottoms, step.bottom_needs_backward, strict=True) if not flag)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..layers.base import Shape, count
-from .plan import Plan, Step
+from .plan import Plan
+from .step import Step
 
 _LEARNING = ("Convolution", "Deconvolution", "InnerProduct")
 _TOLERANCE = 0.05

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..layers.base import count
 from ..net.net import Net
-from ..net.plan import Step
+from ..net.step import Step
 from ..net.summary import Summary, summarize
 from ..solver.run import Run
 

@@ -1,0 +1,34 @@
+"""A step of the plan: one layer, and the names and numbers that join it to the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..layers import Layer
+from .graph import Node
+
+
+@dataclass
+class Step:
+    """One layer of the plan: what it reads, what it writes, which parameters it uses."""
+
+    node: Node
+    layer: Layer | None  # None only while problems are being collected
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    params: tuple[int, ...] = ()  # indices into Plan.params
+    loss_weights: tuple[float, ...] = ()  # one per top
+    needs_backward: bool = False
+    bottom_needs_backward: tuple[bool, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.node.param.name
+
+    @property
+    def type(self) -> str:
+        return self.node.param.type
+
+    @property
+    def in_place(self) -> bool:
+        return any(top == bottom for top, bottom in zip(self.tops, self.bottoms, strict=False))

@@ -93,6 +93,7 @@ def exit_code(problem: BaseException) -> int:
 def _usage(problem: BaseException) -> str:
     """A usage error, with the command whose help would answer it."""
     message = _one_line(getattr(problem, "format_message")().rstrip("."))  # noqa: B009 - typer's class is private
+    message = message.removeprefix("Invalid value: ")
     context = getattr(problem, "ctx", None)
     return f"{message} (see '{context.command_path} --help')" if context is not None else message
 

@@ -79,7 +79,7 @@ def _encode(out: Path, device: str, quiet: bool) -> None:
 
 
 def _report(out: Path) -> Path:
-    from ..report.html import build
+    from ..report.build import build
     from ..solver.run import Run
 
     return build(Run(out), out / "report.html")

@@ -105,7 +105,7 @@ def report(
     quiet: options.Quiet = False,
 ) -> None:
     """Write one self-contained page with all pictures and numbers of a run."""
-    from ..report.html import build
+    from ..report.build import build
     from ..solver.run import Run
 
     path = build(Run(run), out or run / "report.html")

@@ -51,6 +51,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     total: Sequence[str] = ()
     caption: str = ""
+    half: bool = False  # two such tables stand side by side
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,19 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Folded:
+    """Blocks behind a line that opens them."""
+
+    name: str
+    blocks: Sequence[Picture | Table | Text]
+
+
+@dataclass(frozen=True)
 class Section:
-    """A heading with what stands under it."""
+    """A heading with what stands under it; without blocks it is left out."""
 
     title: str
-    blocks: Sequence[Picture | Table | Text]
+    blocks: Sequence[Picture | Table | Text | Folded]
     intro: str = ""
 
 
@@ -134,7 +143,7 @@ def _section(section: Section, index: int) -> str:
     )
 
 
-def _block(block: Picture | Table | Text) -> str:
+def _block(block: Picture | Table | Text | Folded) -> str:
     match block:
         case Picture():
             return _picture(block)
@@ -142,6 +151,9 @@ def _block(block: Picture | Table | Text) -> str:
             return _table(block)
         case Text():
             return f"<details><summary>{escape(block.name)}</summary><pre>{escape(block.text)}</pre></details>"
+        case Folded():
+            inside = "\n".join(map(_block, block.blocks))
+            return f'<details><summary>{escape(block.name)}</summary><div class="blocks">\n{inside}\n</div></details>'
 
 
 def _picture(picture: Picture) -> str:
@@ -175,7 +187,8 @@ def _table(table: Table) -> str:
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
     body = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in table.rows)
     foot = f"<tfoot><tr>{cells(table.total, 'td')}</tr></tfoot>" if table.total else ""
+    half = " half" if table.half else ""
+    head = f"<thead><tr>{cells(table.header, 'th')}</tr></thead>"
     return (
-        f'<div class="table" tabindex="0"><table>{caption}<thead><tr>{cells(table.header, "th")}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody>{foot}</table></div>"
+        f'<div class="table{half}" tabindex="0"><table>{caption}{head}\n<tbody>\n{body}\n</tbody>{foot}</table></div>'
     )

@@ -1,0 +1,54 @@
+"""The page of one run: from the run directory to report.html."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..solver.run import Run
+from . import sections
+from .html import Page, write
+from .material import Material, gather
+
+LIMIT = 10_000  # examples that are encoded: MNIST's test set
+
+
+def build(
+    run: Run, output: Path | None = None, data: Path | None = None, *, limit: int = LIMIT, device: str = "cpu"
+) -> Path:
+    """Write RUN/report.html (or `output`): all pictures and numbers, made with the run's test data (or `data`)."""
+    material = gather(run, data, limit, device)
+    return write(page(material), output or run.folder / "report.html")
+
+
+def page(material: Material) -> Page:
+    """The material laid out."""
+    makers = (
+        sections.codes,
+        sections.restored,
+        sections.losses,
+        sections.layers,
+        sections.kernels,
+        sections.network,
+        sections.settings,
+    )
+    dims = f", N = {material.dims}" if material.dims else ""
+    warned = [
+        f"Iteration {record['iteration']:,}: {record['message']}"
+        for record in material.metrics
+        if record["kind"] == "warned"
+    ]
+    return Page(
+        f"{material.name}{dims}",
+        _lead(material),
+        sections.tiles(material),
+        [make(material) for make in makers],
+        [*material.missing, *warned],
+    )
+
+
+def _lead(material: Material) -> str:
+    last = max(
+        (record["iteration"] for record in material.metrics if record["kind"] in ("train", "last_pass")), default=0
+    )
+    shown = f"; shown with {material.examples.origin}, {len(material.examples):,} images" if material.examples else ""
+    return f"Trained for {last:,} iterations in {material.run.folder}{shown}."

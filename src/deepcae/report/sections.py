@@ -1,0 +1,274 @@
+"""The sections of a run's page, each made from the material and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..codes.measure import NEIGHBOURS
+from ..proto.text import to_text
+from ..trained.passes import decoded, way
+from ..viz import code_plane, filters, grid_codes, layer_panels, loss_curves, reconstructions, scatter
+from ..viz.curves import unit_of
+from .html import Folded, Picture, Section, Table, Text, Tile
+from .material import Material, samples
+from .paper import CLASSES
+
+SHOWN = 20  # images restored
+
+
+def tiles(material: Material) -> list[Tile]:
+    """The numbers that people look for first."""
+    found = []
+    reached = material.paper
+    for blob, value in _losses(material, "test").items():
+        note = f"paper: {reached.test[blob]:.2f}" if reached and blob in reached.test else unit_of(blob)
+        found.append(Tile(f"test {blob}", _loss(value), note))
+    if material.knn is not None:
+        found.append(Tile("kNN accuracy of the codes", f"{material.knn:.1%}", f"{NEIGHBOURS} nearest of the others"))
+    if material.separation is not None:
+        note = f"paper, by eye: {reached.classes} of {CLASSES}" if reached else "in the map of the codes"
+        found.append(Tile("classes separated", str(material.separation), note))
+    found.append(Tile("parameters", f"{material.trained.summary.parameters:,}", _size(material)))
+    finished = material.last("finished")
+    if finished:
+        each = f"{1000 * finished['seconds_per_iteration']:.3g} ms per iteration"
+        found.append(Tile("training", _duration(finished["seconds"]), each))
+    return found
+
+
+def codes(material: Material) -> Section:
+    """The map of the codes; beside it what the decoder makes of the plane; the classes in numbers."""
+    blocks: list[Any] = []
+    separation, dims = material.separation, material.dims
+    if material.map2d is not None:
+        flat = dims == 2
+        counted = (separation.count, separation.total) if separation else None
+        figure = scatter(
+            material.map2d,
+            material.labels,
+            f"{material.name}, N = {dims}",
+            separated=counted,
+            note="" if flat else "t-SNE",
+            axis_names=("code 1", "code 2") if flat else ("", ""),
+            scales=flat,
+        )
+        how = "as they are" if flat else f"of {dims} numbers, laid out in the plane by t-SNE"
+        about = (
+            f"Every point is the code of one image of {_origin(material)}, {how}. Names stand where a class is purest."
+        )
+        blocks.append(Picture("Codes by class", about, figure))
+        if flat and material.restored:
+            blocks.append(_plane(material))
+    if separation is not None:
+        rows = [
+            (
+                str(row.label),
+                f"{row.count:,}",
+                f"{row.recall:.1%}",
+                f"{row.precision:.1%}",
+                _mixed(row),
+                "yes" if row.separated else "no",
+            )
+            for row in separation.rows
+        ]
+        header = ("class", "images", "recall", "precision", "most mixed with", "separated")
+        about = (
+            f"Recall and precision: by the majority of the {NEIGHBOURS} nearest other points in the map. "
+            "A class is separated where no single other class shares more than 10 % of its area."
+        )
+        blocks.append(Table(header, rows, caption=about))
+    return Section("Codes", blocks)
+
+
+def _mixed(row: Any) -> str:
+    return "" if row.mixed_with is None else f"{row.mixed_with} ({row.mixed:.0%})"
+
+
+def _plane(material: Material) -> Picture:
+    assert material.codes is not None
+    assert material.restored is not None
+    places = grid_codes(material.codes)
+    images = decoded(material.trained, places.astype(np.float32), material.trained.code, material.restored)
+    images = images.reshape(len(places), *_image_shape(material))
+    about = "What the decoder makes of each place of the plane; its edges hold 98 % of the codes along each axis."
+    return Picture("Decoded code plane", about, code_plane(places, images))
+
+
+def restored(material: Material) -> Section:
+    """Originals above, restored images below."""
+    if material.examples is None or material.restored is None:
+        return Section("Reconstructions", [])
+    count = min(SHOWN, len(material.examples))
+    originals, _ = material.examples.take(0, count)
+    trained = material.trained
+    images = trained.net({trained.images: originals}, want=[material.restored])[material.restored].cpu().numpy()
+    labels = None if material.labels is None else material.labels[:count]
+    shape = (count, *_image_shape(material))
+    figure = reconstructions(originals.reshape(shape), images.reshape(shape), labels)
+    about = f"The first {count} images of {_origin(material)} and what the network restores from their codes."
+    return Section("Reconstructions", [Picture("Originals and reconstructions", about, figure)])
+
+
+def losses(material: Material) -> Section:
+    """The curves, and the last values beside the paper's."""
+    train, test, reached = _losses(material, "train"), _losses(material, "test"), material.paper
+    blobs = list(dict.fromkeys([*train, *test]))
+    if not blobs:
+        return Section("Losses", [])
+    figure = loss_curves(material.metrics, reference=reached.test if reached else None, reference_name="paper, test")
+    picture = Picture("Losses", "Training (thin: as recorded; thick: mean of a moving window) and test.", figure)
+    rows = []
+    for blob in blobs:
+        row = [blob, unit_of(blob), _loss(train.get(blob)), _loss(test.get(blob))]
+        if reached:
+            row += [_loss(reached.train.get(blob)), _loss(reached.test.get(blob))]
+        rows.append(row)
+    header = ["loss", "unit", "train", "test", *(["paper, train", "paper, test"] if reached else [])]
+    caption = "The paper's: means of its three runs." if reached else ""
+    return Section("Losses", [picture, Table(header, rows, caption=caption)])
+
+
+def layers(material: Material) -> Section:
+    """One image's way through the network for each class; one in sight, the others folded away."""
+    pages = []
+    for index, label in samples(material):
+        assert material.examples is not None
+        image, _ = material.examples.one(index)
+        figure = layer_panels(way(material.trained, image), label)
+        about = f"Every blob from image {index} (class {label}) on: its size as Caffe shows it, and [min, max]."
+        pages.append(Picture(f"Layer by layer, class {label}", about, figure))
+    others = [Folded("The other classes", pages[1:])] if len(pages) > 1 else []
+    return Section("Layer by layer", [*pages[:1], *others])
+
+
+def kernels(material: Material) -> Section:
+    """Learned kernels; of fully connected layers those that read or write images."""
+    weights: dict[str, np.ndarray] = {}
+    seen = set()
+    for step in material.trained.net.plan.steps:
+        tensors = material.trained.net.params.get(step.name)
+        if not tensors or tensors[0].data_ptr() in seen:
+            continue
+        seen.add(tensors[0].data_ptr())
+        blob = _as_kernels(material, step, tensors[0].detach().cpu().numpy())
+        if blob is not None:
+            weights[step.name] = blob
+    if not weights:
+        return Section("Filters", [])
+    about = "Red: positive weights, blue: negative; each layer has its own scale, symmetric around 0."
+    return Section("Filters", [Picture("Learned filters", about, filters(weights))])
+
+
+def _as_kernels(material: Material, step: Any, blob: np.ndarray) -> np.ndarray | None:
+    """(O, I, kH, kW), or None for weights that are no pictures."""
+    if blob.ndim == 4 and step.type in ("Convolution", "Deconvolution"):
+        return blob
+    if step.type != "InnerProduct" or blob.ndim != 2 or step.node.param.inner_product_param.transpose:
+        return None
+    shapes = material.trained.net.plan.shapes
+    bottom = shapes.get(step.bottoms[0])
+    if bottom is not None and len(bottom) == 4 and bottom[2] > 2 and blob.shape[1] == np.prod(bottom[1:]):
+        return blob.reshape(len(blob), *bottom[1:])
+    if material.restored and blob.shape[0] == np.prod(_image_shape(material)):
+        return blob.T.reshape(blob.shape[1], *_image_shape(material))
+    return None
+
+
+def network(material: Material) -> Section:
+    """The table of layers, and the totals that the paper counts."""
+    summary = material.trained.summary
+    rows = []
+    for row in summary.rows:
+        if row.type != "Split":
+            shapes = ", ".join("x".join(map(str, shape)) if shape else "scalar" for shape in row.shapes)
+            flow = f"{', '.join(row.bottoms)} → {', '.join(row.tops)}".strip()
+            rows.append((row.name, row.type, flow, shapes, f"{row.parameters:,}" if row.parameters else "–"))
+    total = ("total", "", "", "", f"{summary.parameters:,}")
+    facts = [_size(material)] if _size(material) else []
+    if summary.symmetric is not None:
+        facts.append(
+            "encoder and decoder mirror each other" if summary.symmetric else "encoder and decoder differ in size"
+        )
+    header = ("layer", "type", "bottoms → tops", "shapes of the tops", "parameters")
+    return Section("Network", [Table(header, rows, total, ". ".join(facts))])
+
+
+def settings(material: Material) -> Section:
+    """How the run was made, and its texts."""
+    run, finished, snapshot = material.run, material.last("finished"), material.run.latest_snapshot()
+    about = [
+        ("seed", run.about.get("seed")),
+        ("device", run.about.get("device")),
+        ("machine", run.about.get("machine")),
+    ]
+    if snapshot is not None:
+        written = time.strftime("%Y-%m-%d %H:%M", time.localtime(snapshot.model.stat().st_mtime))
+        about += [("snapshot", snapshot.model.name), ("written", written)]
+    if finished:
+        about += [("ended", f"{finished['reason']} at iteration {finished['iteration']:,}")]
+    fields = [(name, str(value)) for name, value in _solver_fields(run.solver_document.message)]
+    texts = [
+        Text("solver.prototxt", to_text(run.solver_document.message)),
+        Text("net.prototxt", to_text(run.net_document.message)),
+    ]
+    tables = [
+        Table(("run", ""), [(name, str(value)) for name, value in about if value is not None], half=True),
+        Table(("solver", ""), fields, half=True),
+    ]
+    return Section("Run", [*tables, *texts])
+
+
+def _solver_fields(message: Any) -> list[tuple[str, Any]]:
+    """The scalar fields that the solver sets, numbers as written."""
+    found = []
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is not None or descriptor.name in (
+            "net",
+            "test_net",
+            "train_net",
+            "snapshot_prefix",
+        ):
+            continue
+        if descriptor.enum_type is not None and not hasattr(value, "append"):
+            value = descriptor.enum_type.values_by_number[value].name
+        values = list(value) if hasattr(value, "append") else [value]
+        found.append(
+            (descriptor.name, ", ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in values))
+        )
+    return found
+
+
+def _losses(material: Material, phase: str) -> dict[str, float]:
+    """The last value of every output of one number."""
+    record: Mapping[str, Any] = material.last("finished").get(phase) or material.last(phase).get("outputs") or {}
+    return {blob: float(value) for blob, value in record.items() if not isinstance(value, list | tuple)}
+
+
+def _image_shape(material: Material) -> tuple[int, ...]:
+    shape = material.trained.net.plan.shapes[material.trained.images]
+    assert shape is not None
+    return tuple(shape[1:])
+
+
+def _origin(material: Material) -> str:
+    return material.examples.origin if material.examples is not None else ""
+
+
+def _size(material: Material) -> str:
+    summary = material.trained.summary
+    return f"auto-encoder size {summary.size:,}" if summary.code is not None else ""
+
+
+def _loss(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}" if abs(value) >= 1 else f"{value:.4f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -73,8 +73,9 @@ def test_our_files_are_what_caffe_writes(folder: Path) -> None:
             layer.ClearField("blobs")
         assert mine == its
     state, its_state = read_state("ae/ae_iter_20.solverstate"), read_state("ae/caffes_20.solverstate")
-    assert (state.iter, state.learned_net) == (20, "ae/ae_iter_20.caffemodel")
-    assert (its_state.iter, its_state.learned_net, its_state.current_step) == (20, state.learned_net, state.current_step)
+    assert state.learned_net == "ae/ae_iter_20.caffemodel"
+    for field in ("iter", "learned_net", "current_step"):
+        assert getattr(state, field) == getattr(its_state, field)
     assert [list(blob.shape.dim) for blob in state.history] == [list(blob.shape.dim) for blob in its_state.history]
 
 

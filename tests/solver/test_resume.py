@@ -198,9 +198,8 @@ def test_changed_settings_are_told(trained: Path) -> None:
     change = 'lr_policy: "fixed" max_iter: 18 weight_decay: 0.5'
     solver = Solver("solver.prototxt", out="run", snapshot="latest", overrides=change)
     told = [record.message for record in solver.solve() if isinstance(record, Warned)]
-    assert told == [
-        "the solver has changed since the snapshot: lr_policy was multistep and is fixed, weight_decay was 0.01 and is 0.5"
-    ]
+    changes = "lr_policy was multistep and is fixed, weight_decay was 0.01 and is 0.5"
+    assert told == [f"the solver has changed since the snapshot: {changes}"]
 
 
 def test_a_changed_net_text_and_seed_are_told(trained: Path) -> None:
@@ -246,7 +245,8 @@ import torch
 torch.set_num_threads(1)
 from deepcae.solver.solver import Solver
 snapshot = "latest" if sys.argv[1:] == ["resume"] else None
-solver = Solver("solver.prototxt", out="run", snapshot=snapshot, overrides="max_iter: 400 snapshot: 2 test_interval: 50")
+overrides = "max_iter: 400 snapshot: 2 test_interval: 50"
+solver = Solver("solver.prototxt", out="run", snapshot=snapshot, overrides=overrides)
 for record in solver.solve():
     if hasattr(record, "loss"):
         print(record.iteration, flush=True)

@@ -7,7 +7,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -204,21 +204,21 @@ def test_pruning_keeps_at_least_two(keep: int, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    yield write_training(tmp_path)
+    return write_training(tmp_path)
 
 
-def test_a_full_disk_does_not_end_the_training(training: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_end_the_training(training: Path) -> None:
     solver = Solver(training, out="run")
     records = []
-    for record in solver.solve():
-        records.append(record)
-        if isinstance(record, Snapshotted) and record.iteration == 4:
-            monkeypatch.setattr(os, "replace", _full)
-        if isinstance(record, Warned):
-            monkeypatch.undo()
-            os.chdir(training.parent)
+    with pytest.MonkeyPatch.context() as patch:
+        for record in solver.solve():
+            records.append(record)
+            if isinstance(record, Snapshotted) and record.iteration == 4:
+                patch.setattr(os, "replace", _full)
+            if isinstance(record, Warned):
+                patch.undo()
     told = [record for record in records if isinstance(record, Warned)]
     assert [(record.iteration, record.message.split(";")[0]) for record in told] == [
         (8, "run/snap_iter_8.caffemodel: the snapshot cannot be written: No space left on device")

@@ -13,7 +13,8 @@ layer {{ name: "d" type: "HDF5Data" top: "data" include {{ phase: TRAIN }}
          hdf5_data_param {{ source: "train.txt" batch_size: 4 shuffle: {shuffle} }} }}
 layer {{ name: "t" type: "HDF5Data" top: "data" include {{ phase: TEST }}
          hdf5_data_param {{ source: "test.txt" batch_size: 2 }} }}
-layer {{ name: "fc1" type: "InnerProduct" bottom: "data" top: "h" param {{ lr_mult: 1 }} param {{ lr_mult: 2 decay_mult: 0 }}
+layer {{ name: "fc1" type: "InnerProduct" bottom: "data" top: "h"
+         param {{ lr_mult: 1 }} param {{ lr_mult: 2 decay_mult: 0 }}
          inner_product_param {{ num_output: 8 weight_filler {{ type: "xavier" }} }} }}
 layer {{ name: "sig1" type: "{neuron}" bottom: "h" top: "h" }}
 layer {{ name: "drop" type: "Dropout" bottom: "h" top: "h" dropout_param {{ dropout_ratio: {dropout} }} }}

@@ -46,6 +46,13 @@ class NetPath:
         value = getattr(param, self.field)
         return value if self.index is None else value[self.index]
 
+    def set_value(self, param: Any, name: str) -> None:
+        """Puts another file name in its place."""
+        if self.index is None:
+            setattr(param, self.field, name)
+        else:
+            getattr(param, self.field)[self.index] = name
+
 
 def train_path(param: Any) -> NetPath | None:
     """Where the train net is named; None if nowhere."""

@@ -75,7 +75,14 @@ class Run:
 
     @cached_property
     def solver_document(self) -> Document:
-        return read_solver(self.folder / SOLVER)
+        """The solver, its networks those of this folder, whatever lies in the working directory."""
+        document = read_solver(self.folder / SOLVER)
+        param = document.message
+        for at in [path for path in dict.fromkeys([train_path(param), *test_paths(param)]) if path]:
+            named = at.value(param)
+            if isinstance(named, str):
+                at.set_value(param, str(self.folder / named))
+        return document
 
     @cached_property
     def nets(self) -> tuple[NetChoice, list[NetChoice]]:
@@ -155,10 +162,7 @@ def _copy_text(
         text = read_text(original)
         if Path(original) != (folder / copies[original]).absolute():
             _write(folder / copies[original], text)
-    if at.index is None:
-        setattr(solver, at.field, copies[original])
-    else:
-        getattr(solver, at.field)[at.index] = copies[original]
+    at.set_value(solver, copies[original])
 
 
 def _write(path: Path, text: str) -> None:

@@ -50,5 +50,5 @@ def _lead(material: Material) -> str:
     last = max(
         (record["iteration"] for record in material.metrics if record["kind"] in ("train", "last_pass")), default=0
     )
-    shown = f"; shown with {material.examples.origin}, {len(material.examples):,} images" if material.examples else ""
-    return f"Trained for {last:,} iterations in {material.run.folder}{shown}."
+    shown = f" Shown with {material.examples.origin}: {len(material.examples):,} images." if material.examples else ""
+    return f"Trained for {last:,} iterations.{shown}"

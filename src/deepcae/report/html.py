@@ -45,7 +45,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of words and numbers; columns of numbers stand at the right. `total` is a last row set apart."""
+    """Rows of words and numbers; columns of numbers are set to the right. `total` is a last row set apart."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -175,9 +175,9 @@ def _png(figure: Figure) -> str:
 
 def _table(table: Table) -> str:
     numeric = [
-        bool(table.rows) and all(_NUMBER.fullmatch(row[column].strip()) for row in table.rows)
+        column > 0 and bool(table.rows) and all(_NUMBER.fullmatch(row[column].strip()) for row in table.rows)
         for column in range(len(table.header))
-    ]
+    ]  # the first column names the row, be the name a digit
 
     def cells(row: Sequence[str], tag: str) -> str:
         marks = [' class="number"' if number else "" for number in numeric]

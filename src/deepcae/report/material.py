@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,7 @@ def gather(run: Run, data: Path | None, limit: int, device: str) -> Material:
     material = Material(run, Trained.of_run(run, device))
     try:
         examples = open_examples(material.trained, data)
+        examples = examples if data is not None else replace(examples, origin="the test data")
     except DataError as error:
         if data is not None:
             raise

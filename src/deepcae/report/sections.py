@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..codes.measure import NEIGHBOURS
+from ..codes.measure import NEIGHBOURS, Separation
 from ..proto.text import to_text
 from ..trained.passes import decoded, way
 from ..viz import code_plane, filters, grid_codes, layer_panels, loss_curves, reconstructions, scatter
@@ -25,10 +25,10 @@ def tiles(material: Material) -> list[Tile]:
     found = []
     reached = material.paper
     for blob, value in _losses(material, "test").items():
-        note = f"paper: {reached.test[blob]:.2f}" if reached and blob in reached.test else unit_of(blob)
-        found.append(Tile(f"test {blob}", _loss(value), note))
+        beside = f"paper: {reached.test[blob]:.2f}" if reached and blob in reached.test else unit_of(blob)
+        found.append(Tile(blob, _loss(value), f"test; {beside}"))
     if material.knn is not None:
-        found.append(Tile("kNN accuracy of the codes", f"{material.knn:.1%}", f"{NEIGHBOURS} nearest of the others"))
+        found.append(Tile("kNN accuracy", _percent(material.knn), f"of the codes, {NEIGHBOURS} neighbours"))
     if material.separation is not None:
         note = f"paper, by eye: {reached.classes} of {CLASSES}" if reached else "in the map of the codes"
         found.append(Tile("classes separated", str(material.separation), note))
@@ -43,49 +43,51 @@ def tiles(material: Material) -> list[Tile]:
 def codes(material: Material) -> Section:
     """The map of the codes; beside it what the decoder makes of the plane; the classes in numbers."""
     blocks: list[Any] = []
-    separation, dims = material.separation, material.dims
+    separation = material.separation
     if material.map2d is not None:
-        flat = dims == 2
-        counted = (separation.count, separation.total) if separation else None
+        flat = material.dims == 2
         figure = scatter(
             material.map2d,
             material.labels,
-            f"{material.name}, N = {dims}",
-            separated=counted,
+            f"{material.name}, N = {material.dims}",
+            separated=(separation.count, separation.total) if separation else None,
             note="" if flat else "t-SNE",
             axis_names=("code 1", "code 2") if flat else ("", ""),
             scales=flat,
         )
-        how = "as they are" if flat else f"of {dims} numbers, laid out in the plane by t-SNE"
+        how = "" if flat else f", {material.dims} numbers, laid out in the plane by t-SNE"
         about = (
-            f"Every point is the code of one image of {_origin(material)}, {how}. Names stand where a class is purest."
+            f"Every point is the code of one image of {_origin(material)}{how}. Names stand where a class is purest."
         )
         blocks.append(Picture("Codes by class", about, figure))
         if flat and material.restored:
             blocks.append(_plane(material))
     if separation is not None:
-        rows = [
-            (
-                str(row.label),
-                f"{row.count:,}",
-                f"{row.recall:.1%}",
-                f"{row.precision:.1%}",
-                _mixed(row),
-                "yes" if row.separated else "no",
-            )
-            for row in separation.rows
-        ]
-        header = ("class", "images", "recall", "precision", "most mixed with", "separated")
-        about = (
-            f"Recall and precision: by the majority of the {NEIGHBOURS} nearest other points in the map. "
-            "A class is separated where no single other class shares more than 10 % of its area."
-        )
-        blocks.append(Table(header, rows, caption=about))
+        blocks.append(_classes(separation, half=len(blocks) == 1))
     return Section("Codes", blocks)
 
 
+def _classes(separation: Separation, half: bool) -> Table:
+    rows = [
+        (
+            str(row.label),
+            f"{row.count:,}",
+            _percent(row.recall),
+            _percent(row.precision),
+            _mixed(row),
+            "yes" if row.separated else "no",
+        )
+        for row in separation.rows
+    ]
+    about = (
+        f"Recall and precision: by the majority of the {NEIGHBOURS} nearest other points in the map. "
+        "A class is separated where no single other class shares more than 10 % of its area."
+    )
+    return Table(("class", "images", "recall", "precision", "mixed with", "separated"), rows, (), about, half)
+
+
 def _mixed(row: Any) -> str:
-    return "" if row.mixed_with is None else f"{row.mixed_with} ({row.mixed:.0%})"
+    return "" if row.mixed_with is None else f"{row.mixed_with} ({100 * row.mixed:.0f} %)"
 
 
 def _plane(material: Material) -> Picture:
@@ -181,20 +183,23 @@ def _as_kernels(material: Material, step: Any, blob: np.ndarray) -> np.ndarray |
 def network(material: Material) -> Section:
     """The table of layers, and the totals that the paper counts."""
     summary = material.trained.summary
+    split = {top: row.bottoms[0] for row in summary.rows if row.type == "Split" for top in row.tops}
     rows = []
     for row in summary.rows:
-        if row.type != "Split":
+        if row.type != "Split":  # readers of a split blob are shown with the author's name for it
             shapes = ", ".join("x".join(map(str, shape)) if shape else "scalar" for shape in row.shapes)
-            flow = f"{', '.join(row.bottoms)} → {', '.join(row.tops)}".strip()
+            flow = f"{', '.join(split.get(name, name) for name in row.bottoms)} → {', '.join(row.tops)}".strip()
             rows.append((row.name, row.type, flow, shapes, f"{row.parameters:,}" if row.parameters else "–"))
     total = ("total", "", "", "", f"{summary.parameters:,}")
-    facts = [_size(material)] if _size(material) else []
+    facts = []
+    if summary.code is not None:
+        sizes = "-".join(str(elements) for _, elements in summary.hidden)
+        facts.append(f"Auto-encoder size: {summary.size:,} elements ({sizes}); the code is {summary.code}.")
     if summary.symmetric is not None:
-        facts.append(
-            "encoder and decoder mirror each other" if summary.symmetric else "encoder and decoder differ in size"
-        )
+        verdict = "mirror each other within 5 %" if summary.symmetric else "differ by more than 5 % in size"
+        facts.append(f"Encoder and decoder {verdict}.")
     header = ("layer", "type", "bottoms → tops", "shapes of the tops", "parameters")
-    return Section("Network", [Table(header, rows, total, ". ".join(facts))])
+    return Section("Network", [Table(header, rows, total, " ".join(facts))])
 
 
 def settings(material: Material) -> Section:
@@ -236,10 +241,14 @@ def _solver_fields(message: Any) -> list[tuple[str, Any]]:
         if descriptor.enum_type is not None and not hasattr(value, "append"):
             value = descriptor.enum_type.values_by_number[value].name
         values = list(value) if hasattr(value, "append") else [value]
-        found.append(
-            (descriptor.name, ", ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in values))
-        )
+        found.append((descriptor.name, ", ".join(map(_plain, values))))
     return found
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _losses(material: Material, phase: str) -> dict[str, float]:
@@ -261,6 +270,10 @@ def _origin(material: Material) -> str:
 def _size(material: Material) -> str:
     summary = material.trained.summary
     return f"auto-encoder size {summary.size:,}" if summary.code is not None else ""
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _loss(value: float | None) -> str:

@@ -58,8 +58,13 @@ def decoded(
 
 
 def way(trained: Trained, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """(name, (C, H, W) or (K,)) of every blob on the way from one image (1, ...) to what is restored, in order."""
-    shown = list(dict.fromkeys([trained.images, *trained.path()]))
+    """(name, (C, H, W) or (K,)) of every blob on the way from one image (1, ...) to what is restored, in order.
+
+    A blob that only changes another's shape shows nothing new and is left out, so that the paper's networks give the
+    panels of its Fig. 7.
+    """
+    reshaped = {top for step in trained.net.plan.steps if step.type in ("Reshape", "Flatten") for top in step.tops}
+    shown = [name for name in dict.fromkeys([trained.images, *trained.path()]) if name not in reshaped]
     blobs = trained.net({trained.images: image}, want=shown)
     arrays = [(name, blobs[name].detach().cpu().numpy()[0]) for name in shown]
     return [(name, array if array.ndim == 3 else array.reshape(-1)) for name, array in arrays]

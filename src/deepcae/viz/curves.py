@@ -13,7 +13,7 @@ from ..errors import DataError
 from .style import COLUMN, PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, figure, heading, number, styled
 
 LOG_FROM = 10.0  # largest / smallest value from which a logarithmic scale shows more
-START = 0.04  # part of a run that may leave the frame, where all that follows would be a flat line under it
+START = 0.1  # part of a run that may leave the frame, where all that follows would be a flat line under it
 
 
 def loss_curves(
@@ -132,14 +132,14 @@ def _value(value: float) -> str:
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
-    """Mean over a window around each point, of a fiftieth of the curve."""
-    window = len(values) // 50
-    if window < 2:
-        return values
-    sums = np.cumsum(np.concatenate([[0.0], values]))
+    """Mean over a window, to each side a twenty-fifth of the curve; gaps where values are not finite."""
+    window = len(values) // 25
+    finite = np.isfinite(values)
+    sums = np.cumsum(np.concatenate([[0.0], np.where(finite, values, 0)]))
+    counts = np.cumsum(np.concatenate([[0], finite]))
     low = np.maximum(np.arange(len(values)) - window, 0)
     high = np.minimum(np.arange(len(values)) + window + 1, len(values))
-    return (sums[high] - sums[low]) / (high - low)
+    return np.where(finite, (sums[high] - sums[low]) / np.maximum(counts[high] - counts[low], 1), np.nan)
 
 
 def _logarithmic(axes: Axes) -> None:

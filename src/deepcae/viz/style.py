@@ -147,7 +147,7 @@ def columns_to_fit(count: int, tile_aspect: float, box_aspect: float) -> int:
         return min(1 / columns, tile_aspect / (rows * box_aspect))
 
     def best(choices: list[int]) -> int:
-        return max(choices, key=lambda columns: (round(tile_width(columns), 9), -columns))
+        return max(choices, key=lambda columns: (round(tile_width(columns), 9), columns))
 
     any_number = best(list(range(1, count + 1)))
     full_rows = best([columns for columns in range(1, count + 1) if count % columns == 0])

@@ -1,0 +1,170 @@
+"""From a run directory to its page: every section, and a page even where something is missing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from deepcae.errors import DataError
+from deepcae.report.build import build, page
+from deepcae.report.html import Folded, Page, Picture, Section, Table
+from deepcae.report.material import gather, samples
+from deepcae.report.sections import _duration
+from deepcae.solver.run import Run
+from deepcae.solver.solver import Solver
+from deepcae.zoo import build as build_model
+from deepcae.zoo import write as write_model
+
+IMAGES = 40
+
+
+def write_data(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    for name in ("train", "test"):
+        with h5py.File(folder / f"{name}.h5", "w") as file:
+            file["data"] = rng.random((IMAGES, 1, 28, 28), dtype=np.float32)
+            file["label"] = np.arange(IMAGES, dtype=np.float32) % 4
+        (folder / f"{name}.txt").write_text(f"{name}.h5\n")
+
+
+def train(folder: Path, network: str, dims: int) -> Run:
+    write_data(folder / "data")
+    model = build_model(
+        network, dims, folder / "data/train.txt", folder / "data/test.txt", batch=20, folder=folder / "model"
+    )
+    write_model(model, folder / "model")
+    settings = "max_iter: 4 display: 1 test_interval: 2 test_iter: 2 snapshot: 4 random_seed: 3"
+    if network.startswith("classic"):
+        settings = settings.replace("test_iter: 2", "test_iter: 2 test_iter: 2")
+    solver = Solver(folder / "model/solver.prototxt", out=folder / "run", overrides=settings)
+    for _ in solver.solve():
+        pass
+    return Run(folder / "run")
+
+
+@pytest.fixture(scope="module")
+def cae(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(tmp_path_factory.mktemp("cae"), "cae1", 2)
+
+
+@pytest.fixture(scope="module")
+def classic(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(tmp_path_factory.mktemp("classic"), "classic-300", 3)
+
+
+def section(found: Page, title: str) -> Section:
+    return next(each for each in found.sections if each.title == title)
+
+
+def test_the_page_of_a_run_holds_everything(cae: Run) -> None:
+    path = build(cae)
+    assert path == cae.folder / "report.html"
+    text = path.read_text(encoding="utf-8")
+    for words in (
+        "cae1, N = 2",
+        "4 iterations",
+        "40 images",
+        "ip2encode",
+        "74,893",
+        "Auto-encoder size: 3,996",
+        "base_lr",
+        "0.006",
+    ):
+        assert words in text
+    headings = re.findall(r"<h2[^>]*>([^<]*)", text)
+    assert headings == ["Codes", "Reconstructions", "Losses", "Layer by layer", "Filters", "Network", "Run"]
+    assert str(cae.folder) not in text.split('<h2 id="s6">')[0]  # no path of this machine outside the run's texts
+    assert "split" not in text.split("<details><summary>solver")[0]
+
+
+def test_pictures_of_a_flat_code(cae: Run) -> None:
+    found = page(gather(cae, None, 1000, "cpu"))
+    titles = [block.title for block in section(found, "Codes").blocks if isinstance(block, Picture)]
+    assert titles == ["Codes by class", "Decoded code plane"]
+    (classes,) = [block for block in section(found, "Codes").blocks if isinstance(block, Table)]
+    assert [row[0] for row in classes.rows] == ["0", "1", "2", "3"]
+    first, others = section(found, "Layer by layer").blocks
+    assert isinstance(first, Picture)
+    assert first.title == "Layer by layer, class 2"
+    assert len(first.figure.axes) == 16  # the input and the fifteen blobs of the paper's Fig. 7
+    assert isinstance(others, Folded)
+    assert [block.title[-1] for block in others.blocks if isinstance(block, Picture)] == ["0", "1", "3"]
+
+
+def test_filters_are_those_of_the_network(cae: Run, classic: Run) -> None:
+    def drawn(run: Run) -> list[str]:
+        (picture,) = section(page(gather(run, None, 30, "cpu")), "Filters").blocks
+        assert isinstance(picture, Picture)
+        return [axes.get_title(loc="left") for axes in picture.figure.axes if axes.get_title(loc="left")]
+
+    assert drawn(cae) == ["conv1", "conv2", "ip1encode", "deconv2", "deconv1", "deconv1neur"]
+    assert drawn(classic) == ["encode1", "decode1"]
+
+
+def test_a_code_of_more_numbers_is_laid_out(classic: Run) -> None:
+    found = page(gather(classic, None, 1000, "cpu"))
+    picture, classes = section(found, "Codes").blocks
+    assert isinstance(picture, Picture)
+    assert "laid out in the plane by t-SNE" in picture.caption
+    assert isinstance(classes, Table)
+    assert classes.half
+    assert [tile.name for tile in found.tiles] == [
+        "cross_entropy_loss",
+        "l2_error",
+        "kNN accuracy",
+        "classes separated",
+        "parameters",
+        "training",
+    ]
+
+
+def test_two_reports_of_a_run_are_equal(cae: Run, tmp_path: Path) -> None:
+    assert build(cae, tmp_path / "a.html").read_bytes() == build(cae, tmp_path / "b.html").read_bytes()
+
+
+def test_other_data_and_fewer_of_it(cae: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    np.savez(tmp_path / "mine.npz", data=rng.random((12, 1, 28, 28), dtype=np.float32))
+    material = gather(cae, tmp_path / "mine.npz", 8, "cpu")
+    assert material.codes is not None
+    assert material.codes.shape == (8, 2)
+    assert material.labels is None
+    assert material.knn is None
+    assert samples(material) == [(0, "?")]
+    found = page(material)
+    assert "the first 8 of" in found.lead
+    assert not [block for block in section(found, "Codes").blocks if isinstance(block, Table)]
+
+
+def test_a_run_whose_data_are_gone_still_has_a_page(cae: Run, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(cae.folder.parent / "model", moved / "model")
+    shutil.copytree(cae.folder, moved / "run")
+    run = Run(moved / "run")
+    run.about["folders"] = []
+    data = cae.folder.parent / "data"
+    data.rename(data.with_name("away"))
+    try:
+        found = page(gather(run, None, 1000, "cpu"))
+    finally:
+        data.with_name("away").rename(data)
+    assert found.warnings[0].startswith("No codes and no images: ")
+    assert [each.title for each in found.sections if each.blocks] == ["Losses", "Filters", "Network", "Run"]
+
+
+def test_data_that_are_asked_for_must_be_there(cae: Run, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.h5"):
+        build(cae, data=tmp_path / "none.h5")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.1234, "0.123 s"), (12.55, "12.6 s"), (100, "1 min 40 s"), (4080, "1 h 08 min")]
+)
+def test_durations_are_short(seconds: float, words: str) -> None:
+    assert _duration(seconds) == words

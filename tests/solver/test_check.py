@@ -54,7 +54,10 @@ def test_a_good_text_has_no_problem() -> None:
             "did you mean 'Adam'?",
         ),
         ("snapshot_format: HDF5", "snapshot_format HDF5 cannot be written yet; BINARYPROTO can"),
-        ("train_net: 'x'", "both net and train_net name the train net; give one of net, net_param, train_net, train_net_param"),
+        (
+            "train_net: 'x'",
+            "both net and train_net name the train net; give one of net, net_param, train_net, train_net_param",
+        ),
         ("test_net: 'x' test_interval: 5", "test_iter is given 0 time(s) for 1 test net(s): once for each"),
         (
             "test_state {} test_state {} test_iter: 1 test_interval: 5",
@@ -81,7 +84,10 @@ def test_one_mistake(line: str, sentence: str) -> None:
             GOOD.replace('lr_policy: "fixed"', ""),
             "lr_policy is missing; it must be one of fixed, step, exp, inv, multistep, poly, sigmoid",
         ),
-        (GOOD.replace('net: "net.prototxt"', ""), "no train net: give one of net, net_param, train_net, train_net_param"),
+        (
+            GOOD.replace('net: "net.prototxt"', ""),
+            "no train net: give one of net, net_param, train_net, train_net_param",
+        ),
         (GOOD + "test_iter: 3", "test_interval is missing; it must be greater than 0 for 1 test net(s)"),
         (
             GOOD.replace("net:", "train_net:") + "test_iter: 3 test_interval: 1",

@@ -17,7 +17,7 @@ layer {{ name: "fc1" type: "InnerProduct" bottom: "data" top: "h"
          param {{ lr_mult: 1 }} param {{ lr_mult: 2 decay_mult: 0 }}
          inner_product_param {{ num_output: 8 weight_filler {{ type: "xavier" }} }} }}
 layer {{ name: "sig1" type: "{neuron}" bottom: "h" top: "h" }}
-layer {{ name: "drop" type: "Dropout" bottom: "h" top: "h" dropout_param {{ dropout_ratio: {dropout} }} }}
+{drop}
 layer {{ name: "fc2" type: "InnerProduct" bottom: "h" top: "out"
          inner_product_param {{ num_output: 6 weight_filler {{ type: "xavier" }} }} }}
 layer {{ name: "loss" type: "EuclideanLoss" bottom: "out" bottom: "data" top: "loss" }}
@@ -56,7 +56,8 @@ def write_training(
 ) -> Path:
     """Writes the texts and data; returns the solver's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    net = NET.format(shuffle=str(shuffle).lower(), dropout=dropout, neuron=neuron)
+    drop = f'layer {{ name: "drop" type: "Dropout" bottom: "h" top: "h" dropout_param {{ dropout_ratio: {dropout} }} }}'
+    net = NET.format(shuffle=str(shuffle).lower(), drop=drop if dropout else "", neuron=neuron)
     (folder / "net.prototxt").write_text(net)
     momentum = "" if type in ("AdaGrad", "RMSProp") else "momentum: 0.9"
     solver = SOLVER.format(type=type, iter_size=iter_size, momentum=momentum)

@@ -24,8 +24,8 @@ PERSISTENT = 8  # looks that must all agree before a layer is called saturated o
 LOOK_EVERY = 50  # iterations between two looks, at least
 TAIL = 0.01  # a sigmoid's output is in the tail within this distance of 0 or 1 (tanh: twice it of ±1)
 SATURATED = 0.99  # a layer is saturated when this share of its outputs is in the tails
-CONSTANT = 1e-3  # a blob is constant when its spread over the batch is this small beside its size
-PROGRESS = 0.005  # a loss that falls by less than this over the looks is stuck
+CONSTANT = 1e-4  # a blob is constant when its spread over the batch is this small beside its size
+PROGRESS = 0.005  # the loss is stuck unless a look within the last ones beat all before by this share
 GONE = 1e-6  # gradients are gone at this share of the greatest norm so far
 
 
@@ -121,6 +121,7 @@ class Guard:
         self.every = display * math.ceil(LOOK_EVERY / display) if display else 2 * LOOK_EVERY
         self._watched = list(_watched(net))
         self._losses: deque[float] = deque(maxlen=PERSISTENT)
+        self._best_before = math.inf  # the least loss of the looks before those
         self._greatest = 0.0
         self._gone = 0
 
@@ -129,22 +130,15 @@ class Guard:
         self._greatest = max(self._greatest, norm)
         if iteration % self.every:
             return
+        if len(self._losses) == PERSISTENT:
+            self._best_before = min(self._best_before, self._losses[0])
         self._losses.append(loss)
-        stuck = self._is_stuck()
+        stuck = min(self._losses) > (1 - PROGRESS) * self._best_before
         for watched in self._watched:
             yield from self._judge(watched, _symptoms(watched, blobs[watched.blob].detach()), stuck)
         self._gone = self._gone + 1 if norm <= GONE * self._greatest else 0
         if self._gone == PERSISTENT and stuck:
             yield f"the gradients are gone (norm {norm:.3g}, greatest {self._greatest:.3g}): no weight moves any more"
-
-    def _is_stuck(self) -> bool:
-        """Whether the loss has not fallen over the last looks: the mean of their second half against the first's."""
-        if len(self._losses) < PERSISTENT:
-            return False
-        half = PERSISTENT // 2
-        losses = list(self._losses)
-        first, second = sum(losses[:half]) / half, sum(losses[half:]) / half
-        return first - second < PROGRESS * abs(first)
 
     def _judge(self, watched: _Watched, symptoms: dict[str, str], stuck: bool) -> Iterator[str]:
         watched.seen = {symptom: watched.seen.get(symptom, 0) + 1 for symptom in symptoms}
@@ -167,6 +161,8 @@ def _watched(net: Net) -> Iterator[_Watched]:
             yield _Watched(step.name, step.tops[0], step.type, tails=hidden)
         elif any(step.loss_weights) and step.bottoms:
             maker = last_writer.get(step.bottoms[0])
+            while maker is not None and maker.type == "Split":
+                maker = last_writer.get(maker.bottoms[0])
             if maker is not None and maker.type not in ("Sigmoid", "TanH", "ReLU", "ELU"):
                 yield _Watched(maker.name, step.bottoms[0], maker.type, tails=False)
 

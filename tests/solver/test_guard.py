@@ -1,0 +1,205 @@
+"""What stops a training, what is warned of, and what is not."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from deepcae.errors import TrainingError
+from deepcae.solver.guard import LOOK_EVERY, PERSISTENT, Guard
+from deepcae.solver.records import Failed, Record, Snapshotted, Warned
+from deepcae.solver.run import Run
+from deepcae.solver.snapshot import latest
+from deepcae.solver.solver import Solver
+from solver.tiny import write_training
+
+
+@pytest.fixture
+def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return write_training(tmp_path, dropout=0)
+
+
+class _Poisoned:
+    """A feed with one bad value in batch `at`."""
+
+    def __init__(self, feed: Any, at: int, value: float) -> None:
+        self.feed, self.at, self.value = feed, at, value
+
+    def batch(self, index: int) -> dict[str, np.ndarray]:
+        batch = {name: np.array(array) for name, array in self.feed.batch(index).items()}
+        if index == self.at:
+            batch["data"][2, 3] = self.value
+        return batch
+
+
+def _train(solver: Solver) -> tuple[list[Record], str]:
+    """The records up to the failure, and what it says."""
+    records: list[Record] = []
+    with pytest.raises(TrainingError) as caught:
+        records.extend(solver.solve())
+    return records, str(caught.value)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf")])
+def test_a_bad_value_in_the_data(value: float, shown: str, training: Path) -> None:
+    solver = Solver(training, out="run")
+    solver.train.feed = _Poisoned(solver.train.feed, 6, value)
+    records: list[Record] = []
+    with pytest.raises(TrainingError) as caught:
+        for record in solver.solve():
+            records.append(record)
+    said = str(caught.value)
+    where = f"data blob 'data' holds {shown} at [2, 3] (1 of 24 values are not finite)"
+    assert said.startswith(f"iteration 6: layer 'd' (HDF5Data): {where}")
+    assert records[-1] == Failed(6, said)
+    newest = latest("run/snap")
+    assert newest is not None
+    assert newest.iteration == 4
+    assert Run("run").metrics()[-1] == {"kind": "failed", "iteration": 6, "message": said}
+    assert all(bool(torch.isfinite(blob.tensor).all()) for blob in solver.net.learnable)
+
+
+def test_a_bad_weight_is_named(training: Path) -> None:
+    solver = Solver(training)
+    with torch.no_grad():
+        solver.net.params["fc2"][1][4] = math.nan
+    _, said = _train(solver)
+    wanted = "iteration 0: layer 'fc2': its learned blob 1 holds nan at [4] (1 of 6 values are not finite) (loss = nan)"
+    assert said == wanted
+
+
+def test_a_layer_that_overflows_is_named(training: Path) -> None:
+    solver = Solver(training)
+    with torch.no_grad():
+        solver.net.params["fc2"][0].fill_(3e38)
+    _, said = _train(solver)
+    assert said.startswith("iteration 0: layer 'fc2' (InnerProduct): blob 'out' holds inf at [0, 0] (24 of 24 values")
+
+
+def test_a_gradient_that_overflows_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its loss is finite: only the gradients tell."""
+    monkeypatch.chdir(tmp_path)
+    solver = Solver(write_training(tmp_path, dropout=0))
+    blob = solver.net.learnable[2].tensor
+    blob.register_hook(lambda gradient: gradient * math.inf)
+    _, said = _train(solver)
+    assert "iteration 0: layer 'fc2': the gradient of its learned blob 0 holds" in said
+
+
+def test_divergence_stops_and_keeps_the_last_good_snapshot(training: Path) -> None:
+    solver = Solver(training, out="run", overrides="base_lr: 50000 snapshot: 1 max_iter: 400")
+    _, said = _train(solver)
+    assert said.startswith("iteration ")
+    newest = latest("run/snap")
+    assert newest is not None
+    again = Solver(training, snapshot=newest.state)
+    assert all(bool(torch.isfinite(blob.tensor).all()) for blob in again.net.learnable)
+
+
+def test_a_state_that_is_not_finite_is_never_saved(training: Path) -> None:
+    solver = Solver(training, out="run")
+    solver.step(3)
+    solver.updater.history[1][0] = math.inf
+    with pytest.raises(TrainingError, match="iteration 3: the solver's history is not finite; no snapshot is taken"):
+        solver.snapshot()
+    assert latest("run/snap") is None
+
+
+def test_large_but_finite_gradients_do_not_stop(training: Path) -> None:
+    """The square of their norm is beyond float32, they are not."""
+    solver = Solver(training, overrides="clip_gradients: 1")
+    for blob in solver.net.learnable:
+        blob.tensor.register_hook(lambda gradient: gradient * 1e30)
+    solver.step(1)
+
+
+# Saturation
+
+
+def _saturate(solver: Solver) -> None:
+    with torch.no_grad():
+        solver.net.params["fc1"][0].zero_()
+        solver.net.params["fc1"][1].fill_(100.0)
+
+
+def _warnings(solver: Solver) -> list[str]:
+    return [record.message for record in solver.solve() if isinstance(record, Warned)]
+
+
+def test_a_saturated_layer_and_a_constant_output_are_named_once(training: Path) -> None:
+    """The paper's failed runs: the same output for every input, and a loss that stays where it is."""
+    looks = LOOK_EVERY * (PERSISTENT + 12)
+    solver = Solver(training, overrides=f"max_iter: {looks} snapshot: 0 display: 10 test_interval: {looks}")
+    _saturate(solver)
+    told = _warnings(solver)
+    assert [message.split(", and the loss is stuck at")[0] for message in told] == [
+        "layer 'sig1' (Sigmoid): 100.0 % of blob 'h' is saturated",
+        "layer 'sig1' (Sigmoid): blob 'h' is the same for every input",
+        "layer 'fc2' (InnerProduct): blob 'out' is the same for every input",
+    ]
+
+
+def test_a_dead_relu_is_named_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    solver = Solver(
+        write_training(tmp_path, dropout=0, neuron="ReLU"),
+        overrides=f"max_iter: {3 * LOOK_EVERY} snapshot: 0 display: 10",
+    )
+    with torch.no_grad():
+        solver.net.params["fc1"][1].fill_(-100.0)
+    told = _warnings(solver)
+    assert told == ["layer 'sig1' (ReLU): all outputs of blob 'h' are 0 and pass no gradient"]
+
+
+def test_a_layer_that_saturates_while_the_loss_falls_is_no_alarm(training: Path) -> None:
+    """As the classic auto-encoders begin."""
+    solver = Solver(training)
+    saturated = {"h": torch.ones(4, 8), "out": torch.rand(4, 6)}
+    guard = Guard(solver.net, 10)
+    told: list[str] = []
+    for k in range(40):
+        told += guard.look(k * guard.every, 200 * 0.99**k, 1.0, saturated)
+    assert told == []
+
+
+def test_a_steady_loss_with_living_layers_is_no_alarm(training: Path) -> None:
+    """As every good training ends."""
+    solver = Solver(training)
+    guard = Guard(solver.net, 10)
+    random = torch.Generator().manual_seed(0)
+    told: list[str] = []
+    for k in range(40):
+        living = {"h": torch.rand(4, 8, generator=random), "out": torch.rand(4, 6, generator=random)}
+        told += guard.look(k * guard.every, 20 + 0.1 * (k % 3), 1.0, living)
+    assert told == []
+
+
+def test_gradients_that_are_gone_are_told(training: Path) -> None:
+    solver = Solver(training)
+    guard = Guard(solver.net, 10)
+    living = {"h": torch.rand(4, 8), "out": torch.rand(4, 6)}
+    told: list[str] = []
+    for k in range(3 * PERSISTENT):
+        told += guard.look(k * guard.every, 20.0, 10.0 if k == 0 else 1e-6, living)
+    assert told == ["the gradients are gone (norm 1e-06, greatest 10): no weight moves any more"]
+
+
+@pytest.mark.parametrize(("display", "every"), [(0, 100), (1, 50), (7, 56), (100, 100)])
+def test_looks_fall_on_displayed_iterations(display: int, every: int, training: Path) -> None:
+    assert Guard(Solver(training).net, display).every == every
+
+
+def test_snapshots_of_a_failed_run_are_none_but_the_scheduled(training: Path) -> None:
+    solver = Solver(training)
+    solver.train.feed = _Poisoned(solver.train.feed, 9, math.nan)
+    records: list[Record] = []
+    with pytest.raises(TrainingError):
+        for record in solver.solve():
+            records.append(record)
+    assert [record.iteration for record in records if isinstance(record, Snapshotted)] == [4, 8]

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 _LONG = re.compile(r"--?(?P<name>[A-Za-z][A-Za-z0-9_-]+)(?P<value>=.*)?", re.DOTALL)
 _SHORT_WITH_VALUE = re.compile(r"(?P<flag>-[A-Za-z])=(?P<value>.*)", re.DOTALL)
 
-SWITCHES = frozenset({"help", "version", "json", "quiet", "in-place", "overwrite", "strict", "table"})
+SWITCHES = frozenset({"help", "version", "json", "quiet", "in-place", "overwrite"})
 """Flags that take no value; the word behind any other flag is its value and stays as it is."""
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import options
 from .screen import say
 
+if TYPE_CHECKING:
+    from ..solver.records import Record
+
 NETWORK, DIMS = "cae1", 2
-SETTINGS = "max_iter: 3000 test_interval: 500 display: 100 snapshot: 1000 lr_policy: 'fixed' random_seed: 1"
-"""Fewer iterations than the paper's, at one rate: enough for these 1,500 digits."""
+SETTINGS = "base_lr: 0.01 momentum: 0.9 max_iter: 2000 test_interval: 400 display: 50 snapshot: 2000 random_seed: 1"
+"""What differs from the paper's solver: momentum and a larger rate learn these 1,500 digits in a tenth of the time."""
 
 
 def demo(
@@ -24,16 +27,19 @@ def demo(
     quiet: options.Quiet = False,
 ) -> None:
     """From a text file to pictures: digits, a network, training, test, codes, pictures, one page."""
+    from .device import choose_device
     from .pictures import plot
 
     began = time.perf_counter()
+    where = choose_device(device, threads)
     say("1/5 data: handwritten digits, 28x28", quiet)
     texts = _write_texts(out, quiet)
     say("3/5 training", quiet)
-    _train(out, texts / "solver.prototxt", [SETTINGS, *(overrides or [])], device, threads, quiet)
+    _train(out, texts / "solver.prototxt", [SETTINGS, *(overrides or [])], where, quiet)
     say("4/5 codes and pictures", quiet)
-    _encode(out, device, quiet)
-    plot(out, out / "pictures", device=device, quiet=quiet)
+    _encode(out, where, quiet)
+    plot(out, out / "pictures", device=where, quiet=True)
+    say(f"    pictures in {out / 'pictures'}", quiet)
     say("5/5 report", quiet)
     page = _report(out)
     say(f"done in {time.perf_counter() - began:.0f} s; open {page}")
@@ -52,17 +58,23 @@ def _write_texts(out: Path, quiet: bool) -> Path:
     return texts
 
 
-def _train(out: Path, solver: Path, settings: list[str], device: str, threads: int | None, quiet: bool) -> None:
+def _train(out: Path, solver: Path, settings: list[str], device: str, quiet: bool) -> None:
     from ..solver.solver import Solver
-    from .device import choose_device
     from .training import LOG, carry_out, prepare, solver_text
 
     prepare(out, None, overwrite=True)
     document, folders = solver_text(solver, out, settings)
-    training = Solver(document, out=out, folders=folders, device=choose_device(device, threads))
-    outcome = carry_out(training, out / LOG, quiet)
-    for name, value in outcome.test.items():
-        say(f"    test {name} = {value:.6g}", quiet)
+    carry_out(Solver(document, out=out, folders=folders, device=device), out / LOG, quiet, lines=_calm_lines)
+
+
+def _calm_lines(record: Record) -> list[str]:
+    """Of a training only the tests."""
+    from ..solver.records import Test
+
+    if not isinstance(record, Test):
+        return []
+    values = ", ".join(f"{name} {value:.4g}" for name, value in record.outputs.items() if isinstance(value, float))
+    return [f"    iteration {record.iteration}: test {values}"]
 
 
 def _encode(out: Path, device: str, quiet: bool) -> None:

@@ -66,7 +66,8 @@ def sentences(problem: BaseException) -> Iterator[str]:
     elif isinstance(problem, DeepcaeError):
         yield _one_line(str(problem))
     elif hasattr(problem, "format_message"):  # typer's complaints about the command line
-        yield _usage(problem)
+        if str(problem):  # a command group without a command shows its help, and needs no words
+            yield _usage(problem)
     elif isinstance(problem, OSError) and problem.strerror:
         where = f"{problem.filename}: " if problem.filename is not None else ""
         yield _one_line(f"{where}{problem.strerror}")

@@ -29,8 +29,9 @@ def summary(
     from ..net.summary import summarize
     from .texts import net_of
 
+    phase = options.phase_name(phase)
     document, folders = net_of(target)
-    graph = build_graph(document, options.phase_name(phase), level, options.stage_names(stage))
+    graph = build_graph(document, phase, level, options.stage_names(stage))
     plan = make_plan(graph, folders=folders)
     found = summarize(plan, _num_samples(plan, folders))
     if json:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from .screen import bar, say
@@ -28,9 +28,16 @@ class Outcome:
     test: dict[str, float]
 
 
-def carry_out(solver: Solver, log: Path | None, quiet: bool, effects: Effects | None = None) -> Outcome:
-    """Runs `solver` to its end, with Caffe's lines on stderr and in the file `log`."""
-    from ..solver.records import Finished, Test
+def carry_out(
+    solver: Solver,
+    log: Path,
+    quiet: bool,
+    effects: Effects | None = None,
+    lines: Callable[[Record], Iterable[str]] | None = None,
+) -> Outcome:
+    """Runs `solver` to its end, with Caffe's lines in the file `log` and `lines` (default: the same) on stderr."""
+    from ..solver.log import log_lines
+    from ..solver.records import Finished, Step, Test, Warned
     from ..solver.signals import handle_signals
 
     finished: Finished | None = None
@@ -41,7 +48,13 @@ def carry_out(solver: Solver, log: Path | None, quiet: bool, effects: Effects | 
         _opened(log) as write,
     ):
         for record in solver.solve():
-            _show(record, write, advance, quiet)
+            caffes = log_lines(record)
+            for line in caffes:
+                write(line)
+            for line in caffes if lines is None else lines(record):
+                say(line, quiet and not isinstance(record, Warned))
+            if isinstance(record, Step):
+                advance(record.iteration + 1, f"loss {record.smoothed_loss:.5g}")
             tested = record if isinstance(record, Test) else tested
             finished = record if isinstance(record, Finished) else finished
     assert finished is not None  # a training that fails raises
@@ -65,31 +78,12 @@ def plain(value: Any) -> float:
     return float(sum(value) / len(value)) if isinstance(value, tuple) else float(value)
 
 
-def _show(record: Record, write: Callable[[str], None], advance: Callable[..., None], quiet: bool) -> None:
-    from ..solver.log import log_lines
-    from ..solver.records import Step, Warned
-
-    for line in log_lines(record):
-        write(line)
-        if not quiet or isinstance(record, Warned):
-            say(line)
-    if isinstance(record, Step):
-        advance(record.iteration + 1, f"loss {record.smoothed_loss:.5g}")
-
-
 @contextmanager
-def _opened(path: Path | None) -> Iterator[Callable[[str], None]]:
+def _opened(path: Path) -> Iterator[Callable[[str], None]]:
     """A writer of lines to the end of a log file; each line is there at once."""
-    if path is None:
-        yield lambda line: None
-        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8", buffering=1) as file:
-        yield lambda line: _write(file, line)
-
-
-def _write(file: TextIO, line: str) -> None:
-    file.write(line + "\n")
+        yield lambda line: print(line, file=file)
 
 
 class Effects:

@@ -1,0 +1,134 @@
+"""`deepcae encode`, `decode`, `embed`, `layers`, `plot`: what a run learned, in files and pictures."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from deepcae import codes
+from deepcae.cli import main
+from deepcae.net.net import Net
+
+
+def done(*argv: object) -> None:
+    assert main([*map(str, argv), "-q"]) == 0
+
+
+def expected_codes(run: Path, model: Path, part: str = "test", blob: str = "code") -> np.ndarray:
+    net = Net(model / "net.prototxt", "TEST", weights=run / "tiny_iter_6.caffemodel", seed=0)
+    with h5py.File(model / f"{part}.h5") as file:
+        return net(data=file["data"][()], want=[blob])[blob].numpy()
+
+
+@pytest.mark.parametrize("ending", ["h5", "npz", "csv", "mat"])
+def test_encode_the_runs_own_test_data(run: Path, model: Path, ending: str) -> None:
+    done("encode", run, "-o", f"codes.{ending}")
+    found = codes.load(f"codes.{ending}")
+    np.testing.assert_allclose(found.codes, expected_codes(run, model), rtol=1e-6)
+    np.testing.assert_array_equal(found.labels, np.arange(12) % 3)  # though the net reads none
+
+
+def test_encode_from_files_and_any_blob(run: Path, model: Path) -> None:
+    weights = run / "tiny_iter_6.caffemodel"
+    done("encode", "--model", model / "net.prototxt", "--weights", weights, model / "train.h5", "-o", "a.h5")
+    np.testing.assert_allclose(codes.load("a.h5").codes, expected_codes(run, model, "train"), rtol=1e-6)
+    done("encode", run, model / "train.txt", "-o", "b.npz", "--blob", "conv")
+    np.testing.assert_allclose(codes.load("b.npz").codes, expected_codes(run, model, "train", "conv"), rtol=1e-6)
+
+
+def test_encode_bytes_from_numpy(run: Path, model: Path) -> None:
+    with h5py.File(model / "test.h5") as file:
+        grey = np.round(255 * file["data"][()]).astype(np.uint8)
+    np.save("grey.npy", grey)
+    done("encode", run, "grey.npy", "-o", "codes.h5")
+    found = codes.load("codes.h5")
+    np.testing.assert_allclose(found.codes, expected_codes(run, model), atol=0.02)
+    assert found.labels is None
+
+
+def test_decode_is_the_decoder_alone(run: Path, model: Path) -> None:
+    done("encode", run, "-o", "codes.h5")
+    done("decode", run, "codes.h5", "-o", "images.h5")
+    with h5py.File("images.h5") as file:
+        images, labels = file["data"][()], file["label"][()]
+    np.testing.assert_allclose(images, expected_codes(run, model, blob="restored"), rtol=1e-5)
+    np.testing.assert_array_equal(labels, np.arange(12) % 3)
+
+
+def test_decode_of_own_numbers(run: Path, model: Path) -> None:
+    Path("mine.csv").write_text("code_1,code_2\n0,0\n1,-1\n")
+    weights = run / "tiny_iter_6.caffemodel"
+    done("decode", "--model", model / "net.prototxt", "--weights", weights, "mine.csv", "-o", "images.npz")
+    assert np.load("images.npz")["data"].shape == (2, 36)
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        ("encode run -o codes.h6", ".h5"),
+        ("encode run -o c.h5 --blob cod", "did you mean 'code'"),
+        ("encode run empty.h5 -o c.h5", "has neither 'data'"),
+        ("encode run nowhere.h5 -o c.h5", "nowhere.h5: no such file"),
+        ("decode run wide.csv -o i.h5", "codes have 3 values each, but blob 'code' has shape [2]"),
+        ("decode run codes.csv -o i.gif", "images are written as"),
+        ("decode run codes.csv -o i.png", "make no .png"),
+        ("layers run -o p.png --index 12", "rows are 0 to 11"),
+        ("plot codes.csv -o p --what curves", "needs a RUN"),
+        ("plot run -o p.png --what curves --what scatter", "give a folder"),
+    ],
+)
+def test_what_does_not_fit_is_refused(argv: str, sentence: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("wide.csv").write_text("code_1,code_2,code_3\n0,0,0\n")
+    Path("codes.csv").write_text("code_1,code_2\n0,0\n1,1\n")
+    with h5py.File("empty.h5", "w") as file:
+        file["pictures"] = np.zeros((2, 1, 6, 6))
+    assert main(argv.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert sentence in err
+
+
+def test_embed(run: Path) -> None:
+    done("encode", run, "-o", "codes.h5", "--blob", "up")
+    done("embed", "codes.h5", "-o", "map.h5", "--method", "pca")
+    found = codes.load("map.h5")
+    np.testing.assert_allclose(found.codes, codes.pca(codes.load("codes.h5").codes), rtol=1e-6)
+    np.testing.assert_array_equal(found.labels, np.arange(12) % 3)
+    assert found.attributes["method"] == "pca"
+    done("embed", "codes.h5", "-o", "tsne.csv", "--perplexity", "3")
+    assert codes.load("tsne.csv").codes.shape == (12, 2)
+
+
+def test_layers(run: Path) -> None:
+    done("layers", run, "--index", "3", "-o", "layers.png")
+    assert imread("layers.png").ndim == 3
+
+
+def test_plot_a_run_and_codes(run: Path) -> None:
+    done("plot", run, "-o", "pictures")
+    names = {path.name for path in Path("pictures").iterdir()}
+    assert names == {"scatter.png", "curves.png", "filters.png", "reconstructions.png"}
+    done("encode", run, "-o", "codes.h5")
+    done("plot", "codes.h5", "-o", "map.svg")
+    assert Path("map.svg").read_text().startswith("<?xml")
+    done("plot", run, "-o", "curves.pdf", "--what", "curves")
+    assert Path("curves.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_run_moved_elsewhere_still_works(run: Path) -> None:
+    """Its data are found by the folder of the original texts, which the run keeps."""
+    shutil.move(run, "moved")
+    done("encode", "moved", "-o", "codes.h5")
+
+
+def test_report(run: Path) -> None:
+    done("report", run)
+    page = (run / "report.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "http://" not in page.replace("http://www.w3.org", "")

@@ -1,0 +1,144 @@
+"""`deepcae summary`, `upgrade`, `zoo`, `data`: texts and data sets in and out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from deepcae.cli import main
+from deepcae.proto.read import read_net
+
+V1 = """name: "old"
+input: "data" input_dim: 2 input_dim: 1 input_dim: 4 input_dim: 4
+layers { name: "ip" type: INNER_PRODUCT bottom: "data" top: "ip" blobs_lr: 1 blobs_lr: 2
+  inner_product_param { num_output: 3 } }
+"""
+
+
+def answer(capsys: pytest.CaptureFixture[str], *argv: str) -> dict:  # type: ignore[type-arg]
+    assert main(list(argv)) == 0
+    out, _ = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    answered: dict = json.loads(out)  # type: ignore[type-arg]
+    return answered
+
+
+def test_summary_as_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "summary", str(model / "net.prototxt"), "--phase", "TRAIN", "--json")
+    assert found["name"] == "tiny"
+    assert found["inputs"] == []
+    assert found["outputs"] == ["entropy", "l2"]  # Caffe's order
+    assert found["parameters"] == 2 * 9 + 2 + 32 * 2 + 2 + 2 * 36 + 36
+    assert found["blobs"]["data"] == [8, 1, 6, 6]
+    assert found["blobs"]["code"] == [8, 2]
+    assert found["blobs"]["entropy"] == []
+    types = [layer["type"] for layer in found["layers"]]
+    assert types[:3] == ["HDF5Data", "Split", "Convolution"]
+    assert found["layers"][1] == {
+        "name": "data_train_0_split",
+        "type": "Split",
+        "bottoms": ["data"],
+        "tops": ["data_train_0_split_0", "data_train_0_split_1"],
+        "parameters": 0,
+    }
+    assert sum(layer["parameters"] for layer in found["layers"]) == found["parameters"]
+
+
+def test_summary_needs_no_data(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The loss tells the shape of the missing input's pixels; the text tells the rest."""
+    (model / "net.prototxt").write_text(
+        'layer { name: "d" type: "HDF5Data" top: "data" hdf5_data_param { source: "gone.txt" batch_size: 5 } }\n'
+        'layer { name: "z" type: "DummyData" top: "z" dummy_data_param { shape { dim: 5 dim: 3 } } }\n'
+        'layer { name: "ip" type: "InnerProduct" bottom: "z" top: "ip" inner_product_param { num_output: 7 } }\n'
+        'layer { name: "l" type: "EuclideanLoss" bottom: "ip" bottom: "data" top: "l" }\n'
+    )
+    found = answer(capsys, "summary", str(model / "net.prototxt"), "--json")
+    assert found["parameters"] == 28
+    assert found["blobs"]["data"] == [5, 7]
+
+
+def test_summary_for_people(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["summary", str(model / "net.prototxt"), "-phase", "TEST"]) == 0
+    out = capsys.readouterr().out
+    assert "InnerProduct" in out
+    assert "_split" not in out
+    assert f"{2 * 9 + 2 + 32 * 2 + 2 + 2 * 36 + 36}" in out
+
+
+def test_summary_of_a_solver_says_what_to_give(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["summary", str(model / "solver.prototxt")]) == 2
+    assert "is a solver, and a network is wanted; its network is 'net.prototxt'" in capsys.readouterr().err
+
+
+def test_upgrade_to_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = tmp_path / "old.prototxt"
+    old.write_text(V1)
+    assert main(["upgrade", str(old)]) == 0
+    out, err = capsys.readouterr()
+    new = tmp_path / "new.prototxt"
+    new.write_text(out)
+    assert read_net(new).message == read_net(old).message
+    assert read_net(new).notes == []
+    assert f"{old}:" in err
+    assert old.read_text() == V1
+
+
+def test_upgrade_to_a_file_and_in_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = tmp_path / "old.prototxt", tmp_path / "sub" / "new.prototxt"
+    old.write_text(V1)
+    assert main(["upgrade", str(old), str(new)]) == 0
+    assert main(["upgrade", str(old), "--in_place"]) == 0
+    assert capsys.readouterr().out == ""
+    assert old.read_text() == new.read_text() != V1
+
+
+def test_upgrade_of_a_solver(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = tmp_path / "s.prototxt"
+    old.write_text('net: "n" solver_type: ADAM base_lr: 1\n')
+    assert main(["upgrade", str(old)]) == 0
+    out, _ = capsys.readouterr()
+    assert 'type: "Adam"' in out
+    assert "solver_type" not in out
+
+
+def test_an_upgrade_that_changes_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = tmp_path / "n.prototxt"
+    net.write_text('name: "n"\n')
+    assert main(["upgrade", str(net)]) == 0
+    assert "today's syntax already" in capsys.readouterr().err
+
+
+def test_the_zoo_lists_what_it_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["zoo"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == [
+        "classic-300", "classic-500", "classic-1000", "classic-2000", "classic-3000", "cae1", "cae2", "siamese",
+    ]  # fmt: skip
+
+
+def test_the_zoo_writes_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lists = ["mnist/train.txt", "mnist/test.txt"]
+    assert main(["zoo", "cae1", "--dims", "2", "--data", *lists, "-o", "mine"]) == 0
+    assert "deepcae train --solver mine/solver.prototxt" in capsys.readouterr().out
+    found = answer(capsys, "summary", "mine/net.prototxt", "--phase", "TEST", "--json")
+    assert found["parameters"] == 74893  # Table II
+    assert found["outputs"] == ["cross_entropy_loss", "l2_error"]
+    assert "max_iter: 20000" in Path("mine/solver.prototxt").read_text()
+
+
+def test_data_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = answer(capsys, "data", "digits", "-o", str(tmp_path / "d"), "--json")["rows"]
+    assert rows == {"train": 1500, "test": 297}
+    for name, count in rows.items():
+        with h5py.File(tmp_path / "d" / f"{name}.h5") as file:
+            data, label = file["data"][()], file["label"][()]
+        assert (data.shape, data.dtype, len(label)) == ((count, 1, 28, 28), np.float32, count)
+        assert (data.min(), data.max()) == (0, 1)
+        assert (tmp_path / "d" / f"{name}.txt").read_text().split() == [f"{name}.h5"]

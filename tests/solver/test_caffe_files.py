@@ -134,6 +134,21 @@ def test_the_solver_texts_weights_are_loaded_and_overridden(folder: Path) -> Non
     assert not torch.equal(other.net.params["fc1"][0], at_20.net.params["fc1"][0])
 
 
+def test_layers_that_only_a_test_net_has_are_loaded_too(folder: Path) -> None:
+    net = Path("ae/net.prototxt").read_text().replace('name: "fc2"', 'name: "fc2" include { phase: TRAIN }')
+    twin = re.search(r'layer \{\s+name: "fc2".*?\n\}\n', net, re.DOTALL)
+    assert twin is not None
+    tested = twin[0].replace('"fc2" include { phase: TRAIN }', '"fc2t" include { phase: TEST }')
+    Path("ae/net.prototxt").write_text(net.replace(twin[0], twin[0] + tested))
+    model = read_weights("ae/ae_iter_10.caffemodel")
+    layer = next(layer for layer in model.layer if layer.name == "fc2")
+    layer.name = "fc2t"
+    Path("mine.caffemodel").write_bytes(model.SerializeToString())
+    solver = Solver("ae/solver.prototxt", weights="mine.caffemodel")
+    loaded = solver.test_nets[0].params["fc2t"][0].detach().numpy()
+    _same(loaded, array_of(layer.blobs[0]), "fc2t")
+
+
 def _training_lines(log: str) -> list[str]:
     """What Caffe tells from the start of the training on, less what its nets tell of themselves."""
     lines = log[log.index("Resuming from") :].splitlines()

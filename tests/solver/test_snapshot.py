@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import subprocess
@@ -32,6 +33,13 @@ def _content(snapshot: Snapshot) -> str:
     return texts.pop()
 
 
+def _require_whole_pair(snapshot: Snapshot) -> None:
+    """Caffe, which reads no manifest, never finds a state without the model that belongs to it."""
+    if snapshot.state.exists():
+        texts = {path.read_bytes().split(b".")[0] for path in (snapshot.state, snapshot.model)}
+        assert len(texts) == 1
+
+
 class Killed(BaseException):
     """The process is gone: no clean-up code runs."""
 
@@ -43,7 +51,7 @@ class Faults:
 
     def __init__(self, patch: pytest.MonkeyPatch, at: int, kill: bool) -> None:
         self.at, self.kill, self.calls, self.armed = at, kill, 0, True
-        self.unsynced: dict[int, str] = {}
+        self.unsynced: set[str] = set()
         for name in self.NAMES:
             patch.setattr(os, name, self._wrap(name, getattr(os, name)))
 
@@ -53,11 +61,13 @@ class Faults:
                 self.calls += 1
                 if self.calls == self.at:
                     self._fail(name, real, arguments)
+            synced = os.readlink(f"/proc/self/fd/{arguments[0]}") if name == "fsync" else ""
             result = real(*arguments, **options)
             if name == "open" and arguments[1] & os.O_CREAT:
-                self.unsynced[result] = arguments[0]
-            elif name == "fsync":
-                self.unsynced.pop(arguments[0], None)
+                self.unsynced.add(str(arguments[0]))
+            elif name == "replace" and str(arguments[0]) in self.unsynced:
+                self.unsynced.add(str(arguments[1]))
+            self.unsynced.discard(synced)
             return result
 
         return call
@@ -68,7 +78,7 @@ class Faults:
         self.armed = False
         if name == "write":
             real(arguments[0], arguments[1][:7])
-        for path in self.unsynced.values():  # what was not synced may be lost
+        for path in self.unsynced:  # what was not synced may be lost
             if os.path.exists(path):
                 os.truncate(path, 0)
         raise Killed
@@ -115,6 +125,7 @@ def test_every_fault_leaves_the_old_or_the_new(again: bool, kill: bool, tmp_path
         assert newest is not None
         contents.add(_content(newest))
         assert _content(Snapshot.at(prefix, 2)) == "old"
+        _require_whole_pair(Snapshot.at(prefix, 4))
         clean(prefix)
         assert not list(folder.glob("*.tmp.*"))
         commit(prefix, 4, _parts("new"))  # and the next one is as good as ever
@@ -278,6 +289,23 @@ def test_the_lock_of_a_dead_run_is_no_obstacle(tmp_path: Path) -> None:
     lock.acquire()
     lock.release()
     assert not (tmp_path / "snap.lock").exists()
+
+
+def test_a_lock_file_that_was_just_removed_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last holder removes it between our opening and our locking: such a lock would lock nobody out."""
+    path, real, calls = tmp_path / "snap.lock", fcntl.flock, []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not calls:
+            path.unlink()
+        calls.append(descriptor)
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    Lock(str(tmp_path / "snap")).acquire()
+    assert len(calls) == 2
+    with pytest.raises(TrainingError):
+        Lock(str(tmp_path / "snap")).acquire()
 
 
 def test_exactly_one_of_many_gets_the_lock(tmp_path: Path) -> None:

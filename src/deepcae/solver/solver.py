@@ -191,7 +191,9 @@ class Solver:
             losses.append(loss.detach())
         gradients = self.updater.gradients()
         mean = losses[0] if len(losses) == 1 else torch.stack(losses).sum() / len(losses)
-        loss_value, norm = torch.stack([mean, self.updater.norm(gradients)]).tolist()  # the device is waited for once
+        loss_value, norm = torch.stack(
+            [mean, self.updater.norm(gradients).to(mean.device)]
+        ).tolist()  # the device is waited for once
         return loss_value, norm, blobs, gradients
 
     def _step_record(

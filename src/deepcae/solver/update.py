@@ -6,7 +6,7 @@ decay_mult; h, h2 are blobs of history, shaped as w. Every rule returns Δ, and 
 *Differs from torch:* `torch.optim` applies the rate to the velocity, Caffe keeps it inside; ε is added to the square
 root before Adam's bias correction; AdaDelta's rate is a factor of the whole step.
 
-*Differs from the 2015 fork:* it divides by iter_size after it has added the decay; weight_decay / iter_size gives its run.
+*Differs from the 2015 fork:* it divides by iter_size after adding the decay; weight_decay / iter_size gives its run.
 
 Source: Caffe's `sgd_solver.cpp`, `nesterov_solver.cpp`, `adagrad_solver.cpp`, `rmsprop_solver.cpp`,
 `adadelta_solver.cpp`, `adam_solver.cpp`.

@@ -121,6 +121,25 @@ def test_a_class_that_vanished_is_not_separated() -> None:
     assert not found.rows[-1].separated
 
 
+def test_a_class_lost_a_little_to_many_is_not_separated() -> None:
+    points, labels = clusters([(3 * x, 3 * y) for x in range(4) for y in range(5)], size=30)
+    labels[::30] = 99  # one point in each of twenty clusters: a twentieth of its area lies in each
+    lost = classes_separated(points, labels).rows[-1]
+    assert lost.mixed < 0.1
+    assert lost.recall == 0.0
+    assert not lost.separated
+
+
+def test_a_class_with_strangers_among_it_is_mixed() -> None:
+    """Every point of class 0 is found, but a fifth of what looks like it belongs to class 1."""
+    points = np.random.default_rng(2).uniform(0, 9, size=(500, 2))
+    labels = (np.arange(500) % 5 == 0).astype(int)
+    first = classes_separated(points, labels).rows[0]
+    assert first.recall > 0.95
+    assert first.mixed == pytest.approx(0.2, abs=0.02)
+    assert not first.separated
+
+
 def test_one_class_and_few_points_are_no_trouble() -> None:
     assert classes_separated(np.zeros((3, 2)), np.array([4, 4, 4])).count == 1
 

@@ -164,7 +164,7 @@ def test_data_that_are_asked_for_must_be_there(cae: Run, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.1234, "0.123 s"), (12.55, "12.6 s"), (100, "1 min 40 s"), (4080, "1 h 08 min")]
+    ("seconds", "words"), [(0.1234, "0.123 s"), (12.55, "12.6 s"), (100, "1.67 min"), (6120, "1.7 h")]
 )
 def test_durations_are_short(seconds: float, words: str) -> None:
     assert _duration(seconds) == words

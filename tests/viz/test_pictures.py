@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from deepcae.errors import DataError
 from deepcae.viz import code_plane, filters, grid_codes, layer_panels, loss_curves, reconstructions, scatter
@@ -171,6 +172,13 @@ def test_a_resumed_run_shows_its_later_records() -> None:
     np.testing.assert_array_equal(line.get_ydata(), [5, 3])
 
 
+def test_the_pass_after_the_last_update_ends_the_curve() -> None:
+    kinds = ("train", "train", "last_pass")
+    entries = [{"kind": kind, "iteration": i, "outputs": {"loss": 3.0 - i}} for i, kind in enumerate(kinds)]
+    (line,) = loss_curves(entries).axes[0].lines
+    np.testing.assert_array_equal(line.get_ydata(), [3, 2, 1])
+
+
 def test_each_test_net_has_its_curve() -> None:
     entries = [
         {"kind": "test", "iteration": i, "net_index": k, "outputs": {"loss": 5.0 - i + k}}
@@ -257,6 +265,13 @@ def test_each_panel_tells_digit_number_size_name_and_range() -> None:
     assert sizes == ["28x28", "20x20x8", "250", "2", "250", "28x28x4"]
     assert lines[3][1] == "digit 2 · 2 · [-11.5, 3.25]"
     assert lines[5][1] == "digit 2 · 28x28x4 · [0.500, 0.500] constant"
+
+
+def test_a_name_is_never_read_as_a_formula() -> None:
+    page = layer_panels(BLOBS, 2, "$x$")
+    named = [text for text in page.findobj(Text) if "$" in text.get_text()]
+    assert len(named) == 2
+    assert not any(text.get_parse_math() for text in named)
 
 
 def test_a_code_is_drawn_as_bars_and_many_values_as_cells() -> None:

@@ -101,9 +101,9 @@ def _checked(path: Path, codes: Any, labels: Any, attributes: dict[str, Attribut
 
 def _write_h5(temporary: Path, content: Codes, _: Path) -> None:
     with h5py.File(temporary, "w") as file:
-        file.create_dataset("codes", data=content.codes, track_times=False)
+        file.create_dataset("codes", data=content.codes)
         if content.labels is not None:
-            file.create_dataset("labels", data=content.labels, track_times=False)
+            file.create_dataset("labels", data=content.labels)
         file.attrs.update(content.attributes)
 
 

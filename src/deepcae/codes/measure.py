@@ -117,7 +117,7 @@ def classes_separated(
     cover their area once. map2d (N, 2): the codes themselves, or their t-SNE map; labels (N,).
 
     This stands beside the paper's count by eye, where "the color of one class is not mixed with the color of another
-    class(es)" (10 per run, 30 per three runs; Tables I and IV). Why these numbers: docs/codes.md.
+    class(es)" (10 per run, 30 per three runs; Tables I and IV). Why these numbers: docs/06-codes.md.
     """
     points, labels = _rows(map2d, labels)
     if points.shape[1] != 2:

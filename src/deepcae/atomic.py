@@ -20,16 +20,22 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        _sync(temporary)
+        _sync(temporary, os.O_RDWR)
         os.replace(temporary, target)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
-    _sync(target.parent)
+    sync_folder(target.parent)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def sync_folder(folder: Path) -> None:
+    """Puts a folder's names on the disk, so that a rename outlives a crash. Windows has no such call."""
+    if os.name == "posix":
+        _sync(folder, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

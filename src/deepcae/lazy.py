@@ -1,7 +1,7 @@
 """torch, imported on first use.
 
-The shape rules and checks of `layers` and `net` run without torch, so that `deepcae check` answers at once. Modules that
-compute write `from ..lazy import torch` and use it as ever; the second of waiting falls on the first tensor.
+The shape rules and checks of `layers` and `net` run without torch, so that `deepcae check` answers at once. Modules
+that compute write `from ..lazy import torch` and use it as ever; the second of waiting falls on the first tensor.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(datasets.os, "replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(DataError, match=r"train.h5 cannot be written there .*no space left"):
         datasets.write_digits(tmp_path)
     assert (tmp_path / "train.h5").read_bytes() == before

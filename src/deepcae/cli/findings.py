@@ -64,7 +64,9 @@ def _examine_net(findings: Findings, document: Document, states: Sequence[State]
 
 def _examine_solver(findings: Findings, document: Document) -> None:
     """Adds what is wrong with the solver's fields and with the networks it names, each in the state it is used in."""
-    findings.problems.extend(check_solver(document))
+    findings.problems.extend(check_solver(document, stepping=True))
+    if not document.message.HasField("max_iter"):
+        findings.warnings.append(Problem("max_iter is missing: `train` needs one", _start_of(document)))
     findings.examined = "its fields"
     try:
         train, tests = choose_nets(document)
@@ -114,6 +116,10 @@ def _placed(problem: Problem) -> Problem:
     if place is None or place.line is not None:
         return problem
     return Problem(problem.message, Place(place.file, 1, 1))
+
+
+def _start_of(document: Document) -> Place:
+    return Place(document.filename, 1, 1)
 
 
 def _by_place(problem: Problem) -> tuple[str, int, int]:

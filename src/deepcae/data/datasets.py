@@ -6,13 +6,13 @@ and test.txt that an HDF5Data layer names. `data` is float32 (n, 1, 28, 28) in 0
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..atomic import whole_file
 from ..errors import DataError
 from .idx import read_idx
 from .load import read_all
@@ -136,29 +136,14 @@ def _write(folder: Path, name: str, datasets: dict[str, tuple[Shape, Callable[[s
     """`name`.h5 and the list `name`.txt: each appears whole or not at all."""
     import h5py
 
-    def fill(path: Path) -> None:
-        with h5py.File(path, "w") as file:
+    try:
+        with whole_file(folder / f"{name}.h5") as path, h5py.File(path, "w") as file:
             for key, (shape, rows) in datasets.items():
                 dataset = file.create_dataset(key, shape, np.float32)
                 for start in range(0, shape[0], BLOCK):
                     block = slice(start, min(start + BLOCK, shape[0]))
                     dataset[block] = rows(block)
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _atomically(folder / f"{name}.h5", fill)
-        _atomically(folder / f"{name}.txt", lambda path: path.write_text(f"{name}.h5\n"))
+        with whole_file(folder / f"{name}.txt") as path:
+            path.write_text(f"{name}.h5\n")
     except OSError as error:
         raise DataError(f"{folder}: {name}.h5 cannot be written there ({error})") from error
-
-
-def _atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes beside the path and renames: a killed run leaves no half file under the name."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(unfinished)
-        with open(unfinished, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

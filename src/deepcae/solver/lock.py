@@ -1,14 +1,20 @@
-"""One run at a time writes under a prefix: an flock on `<prefix>.lock`, which ends with its holder."""
+"""One run at a time writes under a prefix: an flock on `<prefix>.lock`, which ends with its holder.
+
+Windows has no flock; runs there are not kept apart.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
+import sys
 from datetime import datetime
 from pathlib import Path
 
 from ..errors import TrainingError
+
+if sys.platform != "win32":
+    import fcntl
 
 
 class Lock:
@@ -20,6 +26,8 @@ class Lock:
 
     def acquire(self) -> None:
         """TrainingError names the holder if another process has it. Does nothing if it is already held here."""
+        if sys.platform == "win32":
+            return
         while self._descriptor is None:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
             try:

@@ -43,7 +43,9 @@ def handle_signals(solver: Stoppable) -> Iterator[None]:
     def snapshot(number: int, frame: Any) -> None:
         solver.request_snapshot()
 
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: snapshot}
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop}
+    if hasattr(signal, "SIGHUP"):  # Windows has none
+        handlers[signal.SIGHUP] = snapshot
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..atomic import sync_folder
 from ..errors import SnapshotError
 
 MODEL, STATE, RESUME, MANIFEST = ".caffemodel", ".solverstate", ".resume.json", ".ok.json"
@@ -104,10 +105,10 @@ def commit(prefix: str, iteration: int, parts: Mapping[str, bytes]) -> Snapshot:
             _withdraw(snapshot)
             for part in PARTS:
                 os.replace(temporary[part], snapshot.path(part))
-            _sync_folder(snapshot.model.parent)
+            sync_folder(snapshot.model.parent)
         _write(temporary[MANIFEST], json.dumps(manifest, indent=1).encode() + b"\n")
         os.replace(temporary[MANIFEST], snapshot.path(MANIFEST))
-        _sync_folder(snapshot.model.parent)
+        sync_folder(snapshot.model.parent)
     except OSError as error:
         for path in temporary.values():
             with contextlib.suppress(OSError):
@@ -190,7 +191,7 @@ def _withdraw(snapshot: Snapshot) -> None:
     if not any(snapshot.path(part).exists() for part in (*PARTS, MANIFEST)):
         return
     snapshot.path(MANIFEST).unlink(missing_ok=True)
-    _sync_folder(snapshot.model.parent)
+    sync_folder(snapshot.model.parent)
     for part in reversed(PARTS):
         snapshot.path(part).unlink(missing_ok=True)
 
@@ -206,14 +207,6 @@ def _write(path: Path, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

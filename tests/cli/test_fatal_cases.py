@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference import reference_dir
 
 from deepcae.cli.findings import examine
 from deepcae.layers import CAFFE_TYPES, Layer
+from reference import reference_dir
 
 CASES: list[dict[str, Any]] = [
     case

@@ -35,6 +35,10 @@ def write_data(folder: Path) -> None:
 
 def train(folder: Path, network: str, dims: int) -> Run:
     write_data(folder / "data")
+    return trained_run(folder, network, dims)
+
+
+def trained_run(folder: Path, network: str, dims: int) -> Run:
     model = build_model(
         network, dims, folder / "data/train.txt", folder / "data/test.txt", batch=20, folder=folder / "model"
     )
@@ -122,6 +126,27 @@ def test_a_code_of_more_numbers_is_laid_out(classic: Run) -> None:
         "parameters",
         "training",
     ]
+
+
+def test_a_siamese_network_is_shown_single_digits(tmp_path: Path) -> None:
+    """Its own data are pairs, which have no class; digits enter where its first branch begins (Fig. 2)."""
+    write_data(tmp_path / "data")
+    shutil.copy(tmp_path / "data/test.h5", tmp_path / "digits.h5")
+    rng = np.random.default_rng(0)
+    for name in ("train", "test"):
+        with h5py.File(tmp_path / f"data/{name}.h5", "a") as file:
+            file["pair_data"] = rng.random((IMAGES, 2, 28, 28), dtype=np.float32)
+            file["sim"] = np.arange(IMAGES, dtype=np.float32) % 2
+    run = trained_run(tmp_path, "siamese", 2)
+    own, digits = gather(run, None, 1000, "cpu"), gather(run, tmp_path / "digits.h5", 1000, "cpu")
+    assert own.labels is None
+    assert digits.labels is not None
+    assert np.unique(digits.labels).tolist() == [0, 1, 2, 3]
+    assert digits.codes is not None
+    assert digits.codes.shape == (IMAGES, 2)
+    layers = section(page(digits), "Layer by layer").blocks[0]
+    assert isinstance(layers, Picture)
+    assert layers.figure.axes[0].get_title(loc="left").startswith("01 data\n")
 
 
 def test_two_reports_of_a_run_are_equal(cae: Run, tmp_path: Path) -> None:

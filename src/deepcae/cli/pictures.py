@@ -102,13 +102,19 @@ def plot(
 def report(
     run: options.Run,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The page.", show_default="RUN/report.html")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Images to show it with.", show_default="the run's test data")
+    ] = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Write one self-contained page with all pictures and numbers of a run."""
     from ..report.build import build
     from ..solver.run import Run
+    from .device import choose_device
 
-    path = build(Run(run), out or run / "report.html")
+    path = build(Run(run), out, data, device=choose_device(device, threads))
     say(f"wrote {path}", quiet)
 
 

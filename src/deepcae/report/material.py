@@ -104,7 +104,9 @@ def gather(run: Run, data: Path | None, limit: int, device: str) -> Material:
     except DataError as error:
         material.missing.append(f"No codes: {error}")
         return material
-    codes, material.labels = encoded(material.trained, material.examples, code)
+    codes, labels = encoded(material.trained, material.examples, code)
+    if "label" in (examples.labels or ""):  # a pair's similarity is no class
+        material.labels = labels
     material.codes = codes.reshape(len(codes), -1)
     finite = np.isfinite(material.codes).all(axis=1)
     if not finite.all():

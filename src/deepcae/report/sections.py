@@ -131,7 +131,7 @@ def losses(material: Material) -> Section:
         rows.append(row)
     header = ["loss", "unit", "train", "test", *(["paper, train", "paper, test"] if reached else [])]
     caption = "The paper's: means of its three runs." if reached else ""
-    return Section("Losses", [picture, Table(header, rows, caption=caption)])
+    return Section("Losses", [picture, Table(header, rows, caption=caption, half=len(blobs) == 1)])
 
 
 def layers(material: Material) -> Section:

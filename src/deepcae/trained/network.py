@@ -39,6 +39,17 @@ class Trained:
             raise DataError(f"{self.origin}: its net is fed with nothing")
         return max(self.net.inputs, key=lambda name: count(self.net.plan.shapes[name] or (), 1))
 
+    def entry(self, shape: Sequence[int]) -> str:
+        """The blob that images of this shape (C, H, W) are fed into: `images`, or the first blob inside that has it.
+
+        A Siamese network reads pairs, and codes single images from where its first branch begins.
+        """
+        shapes = self.net.plan.shapes
+        return next(
+            (name for name in (self.images, *shapes) if tuple((shapes.get(name) or ())[1:]) == tuple(shape)),
+            self.images,
+        )
+
     @property
     def labels(self) -> str:
         """The blob of classes that comes with the images; `label` where the net reads none."""

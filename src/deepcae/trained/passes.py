@@ -22,7 +22,7 @@ def encoded(
     labels: list[np.ndarray] = []
     done = 0
     for images, classes in examples.batches():
-        result = trained.net({trained.images: images}, want=[blob])[blob].cpu().numpy()
+        result = trained.net({trained.entry(images.shape[1:]): images}, want=[blob])[blob].cpu().numpy()
         parts.append(result.reshape(len(images), *result.shape[1:]))
         labels.extend([] if classes is None else [classes])
         done += len(images)
@@ -63,8 +63,14 @@ def way(trained: Trained, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
     A blob that only changes another's shape shows nothing new and is left out, so that the paper's networks give the
     panels of its Fig. 7.
     """
-    reshaped = {top for step in trained.net.plan.steps if step.type in ("Reshape", "Flatten") for top in step.tops}
-    shown = [name for name in dict.fromkeys([trained.images, *trained.path()]) if name not in reshaped]
-    blobs = trained.net({trained.images: image}, want=shown)
+    entry = trained.entry(image.shape[1:])
+    reached = {entry}
+    reshaped: set[str] = set()
+    for step in trained.net.plan.steps:
+        if step.bottoms and reached.issuperset(step.bottoms):
+            reached.update(step.tops)
+            reshaped.update(step.tops if step.type in ("Reshape", "Flatten") else ())
+    shown = [name for name in dict.fromkeys([entry, *trained.path()]) if name in reached - reshaped]
+    blobs = trained.net({entry: image}, want=shown)
     arrays = [(name, blobs[name].detach().cpu().numpy()[0]) for name in shown]
     return [(name, array if array.ndim == 3 else array.reshape(-1)) for name, array in arrays]

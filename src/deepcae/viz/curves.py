@@ -36,7 +36,7 @@ def loss_curves(
     columns = 1 if len(blobs) == 1 else 2
     rows = -(-len(blobs) // columns)
     with styled():
-        page = figure(COLUMN * 1.25 if columns == 1 else PAGE, 2.45 * rows)
+        page = figure(COLUMN * 1.1 if columns == 1 else PAGE, 2.45 * rows)
         for place, blob in enumerate(blobs, 1):
             axes = page.add_subplot(rows, columns, place)
             heading(axes, f"{title}: {blob}" if title else blob, _panel(axes, metrics, blob))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..layers.base import count
+from ..net.advice import authors_name
 from ..net.net import Net
 from ..net.step import Step
 from ..net.summary import Summary, summarize
@@ -107,6 +108,4 @@ class Trained:
         return [step for step in self.net.plan.steps if step.layer is not None and step.layer.is_loss]
 
     def _original(self, blob: str) -> str:
-        """The author's name of a blob: that of a split's bottom for a split's top."""
-        maker = next((step for step in self.net.plan.steps if blob in step.tops), None)
-        return maker.bottoms[0] if maker is not None and maker.type == "Split" else blob
+        return authors_name(self.net.plan.steps, blob)

@@ -17,6 +17,7 @@ from typer.main import get_command
 from deepcae.cli import guard, main
 from deepcae.cli.app import app
 from deepcae.cli.argv import SWITCHES
+from deepcae.cli.screen import answer
 from deepcae.errors import DataError, LayerError, Place, Problem, SnapshotError, SpecError, TrainingError
 
 
@@ -218,6 +219,11 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_an_answer_is_json_even_where_a_number_is_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
+    answer({"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": (2, None)}})
+    assert capsys.readouterr().out == '{"a": null, "b": [1.5, null], "c": {"d": [2, null]}}\n'
 
 
 def test_no_colour_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

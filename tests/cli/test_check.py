@@ -97,6 +97,18 @@ def test_every_phase_and_stage_is_looked_at(capsys: pytest.CaptureFixture[str]) 
     assert "in phase TEST, stage two" in lines[2]
 
 
+def test_a_stage_that_a_rule_excludes_is_looked_at_too(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.prototxt").write_text(
+        NET
+        + 'layer { name: "r" type: "ReLU" bottom: "x" top: "r" include { not_stage: "deploy" } }\n'
+        + 'layer { name: "s" type: "ReLU" bottom: "r" top: "s" }\n'
+    )
+    code, lines = check(capsys, "n.prototxt")
+    assert (code, len(lines)) == (2, 1)
+    assert lines[0].startswith("n.prototxt:3:32: ")
+    assert lines[0].endswith("(in phase TRAIN, stage deploy; phase TEST, stage deploy)")
+
+
 def test_a_phase_without_any_data_is_not_meant(capsys: pytest.CaptureFixture[str]) -> None:
     Path("n.prototxt").write_text(
         NET.replace('top: "x"', 'top: "x" include { phase: TRAIN }')

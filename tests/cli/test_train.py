@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import deepcae
 from deepcae.cli import main
 from deepcae.cli.training import default_out
 
@@ -61,6 +62,14 @@ def test_overrides_are_laid_over_one_after_the_other(model: Path, capsys: pytest
     assert code == 2
     assert err.startswith("error: --set(2):1:1: ")
     assert "did you mean 'max_iter'" in err
+
+
+def test_level_and_stage_are_the_train_nets(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    solver = str(model / "solver.prototxt")
+    code, _, _ = train(capsys, "-solver", solver, "-level", "2", "-stage", 'a,"b"', "--set", "max_iter: 1", "-q")
+    assert code == 0
+    state = deepcae.Run("runs/model").solver_document.message.train_state
+    assert (state.level, list(state.stage)) == (2, ["a", '"b"'])
 
 
 def test_quiet(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

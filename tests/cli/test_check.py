@@ -117,6 +117,13 @@ def test_a_phase_without_any_data_is_not_meant(capsys: pytest.CaptureFixture[str
     assert check(capsys, "-q", "n.prototxt") == (0, [])
 
 
+def test_missing_data_that_we_could_make(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("m").mkdir()
+    Path("m/n.prototxt").write_text(DATA.format("phase: TRAIN", "../data/mnist/train.txt"))
+    _, lines = check(capsys, "m/n.prototxt")
+    assert lines[0].endswith("(looked in the working directory and m); 'deepcae data mnist' makes it")
+
+
 def test_a_solver_is_checked_with_its_nets_in_their_states(capsys: pytest.CaptureFixture[str]) -> None:
     Path("n.prototxt").write_text(
         NET + 'layer { name: "r" type: "ReLU" bottom: "y" top: "r" include { stage: "s" } }\n'

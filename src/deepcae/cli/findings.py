@@ -100,8 +100,19 @@ def problems_in(graph: Graph, folders: Sequence[Path]) -> Iterator[Problem]:
         if step.layer is not None and step.node.param in missing:
             field_path = step.layer.file_field.split(".")
             name = _value(step.node.param, field_path)
-            sentence = f"{step.node.label}: no such file '{name}' (looked in the working directory and {folders[0]})"
+            sentence = f"{step.node.label}: no such file '{name}' ({_looked_in(folders)}){_how_to_make(name)}"
             yield Problem(sentence, graph.place(step.node, *field_path))
+
+
+def _looked_in(folders: Sequence[Path]) -> str:
+    others = [str(folder) for folder in folders if folder != Path()]
+    return " and ".join(["looked in the working directory", *others])
+
+
+def _how_to_make(name: str) -> str:
+    """The command that writes the data set, if its folder bears the name of one of ours."""
+    folder = Path(name).parent.name
+    return f"; 'deepcae data {folder}' makes it" if folder in ("mnist", "digits", "pairs") else ""
 
 
 def _value(message: Any, path: Sequence[str]) -> Any:

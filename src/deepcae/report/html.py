@@ -126,12 +126,17 @@ def render(page: Page) -> str:
 
 def _tiles(tiles: Iterable[Tile]) -> str:
     cells = [
-        f'<div class="tile"><dt>{escape(tile.name)}</dt><dd>{escape(tile.value)}</dd>'
+        f'<div class="tile"><dt>{_breakable(tile.name)}</dt><dd>{escape(tile.value)}</dd>'
         + (f'<dd class="note">{escape(tile.note)}</dd>' if tile.note else "")
         + "</div>"
         for tile in tiles
     ]
     return f'<dl class="tiles">{"".join(cells)}</dl>' if cells else ""
+
+
+def _breakable(name: str) -> str:
+    """A long name may break after its underscores."""
+    return escape(name).replace("_", "_<wbr>")
 
 
 def _section(section: Section, index: int) -> str:

@@ -102,7 +102,7 @@ def test_pairs_stand_above_each_other_with_their_errors() -> None:
     originals = RNG.random((3, 1, 8, 8))
     restored = originals.copy()
     restored[1] += 0.5
-    page = reconstructions(originals, restored, np.array([7, 2, 1]))
+    page = reconstructions(originals, restored, np.array([7, 2, 1], np.float32))  # as HDF5 keeps them
     assert len(page.axes) == 6
     said = words(page)
     assert "7 · 0\n" in said

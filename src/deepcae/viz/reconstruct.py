@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .style import GREYS, INK, PAGE, SOFT, axes_at, bare, images, number, sheet, styled
+from .style import GREYS, INK, PAGE, SOFT, axes_at, bare, class_names, images, number, sheet, styled
 
 WIDEST = 1.1  # inches of one image
 HEAD, EDGE, GAP, CAPTION = 0.36, 0.2, 0.045, 0.21  # inches: title, words at the left, between images, under a pair
@@ -37,7 +37,8 @@ def reconstructions(
     words = [number(float(error)) for error in errors]
     about = "½·squared error"
     if labels is not None:
-        words = [f"{label} · {word}" for label, word in zip(np.ravel(labels), words, strict=True)]
+        _, classes, names = class_names(labels)
+        words = [f"{names[of]} · {word}" for of, word in zip(classes, words, strict=True)]
         about = "class · ½·squared error"
     columns = min(columns, len(before))
     rows = math.ceil(len(before) / columns)

@@ -133,6 +133,15 @@ def test_the_zoo_writes_a_network(
     assert "max_iter: 20000" in Path("mine/solver.prototxt").read_text()
 
 
+def test_the_zoo_quotes_the_command_it_advises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["zoo", "cae1", "-o", "my net"]) == 0
+    wanted = "deepcae train --solver 'my net/solver.prototxt' --out 'runs/my net'"
+    assert capsys.readouterr().out.endswith(f"; next: {wanted}\n")
+
+
 def test_data_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = answer(capsys, "data", "digits", "-o", str(tmp_path / "d"), "--json")["rows"]
     assert rows == {"train": 1500, "test": 297}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +37,8 @@ def zoo(
     if json:
         answer({"name": name, "dims": model.dims, "net": str(net), "solver": str(solver)})
     else:
-        print(f"wrote {net} and {solver}; next: deepcae train --solver {solver} --out runs/{folder.name}")
+        train = shlex.join(["deepcae", "train", "--solver", str(solver), "--out", f"runs/{folder.name}"])
+        print(f"wrote {net} and {solver}; next: {train}")
 
 
 def _list(descriptions: dict[str, str], json: bool) -> None:

@@ -80,6 +80,14 @@ def test_a_test_net_shares_the_train_nets_tensors(net: Net) -> None:
     assert all(a.tensor is b.tensor for a, b in zip(net.learnable, other.learnable, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("name", "message"), [("", "this is a folder, not a file"), ("nowhere.caffemodel", "there is no such file")]
+)
+def test_weights_of_no_file(net: Net, tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(SnapshotError, match=message):
+        load_weights(net, tmp_path / name)
+
+
 def test_weights_round_trip(net: Net, tmp_path: Path) -> None:
     save_weights(net, tmp_path / "w.caffemodel")
     other = Net(read_net_text(TEXT), seed=9, weights=tmp_path / "w.caffemodel")

@@ -158,7 +158,7 @@ def test_shapes_of_any_age():
     ("make", "message"),
     [
         (lambda path: None, "there is no such file"),
-        (lambda path: path.mkdir(), "not a file"),
+        (lambda path: path.mkdir(), "this is a folder, not a file"),
         (lambda path: path.write_bytes(b""), "the file is empty"),
     ],
 )

@@ -109,6 +109,8 @@ def _read(path: Path) -> Any:
 
 def _is_hdf5(path: Path) -> bool:
     try:
+        if not path.is_file():
+            return False  # read_weights says what is wrong
         with path.open("rb") as file:
             return file.read(8) == b"\x89HDF\r\n\x1a\n"
     except OSError as error:

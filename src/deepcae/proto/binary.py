@@ -121,7 +121,8 @@ def _mend_texts(message: Any) -> None:
 def _bytes(path: str | Path, wanted: Kind) -> bytes:
     try:
         if not Path(path).is_file():
-            raise SnapshotError(f"{path}: " + ("not a file" if Path(path).exists() else "there is no such file"))
+            found = "this is a folder, not a file" if Path(path).is_dir() else "not a file"
+            raise SnapshotError(f"{path}: " + (found if Path(path).exists() else "there is no such file"))
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0:

@@ -72,8 +72,9 @@ def test_decode_of_own_numbers(run: Path, model: Path) -> None:
     [
         ("encode run -o codes.h6", ".h5"),
         ("encode run -o c.h5 --blob cod", "did you mean 'code'"),
-        ("encode run empty.h5 -o c.h5", "has neither 'data'"),
+        ("encode run empty.h5 -o c.h5", "empty.h5: has no 'data'; it holds"),
         ("encode run nowhere.h5 -o c.h5", "nowhere.h5: no such file"),
+        ("encode run run -o c.h5", "run: this is a folder, not a file"),
         ("decode run wide.csv -o i.h5", "codes have 3 values each, but blob 'code' has shape [2]"),
         ("decode run codes.csv -o i.gif", "images are written as"),
         ("decode run codes.csv -o i.png", "make no .png"),

@@ -106,6 +106,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 
 def _open(path: Path) -> h5py.File:
+    if path.is_dir():
+        raise DataError(f"{path}: this is a folder, not a file")
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     try:

@@ -103,7 +103,8 @@ def _choose(names: Sequence[str], wanted: str, source: Path) -> str:
     for name in (wanted, "data"):
         if name in names:
             return name
-    raise DataError(f"{source}: has neither '{wanted}' nor 'data'; it holds {', '.join(names) or 'nothing'}")
+    missing = "no 'data'" if wanted == "data" else f"neither '{wanted}' nor 'data'"
+    raise DataError(f"{source}: has {missing}; it holds {', '.join(names) or 'nothing'}")
 
 
 def _label_of(names: Sequence[str], wanted: str) -> str | None:

@@ -68,6 +68,11 @@ layer { name: "c" type: "Sigmoid" bottom: "x" bottom: "b" top: "c" }
     assert any(line.startswith("net.prototxt:5:") and "bottom" in line for line in found)
 
 
+def test_a_text_without_layers_is_no_network() -> None:
+    with pytest.raises(SpecError, match=r"net.prototxt.*: holds no layers"):
+        make_plan(build_graph(read_net_text("", "net.prototxt"), "TEST"))
+
+
 DECODER = """
 layer {{ name: "data" type: "HDF5Data" top: "data" hdf5_data_param {{ source: "no-such-list.txt" batch_size: 7 }} }}
 layer {{ name: "conv" type: "Convolution" bottom: "data" top: "conv"

@@ -65,6 +65,13 @@ def test_a_text_is_not_a_path():
         read_net('name: "a"\n')
 
 
+def test_a_network_given_as_solver_is_named_in_one_line(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text('name: "n" layer { name: "x" } layer { name: "y" }')
+    with pytest.raises(SpecError, match=r"net.prototxt: is a network, and a solver is wanted$"):
+        read_solver(path)
+
+
 def test_a_solver_is_not_a_network():
     with pytest.raises(SpecError, match="a NetParameter was expected, not a SolverParameter"):
         read_net(SolverParameter())

@@ -71,6 +71,9 @@ def build_graph(document: Document, phase: str | int, level: int = 0, stages: It
     message = document.message
     number = phase_number(phase)
     all_stages = (*message.state.stage, *stages)
+    if not message.layer:
+        nothing = Problem("holds no layers; a network has at least one", document.place())
+        return Graph(document, number, level, tuple(all_stages), problems=[nothing])
     graph = Graph(document, number, level, tuple(stage for stage in all_stages if stage))
     kept = _filter(graph, message.layer)
     uses, sources = _trace(graph, kept)

@@ -30,6 +30,8 @@ def read_net_text(text: str, filename: str = "<text>") -> Document:
 
 def read_solver(source: Source) -> Document:
     """A solver from a path, a SolverParameter (copied) or a Document."""
+    if not isinstance(source, Document | Message) and "\n" not in str(source) and _leaning(read_text(source)) < 0:
+        raise SpecError(Problem("is a network, and a solver is wanted", Place(str(source))))
     return upgrade_solver(_document(source, SolverParameter))
 
 
@@ -75,10 +77,15 @@ def read_text(path: str | Path) -> str:
 
 def kind_of(text: str) -> Literal["net", "solver"]:
     """Whether a text is a network or a solver, by its fields; a broken text is judged by what can be read of it."""
+    return "solver" if _leaning(text) > 0 else "net"
+
+
+def _leaning(text: str) -> int:
+    """How many more fields only a solver has than fields only a network has; 0 for a text that cannot be read."""
     try:
         tree, _, _ = build(text, "<text>")
     except SpecError:
-        return "net"
+        return 0
     names = [field.name.text for field in tree.fields]
     net, solver = (
         sum(name in fields and name not in others for name in names)
@@ -87,4 +94,4 @@ def kind_of(text: str) -> Literal["net", "solver"]:
             (SolverParameter.DESCRIPTOR.fields_by_name, NetParameter.DESCRIPTOR.fields_by_name),
         )
     )
-    return "solver" if solver > net else "net"
+    return solver - net

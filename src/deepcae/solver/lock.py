@@ -35,7 +35,7 @@ class Lock:
             except OSError:
                 holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
                 os.close(descriptor)
-                raise TrainingError(f"{self.path}: {holder} writes snapshots of this name") from None
+                raise TrainingError(f"another training is writing there: {holder} holds {self.path}") from None
             if self._is_current(descriptor):
                 self._descriptor = descriptor
                 since = datetime.now().isoformat(timespec="seconds")

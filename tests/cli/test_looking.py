@@ -75,7 +75,11 @@ def test_decode_of_own_numbers(run: Path, model: Path) -> None:
         ("encode run empty.h5 -o c.h5", "empty.h5: has no 'data'; it holds"),
         ("encode run nowhere.h5 -o c.h5", "nowhere.h5: no such file"),
         ("encode run run -o c.h5", "run: this is a folder, not a file"),
-        ("decode run wide.csv -o i.h5", "codes have 3 values each, but blob 'code' has shape [2]"),
+        (
+            "encode run large.h5 -o c.h5",
+            "large.h5: blob 'data' of net 'tiny' has shape (N, 1, 6, 6); given [2, 1, 6, 7]",
+        ),
+        ("decode run wide.csv -o i.h5", "wide.csv: codes have 3 values each, but blob 'code' has shape [2]"),
         ("decode run codes.csv -o i.gif", "images are written as"),
         ("decode run codes.csv -o i.png", "make no .png"),
         ("layers run -o p.png --index 12", "rows are 0 to 11"),
@@ -88,6 +92,8 @@ def test_what_does_not_fit_is_refused(argv: str, sentence: str, run: Path, capsy
     Path("codes.csv").write_text("code_1,code_2\n0,0\n1,1\n")
     with h5py.File("empty.h5", "w") as file:
         file["pictures"] = np.zeros((2, 1, 6, 6))
+    with h5py.File("large.h5", "w") as file:
+        file["data"] = np.zeros((2, 1, 6, 7))
     assert main(argv.split()) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -104,6 +110,12 @@ def test_embed(run: Path) -> None:
     assert found.attributes["method"] == "pca"
     done("embed", "codes.h5", "-o", "tsne.csv", "--perplexity", "3")
     assert codes.load("tsne.csv").codes.shape == (12, 2)
+
+
+def test_a_flat_code_needs_no_map(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done("encode", run, "-o", "codes.csv")
+    assert main(["embed", "codes.csv", "-o", "map.csv", "--method", "pca"]) == 0
+    assert "codes.csv: its codes have 2 dimension(s) already" in capsys.readouterr().err
 
 
 def test_layers(run: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import DataError
 from . import options
 from .screen import bar, say
 
@@ -95,7 +96,10 @@ def decode(
     code = trained.blob(code_blob) if code_blob else trained.code
     restored = trained.blob(blob) if blob else trained.restored
     loaded = files.load(codes)
-    images = decoded(trained, loaded.codes, code, restored, quiet)
+    try:
+        images = decoded(trained, loaded.codes, code, restored, quiet)
+    except DataError as error:
+        raise DataError(f"{codes}: {error}") from None
     save_images(out, images, loaded.labels)
     say(f"wrote {out}: {len(images)} images of shape {list(images.shape[1:])} from blob '{restored}'", quiet)
 
@@ -122,6 +126,11 @@ def embed(
 
     loaded = files.load(codes)
     flat = loaded.codes.reshape(len(loaded.codes), -1)
+    if flat.shape[1] <= 2:
+        say(
+            f"{codes}: its codes have {flat.shape[1]} dimension(s) already; `deepcae plot` draws them as they are",
+            quiet,
+        )
     points = mapped(flat, method, perplexity, seed, threads)
     files.save(out, points, loaded.labels, {**loaded.attributes, "method": method.value, "seed": seed})
     say(f"wrote {out}: {len(points)} points by {method.value} from {flat.shape[1]} dimensions", quiet)

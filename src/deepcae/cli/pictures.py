@@ -136,17 +136,17 @@ def _of_run(
     """How each picture of a run is made; nothing is computed before it is asked for."""
     from ..solver.run import Run
     from ..trained.examples import open_examples
+    from ..trained.kernels import kernels
     from ..viz import filters, loss_curves
     from .device import choose_device
     from .trained import open_trained
 
     trained = open_trained(folder, None, None, choose_device(device, threads))
     examples = open_examples(trained, data)
-    kernels = {name: blobs[0].detach().cpu().numpy() for name, blobs in trained.net.params.items()}
     return {
         What.scatter: lambda: _scatter(trained, examples, quiet),
         What.curves: lambda: loss_curves(Run(folder).metrics()),
-        What.filters: lambda: filters({name: blob for name, blob in kernels.items() if blob.ndim == 4}),
+        What.filters: lambda: filters(kernels(trained)),
         What.reconstructions: lambda: _reconstructions(trained, examples),
     }
 

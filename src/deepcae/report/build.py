@@ -27,7 +27,7 @@ def page(material: Material) -> Page:
         sections.restored,
         sections.losses,
         sections.layers,
-        sections.kernels,
+        sections.learned,
         sections.network,
         sections.settings,
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..codes.measure import NEIGHBOURS, Separation
 from ..proto.text import to_text
+from ..trained.kernels import kernels
 from ..trained.passes import decoded, way
 from ..viz import code_plane, filters, grid_codes, layer_panels, loss_curves, reconstructions, scatter
 from ..viz.curves import unit_of
@@ -147,37 +148,13 @@ def layers(material: Material) -> Section:
     return Section("Layer by layer", [*pages[:1], *others])
 
 
-def kernels(material: Material) -> Section:
+def learned(material: Material) -> Section:
     """Learned kernels; of fully connected layers those that read or write images."""
-    weights: dict[str, np.ndarray] = {}
-    seen = set()
-    for step in material.trained.net.plan.steps:
-        tensors = material.trained.net.params.get(step.name)
-        if not tensors or tensors[0].data_ptr() in seen:
-            continue
-        seen.add(tensors[0].data_ptr())
-        blob = _as_kernels(material, step, tensors[0].detach().cpu().numpy())
-        if blob is not None:
-            weights[step.name] = blob
+    weights = kernels(material.trained)
     if not weights:
         return Section("Filters", [])
     about = "Red: positive weights, blue: negative; each layer has its own scale, symmetric around 0."
     return Section("Filters", [Picture("Learned filters", about, filters(weights))])
-
-
-def _as_kernels(material: Material, step: Any, blob: np.ndarray) -> np.ndarray | None:
-    """(O, I, kH, kW), or None for weights that are no pictures."""
-    if blob.ndim == 4 and step.type in ("Convolution", "Deconvolution"):
-        return blob
-    if step.type != "InnerProduct" or blob.ndim != 2 or step.node.param.inner_product_param.transpose:
-        return None
-    shapes = material.trained.net.plan.shapes
-    bottom = shapes.get(step.bottoms[0])
-    if bottom is not None and len(bottom) == 4 and bottom[2] > 2 and blob.shape[1] == np.prod(bottom[1:]):
-        return blob.reshape(len(blob), *bottom[1:])
-    if material.restored and blob.shape[0] == np.prod(_image_shape(material)):
-        return blob.T.reshape(blob.shape[1], *_image_shape(material))
-    return None
 
 
 def network(material: Material) -> Section:

@@ -22,7 +22,10 @@ def encoded(
     labels: list[np.ndarray] = []
     done = 0
     for images, classes in examples.batches():
-        result = trained.net({trained.entry(images.shape[1:]): images}, want=[blob])[blob].cpu().numpy()
+        try:
+            result = trained.net({trained.entry(images.shape[1:]): images}, want=[blob])[blob].cpu().numpy()
+        except DataError as error:
+            raise DataError(f"{examples.origin}: {error}") from None
         parts.append(result.reshape(len(images), *result.shape[1:]))
         labels.extend([] if classes is None else [classes])
         done += len(images)

@@ -1,0 +1,53 @@
+"""The learned kernels of a trained net, as pictures can show them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import DataError
+from ..layers.base import Shape
+from ..net.step import Step
+from .network import Trained
+
+
+def kernels(trained: Trained) -> dict[str, np.ndarray]:
+    """Layer → (O, I, kH, kW): of convolutions, and of fully connected layers that read or write images.
+
+    Layers that share their weights are shown once, under the first one's name.
+    """
+    found: dict[str, np.ndarray] = {}
+    seen: set[int] = set()
+    for step in trained.net.plan.steps:
+        tensors = trained.net.params.get(step.name)
+        if not tensors or tensors[0].data_ptr() in seen:
+            continue
+        seen.add(tensors[0].data_ptr())
+        blob = _as_kernels(trained, step, tensors[0].detach().cpu().numpy())
+        if blob is not None:
+            found[step.name] = blob
+    return found
+
+
+def _as_kernels(trained: Trained, step: Step, blob: np.ndarray) -> np.ndarray | None:
+    """(O, I, kH, kW), or None for weights that are no pictures."""
+    if blob.ndim == 4 and step.type in ("Convolution", "Deconvolution"):
+        return blob
+    if step.type != "InnerProduct" or blob.ndim != 2 or step.node.param.inner_product_param.transpose:
+        return None
+    bottom = trained.net.plan.shapes.get(step.bottoms[0])
+    if bottom is not None and len(bottom) == 4 and bottom[2] > 2 and blob.shape[1] == np.prod(bottom[1:]):
+        return blob.reshape(len(blob), *bottom[1:])
+    images = _image_shape(trained)
+    if images is not None and blob.shape[0] == np.prod(images):
+        return blob.T.reshape(blob.shape[1], *images)
+    return None
+
+
+def _image_shape(trained: Trained) -> Shape | None:
+    """(C, H, W) of the images that the net restores; None where it restores none."""
+    try:
+        restored = trained.restored
+    except DataError:
+        return None
+    shape = (trained.net.plan.shapes.get(trained.images) or ())[1:]
+    return shape if restored and len(shape) == 3 else None

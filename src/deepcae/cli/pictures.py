@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import DataError
 from . import options
 from .screen import say
 
@@ -95,7 +96,14 @@ def plot(
     for each, path in names.items():
         if each not in makers:
             raise typer.BadParameter(f"{source} is a file of codes; {each.value} needs a RUN")
-        save(makers[each](), path)
+        try:
+            figure = makers[each]()
+        except DataError as error:
+            if what:
+                raise
+            say(f"no {each.value}: {error}", quiet)  # not every net restores images, or has filters
+            continue
+        save(figure, path)
         say(f"wrote {path}", quiet)
 
 

@@ -134,6 +134,19 @@ def test_plot_a_run_and_codes(run: Path) -> None:
     assert Path("curves.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_plot_leaves_out_what_a_net_does_not_give(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (model / "net.prototxt").read_text()
+    text = text[: text.index('layer { name: "code"')].replace('top: "data" include', 'top: "data" top: "label" include')
+    text += """layer { name: "code" type: "InnerProduct" bottom: "conv" top: "code" inner_product_param { num_output: 3 } }
+        layer { name: "loss" type: "SoftmaxWithLoss" bottom: "code" bottom: "label" top: "loss" }"""
+    (model / "net.prototxt").write_text(text)
+    done("train", "--solver", model / "solver.prototxt", "--out", "run")
+    assert main(["plot", "run", "-o", "p"]) == 0
+    assert "no reconstructions: run: which blob is the restored image cannot be told" in capsys.readouterr().err
+    assert sorted(path.name for path in Path("p").iterdir()) == ["curves.png", "filters.png", "scatter.png"]
+    assert main(["plot", "run", "-o", "p", "--what", "reconstructions"]) == 2
+
+
 def test_a_run_moved_elsewhere_still_works(run: Path) -> None:
     """Its data are found by the folder of the original texts, which the run keeps."""
     shutil.move(run, "moved")

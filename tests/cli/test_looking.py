@@ -137,7 +137,8 @@ def test_plot_a_run_and_codes(run: Path) -> None:
 def test_plot_leaves_out_what_a_net_does_not_give(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (model / "net.prototxt").read_text()
     text = text[: text.index('layer { name: "code"')].replace('top: "data" include', 'top: "data" top: "label" include')
-    text += """layer { name: "code" type: "InnerProduct" bottom: "conv" top: "code" inner_product_param { num_output: 3 } }
+    text += """layer { name: "code" type: "InnerProduct" bottom: "conv" top: "code"
+          inner_product_param { num_output: 3 } }
         layer { name: "loss" type: "SoftmaxWithLoss" bottom: "code" bottom: "label" top: "loss" }"""
     (model / "net.prototxt").write_text(text)
     done("train", "--solver", model / "solver.prototxt", "--out", "run")

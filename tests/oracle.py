@@ -99,3 +99,38 @@ def unpool(x, how, mask, kernel, stride, out_hw):
         for h, w in product(rows, columns):
             y[n, c, h, w] += x[n, c, i, j] / (len(rows) * len(columns) if how == "average" else 1)
     return y
+
+
+def normalise_locally(x, size, alpha, beta, k, within):
+    """LRN: over `size` channels, or over size x size pixels (then k counts as 1)."""
+    y, half = np.zeros(x.shape), size // 2
+    for n, c, h, w in np.ndindex(*x.shape):
+        if within:
+            near = x[n, c, max(h - half, 0) : h + half + 1, max(w - half, 0) : w + half + 1]
+            scale = 1 + alpha / size**2 * (near**2).sum()
+        else:
+            scale = k + alpha / size * (x[n, max(c - half, 0) : c + half + 1, h, w] ** 2).sum()
+        y[n, c, h, w] = x[n, c, h, w] * scale**-beta
+    return y
+
+
+def columns(x, kernel, stride, pad, dilation):
+    """Im2col: channel and tap become one axis, channels first."""
+    num, channels, *sizes = x.shape
+    out_sizes = [
+        int((n + 2 * p - (d * (k - 1) + 1)) / s) + 1
+        for n, k, s, p, d in zip(sizes, kernel, stride, pad, dilation, strict=True)
+    ]
+    taps = list(product(*map(range, kernel)))
+    y = np.zeros((num, channels, len(taps), *out_sizes))
+    for place in product(*map(range, out_sizes)):
+        for number, tap in enumerate(taps):
+            spot = [i * s - p + t * d for i, s, p, t, d in zip(place, stride, pad, tap, dilation, strict=True)]
+            if all(0 <= at < n for at, n in zip(spot, sizes, strict=True)):
+                y[(slice(None), slice(None), number, *place)] = x[(slice(None), slice(None), *spot)]
+    return y.reshape(num, -1, *out_sizes)
+
+
+def greatest(row, top_k):
+    """ArgMax: (value, index) pairs in descending order, so of equal values the greater index first."""
+    return sorted(((value, index) for index, value in enumerate(row)), reverse=True)[:top_k]

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from deepcae.proto.binary import write_message
+from deepcae.proto.schema import BlobProto
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -40,3 +43,11 @@ def read_case(path: Path) -> dict[str, Any]:
     """All arrays of a case file."""
     with np.load(path) as file:
         return dict(file)
+
+
+def write_extra_files(case: dict[str, Any], folder: Path) -> None:
+    """The files that a case's text names beside its data (InfogainLoss's matrix), as Caffe stores them."""
+    for k, name in enumerate(case.get("aux_names", ())):
+        rows = np.atleast_2d(case[f"aux_{k}"])
+        blob = BlobProto(num=1, channels=1, height=rows.shape[0], width=rows.shape[1], data=rows.ravel().tolist())
+        write_message(folder / str(name), blob)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
@@ -72,6 +75,27 @@ CASES = [
     ('"SigmoidCrossEntropyLoss" loss_param { ignore_label: 1 normalization: VALID }', [(2, 12), (2, 12)]),
     ('"SoftmaxWithLoss" loss_param { ignore_label: 1 }', [(2, 3, 4), (2, 4)]),
     ('"ContrastiveLoss" contrastive_loss_param { margin: 20 legacy_version: true }', [(4, 3), (4, 3), (4,)]),
+    ('"LRN" lrn_param { local_size: 3 alpha: 2 k: 2 }', PLANES),
+    ('"LRN" lrn_param { norm_region: WITHIN_CHANNEL local_size: 5 alpha: 2 beta: 0.5 }', PLANES),
+    ('"MVN"', PLANES),
+    ('"MVN" mvn_param { across_channels: true normalize_variance: false }', PLANES),
+    ('"SPP" spp_param { pyramid_height: 2 }', PLANES),
+    ('"SPP" spp_param { pyramid_height: 2 pool: AVE }', PLANES),
+    ('"SPP" spp_param { pyramid_height: 1 }', PLANES),
+    ('"Im2col" convolution_param { kernel_size: [3, 2] stride: [2, 1] pad: 1 dilation: 2 }', PLANES),
+    ('"Im2col" convolution_param { kernel_size: 2 axis: 2 }', PLANES),
+    ('"Im2col" convolution_param { kernel_size: 4 stride: 3 }', [(2, 1, 2)]),
+    ('"Reduction"', FLAT),
+    ('"Reduction" reduction_param { operation: ASUM axis: 1 coeff: -2 }', PLANES),
+    ('"Reduction" reduction_param { operation: SUMSQ axis: -1 }', PLANES),
+    ('"Reduction" reduction_param { operation: MEAN axis: 1 }', FLAT),
+    ('"BatchReindex"', [(3, 5), (7,)]),
+    ('"Embed" embed_param { input_dim: 3 num_output: 4 }', [(2, 3)]),
+    ('"Parameter" parameter_param { shape { dim: 2 dim: 3 } }', []),
+    ('"HingeLoss"', [(3, 2, 2), (3,)]),
+    ('"HingeLoss" hinge_loss_param { norm: L2 }', [(3, 5), (3, 1)]),
+    ('"InfogainLoss" loss_param { ignore_label: 1 }', [(2, 3, 4), (2, 4), (3, 3)]),
+    ('"InfogainLoss" infogain_loss_param { axis: 2 } loss_param { normalization: NONE }', [(2, 2, 4), (2, 2), (16,)]),
 ]  # fmt: skip
 
 
@@ -120,7 +144,70 @@ def test_gradient_is_the_derivative(text: str, shapes: list[tuple[int, ...]]) ->
 def test_every_differentiable_layer_is_checked() -> None:
     checked = {text.split('"')[1] for text, _ in CASES}
     wanted = {kind for kind, made in Layer.registry.items() if made.differentiable and not made.is_source}
-    assert wanted - checked == {"Silence"}
+    assert wanted - checked == {"Silence", "Filter", "MultinomialLogisticLoss"}  # the last two below
+
+
+def test_filter_hands_the_gradient_to_the_selected_samples() -> None:
+    layer = build('"Filter"', 2)
+    x = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    selector = torch.tensor([1.0, 0, -2, 0.5], requires_grad=True)
+    (y,) = layer.forward([x, selector], [], Context())
+    assert torch.equal(y, x[[0, 2, 3]])
+    top_diff = torch.randn(3, 3, dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(y, x, top_diff)
+    assert torch.equal(gradient[[0, 2, 3]], top_diff)
+    assert not gradient[1].any()
+    assert layer.forward([x, torch.zeros(4)], [], Context())[0].shape == (0, 3)
+
+
+def test_filter_takes_several_bottoms_and_never_moves_the_selector() -> None:
+    text = 'layer { name: "l" type: "Filter" bottom: "a" bottom: "b" bottom: "s" top: "c" top: "d" }'
+    layer = make_layer(read_net_text(text).message.layer[0], TRAIN)
+    assert layer.no_gradient == {2}
+    assert layer.shapes([(3, 2), (3,), (3, 1)]) == [(3, 2), (3,)]
+    tops = layer.forward([torch.arange(6.0).reshape(3, 2), torch.arange(3.0), torch.tensor([0.0, 1, 1])], [], Context())
+    assert [top.tolist() for top in tops] == [[[2, 3], [4, 5]], [1, 2]]
+
+
+def test_multinomial_loss_is_capped_but_still_pulls() -> None:
+    p = torch.tensor([[0.25, 0.75], [1.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    (loss,) = build('"MultinomialLogisticLoss"', 2).forward([p, torch.tensor([0.0, 1.0])], [], Context())
+    assert loss.item() == pytest.approx((math.log(4) + 20 * math.log(10)) / 2)
+    (gradient,) = torch.autograd.grad(loss, p)
+    assert gradient[0].tolist() == [-2, 0]
+    assert gradient[1].tolist() == [0, pytest.approx(-0.5e20)]
+
+
+def test_infogain_loss_is_capped_but_still_pulls_and_shows_its_probabilities() -> None:
+    x = torch.tensor([[0.0, 200.0]], dtype=torch.float64, requires_grad=True)
+    layer = build('"InfogainLoss" top: "p" loss_weight: 1 loss_weight: 0', 3)
+    loss, p = layer.forward([x, torch.zeros(1), torch.tensor([[1.0, 2.0], [0.0, 0.0]])], [], Context())
+    assert loss.item() == pytest.approx(20 * math.log(10))
+    assert not p.requires_grad
+    torch.testing.assert_close(p, torch.softmax(x.detach(), 1))
+    (gradient,) = torch.autograd.grad(loss, x)
+    torch.testing.assert_close(gradient, 3 * p - torch.tensor([[1.0, 2.0]]))
+
+
+def test_mvn_takes_its_eps_for_a_part_of_the_variance() -> None:
+    (x,), _ = arguments(build('"MVN"', 1), PLANES)
+    (y,) = build('"MVN" mvn_param { eps: 0.5 }', 1).forward([x], [], Context())
+    top_diff = torch.randn(y.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(y, x, top_diff)
+    planes, dy, out = x.detach().numpy(), top_diff.numpy(), y.detach().numpy()
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return values.mean((2, 3), keepdims=True)
+
+    spread = planes.std((2, 3), keepdims=True) + 0.5
+    np.testing.assert_allclose(out, (planes - mean(planes)) / spread)
+    np.testing.assert_allclose(gradient.numpy(), (dy - mean(dy) - out * mean(dy * out)) / spread)
+
+
+def test_argmax_has_no_gradient() -> None:
+    (y,) = build('"ArgMax"', 1).forward([torch.ones(2, 3, requires_grad=True)], [], Context())
+    assert not y.requires_grad
+    assert not Layer.registry["ArgMax"].differentiable
 
 
 def test_power_divides_by_its_base_as_caffe_does() -> None:

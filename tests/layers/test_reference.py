@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from deepcae.layers import CAFFE_TYPES, Layer
 from layer_driver import Case, run
-from reference import cases
+from reference import cases, write_extra_files
 
 FILES = [*cases("layers"), *cases("unpooling/layers")]
 ALL = [Case(path) for path in FILES]
@@ -25,7 +27,9 @@ def close(ours: torch.Tensor, theirs: np.ndarray, tolerance: float, what: str) -
 
 
 @pytest.mark.parametrize("case", REPEATABLE, ids=lambda case: case.name)
-def test_agrees_with_caffe(case: Case) -> None:
+def test_agrees_with_caffe(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_extra_files(case.data, tmp_path)
     data, result = case.data, run(case)
     for index, (name, top) in enumerate(result.tops.items()):
         close(top, data[f"top_{index}"], 1e-4, f"top {name}")

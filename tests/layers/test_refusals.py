@@ -63,6 +63,7 @@ CAFFE_WORDS = {
     "softmaxloss_label_count": ["3 labels", "[3, 2] has 6"],
     "softmaxloss_two_tops": ["Softmax layer"],
     "sce_counts": ["15", "12"],
+    "lrn_even_size": ["local_size", "odd", "is 4"],
     "filler_unknown": ["'he'", "msra", "xavier"],
     "filler_sparse_too_many": ["sparse: 3", "at most 2"],
     "filler_uniform_range": ["min is 1", "max 0"],
@@ -163,8 +164,43 @@ REFUSED = [
     ("ContrastiveLoss { }", ["3 5", "3 5", "4"], "bottom.2", ["(3)", "[4]"]),
     ("ContrastiveLoss { }", ["3 5 2 1", "3 5 2 1", "3"], "bottom.0", ["(N, C, 1, 1)", "[3, 5, 2, 1]"]),
     ("Accuracy { top_k: 6 }", ["3 5", "3"], "accuracy_param.top_k", ["top_k 6", "5 classes"]),
+    ("LRN { }", ["2 4 6"], "bottom", ["4 axes", "[2, 4, 6]"]),
+    ("LRN { local_size: 0 }", [IMAGE], "lrn_param.local_size", ["odd", "is 0"]),
+    ("MVN { }", ["1 1 2 2 2"], "bottom", ["1 to 4 axes"]),
+    ("Reduction { axis: 2 }", [], "reduction_param.axis", ["axis 2", "[3, 5]"]),
+    ("ArgMax { top_k: 0 }", [], "argmax_param.top_k", ["at least 1"]),
+    ("ArgMax { top_k: 6 }", [], "argmax_param.top_k", ["top_k 6", "5 values"]),
+    ("ArgMax { top_k: 4 axis: 0 }", [], "argmax_param.top_k", ["top_k 4", "3 values"]),
+    ("ArgMax { axis: 2 }", [], "argmax_param.axis", ["axis 2"]),
+    ("HingeLoss { }", ["3 5", "3 2"], "bottom.1", ["one label per sample (3)", "[3, 2]"]),
+    ("HingeLoss { }", ["3 5", "4"], "bottom.1", ["axis 0", "[3, 5]", "[4]"]),
+    ("MultinomialLogisticLoss { }", ["3 5", "3 5"], "bottom.1", ["one label per sample (3)", "[3, 5]"]),
+    ("InfogainLoss { }", ["3 5", "3"], "infogain_loss_param", ["third bottom", "source"]),
+    ("InfogainLoss { }", ["3 5", "3", "3 5"], "bottom.2", ["5x5", "[3, 5]"]),
+    ("InfogainLoss { }", ["3 5", "3 2", "5 5"], "bottom.1", ["3 labels", "[3, 2] has 6"]),
+    ("InfogainLoss { axis: 2 }", ["3 5", "3", "5 5"], "infogain_loss_param.axis", ["axis 2"]),
+    ("InfogainLoss { } loss_param { normalize: true }", ["3 5", "3", "5 5"],
+     "loss_param.normalize", ["normalization"]),
+    ("SPP { }", [IMAGE], "spp_param.pyramid_height", ["at least 1"]),
+    ("SPP { pyramid_height: 4 }", [IMAGE], "spp_param.pyramid_height", ["6x6", "8x8", "pyramid_height 4"]),
+    ("SPP { pyramid_height: 1 pool: STOCHASTIC }", [IMAGE], "spp_param.pool", ["STOCHASTIC"]),
+    ("SPP { pyramid_height: 1 }", [], "bottom", ["4 axes"]),
+    ("Im2col { }", [IMAGE], "convolution_param", ["kernel_size is missing"]),
+    ("Im2col { kernel_size: 9 }", [IMAGE], "convolution_param.kernel_size", ["kernel size 9", "6 long"]),
+    ("Filter { }", ["3 5", "4"], "bottom.0", ["[3, 5]", "[4]"]),
+    ("Filter { }", ["3 5", "3 2"], "bottom.1", ["one number per sample", "[3, 2]"]),
+    ("Filter { }", ["3 5", "3 5", "3"], "top", ["3 bottoms", "1 top"]),
+    ("BatchReindex { }", ["3 5", "4 1"], "bottom.1", ["1 axis", "[4, 1]"]),
+    ("Embed { num_output: 2 }", [], "embed_param.input_dim", ["at least 1"]),
+    ("Embed { input_dim: 2 }", [], "embed_param.num_output", ["at least 1"]),
+    ("Embed { input_dim: 2 num_output: 2 weight_filler { type: 'x' } }", [],
+     "embed_param.weight_filler.type", ["'x'"]),
 ]  # fmt: skip
-FIELDS = {"Deconvolution": "convolution_param", "BatchNorm": "batch_norm_param", "EuclideanLoss": "loss_param"}
+FIELDS = {
+    "Deconvolution": "convolution_param", "Im2col": "convolution_param", "BatchNorm": "batch_norm_param",
+    "ArgMax": "argmax_param", **dict.fromkeys(["EuclideanLoss", "MultinomialLogisticLoss"], "loss_param"),
+    **dict.fromkeys(["Filter", "BatchReindex"], "loss_param"),
+}  # fmt: skip
 
 
 def full(short: str) -> str:
@@ -211,7 +247,9 @@ def test_says_what_is_wrong_and_where(short: str, shapes: list[str], at: str, wo
         ('type: "Input" input_param { shape { dim: 0 } }', "input_param.shape.0.dim", ["at least 1", "[0]"]),
         ('type: "BatchNorm" bottom: "y" param { lr_mult: 1 }', "param.0", ["lr_mult: 0"]),
         ('type: ""', "type", ["type is missing"]),
-        ('type: "LRN"', "type", ["known to Caffe", "not supported here yet"]),
+        ('type: "Parameter" parameter_param { shape { dim: 0 } }', "parameter_param.shape.dim", ["at least 1", "[0]"]),
+        ('type: "InfogainLoss" bottom: "x" bottom: "y" bottom: "H" top: "p"', "loss_weight", ["twice"]),
+        ('type: "LSTM"', "type", ["known to Caffe", "not supported here yet"]),
         ('type: "Convoluton"', "type", ["did you mean 'Convolution'"]),
     ],
 )  # fmt: skip
@@ -231,7 +269,7 @@ def test_a_mask_made_for_another_plane_is_refused() -> None:
             layer.forward([torch.zeros(1, 1, 2, 2), mask], [], Context())
 
 
-@pytest.mark.parametrize("kind", ["SoftmaxWithLoss", "Accuracy"])
+@pytest.mark.parametrize("kind", ["SoftmaxWithLoss", "Accuracy", "HingeLoss", "MultinomialLogisticLoss"])
 def test_a_label_outside_the_classes_is_refused(kind: str) -> None:
     layer = make_layer(read_net_text(net(f'type: "{kind}"', "2 3", "2")).message.layer[-1], TRAIN)
     with pytest.raises(DataError, match="label 3 is outside the 3 classes 0 to 2"):

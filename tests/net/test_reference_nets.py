@@ -13,7 +13,7 @@ from deepcae.layers import Layer
 from deepcae.net.layerwise import Layerwise
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
-from reference import cases, read_case
+from reference import cases, read_case, write_extra_files
 
 
 def _supported(path: Path) -> bool:
@@ -58,6 +58,7 @@ def _inputs(case: Any) -> dict[str, torch.Tensor]:
 def test_layer_by_layer(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = read_case(path)
     monkeypatch.chdir(tmp_path)
+    write_extra_files(case, tmp_path)
     view = Layerwise(_load(case))
     for _ in range(_number(case, "n_forward", 1)):
         loss = view.forward(_inputs(case))

@@ -95,3 +95,38 @@ def contrast(a: Tensor, b: Tensor, similar: Tensor, margin: float, legacy: bool)
     Its gradient for a dissimilar pair divides by d + 1e-4 instead of d.
     """
     return _Contrast.apply(a, b, similar, margin, legacy)
+
+
+class _Standardise(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, eps: float) -> Tensor:
+        centred = rows - rows.mean(-1, keepdim=True)
+        spread = centred.square().mean(-1, keepdim=True).sqrt() + eps
+        y = centred / spread
+        ctx.save_for_backward(y, spread)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        (y, spread), dy = ctx.saved_tensors, grads[0]
+        return (dy - dy.mean(-1, keepdim=True) - y * (dy * y).mean(-1, keepdim=True)) / spread, None
+
+
+def standardise(rows: Tensor, eps: float) -> Tensor:
+    """(x - mean)/(std + eps) over the last axis. The gradient takes y as if eps were part of its variance."""
+    return _Standardise.apply(rows, eps)
+
+
+class _AtLeast(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, least: float) -> Tensor:
+        return x.clamp(min=least)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return grads[0], None
+
+
+def at_least(x: Tensor, least: float) -> Tensor:
+    """max(x, least); the gradient passes as if nothing were cut off."""
+    return _AtLeast.apply(x, least)

@@ -50,7 +50,7 @@ class Layer(ABC):
     is_loss: ClassVar[bool] = False  # its first top has loss weight 1 unless the text says otherwise, or may be omitted
     is_source: ClassVar[bool] = False  # its tops are the net's inputs, fed from a file, an array or the caller
     in_place: ClassVar[bool] = False  # may write over its bottom (top name = bottom name)
-    no_gradient: ClassVar[frozenset[int]] = frozenset()  # bottoms that never receive a gradient: labels, masks, sizes
+    no_gradient: frozenset[int] = frozenset()  # bottoms that never receive a gradient: labels, masks, sizes
     reads_file: ClassVar[bool] = False  # a source whose shapes stand in a file, not in the text
     file_field: ClassVar[str] = ""  # and the field that names it: "hdf5_data_param.source"
     compares: ClassVar[bool] = False  # a loss whose two bottoms have equal sizes: network output and input

@@ -1,4 +1,4 @@
-"""Layers that are matrix products: Convolution, Deconvolution, InnerProduct."""
+"""Layers that are matrix products: Convolution, Deconvolution, InnerProduct; and Im2col, which makes the matrix."""
 
 from __future__ import annotations
 
@@ -18,29 +18,12 @@ if TYPE_CHECKING:
 MOST_SPATIAL_AXES = 3  # what torch convolves
 
 
-class _SpatialFilter(Layer):
-    """What Convolution and Deconvolution share: the fields of convolution_param, and the axes they speak of."""
-
-    bottoms: ClassVar[Arity] = (1, None)
-    tops: ClassVar[Arity] = (1, None)
+class _Windowed(Layer):
+    """What Convolution, Deconvolution and Im2col share: windows over the axes that convolution_param speaks of."""
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
-        self.settings = settings = param.convolution_param
-        if len(param.bottom) != len(param.top):
-            raise LayerError(
-                f"needs as many tops as bottoms, but has {len(param.bottom)} bottom(s) and {len(param.top)} top(s)",
-                "top",
-            )
-        self.num_output, self.group = settings.num_output, settings.group
-        if self.num_output < 1:
-            raise LayerError("num_output must be at least 1", "convolution_param.num_output")
-        if self.group < 1:
-            raise LayerError("group must be at least 1", "convolution_param.group")
-        if self.num_output % self.group:
-            raise LayerError(
-                f"num_output {self.num_output} is not a multiple of group {self.group}", "convolution_param.num_output"
-            )
+        self.settings = param.convolution_param
         self._ready: tuple[int, tuple[Shape, Shape, Shape, Shape]] | None = None
 
     def geometry(self, shape: Shape) -> tuple[Shape, Shape, Shape, Shape]:
@@ -83,6 +66,31 @@ class _SpatialFilter(Layer):
         if min(values, default=least) < least:
             raise LayerError(f"{name} must be at least {least}, but is {values if len(values) > 1 else values[0]}", at)
         return tuple(values) if len(values) == rank else (values[0],) * rank
+
+
+class _SpatialFilter(_Windowed):
+    """What Convolution and Deconvolution share: weights, groups, and several bottoms filtered alike."""
+
+    bottoms: ClassVar[Arity] = (1, None)
+    tops: ClassVar[Arity] = (1, None)
+
+    def __init__(self, param: Any, phase: int) -> None:
+        super().__init__(param, phase)
+        settings = self.settings
+        if len(param.bottom) != len(param.top):
+            raise LayerError(
+                f"needs as many tops as bottoms, but has {len(param.bottom)} bottom(s) and {len(param.top)} top(s)",
+                "top",
+            )
+        self.num_output, self.group = settings.num_output, settings.group
+        if self.num_output < 1:
+            raise LayerError("num_output must be at least 1", "convolution_param.num_output")
+        if self.group < 1:
+            raise LayerError("group must be at least 1", "convolution_param.group")
+        if self.num_output % self.group:
+            raise LayerError(
+                f"num_output {self.num_output} is not a multiple of group {self.group}", "convolution_param.num_output"
+            )
 
     def channels(self, bottoms: Sequence[Shape]) -> int:
         axis = self.channel_axis(bottoms[0])
@@ -138,6 +146,21 @@ class _SpatialFilter(Layer):
         return tops
 
 
+def convolved_size(axis: int, size: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
+    """How many windows fit into one axis; LayerError if none does."""
+    extent = dilation * (kernel - 1) + 1
+    room = size + 2 * pad - extent
+    output = int(room / stride) + 1  # C's division truncates towards zero
+    if output < 1:
+        padded = f"{size} + 2·{pad} padding" if pad else f"{size}"
+        dilated = f"{kernel} (dilated to {extent})" if dilation > 1 else f"{kernel}"
+        raise LayerError(
+            f"kernel size {dilated} does not fit into axis {axis} of its bottom, which is {padded} long",
+            "convolution_param.kernel_size",
+        )
+    return output
+
+
 class Convolution(_SpatialFilter):
     """y[n,o,i] = b[o] + sum over c, k of w[o,c,k] x[n,c,s·i + d·k - p], within each group of channels; no kernel flip.
 
@@ -154,17 +177,7 @@ class Convolution(_SpatialFilter):
         return (self.num_output, channels // self.group, *kernel)
 
     def output_size(self, axis: int, size: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
-        extent = dilation * (kernel - 1) + 1
-        room = size + 2 * pad - extent
-        output = int(room / stride) + 1  # C's division truncates towards zero
-        if output < 1:
-            padded = f"{size} + 2·{pad} padding" if pad else f"{size}"
-            dilated = f"{kernel} (dilated to {extent})" if dilation > 1 else f"{kernel}"
-            raise LayerError(
-                f"kernel size {dilated} does not fit into axis {axis} of its bottom, which is {padded} long",
-                "convolution_param.kernel_size",
-            )
-        return output
+        return convolved_size(axis, size, kernel, stride, pad, dilation)
 
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
         return self._apply(convolution, bottoms, params)
@@ -194,6 +207,39 @@ class Deconvolution(_SpatialFilter):
 
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
         return self._apply(deconvolution, bottoms, params)
+
+
+class Im2col(_Windowed):
+    """y[n, (c,k), i] = x[n, c, s·i + d·k - p]: every window of a Convolution as a column; 0 outside the bottom.
+
+    (N, C, H, W) → (N, C·kh·kw, H', W'), the sizes as in Convolution; num_output is not needed.
+    Source: Caffe im2col_layer.cpp.
+    """
+
+    type: ClassVar[str] = "Im2col"
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        shape = bottoms[0]
+        axis, geometry = self.channel_axis(shape), self.geometry(shape)
+        sizes = tuple(
+            convolved_size(axis + 1 + index, shape[axis + 1 + index], *numbers)
+            for index, numbers in enumerate(zip(*geometry, strict=True))
+        )
+        return [(*shape[:axis], shape[axis] * count(geometry[0]), *sizes)]
+
+    def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
+        x, shape = bottoms[0], tuple(bottoms[0].shape)
+        (top,) = self.shapes([shape])
+        first = self.channel_axis(shape) + 1
+        geometry = list(zip(*self.geometry(shape), strict=True))
+        for axis, (kernel, stride, pad, dilation) in enumerate(geometry, first):
+            extent = dilation * (kernel - 1) + 1
+            behind = (top[axis] - 1) * stride + extent - shape[axis] - pad  # negative: rows that no window covers
+            x = torch.nn.functional.pad(x, (0, 0) * (x.dim() - 1 - axis) + (pad, behind))
+            x = x.unfold(axis, extent, stride)[..., ::dilation]  # the window's places come as a new last axis
+        rank = len(geometry)
+        x = x.movedim(tuple(range(x.dim() - rank, x.dim())), tuple(range(first, first + rank)))
+        return [x.reshape(top)]
 
 
 class InnerProduct(Layer):

@@ -17,7 +17,7 @@ FULL, VALID, BATCH_SIZE, NONE = 0, 1, 2, 3
 GREATEST_LOG_LOSS = -math.log(1.17549435e-38)  # Caffe takes the logarithm of max(p, FLT_MIN)
 
 
-class _Loss(Layer):
+class LabelledLoss(Layer):
     """Two bottoms whose first axes agree, one scalar top."""
 
     bottoms: ClassVar[Arity] = (2, 2)
@@ -48,7 +48,7 @@ def normalization(param: Any, default: int) -> int:
     return default
 
 
-class EuclideanLoss(_Loss):
+class EuclideanLoss(LabelledLoss):
     """L = sum of (a - b)² / (2N), N = the size of axis 0; both bottoms receive gradients.
 
     a, b of equal size per sample, whatever their shapes. Source: Caffe euclidean_loss_layer.cpp.
@@ -71,7 +71,7 @@ class EuclideanLoss(_Loss):
         return [squares / (2 * a.shape[0])]
 
 
-class SigmoidCrossEntropyLoss(_Loss):
+class SigmoidCrossEntropyLoss(LabelledLoss):
     """L = sum of max(x, 0) - x·t + log(1 + exp(-|x|)), divided by the normaliser; t any real number.
 
     x (N, ...) logits, t targets of the same count. The normaliser is N unless loss_param says otherwise (FULL: all
@@ -81,7 +81,7 @@ class SigmoidCrossEntropyLoss(_Loss):
 
     type: ClassVar[str] = "SigmoidCrossEntropyLoss"
     compares: ClassVar[bool] = True
-    no_gradient: ClassVar[frozenset[int]] = frozenset({1})
+    no_gradient: frozenset[int] = frozenset({1})
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -133,7 +133,7 @@ def check_labels(scores: Shape, labels: Shape, axis: int) -> None:
         )
 
 
-class SoftmaxWithLoss(_Loss):
+class SoftmaxWithLoss(LabelledLoss):
     """L = -sum of log(max(p[label], FLT_MIN)), p = softmax(x) over `axis`, divided by the normaliser (default VALID).
 
     x (N, C, ...), labels one per place outside the class axis. Gradient (p - onehot)/normaliser, 0 where ignored.
@@ -143,7 +143,7 @@ class SoftmaxWithLoss(_Loss):
 
     type: ClassVar[str] = "SoftmaxWithLoss"
     tops: ClassVar[Arity] = (1, 2)  # two are refused below, with advice
-    no_gradient: ClassVar[frozenset[int]] = frozenset({1})
+    no_gradient: frozenset[int] = frozenset({1})
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -185,7 +185,7 @@ class ContrastiveLoss(Layer):
     type: ClassVar[str] = "ContrastiveLoss"
     bottoms: ClassVar[Arity] = (3, 3)
     is_loss: ClassVar[bool] = True
-    no_gradient: ClassVar[frozenset[int]] = frozenset({2})
+    no_gradient: frozenset[int] = frozenset({2})
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         a, b, y = bottoms
@@ -234,7 +234,7 @@ class Accuracy(Layer):
     type: ClassVar[str] = "Accuracy"
     bottoms: ClassVar[Arity] = (2, 2)
     tops: ClassVar[Arity] = (1, 2)
-    no_gradient: ClassVar[frozenset[int]] = frozenset({1})
+    no_gradient: frozenset[int] = frozenset({1})
     differentiable: ClassVar[bool] = False
 
     def __init__(self, param: Any, phase: int) -> None:

@@ -1,4 +1,4 @@
-"""Layers that normalise, scale and shift: BatchNorm, Scale, Bias, and the 2015 fork's BN."""
+"""Layers that normalise, scale and shift: BatchNorm, LRN, MVN, Scale, Bias, and the 2015 fork's BN."""
 
 from __future__ import annotations
 
@@ -70,6 +70,62 @@ class BatchNorm(Layer):
 def _broadcast(blob: Tensor, axis: int, rank: int) -> Tensor:
     """`blob` with ones around it, so that its axes meet a bottom's axes from `axis` on."""
     return blob.reshape(*(1,) * axis, *blob.shape, *(1,) * (rank - axis - blob.dim()))
+
+
+class LRN(Layer):
+    """ACROSS_CHANNELS: y = x·(k + alpha/n · sum of x² over the n channels around)^-beta, n = local_size, odd.
+
+    WITHIN_CHANNEL: y = x·(1 + alpha · mean of x² over the n x n pixels around)^-beta, without k. Beyond the bottom x is
+    0, and counts. (N, C, H, W) → the same. Source: Caffe lrn_layer.cpp.
+    """
+
+    type: ClassVar[str] = "LRN"
+    WITHIN_CHANNEL = 1
+
+    def __init__(self, param: Any, phase: int) -> None:
+        super().__init__(param, phase)
+        self.settings = settings = param.lrn_param
+        if settings.local_size % 2 == 0:
+            raise LayerError(f"local_size must be odd, but is {settings.local_size}", "lrn_param.local_size")
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        require_axes(bottoms[0], 4, 4)
+        return [bottoms[0]]
+
+    def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
+        x, size = bottoms[0], self.settings.local_size
+        if self.settings.norm_region == self.WITHIN_CHANNEL:
+            around = torch.nn.functional.avg_pool2d(x * x, size, 1, size // 2)
+            return [x * (1 + self.settings.alpha * around).pow(-self.settings.beta)]
+        channels = (x * x).flatten(2)[:, None]  # (N, 1, C, HW)
+        around = torch.nn.functional.avg_pool2d(channels, (size, 1), 1, (size // 2, 0)).reshape(x.shape)
+        return [x * (self.settings.k + self.settings.alpha * around).pow(-self.settings.beta)]
+
+
+class MVN(Layer):
+    """y = (x - mean)/(std + eps) over each plane, or over each sample with `across_channels`; else just x - mean.
+
+    std is the root of the biased variance. (N, C, H, W) → the same; fewer axes count as 1.
+    Differs from torch: the gradient (dy - mean(dy) - y·mean(dy·y))/(std + eps), as in Caffe, is the derivative only
+    where eps is small beside std. Source: Caffe mvn_layer.cpp.
+    """
+
+    type: ClassVar[str] = "MVN"
+    in_place: ClassVar[bool] = True
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        require_axes(bottoms[0], 1, 4)
+        return [bottoms[0]]
+
+    def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
+        from ..kernels.gradients import standardise
+
+        x, settings = bottoms[0], self.param.mvn_param
+        lead = x.shape[: 1 if settings.across_channels else 2]
+        rows = x.reshape(*lead, -1)  # each row gets mean 0
+        if settings.normalize_variance:
+            return [standardise(rows, settings.eps).reshape(x.shape)]
+        return [(rows - rows.mean(-1, keepdim=True)).reshape(x.shape)]
 
 
 class _Broadcast(Layer):

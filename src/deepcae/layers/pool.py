@@ -1,4 +1,4 @@
-"""Layers that shrink a plane and grow it back: Pooling, and the 2015 fork's Unpooling."""
+"""Layers that shrink a plane and grow it back: Pooling, SPP, and the 2015 fork's Unpooling."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import LayerError
 from ..kernels.pooling import average_pool, max_pool
 from ..kernels.unpooling import unpool_average, unpool_max, unpool_tile
-from .base import Arity, Context, Layer, Shape, require_axes
+from ..lazy import torch
+from ..proto.schema import LayerParameter
+from .base import Arity, Context, Layer, Shape, count, require_axes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -131,6 +133,61 @@ class Pooling(Layer):
         return [y] if mask is None else [y, mask]
 
 
+class SPP(Layer):
+    """Spatial pyramid pooling: y = the pooled planes of levels l = 0 to pyramid_height - 1, flattened, one by one.
+
+    Level l: 2^l x 2^l windows, kernel = stride = ceil(size/2^l), pad = (kernel·2^l - size + 1)/2 rounded down.
+    (N, C, H, W) → (N, C·sum of 4^l); a pyramid of height 1 is not flattened: (N, C, 1, 1). Source: Caffe spp_layer.cpp.
+    """
+
+    type: ClassVar[str] = "SPP"
+
+    def __init__(self, param: Any, phase: int) -> None:
+        super().__init__(param, phase)
+        self.height = param.spp_param.pyramid_height
+        if self.height < 1:
+            raise LayerError("pyramid_height must be given and at least 1", "spp_param.pyramid_height")
+        self._ready: tuple[Shape, list[Pooling]] | None = None
+
+    def _levels(self, shape: Shape) -> list[Pooling]:
+        """One Pooling per level, for a bottom of this shape. LayerError for planes too small for the pyramid."""
+        require_axes(shape, 4, 4)
+        plane = shape[2:]
+        if self._ready is None or self._ready[0] != plane:
+            self._ready = (plane, [self._level(level, plane) for level in range(self.height)])
+        return self._ready[1]
+
+    def _level(self, level: int, plane: Shape) -> Pooling:
+        bins = 2**level
+        kernel = [-(-size // bins) for size in plane]
+        pad = [(k * bins - size + 1) // 2 for k, size in zip(kernel, plane, strict=True)]
+        if any(p >= k for p, k in zip(pad, kernel, strict=True)):
+            raise LayerError(
+                f"a plane of {plane[0]}x{plane[1]} is too small for {bins}x{bins} windows (level {level + 1} of "
+                f"pyramid_height {self.height})",
+                "spp_param.pyramid_height",
+            )
+        if self.param.spp_param.pool == STOCHASTIC:
+            raise LayerError("pool: STOCHASTIC is not supported; use MAX or AVE", "spp_param.pool")
+        made = LayerParameter(type="Pooling", bottom=["x"], top=["y"])
+        settings = made.pooling_param
+        settings.pool = self.param.spp_param.pool
+        settings.kernel_h, settings.kernel_w = kernel
+        settings.stride_h, settings.stride_w = kernel
+        settings.pad_h, settings.pad_w = pad
+        return Pooling(made, self.phase)
+
+    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        pooled = [level.shapes(bottoms)[0] for level in self._levels(bottoms[0])]
+        if self.height == 1:
+            return pooled
+        return [(bottoms[0][0], sum(count(shape, 1) for shape in pooled))]
+
+    def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
+        pooled = [level.forward(bottoms, params, context)[0] for level in self._levels(tuple(bottoms[0].shape))]
+        return pooled if self.height == 1 else [torch.cat([top.flatten(1) for top in pooled], 1)]
+
+
 class Unpooling(Layer):
     """The reverse of Pooling: (N, C, h, w) → (N, C, H, W) of the size in `unpool_size` (or unpool_h and unpool_w).
 
@@ -144,7 +201,7 @@ class Unpooling(Layer):
 
     type: ClassVar[str] = "Unpooling"
     bottoms: ClassVar[Arity] = (1, 2)
-    no_gradient: ClassVar[frozenset[int]] = frozenset({1})
+    no_gradient: frozenset[int] = frozenset({1})
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)

@@ -183,7 +183,7 @@ class Crop(Layer):
 
     type: ClassVar[str] = "Crop"
     bottoms: ClassVar[Arity] = (2, 2)
-    no_gradient: ClassVar[frozenset[int]] = frozenset({1})
+    no_gradient: frozenset[int] = frozenset({1})
 
     def _window(self, whole: Shape, reference: Shape) -> list[tuple[int, int, int]]:
         """(axis, offset, size) of each cropped axis."""

@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
 from deepcae.net.blobs import array_of
+from deepcae.net.hdf5 import read_state as read_hdf5_state
 from deepcae.net.weights import load_weights
 from deepcae.proto.binary import read_state, read_weights
 from deepcae.solver.log import log_lines, plain_lines
@@ -77,6 +79,62 @@ def test_our_files_are_what_caffe_writes(folder: Path) -> None:
     for field in ("iter", "learned_net", "current_step"):
         assert getattr(state, field) == getattr(its_state, field)
     assert [list(blob.shape.dim) for blob in state.history] == [list(blob.shape.dim) for blob in its_state.history]
+
+
+def _layout(path: str) -> dict[str, Any]:
+    """Every group and dataset of an HDF5 file: its name, type, shape, and how it is laid out."""
+    found: dict[str, Any] = {}
+
+    def add(name: str, item: Any) -> None:
+        found[name] = None
+        if isinstance(item, h5py.Dataset):
+            kind = item.id.get_type()
+            text = (kind.get_strpad(), kind.get_cset()) if item.dtype.kind == "S" else None
+            found[name] = item.shape, item.dtype, text, item.chunks, item.id.get_create_plist().get_layout()
+
+    with h5py.File(path) as file:
+        file.visititems(add)
+    return found
+
+
+def test_our_hdf5_files_are_what_caffe_writes(folder: Path) -> None:
+    """Groups, datasets, types and values, with the lines of Caffe's log, as in its run with the same solver."""
+    for part in ("caffemodel.h5", "solverstate.h5"):
+        Path(f"ae/aeh_iter_20.{part}").rename(f"ae/caffes.{part}")
+    solver = Solver("ae/solver_hdf5.prototxt", snapshot="ae/aeh_iter_10.solverstate.h5")
+    solver.train.position, solver.tests[0].position = 10, 4
+    records = list(solver.solve())
+    assert any(isinstance(record, Warned) and "no manifest" in record.message for record in records)
+    for part in ("caffemodel.h5", "solverstate.h5"):
+        ours, caffes = f"ae/aeh_iter_20.{part}", f"ae/caffes.{part}"
+        assert _layout(ours) == _layout(caffes)
+        assert Path(ours).read_bytes()[:24] == Path(caffes).read_bytes()[:24]  # the same version of the format
+        with h5py.File(ours) as mine, h5py.File(caffes) as its:
+            for name, about in _layout(ours).items():
+                if about is not None and about[1] == np.float32:
+                    _same(mine[name][()], its[name][()], name)
+                elif about is not None:
+                    assert mine[name][()] == its[name][()]
+    expected = dict(np.load("ae/expected.npz"))
+    assert sorted(_layout("ae/aeh_iter_20.caffemodel.h5")) == sorted(map(str, expected["hdf5_model_items"]))
+    for j, name in enumerate(map(str, expected["param_names"])):
+        layer, index = name.split("/")
+        _same(solver.net.params[layer][int(index)].detach().numpy(), expected[f"hdf5_param_{j}"], name)
+    said = [line.split(" ")[-6:] for record in records for line in log_lines(record) if "Snapshotting" in line]
+    log = Path("ae/caffe_train_hdf5.log").read_text().splitlines()
+    assert said == [line.split(" ")[-6:] for line in log if "Snapshotting" in line][-2:]
+
+
+def test_caffes_two_formats_hold_the_same_state(folder: Path) -> None:
+    expected = dict(np.load("ae/expected.npz"))
+    for iteration in (10, 20):
+        state = read_hdf5_state(Path(f"ae/aeh_iter_{iteration}.solverstate.h5"))
+        assert (state.iter, state.current_step) == (iteration, expected[f"state{iteration}_current_step"])
+        assert state.learned_net == f"ae/aeh_iter_{iteration}.caffemodel.h5"
+        for j, blob in enumerate(state.history):
+            wanted = expected[f"state{iteration}_history_{j}"]
+            np.testing.assert_allclose(array_of(blob), wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+            assert array_of(blob).shape == wanted.shape
 
 
 @pytest.mark.parametrize("name", FORK)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from deepcae.cli.findings import examine
 from deepcae.errors import SpecError
 from deepcae.proto.read import read_solver_text
 from deepcae.solver.check import check_solver
@@ -53,7 +54,6 @@ def test_a_good_text_has_no_problem() -> None:
             "type 'AdamW' is unknown; it must be one of SGD, Nesterov, AdaGrad, RMSProp, AdaDelta, Adam; "
             "did you mean 'Adam'?",
         ),
-        ("snapshot_format: HDF5", "snapshot_format HDF5 cannot be written yet; BINARYPROTO can"),
         (
             "train_net: 'x'",
             "both net and train_net name the train net; give one of net, net_param, train_net, train_net_param",
@@ -164,3 +164,23 @@ def test_checking_loads_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+NAMES = {"fc/1": r"the layer name 'fc/1' is none in HDF5", "loss": r"2 layers are named 'loss', which HDF5 cannot hold"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_layer_names_that_hdf5_cannot_hold_are_told_before_training(name: str, tmp_path: Path) -> None:
+    solver = write_training(tmp_path, extra="snapshot_format: HDF5\n")
+    net = (
+        (tmp_path / "net.prototxt")
+        .read_text()
+        .replace('name: "drop"' if name == "loss" else 'name: "fc1"', f'name: "{name}"')
+    )
+    (tmp_path / "net.prototxt").write_text(net)
+    number = len(solver.read_text().splitlines())
+    with pytest.raises(SpecError, match=rf"^\S*solver.prototxt:{number}:1: {NAMES[name]}.*BINARYPROTO$"):
+        Solver(solver)
+    findings = examine(solver)
+    assert [problem.place and problem.place.line for problem in findings.problems] == [number]
+    Solver(solver, overrides="snapshot_format: BINARYPROTO")

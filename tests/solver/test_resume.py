@@ -21,11 +21,11 @@ from deepcae.solver.update import RULES
 from solver.tiny import write_training
 
 
-def _digest(folder: Path, iteration: int = 16) -> str:
+def _digest(folder: Path, iteration: int = 16, ending: str = "") -> str:
     """Of the model and the state; the state names its model, so both runs must lie in folders of one name."""
     digest = hashlib.sha256()
     for part in (MODEL, STATE):
-        digest.update((folder / f"snap_iter_{iteration}{part}").read_bytes())
+        digest.update((folder / f"snap_iter_{iteration}{part}{ending}").read_bytes())
     return digest.hexdigest()
 
 
@@ -61,6 +61,27 @@ def test_resumed_is_unbroken(
     assert not any(isinstance(record, Warned) for record in resumed)
     told = _numbers(unbroken)
     assert _numbers(resumed) == told[-len(_numbers(resumed)) :]
+
+
+@pytest.mark.parametrize("type", ["SGD", "Adam"])
+def test_resumed_is_unbroken_in_hdf5(type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also from one format to the other."""
+    solver = write_training(tmp_path, type=type)
+    monkeypatch.chdir(tmp_path)
+    hdf5 = "snapshot_format: HDF5"
+    told, wanted = {}, {}
+    for form, ending in (("", ""), (hdf5, ".h5")):
+        told[form] = _numbers(list(Solver(solver, out="run", overrides=form).solve()))
+        wanted[form] = _digest(Path("run"), ending=ending)
+        Path("run").rename(f"unbroken{ending}")
+    assert told[hdf5] == told[""]
+    for start, then, ending in ((hdf5, hdf5, ".h5"), ("", hdf5, ".h5"), (hdf5, "", "")):
+        list(Solver(solver, out="run", overrides=start + " max_iter: 8").solve())
+        resumed = Solver(solver, out="run", snapshot="latest", overrides=then + " max_iter: 16")
+        assert resumed.iteration == 8
+        assert not any(isinstance(record, Warned) for record in resumed.solve())
+        assert _digest(Path("run"), ending=ending) == wanted[then]
+        Path("run").rename(f"{bool(start)}-{bool(then)}")
 
 
 def test_the_runs_differ_where_they_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,18 +17,32 @@ import pytest
 from deepcae.errors import SnapshotError, TrainingError
 from deepcae.solver.lock import Lock
 from deepcae.solver.records import Snapshotted, Warned
-from deepcae.solver.snapshot import MANIFEST, MODEL, PARTS, RESUME, STATE, Snapshot, clean, commit, find, latest, prune
+from deepcae.solver.snapshot import (
+    HDF5,
+    MANIFEST,
+    MODEL,
+    RESUME,
+    STATE,
+    Snapshot,
+    clean,
+    commit,
+    find,
+    latest,
+    prune,
+)
 from deepcae.solver.solver import Solver
 from solver.tiny import write_training
 
+PARTS = Snapshot("").parts
 
-def _parts(text: str) -> dict[str, bytes]:
-    return {part: f"{text}{part}".encode() * 100 for part in PARTS}
+
+def _parts(text: str, ending: str = "") -> dict[str, bytes]:
+    return {part: f"{text}{part}".encode() * 100 for part in Snapshot("", ending=ending).parts}
 
 
 def _content(snapshot: Snapshot) -> str:
     """Which commit the files are from; fails if they are from several."""
-    texts = {snapshot.path(part).read_bytes().decode().split(part)[0] for part in PARTS}
+    texts = {snapshot.path(part).read_bytes().decode().split(part)[0] for part in snapshot.parts}
     assert len(texts) == 1, "a mixture of snapshots"
     return texts.pop()
 
@@ -84,29 +98,30 @@ class Faults:
         raise Killed
 
 
-def _number_of_calls(tmp_path: Path, again: bool) -> int:
+def _number_of_calls(tmp_path: Path, again: str | None, ending: str) -> int:
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path / "count"
         folder.mkdir()
         prefix = _prepare(folder, again)
         faults = Faults(patch, -1, False)
-        commit(prefix, 4, _parts("new"))
+        commit(prefix, 4, _parts("new", ending))
         return faults.calls
 
 
-def _prepare(folder: Path, again: bool) -> str:
+def _prepare(folder: Path, again: str | None) -> str:
     prefix = str(folder / "snap")
     commit(prefix, 2, _parts("old"))
-    if again:
-        commit(prefix, 4, _parts("abandoned"))
+    if again is not None:
+        commit(prefix, 4, _parts("abandoned", again))
     return prefix
 
 
 @pytest.mark.parametrize("kill", [False, True])
-@pytest.mark.parametrize("again", [False, True])
-def test_every_fault_leaves_the_old_or_the_new(again: bool, kill: bool, tmp_path: Path) -> None:
-    """`again`: over a snapshot of the same iteration that another, abandoned run left."""
-    num_calls = _number_of_calls(tmp_path, again)
+@pytest.mark.parametrize("again", [None, "", HDF5])
+@pytest.mark.parametrize("ending", ["", HDF5])
+def test_every_fault_leaves_the_old_or_the_new(ending: str, again: str | None, kill: bool, tmp_path: Path) -> None:
+    """`again`: over a snapshot of the same iteration, of this or the other format, that an abandoned run left."""
+    num_calls = _number_of_calls(tmp_path, again, ending)
     assert num_calls > 15
     contents = set()
     for at in range(1, num_calls + 1):
@@ -116,22 +131,25 @@ def test_every_fault_leaves_the_old_or_the_new(again: bool, kill: bool, tmp_path
         with pytest.MonkeyPatch.context() as patch:
             Faults(patch, at, kill)
             with pytest.raises(Killed if kill else SnapshotError) as caught:
-                commit(prefix, 4, _parts("new"))
+                commit(prefix, 4, _parts("new", ending))
         if not kill:
-            assert str(caught.value).startswith(f"{prefix}_iter_4.caffemodel: the snapshot cannot be written: No space")
+            assert str(caught.value).startswith(
+                f"{prefix}_iter_4.caffemodel{ending}: the snapshot cannot be written: No space"
+            )
             assert "bytes are needed" in str(caught.value)
             assert not list(folder.glob("*.tmp.*"))
         newest = latest(prefix)
         assert newest is not None
         contents.add(_content(newest))
         assert _content(Snapshot.at(prefix, 2)) == "old"
-        _require_whole_pair(Snapshot.at(prefix, 4))
+        for each in ("", HDF5):
+            _require_whole_pair(Snapshot.at(prefix, 4, each))
         clean(prefix)
         assert not list(folder.glob("*.tmp.*"))
-        commit(prefix, 4, _parts("new"))  # and the next one is as good as ever
+        commit(prefix, 4, _parts("new", ending))  # and the next one is as good as ever
         newest = latest(prefix)
         assert newest is not None
-        assert _content(newest) == "new"
+        assert (_content(newest), newest.ending) == ("new", ending)
     assert contents <= {"old", "new", "abandoned"}
     assert "new" in contents  # a failure after the last rename
 
@@ -160,6 +178,33 @@ def test_bare_snapshots_count_where_there_is_nothing_better(tmp_path: Path) -> N
     newest = latest(prefix)
     assert newest is not None
     assert (newest.iteration, newest.bare) == (2, False)
+
+
+def test_an_iteration_has_one_format(tmp_path: Path) -> None:
+    prefix = str(tmp_path / "snap")
+    commit(prefix, 2, _parts("binary"))
+    commit(prefix, 2, _parts("hdf5", HDF5))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        f"snap_iter_2{part}" for part in (MODEL + HDF5, STATE + HDF5, RESUME, MANIFEST)
+    )
+    for name in (f"{prefix}_iter_2", f"{prefix}_iter_2{STATE}{HDF5}", f"{prefix}_iter_2{MANIFEST}", prefix, tmp_path):
+        assert _content(find(name)) == "hdf5"
+    with pytest.raises(
+        SnapshotError, match=r"snap_iter_2\.caffemodel\.h5: is a model; .*snap_iter_2\.solverstate\.h5$"
+    ):
+        find(f"{prefix}_iter_2{MODEL}{HDF5}")
+
+
+def test_caffes_files_of_the_other_format_stay_and_are_not_taken_for_ours(tmp_path: Path) -> None:
+    prefix = str(tmp_path / "snap")
+    for part in (MODEL, STATE):
+        Path(f"{prefix}_iter_2{part}{HDF5}").write_bytes(b"x")
+    assert (find(prefix).ending, find(f"{prefix}_iter_2").bare) == (HDF5, True)
+    commit(prefix, 2, _parts("ours"))
+    assert Path(f"{prefix}_iter_2{STATE}{HDF5}").read_bytes() == b"x"
+    assert _content(find(f"{prefix}_iter_2")) == "ours"
+    with pytest.raises(SnapshotError, match=r"_iter_2\.solverstate\.h5: is not of the snapshot in .*_iter_2\.ok\.json"):
+        find(f"{prefix}_iter_2{STATE}{HDF5}")
 
 
 def test_a_folder_of_two_runs_must_be_told_apart(tmp_path: Path) -> None:

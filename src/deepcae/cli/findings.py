@@ -11,7 +11,7 @@ from ..errors import Place, Problem, SpecError
 from ..net.graph import Graph, build_graph
 from ..net.plan import draft_plan
 from ..proto.document import Document
-from ..solver.check import check_solver
+from ..solver.check import check_layer_names, check_solver
 from ..solver.nets import choose_nets
 from .states import State, graph_of, states_of
 from .texts import read_document
@@ -75,6 +75,8 @@ def _examine_solver(findings: Findings, document: Document) -> None:
         return
     for choice in (train, *tests):
         graph = build_graph(choice.document, choice.phase, choice.level, choice.stages)
+        if choice is train:
+            findings.problems.extend(check_layer_names(document, [node.param.name for node in graph.nodes]))
         for problem in (*choice.document.notes, *problems_in(graph, [choice.document.folder])):
             known = findings.warnings if problem in choice.document.notes else findings.problems
             if problem not in known:

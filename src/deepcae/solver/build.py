@@ -15,7 +15,7 @@ from ..net.net import Net
 from ..net.weights import load_weights
 from ..proto.document import Document
 from ..proto.lookup import resolve
-from .check import check_solver
+from .check import check_layer_names, check_solver
 from .nets import NetChoice, choose_nets
 from .passes import FedNet
 from .snapshot import Snapshot
@@ -46,6 +46,9 @@ def build_nets(
             nets.append(_make(choice, seed, device, folders, nets[0] if nets else None))
         except SpecError as error:
             problems.extend(problem for problem in error.problems if problem not in problems)
+        else:
+            if choice is train:
+                problems.extend(check_layer_names(document, [step.name for step in nets[0].plan.steps]))
     if problems:
         raise SpecError(problems)
     feeds = [_feed(choice, net, seed) for choice, net in zip((train, *tests), nets, strict=True)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..errors import Problem
 from ..proto.document import Document
+from ..proto.schema import SolverParameter
 from ..proto.suggest import closest
 from .lr import policy_problems
 from .nets import TRAIN_FIELDS
@@ -35,9 +36,19 @@ def check_solver(document: Document, *, stepping: bool = False) -> list[Problem]
     With `stepping`, max_iter may be missing: a program that takes the steps itself needs none.
     """
     param = document.message
-    found = [*_nets(param), *_rate(param, stepping), *_update(param), *_numbers(param), *_tests(param), *_rest(param)]
+    found = [*_nets(param), *_rate(param, stepping), *_update(param), *_numbers(param), *_tests(param)]
     problems = [Problem(sentence, document.place(*path)) for path, sentence in dict.fromkeys(found)]
     return sorted(problems, key=lambda problem: (problem.place.line or 0) if problem.place else 0)
+
+
+def check_layer_names(document: Document, names: Iterable[str]) -> list[Problem]:
+    """What keeps the layers of the train net, Splits included, from being saved in the solver's snapshot_format."""
+    if document.message.snapshot_format == SolverParameter.BINARYPROTO:
+        return []
+    from ..net.hdf5 import unsavable  # loads numpy
+
+    cure = "give it another name, or take snapshot_format BINARYPROTO"
+    return [Problem(f"{sentence}; {cure}", document.place("snapshot_format")) for sentence in unsavable(names)]
 
 
 def _nets(param: Any) -> Iterator[Complaint]:
@@ -97,8 +108,3 @@ def _tests(param: Any) -> Iterator[Complaint]:
         yield path, f"test_state is given {len(param.test_state)} time(s) for {num_tests} test net(s): once for each"
     if num_tests and param.test_interval == 0:
         yield (), f"test_interval is missing; it must be greater than 0 for {num_tests} test net(s)"
-
-
-def _rest(param: Any) -> Iterator[Complaint]:
-    if param.snapshot_format != 1:
-        yield ("snapshot_format",), "snapshot_format HDF5 cannot be written yet; BINARYPROTO can"

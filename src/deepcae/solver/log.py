@@ -37,9 +37,7 @@ def plain_lines(record: Record) -> Iterator[Line]:
         case LastPass():
             yield "solver.cpp:327", f"Iteration {record.iteration}, loss = {number(record.smoothed_loss)}"
         case Snapshotted():
-            state = record.path.removesuffix(".caffemodel") + ".solverstate"
-            yield "solver.cpp:464", f"Snapshotting to binary proto file {record.path}"
-            yield "sgd_solver.cpp:284", f"Snapshotting solver state to binary proto file {state}"
+            yield from _snapshotted(record)
         case Warned():
             yield "solver.cpp:263", f"Iteration {record.iteration}: {record.message}"
         case Failed():
@@ -53,6 +51,15 @@ def plain_lines(record: Record) -> Iterator[Line]:
 def number(value: float) -> str:
     """A value with 6 significant digits, as C++ streams print floats."""
     return f"{value:.6g}"
+
+
+def _snapshotted(record: Snapshotted) -> Iterator[Line]:
+    in_hdf5 = record.path.endswith(".h5")
+    model, state = (".caffemodel.h5", ".solverstate.h5") if in_hdf5 else (".caffemodel", ".solverstate")
+    kind = "HDF5 file" if in_hdf5 else "binary proto file"
+    yield f"solver.cpp:{474 if in_hdf5 else 464}", f"Snapshotting to {kind} {record.path}"
+    place = f"sgd_solver.cpp:{296 if in_hdf5 else 284}"
+    yield place, f"Snapshotting solver state to {kind} {record.path.removesuffix(model)}{state}"
 
 
 def _started(record: Started) -> Iterator[Line]:

@@ -66,7 +66,7 @@ class LastPass:
 
 @dataclass(frozen=True, slots=True)
 class Snapshotted:
-    """A snapshot is complete on disk. `path`: its `.caffemodel`; `.solverstate` and the rest lie beside it."""
+    """A snapshot is complete on disk. `path`: its `.caffemodel` (in HDF5 `.caffemodel.h5`); the rest lies beside it."""
 
     iteration: int
     path: str

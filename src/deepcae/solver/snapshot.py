@@ -5,6 +5,9 @@
     <prefix>_iter_N.resume.json   what Caffe does not keep: generators, data positions, seed, settings
     <prefix>_iter_N.ok.json       the manifest: sizes and SHA-256 of the three; written last
 
+With `snapshot_format: HDF5` the first two are Caffe's `.caffemodel.h5` and `.solverstate.h5`; an iteration has one
+format, which its manifest tells.
+
 A write goes through temporary files (`….tmp.<pid>`), fsync, rename, and fsync of the folder; a kill at any moment
 leaves every complete snapshot complete. The newest snapshot is the one *written* last (`sequence`), not the one with
 the greatest iteration: a run that went back to an earlier snapshot continues from its own. Caffe's snapshots, which
@@ -20,7 +23,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +31,40 @@ from ..atomic import sync_folder
 from ..errors import SnapshotError
 
 MODEL, STATE, RESUME, MANIFEST = ".caffemodel", ".solverstate", ".resume.json", ".ok.json"
-PARTS = (MODEL, RESUME, STATE)  # in the order of their renames: a state never stands there without its model
+HDF5 = ".h5"  # the ending of Caffe's two files in its other format
+ENDINGS = ("", HDF5)
 _STEM = re.compile(r"(?P<prefix>.*)_iter_(?P<iteration>\d+)")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The files of one snapshot: `<stem>.caffemodel` and the others; `bare`: Caffe's two files, with no manifest."""
+    """The files of one snapshot: `<stem>.caffemodel` and the others; `bare`: Caffe's two files, with no manifest.
+
+    `ending`: what Caffe's two files have at the end of their names, ".h5" in HDF5.
+    """
 
     stem: str
     bare: bool = False
+    ending: str = ""
 
     @classmethod
-    def at(cls, prefix: str, iteration: int) -> Snapshot:
+    def at(cls, prefix: str, iteration: int, ending: str = "") -> Snapshot:
         """That of an iteration, under its usual name."""
-        return cls(f"{prefix}_iter_{iteration}")
+        return cls(f"{prefix}_iter_{iteration}", ending=ending)
+
+    @classmethod
+    def recorded(cls, stem: str) -> Snapshot:
+        """The one whose manifest is there: in the format that it tells."""
+        try:
+            is_hdf5 = Path(stem + MODEL + HDF5).name in _read_json(Path(stem + MANIFEST))["files"]
+        except (SnapshotError, KeyError, TypeError):
+            is_hdf5 = False
+        return cls(stem, ending=HDF5 if is_hdf5 else "")
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """What the names end in, in the order of their renames: a state never stands there without its model."""
+        return MODEL + self.ending, RESUME, STATE + self.ending
 
     @property
     def prefix(self) -> str:
@@ -60,11 +82,11 @@ class Snapshot:
 
     @property
     def model(self) -> Path:
-        return self.path(MODEL)
+        return self.path(MODEL + self.ending)
 
     @property
     def state(self) -> Path:
-        return self.path(STATE)
+        return self.path(STATE + self.ending)
 
     def resume(self) -> dict[str, Any] | None:
         """What Caffe's files lack; None in a bare snapshot."""
@@ -77,7 +99,7 @@ class Snapshot:
         """What is wrong with the files, judged by the manifest; "" if they are as they were written."""
         try:
             files = _read_json(self.path(MANIFEST))["files"]
-            for part in PARTS:
+            for part in self.parts:
                 path = self.path(part)
                 data = path.read_bytes()
                 if len(data) != files[path.name]["size"]:
@@ -90,20 +112,23 @@ class Snapshot:
 
 
 def commit(prefix: str, iteration: int, parts: Mapping[str, bytes]) -> Snapshot:
-    """Writes a snapshot as one unit. SnapshotError (path, bytes needed and free) leaves what was complete untouched."""
-    snapshot = Snapshot.at(prefix, iteration)
+    """Writes a snapshot as one unit. SnapshotError (path, bytes needed and free) leaves what was complete untouched.
+
+    `parts`: what the names end in, and the bytes of each file; they are all of one format.
+    """
+    snapshot = Snapshot.at(prefix, iteration, HDF5 if MODEL + HDF5 in parts else "")
     entries = {
         snapshot.path(part).name: {"size": len(parts[part]), "sha256": hashlib.sha256(parts[part]).hexdigest()}
-        for part in PARTS
+        for part in snapshot.parts
     }
     manifest = {"format": 1, "iteration": iteration, "sequence": _next_sequence(prefix), "files": entries}
-    temporary = {part: _temporary(snapshot.path(part)) for part in (*PARTS, MANIFEST)}
+    temporary = {part: _temporary(snapshot.path(part)) for part in (*snapshot.parts, MANIFEST)}
     try:
         if not _holds(snapshot, entries):
-            for part in PARTS:
+            for part in snapshot.parts:
                 _write(temporary[part], parts[part])
-            _withdraw(snapshot)
-            for part in PARTS:
+            _withdraw(snapshot, Snapshot.recorded(snapshot.stem))
+            for part in snapshot.parts:
                 os.replace(temporary[part], snapshot.path(part))
             sync_folder(snapshot.model.parent)
         _write(temporary[MANIFEST], json.dumps(manifest, indent=1).encode() + b"\n")
@@ -126,7 +151,7 @@ def latest(where: str | Path) -> Snapshot | None:
     if len(prefixes) > 1:
         raise SnapshotError(f"{where}: holds snapshots of several runs, {', '.join(sorted(prefixes))}: name one")
     for prefix in prefixes:
-        with_manifest = [Snapshot.at(prefix, n) for n in _iterations(prefix, MANIFEST)]
+        with_manifest = [Snapshot.recorded(f"{prefix}_iter_{n}") for n in _iterations(prefix, MANIFEST)]
         for snapshot in sorted(with_manifest, key=_sequence, reverse=True):
             if not snapshot.damage():
                 return snapshot
@@ -138,43 +163,61 @@ def latest(where: str | Path) -> Snapshot | None:
 def find(path: str | Path) -> Snapshot:
     """The snapshot that a person names: a .solverstate, `<prefix>_iter_N`, a prefix or a folder (the newest there)."""
     name = str(path)
-    if name.endswith(MODEL):
-        raise SnapshotError(f"{name}: is a model; training goes on from its state, {name.removesuffix(MODEL)}{STATE}")
-    stem = name
-    for part in (STATE, RESUME, MANIFEST):
-        stem = stem.removesuffix(part)
-    if Path(path).is_dir() or (stem == name and not _STEM.fullmatch(stem)):
+    for ending in ENDINGS:
+        if name.endswith(MODEL + ending):
+            state = name.removesuffix(MODEL + ending) + STATE + ending
+            raise SnapshotError(f"{name}: is a model; training goes on from its state, {state}")
+    stem, named = name, None
+    for part in (STATE, STATE + HDF5, RESUME, MANIFEST):
+        if name.endswith(part):
+            stem, named = name.removesuffix(part), part
+    if Path(path).is_dir() or (named is None and not _STEM.fullmatch(stem)):
         if Path(path).is_file():
             raise SnapshotError(f"{path}: is no snapshot; give a .solverstate or the folder of a run")
         newest = latest(path)
         if newest is None:
             raise SnapshotError(f"{path}: no complete snapshot there")
         return newest
-    return _checked(Snapshot(stem))
+    if named in (STATE, STATE + HDF5):
+        return _checked(Snapshot(stem, ending=named.removeprefix(STATE)))
+    return _checked(_of_stem(stem))
+
+
+def _of_stem(stem: str) -> Snapshot:
+    """The snapshot of a stem in the format of its manifest, or, without one, in that of its state."""
+    recorded = Snapshot.recorded(stem)
+    if recorded.path(MANIFEST).exists():
+        return recorded
+    return next((s for s in (Snapshot(stem, ending=ending) for ending in ENDINGS) if s.state.exists()), recorded)
 
 
 def _checked(snapshot: Snapshot) -> Snapshot:
     if not snapshot.state.exists():
         raise SnapshotError(f"{snapshot.state}: no such file")
-    if snapshot.path(MANIFEST).exists():
+    manifest = snapshot.path(MANIFEST)
+    if manifest.exists():
+        recorded = Snapshot.recorded(snapshot.stem)
+        if recorded.ending != snapshot.ending:
+            raise SnapshotError(f"{snapshot.state}: is not of the snapshot in {manifest}, which has {recorded.state}")
         damage = snapshot.damage()
         if damage:
             raise SnapshotError(damage)
         return snapshot
     if snapshot.path(RESUME).exists():
-        raise SnapshotError(f"{snapshot.path(MANIFEST)}: missing, so this snapshot was never completed")
-    return Snapshot(snapshot.stem, bare=True)
+        raise SnapshotError(f"{manifest}: missing, so this snapshot was never completed")
+    return replace(snapshot, bare=True)
 
 
 def clean(prefix: str) -> None:
     """Removes temporary files that a killed run left. Only for the holder of the prefix's lock."""
-    for path in _matching(prefix, r"_iter_\d+\.(caffemodel|solverstate|resume\.json|ok\.json)\.tmp\.\d+"):
+    for path in _matching(prefix, r"_iter_\d+\.((caffemodel|solverstate)(\.h5)?|resume\.json|ok\.json)\.tmp\.\d+"):
         path.unlink(missing_ok=True)
 
 
 def prune(prefix: str, keep: int) -> None:
     """Deletes all complete snapshots but the `keep` newest (at least two)."""
-    snapshots = sorted((Snapshot.at(prefix, n) for n in _iterations(prefix, MANIFEST)), key=_sequence)
+    complete = (Snapshot.recorded(f"{prefix}_iter_{n}") for n in _iterations(prefix, MANIFEST))
+    snapshots = sorted(complete, key=_sequence)
     for snapshot in snapshots[: -max(keep, 2)]:
         _withdraw(snapshot)
 
@@ -186,13 +229,18 @@ def _holds(snapshot: Snapshot, entries: Mapping[str, Any]) -> bool:
     return False
 
 
-def _withdraw(snapshot: Snapshot) -> None:
-    """Removes a snapshot, its manifest first: from then on it is not complete."""
-    if not any(snapshot.path(part).exists() for part in (*PARTS, MANIFEST)):
+def _withdraw(snapshot: Snapshot, recorded: Snapshot | None = None) -> None:
+    """Removes a snapshot, its manifest first: from then on it is not complete.
+
+    `recorded`: the complete one of the same iteration, which may be of the other format and goes too.
+    """
+    endings = {snapshot.ending, (recorded or snapshot).ending}
+    parts = [*(STATE + ending for ending in endings), RESUME, *(MODEL + ending for ending in endings)]
+    if not any(snapshot.path(part).exists() for part in (*parts, MANIFEST)):
         return
     snapshot.path(MANIFEST).unlink(missing_ok=True)
     sync_folder(snapshot.model.parent)
-    for part in reversed(PARTS):
+    for part in parts:
         snapshot.path(part).unlink(missing_ok=True)
 
 
@@ -255,8 +303,9 @@ def _next_sequence(prefix: str) -> int:
 
 def _bare(prefix: str) -> Iterator[Snapshot]:
     """Caffe's own snapshots, the latest first: those with both files and none of ours."""
-    for iteration in sorted(_iterations(prefix, STATE), reverse=True):
-        snapshot = Snapshot(f"{prefix}_iter_{iteration}", bare=True)
+    found = [(iteration, ending) for ending in ENDINGS for iteration in _iterations(prefix, STATE + ending)]
+    for iteration, ending in sorted(found, key=lambda each: (-each[0], each[1])):
+        snapshot = Snapshot(f"{prefix}_iter_{iteration}", bare=True, ending=ending)
         if snapshot.model.exists() and not snapshot.path(RESUME).exists():
             yield snapshot
 
@@ -267,6 +316,6 @@ def _prefixes(where: str | Path) -> set[str]:
     found = set()
     for entry in os.scandir(where):
         match = _STEM.match(entry.name)
-        if match and entry.name[match.end() :] in (MANIFEST, STATE):
+        if match and entry.name[match.end() :] in (MANIFEST, STATE, STATE + HDF5):
             found.add(str(Path(where, match["prefix"])))
     return found

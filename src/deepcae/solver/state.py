@@ -18,13 +18,14 @@ import numpy as np
 import torch
 
 from ..errors import SnapshotError
+from ..net import hdf5
 from ..net.blobs import array_of, blob_of
-from ..net.weights import load_weights, to_message
+from ..net.weights import load_weights, to_hdf5, to_message
 from ..proto.binary import read_state
-from ..proto.schema import SolverState
+from ..proto.schema import SolverParameter, SolverState
 from ..proto.text import to_text
 from .smoothing import SmoothedLoss
-from .snapshot import MODEL, RESUME, STATE, Snapshot
+from .snapshot import HDF5, MODEL, RESUME, STATE, Snapshot
 from .update import RULES
 
 if TYPE_CHECKING:
@@ -40,13 +41,6 @@ _HARMLESS = {  # settings that a resumed run may change without a word
 
 def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
     """The bytes of a snapshot's files. Equal states give equal bytes: no times."""
-    model = to_message(solver.net)
-    state = SolverState(
-        iter=solver.iteration,
-        learned_net=str(Snapshot.at(prefix, solver.iteration).model),
-        current_step=solver.current_step,
-    )
-    state.history.extend(blob_of(blob.cpu().numpy()) for blob in solver.updater.history)
     extras = {
         "format": 1,
         "iteration": solver.iteration,
@@ -61,11 +55,27 @@ def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
+    ending = "" if solver.param.snapshot_format == SolverParameter.BINARYPROTO else HDF5
+    learned_net = str(Snapshot.at(prefix, solver.iteration, ending).model)
+    model, state = (_in_hdf5 if ending else _in_protobuf)(solver, learned_net)
     return {
-        MODEL: model.SerializeToString(deterministic=True),
-        STATE: state.SerializeToString(deterministic=True),
+        MODEL + ending: model,
+        STATE + ending: state,
         RESUME: json.dumps(extras, indent=1).encode() + b"\n",
     }
+
+
+def _in_protobuf(solver: Solver, learned_net: str) -> tuple[bytes, bytes]:
+    """The bytes of .caffemodel and .solverstate."""
+    state = SolverState(iter=solver.iteration, learned_net=learned_net, current_step=solver.current_step)
+    state.history.extend(blob_of(blob.cpu().numpy()) for blob in solver.updater.history)
+    return to_message(solver.net).SerializeToString(deterministic=True), state.SerializeToString(deterministic=True)
+
+
+def _in_hdf5(solver: Solver, learned_net: str) -> tuple[bytes, bytes]:
+    """The bytes of .caffemodel.h5 and .solverstate.h5."""
+    history = (blob.cpu().numpy() for blob in solver.updater.history)
+    return to_hdf5(solver.net), hdf5.state_bytes(solver.iteration, learned_net, solver.current_step, history)
 
 
 def restore(solver: Solver, snapshot: Snapshot) -> Iterator[str]:
@@ -73,7 +83,8 @@ def restore(solver: Solver, snapshot: Snapshot) -> Iterator[str]:
 
     SnapshotError names both sides of a mismatch, before anything is changed.
     """
-    state = read_state(snapshot.state)
+    in_hdf5 = hdf5.is_hdf5(snapshot.state) or snapshot.ending == HDF5
+    state = hdf5.read_state(snapshot.state) if in_hdf5 else read_state(snapshot.state)
     extras = snapshot.resume()
     if extras is not None:
         _require_same_type(solver, snapshot, extras)

@@ -116,6 +116,7 @@ def test_large_but_finite_gradients_do_not_stop(training: Path) -> None:
     for blob in solver.net.learnable:
         blob.tensor.register_hook(lambda gradient: gradient * 1e30)
     solver.step(1)
+    assert solver.iteration == 1
 
 
 # Saturation

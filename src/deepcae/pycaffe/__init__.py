@@ -35,7 +35,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 _SUBMODULES = ("io", "proto", "draw", "coord_map", "net_spec", "classifier", "detector")
 
 __version__ = "1.0.0"  # the Caffe whose interface this is: scripts compare it
-__all__ = ["__version__", *_HOME_OF, *_SUBMODULES]  # noqa: PLE0604 — every item is a string
+__all__ = ["__version__", *_HOME_OF, *_SUBMODULES]
 
 
 def __getattr__(name: str) -> Any:

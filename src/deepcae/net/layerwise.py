@@ -1,22 +1,40 @@
 """Caffe's view of a network: every blob keeps its `data` and `diff`, layers run one by one, forward and backward.
 
 The same layers as in `Net.forward`; each layer's gradient is its own vector–Jacobian product over the kept blobs, so
-one can stop after any layer, look at a blob, change it, and go on, as in Caffe. Parameter diffs accumulate; blob diffs
-are overwritten by each backward pass. After a pass the diff of a blob that layers rewrote in place is that of its first
-version, as in Caffe.
+one can stop after any layer, look at a blob, change it, and go on, as in Caffe. Blobs stay where they are in memory:
+what is written into `blobs[name].data` is what the next layer reads. Parameter diffs accumulate; blob diffs are
+overwritten by each backward pass. The diff of a blob that layers rewrote in place is that of its first version after a
+pass. The loss weight of a top stands in its diff, where a caller may change it.
+Source: Caffe's net.cpp (ForwardFromTo, BackwardFromTo, Reshape, ShareTrainedLayersWith).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
-from ..errors import LayerError
-from ..layers.base import Context
+from ..errors import LayerError, SpecError
+from ..layers.base import Context, Layer, Shape
 from .net import Blobs, Net
 from .step import Step
+from .storage import Blob, Memory
+
+Reader = Callable[[Step], Mapping[str, np.ndarray]]
+Watcher = Callable[[int], object]  # is told the index of a layer
+
+
+@dataclass
+class Watchers:
+    """Who is told of each layer, before or after its pass: Caffe's net callbacks."""
+
+    before_forward: list[Watcher] = field(default_factory=list)
+    after_forward: list[Watcher] = field(default_factory=list)
+    before_backward: list[Watcher] = field(default_factory=list)
+    after_backward: list[Watcher] = field(default_factory=list)
 
 
 @dataclass
@@ -29,86 +47,191 @@ class _Kept:
 
 
 class Layerwise:
-    """Runs the layers of `net` one by one. `data` and `diff` hold its blobs, `param_diff` its parameters' gradients."""
+    """Runs the layers of `net` one by one over kept blobs.
 
-    def __init__(self, net: Net) -> None:
-        self.net = net
-        self.data: Blobs = {}
-        self.diff: Blobs = {}
-        self.param_diff = [torch.zeros_like(tensor) for tensor in net.tensors]
-        for i, param in enumerate(net.plan.params):
-            if param.owner is not None:
-                self.param_diff[i] = self.param_diff[param.owner]
+    `blobs`: by name, in the order in which the layers make them; `params`: as in `net.plan.params`. `read(step)` gives
+    the next batch of a data layer by top name; without it the caller feeds the data layers' tops, too.
+    """
+
+    def __init__(self, net: Net, read: Reader | None = None) -> None:
+        self.net, self.read = net, read
+        self.watchers = Watchers()
+        self.blobs = _make_blobs(net)
+        self.params = _make_params(net)
+        self._force = net.document.message.force_backward
         self._kept: dict[int, _Kept] = {}
+        for step in net.plan.steps:
+            self._set_loss_weights(step)
+        self._fed = self._fed_shapes()
+
+    @property
+    def data(self) -> Blobs:
+        """The blobs' values, by name."""
+        return {name: blob.data for name, blob in self.blobs.items()}
+
+    @property
+    def diff(self) -> Blobs:
+        """The blobs' gradients, by name."""
+        return {name: blob.diff for name, blob in self.blobs.items()}
+
+    @property
+    def param_diff(self) -> list[torch.Tensor]:
+        """The parameters' gradients, as in `net.plan.params`."""
+        return [blob.diff for blob in self.params]
 
     def clear_param_diffs(self) -> None:
-        for diff in self.param_diff:
-            diff.zero_()
+        for blob in self.params:
+            blob.diff.zero_()
+            blob.diff_memory.download()
+
+    def share_with(self, other: Layerwise) -> None:
+        """Uses the parameters of the layers of equal name in `other`, here and there from now on. Diffs stay apart."""
+        theirs = {step.name: step.params for step in reversed(other.net.plan.steps)}
+        pairs = []
+        for step in self.net.plan.steps:
+            if not step.params or step.name not in theirs:
+                continue
+            mine, source = self._shapes_of(step.params), other._shapes_of(theirs[step.name])
+            if mine != source:
+                raise SpecError(f"layer '{step.name}': blobs are {mine} here and {source} in the net it shares with")
+            pairs += list(zip(step.params, theirs[step.name], strict=True))
+        for i, k in pairs:
+            tensor = other.net.tensors[k]
+            self.net.tensors[i].data = tensor.data.view(self.net.tensors[i].shape)
+            self.params[i].data_memory = other.params[k].data_memory
+
+    def _shapes_of(self, indices: tuple[int, ...]) -> list[list[int]]:
+        return [list(self.params[i].shape) for i in indices]
+
+    # Shapes
+
+    def reshape(self) -> None:
+        """Gives every blob the shape that follows from those of the fed ones. LayerError where a layer refuses."""
+        for step in self.net.plan.steps:
+            layer = _layer_of(step)
+            if layer.is_source:
+                continue
+            bottoms = [self.blobs[name].shape for name in step.bottoms]
+            try:
+                tops = layer.shapes(bottoms)
+                learned = [list(blob.shape) for blob in layer.learned(bottoms)]
+            except LayerError as error:
+                raise LayerError(f"{step.node.label}: {error}", error.at) from error
+            if learned != self._shapes_of(step.params):
+                now = self._shapes_of(step.params)
+                raise LayerError(f"{step.node.label}: bottoms {bottoms} need parameters {learned}; it has {now}")
+            for name, shape in zip(step.tops, tops, strict=True):
+                self.blobs[name].reshape(shape)
+            self._set_loss_weights(step)
+        self._fed = self._fed_shapes()
+
+    def _fed_shapes(self) -> list[Shape]:
+        return [self.blobs[name].shape for name in self.net.inputs]
+
+    def _set_loss_weights(self, step: Step) -> None:
+        for top, weight in zip(step.tops, step.loss_weights, strict=True):
+            if weight:
+                self.blobs[top].diff.fill_(weight)
+
+    # Forward
 
     def forward(
         self, inputs: Mapping[str, torch.Tensor] | None = None, start: int = 0, end: int | None = None
     ) -> torch.Tensor:
         """Runs layers `start` to `end` (inclusive; default: the last) and returns the loss they give."""
-        self.data.update({name: tensor.detach() for name, tensor in (inputs or {}).items()})
         steps = self.net.plan.steps
         loss = torch.zeros((), device=self.net.device)
-        for i in range(start, len(steps) if end is None else end + 1):
-            layer = steps[i].layer
-            if layer is not None and not layer.is_source:
+        for name, tensor in (inputs or {}).items():
+            self._write(name, tensor.to(self.net.device))
+        if self._fed_shapes() != self._fed:
+            self.reshape()
+        with self._on_device():
+            for i in range(start, len(steps) if end is None else end + 1):
+                _tell(self.watchers.before_forward, i)
                 self._forward_one(i, steps[i])
-            for top, weight in zip(steps[i].tops, steps[i].loss_weights, strict=True):
-                if weight:
-                    loss = loss + weight * self.data[top].sum()
+                for top, weight in zip(steps[i].tops, steps[i].loss_weights, strict=True):
+                    if weight:
+                        blob = self.blobs[top]
+                        loss = loss + torch.dot(blob.data.reshape(-1), blob.diff.reshape(-1))
+                _tell(self.watchers.after_forward, i)
         return loss
 
     def _forward_one(self, i: int, step: Step) -> None:
-        assert step.layer is not None
+        layer = _layer_of(step)
+        if layer.is_source:
+            self._read(step)
+            return
         context = Context(self.net.generator)
-        bottoms = [
-            self.data[name].detach().requires_grad_(flag)
-            for name, flag in zip(step.bottoms, step.bottom_needs_backward, strict=True)
-        ]
-        params = [self.net.tensors[k].detach().requires_grad_(step.needs_backward) for k in step.params]
-        shapes = [self.net.plan.params[k].shape or () for k in step.params]
-        views = [p if tuple(p.shape) == shape else p.reshape(shape) for p, shape in zip(params, shapes, strict=True)]
+        bottoms = self._bottoms(step)
+        params = [self.params[k].data.requires_grad_(self._learns(step, k)) for k in step.params]
         with torch.enable_grad():
-            tops = list(step.layer.forward(bottoms, views, context))
+            tops = list(layer.forward(bottoms, params, context))
         with torch.no_grad():
             for tensor, value in context.updates:
                 tensor.copy_(value)
         self._kept[i] = _Kept(bottoms, params, tops)
-        self.data.update({name: top.detach() for name, top in zip(step.tops, tops, strict=True)})
+        for name, top in zip(step.tops, tops, strict=True):
+            self._write(name, top.detach())
+
+    def _bottoms(self, step: Step) -> list[torch.Tensor]:
+        """The kept blobs themselves, but for those that the layer will write over: their copies."""
+        bottoms = []
+        for name, flag in zip(step.bottoms, step.bottom_needs_backward, strict=True):
+            data = self.blobs[name].data
+            bottoms.append((data.clone() if name in step.tops else data).requires_grad_(flag))
+        return bottoms
+
+    def _learns(self, step: Step, k: int) -> bool:
+        """Whether a parameter gets a gradient: not with lr_mult 0, unless the text forces it."""
+        return step.needs_backward and (self.net.plan.params[k].lr_mult != 0 or self._force)
+
+    def _read(self, step: Step) -> None:
+        if self.read is None or step.type == "Input":
+            return
+        batch = self.read(step)
+        for name in step.tops:
+            values = np.ascontiguousarray(batch[name], dtype=np.float32)
+            self._write(name, torch.from_numpy(values if values.flags.writeable else values.copy()))
+
+    def _write(self, name: str, values: torch.Tensor) -> None:
+        blob = self.blobs[name]
+        if tuple(values.shape) != blob.shape:
+            blob.reshape(tuple(values.shape))
+        kept = blob.data
+        if kept.data_ptr() != values.data_ptr():  # a Split's top is its bottom
+            kept.copy_(values)
+
+    # Backward
 
     def backward(
         self, top_diffs: Mapping[str, torch.Tensor] | None = None, start: int | None = None, end: int = 0
     ) -> None:
         """Back-propagates from layer `start` (default: the last) down to `end` (inclusive).
 
-        Loss tops start from their loss weights; `top_diffs` sets the diffs of other blobs first.
+        It begins with the diffs that stand in the blobs: in loss tops their weights; `top_diffs` sets others first.
         """
         steps = self.net.plan.steps
-        last = len(steps) - 1 if start is None else start
-        self.diff.update({name: diff.detach() for name, diff in (top_diffs or {}).items()})
-        for step in steps[: last + 1]:
-            for top, weight in zip(step.tops, step.loss_weights, strict=True):
-                if weight:
-                    self.diff[top] = torch.full_like(self.data[top], weight)
-        for i in range(last, end - 1, -1):
-            if steps[i].needs_backward and i in self._kept:
-                self._backward_one(i, steps[i])
+        for name, diff in (top_diffs or {}).items():
+            self.blobs[name].diff.copy_(diff.reshape(self.blobs[name].shape))
+        with self._on_device():
+            for i in range(len(steps) - 1 if start is None else start, end - 1, -1):
+                _tell(self.watchers.before_backward, i)
+                if steps[i].needs_backward and i in self._kept:
+                    self._backward_one(i, steps[i])
+                _tell(self.watchers.after_backward, i)
 
     def _backward_one(self, i: int, step: Step) -> None:
         kept = self._kept[i]
-        if step.layer is not None and not step.layer.differentiable:
+        if not _layer_of(step).differentiable:
             raise LayerError(f"{step.node.label} has no gradient; a backward pass through it is not possible")
-        outputs = [
-            (top, self.diff[name])
-            for name, top in zip(step.tops, kept.tops, strict=True)
-            if top.requires_grad and name in self.diff
-        ]
         wanted = [tensor for tensor in (*kept.bottoms, *kept.params) if tensor.requires_grad]
         if not wanted:
             return
+        outputs = [
+            (top, self.blobs[name].diff)
+            for name, top in zip(step.tops, kept.tops, strict=True)
+            if top.requires_grad
+        ]  # fmt: skip
         grads: list[torch.Tensor | None] = [None] * len(wanted)
         if outputs:
             tops, diffs = zip(*outputs, strict=True)
@@ -117,9 +240,66 @@ class Layerwise:
         for name, bottom in zip(step.bottoms, kept.bottoms, strict=True):
             if bottom.requires_grad:
                 grad = next(found)
-                self.diff[name] = torch.zeros_like(bottom) if grad is None else grad
+                self.blobs[name].diff.copy_(torch.zeros_like(bottom) if grad is None else grad)
         for k, param in zip(step.params, kept.params, strict=True):
             if param.requires_grad:
                 grad = next(found)
                 if grad is not None:
-                    self.param_diff[k] += grad.reshape(self.param_diff[k].shape)
+                    self.params[k].diff.add_(grad)
+
+    @contextmanager
+    def _on_device(self) -> Iterator[None]:
+        """Around a pass on a GPU: what numpy wrote goes there, what was computed comes back. Nothing on the CPU."""
+        if self.net.device.type == "cpu":
+            yield
+            return
+        memories = {id(m): m for b in (*self.blobs.values(), *self.params) for m in (b.data_memory, b.diff_memory)}
+        for memory in memories.values():
+            memory.upload()
+        yield
+        for memory in memories.values():
+            memory.download()
+
+
+def _layer_of(step: Step) -> Layer:
+    assert step.layer is not None
+    return step.layer
+
+
+def _tell(watchers: list[Watcher], index: int) -> None:
+    for watcher in watchers:
+        watcher(index)
+
+
+def _make_blobs(net: Net) -> dict[str, Blob]:
+    """A blob for every name. Tops that only show their bottom's values in another form share its memory, as in Caffe.
+
+    Not where a layer writes over such a top in place: Caffe spoils the bottom then.
+    """
+    rewritten = {top for step in net.plan.steps if step.in_place for top in step.tops}
+    blobs: dict[str, Blob] = {}
+    for step in net.plan.steps:
+        for top in step.tops:
+            if top in blobs:
+                continue
+            shape = net.plan.shapes[top]
+            blob = Blob.new((0,) if shape is None else shape, net.device)
+            if step.type in ("Split", "Reshape", "Flatten") and top not in rewritten:
+                bottom = blobs[step.bottoms[0]]
+                diff = blob.diff_memory if step.type == "Split" else bottom.diff_memory
+                blob = Blob(blob.shape, bottom.data_memory, diff)
+            blobs[top] = blob
+    return blobs
+
+
+def _make_params(net: Net) -> list[Blob]:
+    """A blob for every parameter over the net's own tensor; sharers have their owner's memories."""
+    blobs: list[Blob] = []
+    for tensor, param in zip(net.tensors, net.plan.params, strict=True):
+        shape = param.shape or ()
+        if param.owner is not None:
+            owner = blobs[param.owner]
+            blobs.append(Blob(shape, owner.data_memory, owner.diff_memory))
+        else:
+            blobs.append(Blob(shape, Memory(tensor.detach().view(-1)), Memory(torch.zeros_like(tensor).view(-1))))
+    return blobs

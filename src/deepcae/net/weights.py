@@ -1,9 +1,10 @@
-"""Weights into a net and out of it, by layer name, in Caffe's two formats.
+"""Weights into a net and out of it, by layer name: in Caffe's two formats, as .safetensors and as a state dict.
 
 A .caffemodel is a NetParameter: every layer of the phase, Split layers included, with its phase and its blobs (shape
 and data). Loading: the first layer of a name in the file serves all layers of that name here; layers that only the file
 has are ignored, layers that only the net has keep their values. A blob of the old 4-D form fits a blob with fewer axes
-if the shapes are equal when aligned at the right: (1,1,N,K) fits (N,K). In HDF5 a shared blob may be missing.
+if the shapes are equal when aligned at the right: (1,1,N,K) fits (N,K). Outside of .caffemodel files, a shared blob may
+be missing.
 Source: Caffe's net.cpp (CopyTrainedLayersFrom, ToProto) and blob.cpp (ShapeEquals).
 """
 
@@ -17,12 +18,25 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..atomic import whole_file
 from ..errors import SnapshotError
 from ..proto.binary import read_weights, write_message
 from ..proto.schema import LayerParameter, NetParameter
+from ..proto.text import to_text
 from .blobs import array_of, blob_of
 from .hdf5 import is_hdf5, model_bytes, read_model
 from .net import Net
+from .tensors import (
+    is_safetensors,
+    is_state_dict,
+    read_safetensors,
+    read_state_dict,
+    safetensors_bytes,
+    state_dict_bytes,
+    state_dict_of,
+)
+
+Stored = dict[str, Mapping[int, Any]]  # layer name → index of the blob → BlobProto or array
 
 
 @dataclass
@@ -48,17 +62,13 @@ class LoadReport:
 
 
 def load_weights(net: Net, source: str | Path | Any, strict: bool = False) -> LoadReport:
-    """Copies weights into `net` from a .caffemodel, .caffemodel.h5 or NetParameter, and says what was matched.
+    """Copies weights into `net` from a file or NetParameter, and says what was matched.
 
+    A file's content tells its format: .caffemodel, .caffemodel.h5, .safetensors, or a PyTorch state dict (.pt).
     With `strict`, a layer that only one side has is a SnapshotError; wrong counts or shapes of blobs always are.
     """
-    sparse = not isinstance(source, NetParameter) and _is_hdf5(Path(source))
     report = LoadReport(str(source) if isinstance(source, str | Path) else source.name)
-    if sparse:
-        theirs: dict[str, Mapping[int, Any]] = dict(read_model(Path(source)))
-    else:
-        message = source if isinstance(source, NetParameter) else read_weights(Path(source))
-        theirs = _first_of_each_name(message, report)
+    theirs, sparse = _stored(net, source, report)
     writes: list[tuple[torch.Tensor, np.ndarray]] = []
     for step in net.plan.steps:
         if not step.params:
@@ -82,9 +92,23 @@ def load_weights(net: Net, source: str | Path | Any, strict: bool = False) -> Lo
     return report
 
 
-def _first_of_each_name(message: Any, report: LoadReport) -> dict[str, Mapping[int, Any]]:
+def _stored(net: Net, source: str | Path | Any, report: LoadReport) -> tuple[Stored, bool]:
+    """What the source holds, and whether its shared blobs may stand with their owner only."""
+    if isinstance(source, NetParameter):
+        return _first_of_each_name(source, report), False
+    path = Path(source)
+    if _is_hdf5(path):
+        return dict(read_model(path)), True
+    if is_safetensors(path):
+        return dict(read_safetensors(path)), True
+    if is_state_dict(path):
+        return dict(read_state_dict(path, {step.name: step.type for step in net.plan.steps if step.params})), True
+    return _first_of_each_name(read_weights(path), report), False
+
+
+def _first_of_each_name(message: Any, report: LoadReport) -> Stored:
     """The blobs of each layer name by their index; of several layers of one name those of the first."""
-    theirs: dict[str, Mapping[int, Any]] = {}
+    theirs: Stored = {}
     for layer in message.layer:
         if layer.name in theirs and layer.blobs:
             report.duplicates.append(layer.name)
@@ -141,19 +165,51 @@ def to_message(net: Net) -> Any:
 
 def to_hdf5(net: Net) -> bytes:
     """The net as Caffe's HDF5 snapshot holds it: every layer of its phase, shared blobs with their owner only."""
-    layers = []
-    for step in net.plan.steps:
-        own = {k: i for k, i in enumerate(step.params) if net.plan.params[i].owner is None}
-        layers.append((step.name, {k: _values(net, i) for k, i in own.items()}))
-    return model_bytes(layers)
+    return model_bytes(_own_blobs(net))
+
+
+def to_safetensors(net: Net) -> bytes:
+    """The net as a .safetensors: its own blobs, its name and its text."""
+    layers = [(name, blobs) for name, blobs in _own_blobs(net) if blobs]
+    return safetensors_bytes(layers, {"name": net.name, "net": to_text(net.document.message)})
+
+
+def to_state_dict(net: Net) -> dict[str, torch.Tensor]:
+    """The net's learned blobs by PyTorch's names ("conv1.weight"), shared ones as one tensor; no copies."""
+    return state_dict_of(
+        [(step.name, step.type, [_tensor(net, i) for i in step.params]) for step in net.plan.steps if step.params]
+    )
+
+
+def _own_blobs(net: Net) -> list[tuple[str, dict[int, np.ndarray]]]:
+    """Every layer's blobs by their index, shared ones with their owner only."""
+    return [
+        (step.name, {k: _values(net, i) for k, i in enumerate(step.params) if net.plan.params[i].owner is None})
+        for step in net.plan.steps
+    ]
+
+
+def _tensor(net: Net, index: int) -> torch.Tensor:
+    """A parameter in its planned shape."""
+    return net.tensors[index].detach().reshape(net.plan.params[index].shape or ())
 
 
 def _values(net: Net, index: int) -> np.ndarray:
-    """A parameter's values in its planned shape."""
-    values: np.ndarray = net.tensors[index].detach().cpu().numpy()
-    return values.reshape(net.plan.params[index].shape or ())
+    values: np.ndarray = _tensor(net, index).cpu().numpy()
+    return values
 
 
 def save_weights(net: Net, path: str | Path) -> None:
-    """Writes a .caffemodel, at once or not at all."""
-    write_message(Path(path), to_message(net))
+    """Writes the weights, at once or not at all; `path` ends in .h5, .safetensors or .pt, or else is a .caffemodel."""
+    target = Path(path)
+    if target.suffix == ".safetensors":
+        data = to_safetensors(net)
+    elif target.suffix in (".pt", ".pth"):
+        data = state_dict_bytes(to_state_dict(net))
+    elif target.suffix == ".h5":
+        data = to_hdf5(net)
+    else:
+        write_message(target, to_message(net))
+        return
+    with whole_file(target) as temporary:
+        temporary.write_bytes(data)

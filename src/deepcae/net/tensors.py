@@ -1,0 +1,167 @@
+"""Weights for today's programs, as bytes and back: .safetensors, and a PyTorch state dict (.pt).
+
+    safetensors   "<layer>/<index>"  float32 in the blob's shape; a shared blob with its owner only
+                  metadata: format "deepcae", version "1", name and net (the network's text)
+    state dict    "<layer>.<role>"   the role tells the index: weight, bias; sum_mean, sum_var, factor of a BatchNorm;
+                  a shared blob under each of its names, as one tensor
+
+Both are read from any hand: neither can run code (`weights_only`), and what does not fit is refused. safetensors checks
+its own header; a state dict's tensor may be a view that repeats few values without end, which is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import SnapshotError
+from ..lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Layers = Sequence[tuple[str, Mapping[int, np.ndarray]]]
+ROLES: dict[str, tuple[str, ...]] = {
+    "Bias": ("bias",),
+    "BatchNorm": ("sum_mean", "sum_var", "factor"),
+}
+_USUAL = ("weight", "bias")
+_ZIP = b"PK\x03\x04"
+_MOST_HEADER = 100_000_000  # the limit of the safetensors library
+
+
+def roles(kind: str, count: int) -> tuple[str, ...]:
+    """What the learned blobs of a layer type are called in a state dict."""
+    named = ROLES.get(kind, _USUAL)
+    return (*named, *(f"blob{index}" for index in range(len(named), count)))[:count]
+
+
+def _head(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            return b""  # who reads it says what is wrong
+        with path.open("rb") as file:
+            return file.read(9)
+    except OSError as error:
+        raise SnapshotError(f"{path}: {error.strerror or error}") from None
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether an existing file begins as safetensors do: eight bytes with the header's size, then the header's `{`."""
+    head = _head(path)
+    return head[8:] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= _MOST_HEADER
+
+
+def is_state_dict(path: Path) -> bool:
+    """Whether an existing file begins as those of torch.save do (a zip archive)."""
+    return _head(path).startswith(_ZIP)
+
+
+# safetensors
+
+
+def safetensors_bytes(layers: Layers, about: Mapping[str, str]) -> bytes:
+    """The bytes of a .safetensors: each layer's name, and its own blobs by their index."""
+    from safetensors.numpy import save
+
+    _refuse_repeated(name for name, blobs in layers if blobs)
+    values = {
+        f"{name}/{index}": array.astype("<f4", order="C") for name, blobs in layers for index, array in blobs.items()
+    }
+    return bytes(save(values, {"format": "deepcae", "version": "1", **about}))
+
+
+def read_safetensors(path: Path) -> dict[str, dict[int, np.ndarray]]:
+    """The blobs of a .safetensors: layer name → index → values. SnapshotError for one that is damaged or not ours."""
+    from safetensors import SafetensorError, safe_open
+
+    found: dict[str, dict[int, np.ndarray]] = {}
+    try:
+        with safe_open(os.fspath(path), framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118 - it is no mapping
+                name, _, index = key.rpartition("/")
+                if not (name and index.isascii() and index.isdigit() and str(int(index)) == index):
+                    raise SnapshotError(f"{path}: tensor '{key}' is not named '<layer>/<index of the blob>'")
+                found.setdefault(name, {})[int(index)] = _floats(file.get_tensor(key), f"{path}: tensor '{key}'")
+    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        raise SnapshotError(f"{path}: not a readable .safetensors ({_first_line(error)})") from None
+    return found
+
+
+# PyTorch's state dict
+
+
+def state_dict_bytes(state: Mapping[str, Tensor]) -> bytes:
+    """The bytes of a .pt that `torch.load(..., weights_only=True)` reads."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    return buffer.getvalue()
+
+
+def read_state_dict(path: Path, kinds: Mapping[str, str]) -> dict[str, dict[int, np.ndarray]]:
+    """The blobs of a .pt: layer name → index → values; `kinds` are the layer types that tell which role is which index.
+
+    Entries of a layer that is not in `kinds` are counted from 0. SnapshotError for a role that the layer does not have.
+    """
+    found: dict[str, dict[int, np.ndarray]] = {}
+    for key, tensor in _load(path).items():
+        name, _, role = str(key).rpartition(".")
+        if not isinstance(tensor, torch.Tensor) or not name:
+            raise SnapshotError(f"{path}: entry '{key}' is not a tensor named '<layer>.<weight, bias, …>'")
+        blobs = found.setdefault(name, {})
+        index = len(blobs)
+        if name in kinds:
+            known = roles(kinds[name], 8)
+            if role not in known:
+                wanted = ", ".join(ROLES.get(kinds[name], _USUAL))
+                raise SnapshotError(f"{path}: layer '{name}' ({kinds[name]}) has no '{role}'; it has {wanted}")
+            index = known.index(role)
+        blobs[index] = _floats(tensor, f"{path}: entry '{key}'")
+    return found
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged archive or a refused pickle: torch raises almost anything
+        raise SnapshotError(f"{path}: not a readable state dict ({_first_line(error)})") from None
+    if not isinstance(state, Mapping):
+        raise SnapshotError(f"{path}: holds a {type(state).__name__}, not a state dict of tensors by name")
+    return state
+
+
+def _floats(tensor: Tensor, where: str) -> np.ndarray:
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.device.type != "cpu":
+        raise SnapshotError(f"{where}: is not a plain tensor of numbers")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise SnapshotError(f"{where}: shape {list(tensor.shape)} repeats its few stored values")
+    values: np.ndarray = tensor.detach().to(torch.float32).contiguous().numpy()
+    return values
+
+
+def _refuse_repeated(names: Iterator[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise SnapshotError(f"{count} layers with weights are named '{name}'; only a .caffemodel can hold both")
+
+
+def state_dict_of(layers: Sequence[tuple[str, str, Sequence[Tensor]]]) -> dict[str, Tensor]:
+    """(name, type, tensors) of each layer as one state dict."""
+    _refuse_repeated(name for name, _, tensors in layers if tensors)
+    return {
+        f"{name}.{role}": tensor
+        for name, kind, tensors in layers
+        for role, tensor in zip(roles(kind, len(tensors)), tensors, strict=True)
+    }
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -137,7 +137,7 @@ def _unit(image: Any) -> np.ndarray:
     return np.asarray(image.convert("L" if gray else "RGB"), np.float32) / np.float32(255)
 
 
-def oversample(images: Sequence[np.ndarray], crop_dims: ArrayLike) -> np.ndarray:
+def oversample(images: Sequence[np.ndarray] | np.ndarray, crop_dims: ArrayLike) -> np.ndarray:
     """(N, H, W, K) images → (10 N, h, w, K) float32: of each the four corners and the centre, then these mirrored.
 
     Corner order: top left, top right, bottom left, bottom right. ValueError for a crop larger than the image.

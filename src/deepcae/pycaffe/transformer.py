@@ -9,7 +9,7 @@ import numpy as np
 
 from .resize import resize_image
 
-__all__ = ["Transformer"]
+__all__ = ["Transformer", "image_transformer"]
 
 
 class Transformer:
@@ -122,3 +122,25 @@ class Transformer:
 
     def _shape(self, in_: str) -> tuple[int, ...]:
         return tuple(self.inputs[in_])
+
+
+def image_transformer(
+    in_: str,
+    shape: Sequence[int],
+    mean: np.ndarray | None = None,
+    input_scale: Any = None,
+    raw_scale: Any = None,
+    channel_swap: Sequence[int] | None = None,
+) -> Transformer:
+    """The Transformer of a net with one input of images, (H, W, K) → (K, H, W), with what else is given."""
+    made = Transformer({in_: tuple(shape)})
+    made.set_transpose(in_, (2, 0, 1))
+    if mean is not None:
+        made.set_mean(in_, mean)
+    if input_scale is not None:
+        made.set_input_scale(in_, input_scale)
+    if raw_scale is not None:
+        made.set_raw_scale(in_, raw_scale)
+    if channel_swap is not None:
+        made.set_channel_swap(in_, channel_swap)
+    return made

@@ -30,6 +30,7 @@ class Learned:
     shape: Shape
     filler: Any = field(default_factory=FillerParameter)
     frozen: bool = False  # True: statistics that no solver moves (BatchNorm's sums): lr_mult is always 0
+    initial: Any = None  # an array to start from, in the filler's place
 
 
 @dataclass

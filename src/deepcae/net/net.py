@@ -21,6 +21,7 @@ import torch
 from ..errors import DataError, SpecError
 from ..layers.base import Context, Layer, Shape
 from ..layers.filler import fill
+from ..layers.python import python_layers
 from ..proto.read import read_net
 from .blobs import array_of
 from .graph import build_graph
@@ -57,7 +58,8 @@ class Net:
     `source`: path of a prototxt, a NetParameter message, or a Document. `weights`: a .caffemodel to start from.
     `generator` (or `seed`): the source of initial weights and of the random layers. `share`: another net whose
     parameters this one uses, layer by layer of equal name (Caffe's test nets). `input_shapes`: shapes of blobs fed from
-    outside, in place of those the text or its files give. `device`: where the tensors live.
+    outside, in place of those the text or its files give. `device`: where the tensors live. `allow_python_layers`:
+    whether the text may name Python code that is then run (type Python).
     Raises SpecError with all problems of the text.
     """
 
@@ -75,12 +77,14 @@ class Net:
         input_shapes: Mapping[str, Shape] | None = None,
         folders: Sequence[Path] | None = None,
         share: Net | None = None,
+        allow_python_layers: bool = False,
     ) -> None:
         self.document = read_net(source)
         self.folders = [self.document.folder] if folders is None else list(folders)
-        self.plan: Plan = make_plan(
-            build_graph(self.document, phase, level, stages), input_shapes=input_shapes, folders=self.folders
-        )
+        with python_layers(allow_python_layers):
+            self.plan: Plan = make_plan(
+                build_graph(self.document, phase, level, stages), input_shapes=input_shapes, folders=self.folders
+            )
         self.device = torch.device(device)
         self.generator = generator if generator is not None else _seeded(seed)
         self.tensors = self._make_tensors(share)
@@ -166,7 +170,10 @@ class Net:
                 tensors.append(theirs[int(k)])
                 continue
             tensor = torch.empty(param.shape, dtype=torch.float32)
-            fill(tensor, param.filler, self.generator)
+            if param.initial is None:
+                fill(tensor, param.filler, self.generator)
+            else:
+                tensor.copy_(torch.from_numpy(param.initial))
             tensors.append(tensor.to(self.device).requires_grad_(param.lr_mult != 0))
         self._load_text_blobs(tensors)
         return tensors
@@ -271,7 +278,8 @@ class Net:
         fed = {name: shape for name, shape in shapes if name in self.inputs}
         if fed:
             graph = build_graph(self.document, self.phase, self.plan.graph.level, self.plan.graph.stages)
-            make_plan(graph, input_shapes={**self._resized(fed), **fed}, folders=self.folders)
+            with python_layers(any(step.type == "Python" for step in self.plan.steps)):  # allowed before, then
+                make_plan(graph, input_shapes={**self._resized(fed), **fed}, folders=self.folders)
         self._checked.add(shapes)
 
     def _resized(self, fed: Mapping[str, Shape]) -> dict[str, Shape]:

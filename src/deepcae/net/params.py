@@ -30,6 +30,7 @@ class ParamPlan:
     shared_name: str = ""
     has_lr_mult: bool = False
     has_decay_mult: bool = False
+    initial: Any = None  # an array to start from, in the filler's place
 
     @property
     def count(self) -> int:
@@ -73,6 +74,7 @@ class Params:
             shared_name=spec.name,
             has_lr_mult=spec.HasField("lr_mult"),
             has_decay_mult=spec.HasField("decay_mult"),
+            initial=blob.initial,
         )
         self.all.append(param)
         if spec.name in self._owners:

@@ -115,7 +115,7 @@ def test_embed(run: Path) -> None:
 def test_a_flat_code_needs_no_map(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done("encode", run, "-o", "codes.csv")
     assert main(["embed", "codes.csv", "-o", "map.csv", "--method", "pca"]) == 0
-    assert "codes.csv: its codes have 2 dimension(s) already" in capsys.readouterr().err
+    assert "codes.csv: its codes have 2 dimensions already" in capsys.readouterr().err
 
 
 def test_layers(run: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy.io import loadmat
+from scipy.io import loadmat, savemat
 
 from deepcae.codes import files
 from deepcae.errors import DataError
@@ -163,3 +163,43 @@ def test_links_out_of_the_file_are_refused(tmp_path: Path) -> None:
 def test_equal_codes_give_equal_bytes(tmp_path: Path, ending: str) -> None:
     first = files.save(tmp_path / f"a{ending}", CODES, LABELS, ABOUT).read_bytes()
     assert files.save(tmp_path / f"b{ending}", CODES, LABELS, ABOUT).read_bytes() == first
+
+
+WORDS = np.array(["cat", "dög", "cat", "", "elephant", "fox", "gnu"])
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_names_of_classes_are_kept(tmp_path: Path, ending: str) -> None:
+    back = files.load(files.save(tmp_path / f"codes{ending}", CODES, WORDS))
+    assert back.labels is not None
+    assert back.labels.tolist() == WORDS.tolist()
+
+
+def test_labels_in_matlabs_cells_are_words(tmp_path: Path) -> None:
+    savemat(tmp_path / "cells.mat", {"codes": CODES, "labels": np.array([[word] for word in WORDS], dtype=object)})
+    labels = files.load(tmp_path / "cells.mat").labels
+    assert labels is not None
+    assert labels[1] == "dög"
+    files.save(tmp_path / "codes.h5", CODES, labels)
+
+
+def test_a_file_without_codes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "none.csv").write_text("code_1,code_2,label\n")
+    with pytest.raises(DataError, match=r"none\.csv: holds no codes \(their shape is \[0, 2\]\)"):
+        files.load(tmp_path / "none.csv")
+
+
+def test_csv_of_a_spreadsheet(tmp_path: Path) -> None:
+    (tmp_path / "sheet.csv").write_bytes("\ufeffcode_1,label\r\n1,ü\r\n\r\n2,b\r\n\r\n".encode())
+    back = files.load(tmp_path / "sheet.csv")
+    assert back.codes.tolist() == [[1], [2]]
+    assert back.labels is not None
+    assert back.labels.tolist() == ["ü", "b"]
+    (tmp_path / "short.csv").write_text("code_1,code_2\n1,2\n\n1\n")
+    with pytest.raises(DataError, match=r"short\.csv:4: 1 columns; the header has 2"):
+        files.load(tmp_path / "short.csv")
+
+
+def test_csv_keeps_numbers_beyond_single_precision(tmp_path: Path) -> None:
+    (tmp_path / "wide.csv").write_text("code_1,code_2\n1e300,1\n2,1e-300\n")
+    assert files.load(tmp_path / "wide.csv").codes.tolist() == [[1e300, 1], [2, 1e-300]]

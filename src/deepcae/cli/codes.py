@@ -48,6 +48,7 @@ def encode(
     from .device import choose_device
     from .trained import open_trained
 
+    files.ending(out)  # a wrong one is told before the work, not after it
     if model is not None and data is None:  # with --model there is no RUN: the first word is DATA
         run, data = None, run
     trained = open_trained(run, model, weights, choose_device(device, threads))
@@ -124,13 +125,11 @@ def embed(
     """Lay codes of many dimensions out in the plane."""
     from ..codes import files
 
+    files.ending(out)
     loaded = files.load(codes)
     flat = loaded.codes.reshape(len(loaded.codes), -1)
-    if flat.shape[1] <= 2:
-        say(
-            f"{codes}: its codes have {flat.shape[1]} dimension(s) already; `deepcae plot` draws them as they are",
-            quiet,
-        )
+    if flat.shape[1] == 2:
+        say(f"{codes}: its codes have 2 dimensions already; `deepcae plot` draws them as they are", quiet)
     points = mapped(flat, method, perplexity, seed, threads)
     files.save(out, points, loaded.labels, {**loaded.attributes, "method": method.value, "seed": seed})
     say(f"wrote {out}: {len(points)} points by {method.value} from {flat.shape[1]} dimensions", quiet)

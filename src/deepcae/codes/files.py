@@ -50,7 +50,7 @@ def save(
     `.csv` lays the axes of one example out in one row (in C order) and carries no attributes.
     """
     target = Path(path)
-    write = _WRITERS[_ending(target)]
+    write = _WRITERS[ending(target)]
     content = _checked(target, codes, labels, dict(attributes or {}))
     try:
         with whole_file(target) as temporary:
@@ -63,7 +63,7 @@ def save(
 def load(path: str | os.PathLike[str]) -> Codes:
     """Read a file that `save` wrote, or one laid out alike. Nothing in the file is ever executed or unpickled."""
     source = Path(path)
-    read = _READERS[_ending(source)]
+    read = _READERS[ending(source)]
     if not source.is_file():
         raise DataError(f"{source}: no such file")
     try:
@@ -74,15 +74,16 @@ def load(path: str | os.PathLike[str]) -> Codes:
     return _checked(source, content.codes, content.labels, content.attributes)
 
 
-def _ending(path: Path) -> str:
-    ending = path.suffix.lower()
-    if ending not in _WRITERS:
-        close = difflib.get_close_matches(ending, _WRITERS, n=1)
+def ending(path: Path) -> str:
+    """The ending of a file of codes; DataError for one that names no format."""
+    found = path.suffix.lower()
+    if found not in _WRITERS:
+        close = difflib.get_close_matches(found, _WRITERS, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise DataError(
-            f"{path}: codes are kept as {', '.join(_WRITERS)}, not {ending or 'a file without ending'}{hint}"
+            f"{path}: codes are kept as {', '.join(_WRITERS)}, not {found or 'a file without ending'}{hint}"
         )
-    return ending
+    return found
 
 
 def _checked(path: Path, codes: Any, labels: Any, attributes: dict[str, Attribute]) -> Codes:
@@ -91,19 +92,30 @@ def _checked(path: Path, codes: Any, labels: Any, attributes: dict[str, Attribut
         raise DataError(f"{path}: codes have shape {codes.shape}; expected one row per example, (N, K)")
     if codes.dtype.kind not in "fiub":
         raise DataError(f"{path}: codes are of type {codes.dtype}; expected numbers")
+    if not codes.size:
+        raise DataError(f"{path}: holds no codes (their shape is {list(codes.shape)})")
     if labels is None:
         return Codes(codes, None, attributes)
     labels = np.asarray(labels)
     if labels.size != len(codes):
         raise DataError(f"{path}: {labels.size} labels for {len(codes)} codes")
-    return Codes(codes, labels.reshape(-1), attributes)
+    return Codes(codes, _numbers_or_words(labels.reshape(-1)), attributes)
+
+
+def _numbers_or_words(labels: np.ndarray) -> np.ndarray:
+    """Labels (N,) of numbers as they are; others (bytes of HDF5, cells of MATLAB) as words."""
+    if labels.dtype.kind in "fiubU":
+        return labels
+    words = [np.asarray(label).item() if np.size(label) == 1 else label for label in labels.tolist()]
+    return np.array([word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word) for word in words])
 
 
 def _write_h5(temporary: Path, content: Codes, _: Path) -> None:
     with h5py.File(temporary, "w") as file:
         file.create_dataset("codes", data=content.codes)
         if content.labels is not None:
-            file.create_dataset("labels", data=content.labels)
+            words = content.labels.dtype.kind == "U"  # which HDF5 knows as its own strings only
+            file.create_dataset("labels", data=content.labels.astype(h5py.string_dtype()) if words else content.labels)
         file.attrs.update(content.attributes)
 
 
@@ -149,7 +161,7 @@ def _read_npz(path: Path) -> Codes:
 def _write_csv(temporary: Path, content: Codes, _: Path) -> None:
     rows = content.codes.reshape(len(content.codes), -1)
     digits = "%.17g" if rows.dtype == np.float64 else "%.9g"  # enough to read back the same number
-    with temporary.open("w", newline="") as stream:
+    with temporary.open("w", newline="", encoding="utf-8") as stream:
         names = [f"code_{column + 1}" for column in range(rows.shape[1])]
         stream.write(",".join(names if content.labels is None else [*names, "label"]) + "\n")
         if content.labels is None:
@@ -165,20 +177,29 @@ def _write_labelled_rows(stream: IO[str], rows: np.ndarray, labels: np.ndarray, 
 
 
 def _read_csv(path: Path) -> Codes:
-    with path.open(newline="") as stream:
+    with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a mark before the first letter
         header = next(csv.reader(stream), [])
         if not header or not header[0].startswith("code"):
             raise DataError(f"{path}:1: expected a header 'code_1,code_2,...' with an optional last column 'label'")
-        rows = list(csv.reader(stream))
-    ragged = next((number for number, row in enumerate(rows, 2) if len(row) != len(header)), None)
-    if ragged is not None:
-        raise DataError(f"{path}:{ragged}: {len(rows[ragged - 2])} columns; the header has {len(header)}")
+        numbered = [(number, row) for number, row in enumerate(csv.reader(stream), 2) if row]  # no blank lines
+    for number, row in numbered:
+        if len(row) != len(header):
+            raise DataError(f"{path}:{number}: {len(row)} columns; the header has {len(header)}")
+    rows = [row for _, row in numbered]
     labelled = header[-1] == "label"
     width = len(header) - labelled
     codes = np.array([row[:width] for row in rows], dtype=np.float64).reshape(len(rows), width)
     if all(len(word) <= len("-1.23456789e-20") for row in rows for word in row[:width]):
-        codes = codes.astype(np.float32)  # no number has more digits than single precision writes
+        codes = _in_single_precision(codes)  # no number has more digits than single precision writes
     return Codes(codes, _parsed_labels([row[-1] for row in rows]) if labelled else None)
+
+
+def _in_single_precision(codes: np.ndarray) -> np.ndarray:
+    """float32, unless a number is too large or too small for it."""
+    with np.errstate(over="ignore", under="ignore"):
+        single = codes.astype(np.float32)
+    kept = np.array_equal(np.isfinite(single), np.isfinite(codes)) and np.array_equal(single == 0, codes == 0)
+    return single if kept else codes
 
 
 def _parsed_labels(words: list[str]) -> np.ndarray:
@@ -221,7 +242,10 @@ def _read_mat(path: Path) -> Codes:
         raise DataError(f"{path}: not a MATLAB file: {error}") from error
     if "codes" not in variables:
         raise _missing(path, names)
-    return Codes(variables["codes"], variables.get("labels"), dict(struct.get("attributes", {})))
+    labels = variables.get("labels")
+    if labels is not None and labels.dtype.kind == "U":
+        labels = np.char.rstrip(labels)  # MATLAB's words are rows of one length, filled up with blanks
+    return Codes(variables["codes"], labels, dict(struct.get("attributes", {})))
 
 
 def _missing(path: Path, names: list[str]) -> DataError:

@@ -108,10 +108,19 @@ def test_hdf5_files_and_lists_are_taken_as_they_stand(tmp_path: Path, write_h5: 
     assert labels is None
 
 
+def test_labels_by_either_name_and_in_columns(tmp_path: Path, write_h5: Callable[..., Path]) -> None:
+    columns = np.eye(2, dtype=np.float32)
+    np.savez(tmp_path / "x.npz", data=GRAY, labels=columns)
+    write_h5(tmp_path / "x.h5", {"data": GRAY[:, None], "labels": columns})
+    for name in ("x.npz", "x.h5"):
+        np.testing.assert_array_equal(load_images(tmp_path / name)[1], columns)
+
+
 def test_files_that_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
     np.savez(tmp_path / "names.npz", x=GRAY, y=GRAY)
     np.savez(tmp_path / "labels.npz", data=GRAY, label=[1])
+    np.savez(tmp_path / "words.npz", data=GRAY, label=["a", "b"])
     np.save(tmp_path / "flat.npy", np.arange(3.0))
     np.save(tmp_path / "text.npy", np.array([["a"]]))
     (tmp_path / "cut.npz").write_bytes((tmp_path / "names.npz").read_bytes()[:200])
@@ -121,6 +130,7 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
         "objects.npy": "is damaged or holds Python objects",
         "names.npz": "has no array 'data'; it holds 'x', 'y'",
         "labels.npz": "has 2 images, but 1 labels",
+        "words.npz": "words.npz: its label has type <U1",
         "flat.npy": r"its data have shape \[3\]; needs rows of values",
         "text.npy": "has type <U1",
         "cut.npz": "is damaged",

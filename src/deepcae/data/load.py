@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,14 @@ import numpy as np
 from ..errors import DataError
 
 HDF5_START = b"\x89HDF\r\n\x1a\n"
+LABELS = ("label", "labels")  # what people call them
 
 
 def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
     """(images, labels or None) of an HDF5 file, a list of them (.txt), .npy, .npz or IDX (zipped or not).
 
-    Images are float32 (n, C, H, W), vectors (n, K); labels float32 (n,). HDF5 and .npz hold them as `data` and `label`.
+    Images are float32 (n, C, H, W), vectors (n, K); labels float32 (n,), or (n, K) where a row has several. HDF5 and
+    .npz hold them as `data` and `label` (or `labels`).
     Numbers are taken as they stand, but the bytes (uint8) of IDX, .npy and .npz are grey levels and become x / 255. The
     labels of `train-images-idx3-ubyte` are read from `train-labels-idx1-ubyte` beside it. `limit`: the first rows only.
     """
@@ -38,7 +40,9 @@ def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray,
             raise DataError(f"{path}: is neither HDF5, a .txt list of HDF5 files, .npy, .npz nor IDX")
         images, labels = _from_idx(path)
     if labels is not None:
-        labels = np.asarray(labels, np.float32).reshape(-1)
+        from .memory import as_float32
+
+        labels = _by_row(as_float32(labels, f"{path}: its label"))
         if len(labels) != len(images):
             raise DataError(f"{path}: has {len(images)} images, but {len(labels)} labels")
     return _pixels(images, path)[:limit], None if labels is None else labels[:limit]
@@ -72,9 +76,9 @@ def _from_hdf5(path: Path, limit: int | None) -> tuple[np.ndarray, np.ndarray | 
     from .hdf5 import opened
 
     with opened(_hdf5_files(path)[0]) as file:
-        labelled = "label" in file
-    arrays = _read(path, ("data", "label") if labelled else ("data",), limit)
-    return _as_images(arrays["data"], path), arrays["label"].reshape(-1) if labelled else None
+        label = _label_in(file)
+    arrays = _read(path, ("data", label) if label else ("data",), limit)
+    return _as_images(arrays["data"], path), _by_row(arrays[label]) if label else None
 
 
 def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
@@ -84,9 +88,19 @@ def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
             data = "data" if "data" in names else names[0] if len(names) == 1 else None
             if data is None:
                 raise DataError(f"{path}: has no array 'data'; it holds {', '.join(map(repr, names)) or 'nothing'}")
-            return archive[data], archive["label"] if "label" in names else None
+            label = _label_in(names)
+            return archive[data], archive[label] if label else None
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: is damaged or holds Python objects ({error})") from error
+
+
+def _label_in(names: Container[str]) -> str | None:
+    return next((name for name in LABELS if name in names), None)
+
+
+def _by_row(labels: np.ndarray) -> np.ndarray:
+    """(n, 1, ...) → (n,); several values of a row stay apart."""
+    return labels.reshape(-1) if labels.size == len(labels) else labels
 
 
 def _from_idx(path: Path) -> tuple[np.ndarray, np.ndarray | None]:

@@ -86,6 +86,33 @@ def average_pool(x, kernel, stride, pad, out_hw):
     return y
 
 
+def stochastic_pool(x, kernel, stride, out_hw, u):
+    """TRAIN (with the draws u in (0, 1]): values and where they stood, (row, column) or None; TEST (u None): Σx²/Σx."""
+    y, chosen = np.zeros((*x.shape[:2], *out_hw)), {}
+    for i, j, rows, columns, _ in _windows(x, kernel, stride, (0, 0), out_hw):
+        for n, c in product(range(x.shape[0]), range(x.shape[1])):
+            window = [(h, w) for h in rows for w in columns]
+            total = sum(x[n, c, h, w] for h, w in window)
+            if u is None:
+                y[n, c, i, j] = sum(x[n, c, h, w] ** 2 for h, w in window) / total if total > 0 else 0
+                continue
+            running = 0.0
+            for h, w in window:
+                running += x[n, c, h, w]
+                if running >= u[n, c, i, j] * total:
+                    y[n, c, i, j], chosen[n, c, i, j] = x[n, c, h, w], (h, w)
+                    break
+    return y, chosen
+
+
+def routed(shape, chosen, upper):
+    """Each output's gradient at the place that it was taken from."""
+    gradient = np.zeros(shape)
+    for (n, c, i, j), (h, w) in chosen.items():
+        gradient[n, c, h, w] += upper[n, c, i, j]
+    return gradient
+
+
 def unpool(x, how, mask, kernel, stride, out_hw):
     """`how`: "max", "average" or "tile"."""
     y = np.zeros((*x.shape[:2], *out_hw))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import oracle
 from deepcae.kernels import banded
 from deepcae.kernels.convolution import convolution, deconvolution
-from deepcae.kernels.pooling import average_pool, max_pool
+from deepcae.kernels.pooling import average_pool, max_pool, stochastic_pool
 from deepcae.kernels.unpooling import unpool_average, unpool_max, unpool_tile
 
 small = st.integers(1, 3)
@@ -202,11 +202,51 @@ def test_unpool_average_and_tile(drawn: tuple) -> None:
     close(of_average[:, :, 0, 0].numpy(), mean.numpy(), atol=1e-12)
 
 
-def test_a_nan_is_handed_on_by_max_pool() -> None:
-    x = torch.zeros(1, 1, 4, 4)
-    x[0, 0, 1, 1] = float("nan")
-    y, _ = max_pool(x, (2, 2), (2, 2), (0, 0), (2, 2))
-    assert y.isnan().reshape(-1).tolist() == [True, False, False, False]
+@quick
+@given(poolings(), st.data())
+def test_max_pool_steps_over_what_is_no_number_above_the_least(drawn: tuple, data: st.DataObject) -> None:
+    """As Caffe's `value > maximum` from -FLT_MAX on: NaN and -inf never win, and such a place takes no gradient."""
+    x, kernel, stride, pad, out_hw, channels_last = drawn
+    odd = data.draw(st.lists(st.sampled_from([np.nan, np.nan, -np.inf, np.inf]), min_size=1, max_size=x.size))
+    x.reshape(-1)[np.random.default_rng(len(odd)).permutation(x.size)[: len(odd)]] = odd
+    leaf = as_torch(x, channels_last).requires_grad_()
+    y, mask = max_pool(leaf, kernel, stride, pad, out_hw)
+    wanted, wanted_mask = oracle.max_pool(x, kernel, stride, pad, out_hw)
+    np.testing.assert_array_equal(y.detach().numpy(), wanted)
+    np.testing.assert_array_equal(mask.numpy(), wanted_mask)
+    (gradient,) = torch.autograd.grad(y.sum(), leaf)
+    assert float(gradient.sum()) == (wanted_mask >= 0).sum()
+    assert not gradient[leaf.isnan()].any()
+
+
+@quick
+@given(poolings(), st.integers(0, 99))
+def test_stochastic_pool(drawn: tuple, seed: int) -> None:
+    x, kernel, stride, _, _, channels_last = drawn
+    x = np.abs(x)
+    out_hw = tuple(oracle.pooled_size(*axis, 0, False) for axis in zip(x.shape[2:], kernel, stride, strict=True))
+    assume(min(out_hw) > 0)
+    u = 1 - torch.rand(
+        *x.shape[:2], *out_hw, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )  # the draws that the kernel makes
+    leaf = as_torch(x, channels_last).requires_grad_()
+    y = stochastic_pool(leaf, kernel, stride, out_hw, torch.Generator().manual_seed(seed), training=True)
+    wanted, chosen = oracle.stochastic_pool(x, kernel, stride, out_hw, u.numpy())
+    np.testing.assert_array_equal(y.detach().numpy(), wanted)
+    upper = np.random.default_rng(seed).normal(size=y.shape)
+    (gradient,) = torch.autograd.grad(y, leaf, torch.from_numpy(upper))
+    np.testing.assert_allclose(gradient.numpy(), oracle.routed(x.shape, chosen, upper), atol=1e-12)
+    mean = stochastic_pool(leaf, kernel, stride, out_hw, None, training=False)
+    np.testing.assert_allclose(mean.detach().numpy(), oracle.stochastic_pool(x, kernel, stride, out_hw, None)[0])
+
+
+def test_stochastic_pool_draws_in_proportion() -> None:
+    x = torch.tensor([1.0, 2, 3, 4]).reshape(1, 1, 2, 2).expand(20000, 1, 2, 2)
+    y = stochastic_pool(x, (2, 2), (2, 2), (1, 1), torch.Generator().manual_seed(0), training=True)
+    shares = [float((y == value).float().mean()) for value in (1, 2, 3, 4)]
+    assert shares == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.015)
+    assert stochastic_pool(x[:1], (2, 2), (2, 2), (1, 1), None, training=False).item() == pytest.approx(3)
+    assert stochastic_pool(-x[:1], (2, 2), (2, 2), (1, 1), None, training=False).item() == 0
 
 
 @st.composite

@@ -59,6 +59,7 @@ CASES = [
     ('"Concat" concat_param { axis: -1 }', [(2, 3, 4), (2, 3, 2)]),
     ('"Eltwise" eltwise_param { coeff: [0.5, -2, 1] }', FLAT * 3),
     ('"Eltwise" eltwise_param { operation: PROD }', FLAT * 3),
+    ('"Eltwise" eltwise_param { operation: PROD stable_prod_grad: false }', FLAT * 3),
     ('"Eltwise" eltwise_param { operation: MAX }', FLAT * 3),
     ('"Softmax"', PLANES),
     ('"BatchNorm"', PLANES),
@@ -144,7 +145,8 @@ def test_gradient_is_the_derivative(text: str, shapes: list[tuple[int, ...]]) ->
 def test_every_differentiable_layer_is_checked() -> None:
     checked = {text.split('"')[1] for text, _ in CASES}
     wanted = {kind for kind, made in Layer.registry.items() if made.differentiable and not made.is_source}
-    assert wanted - checked == {"Silence", "Filter", "MultinomialLogisticLoss"}  # the last two below
+    elsewhere = {"Silence", "Filter", "MultinomialLogisticLoss", "Python"}  # Python layers bring their own; two below
+    assert wanted - checked == elsewhere
 
 
 def test_filter_hands_the_gradient_to_the_selected_samples() -> None:
@@ -228,6 +230,14 @@ def test_contrastive_loss_damps_the_gradient_of_a_dissimilar_pair() -> None:
     wanted = -(6 - 5) / (5 + 1e-4) / 2 * torch.tensor([3.0, 4.0], dtype=torch.float64)
     torch.testing.assert_close(gradient[0], wanted)
     assert gradient[1].tolist() == [0, 0]  # equal codes: no direction to push them
+
+
+def test_the_quick_gradient_of_a_product_is_not_a_number_at_zero() -> None:
+    x = [torch.tensor([0.0, 2.0], requires_grad=True), torch.tensor([3.0, 5.0])]
+    for stable, wanted in (("true", 3.0), ("false", math.nan)):
+        layer = build(f'"Eltwise" eltwise_param {{ operation: PROD stable_prod_grad: {stable} }}', 2)
+        (gradient,) = torch.autograd.grad(layer.forward(x, [], Context())[0].sum(), x[:1])
+        assert gradient.tolist() == pytest.approx([wanted, 5.0], nan_ok=True)
 
 
 def test_tile_unpooling_hands_down_the_mean_not_the_sum() -> None:

@@ -67,6 +67,26 @@ def place(x: Tensor, index: Tensor, size: int) -> Tensor:
     return _Place.apply(x, index, size)
 
 
+class _ProductByDivision(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *factors: Tensor) -> Tensor:
+        y = factors[0]
+        for factor in factors[1:]:
+            y = y * factor
+        ctx.save_for_backward(y, *factors)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        y, *factors = ctx.saved_tensors
+        return tuple(y / factor * grads[0] for factor in factors)
+
+
+def product_by_division(*factors: Tensor) -> Tensor:
+    """The product of at least two tensors. The gradient of one is the product over it: not a number where it is 0."""
+    return _ProductByDivision.apply(*factors)
+
+
 class _Contrast(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, similar: Tensor, margin: float, legacy: bool) -> Tensor:

@@ -73,6 +73,10 @@ class Layer(ABC):
         """The blobs it learns, in file order (weights, then bias), for bottoms of these shapes."""
         return []
 
+    def overwrites(self, bottoms: Sequence[Shape]) -> frozenset[int]:
+        """The learned blobs whose gradient each backward pass writes over, as Caffe does, instead of adding to it."""
+        return frozenset()
+
     @abstractmethod
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         """The tops' shapes for bottoms of these shapes. Raises LayerError for bottoms that do not fit."""

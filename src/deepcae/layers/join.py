@@ -44,8 +44,8 @@ class Eltwise(Layer):
     """SUM: y = sum of coeff[i]·x[i] (coeff 1); PROD: y = product of x[i]; MAX: y = greatest x[i]; equal shapes.
 
     Differs from torch: MAX hands the gradient of a tie to one bottom only: of 0 and 1 to 1; a later one must exceed.
-    Differs from Caffe: with `stable_prod_grad: false` Caffe divides the top by the bottom, so a zero gives NaN; here
-    both settings give the true gradient. Source: Caffe eltwise_layer.cpp.
+    With `stable_prod_grad: false` the gradient of PROD is y / x[i], as in Caffe: not a number where a bottom is 0.
+    Source: Caffe eltwise_layer.cpp.
     """
 
     type: ClassVar[str] = "Eltwise"
@@ -80,6 +80,10 @@ class Eltwise(Layer):
             for bottom, coefficient in zip(others, self.coefficients[1:], strict=True):
                 top = torch.add(top, bottom, alpha=coefficient)
             return [top]
+        if self.operation == PROD and not self.param.eltwise_param.stable_prod_grad:
+            from ..kernels.gradients import product_by_division
+
+            return [product_by_division(*bottoms)]
         top = first
         for index, bottom in enumerate(others):
             if self.operation == SUM:

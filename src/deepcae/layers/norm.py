@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import LayerError
 from ..lazy import torch
 from ..proto.schema import TEST, FillerParameter
-from .base import Arity, Context, Layer, Learned, Shape, canonical_axis, require_axes
+from .base import Arity, Context, Layer, Learned, Shape, canonical_axis, count, require_axes
 from .filler import learn
 
 if TYPE_CHECKING:
@@ -182,8 +182,8 @@ class Scale(_Broadcast):
     """y = x·s (+ b with `bias_term`), s and b broadcast from `axis`; s learned (filler default 1) or bottom 1.
 
     Learned: s (the bottom's sizes [axis, axis + num_axes); () for num_axes 0), then b of the same shape.
-    Differs from Caffe: the gradient of s adds up over several passes even where s covers the whole bottom; Caffe keeps
-    the last one there. Source: Caffe scale_layer.cpp.
+    Where s has as many elements as the bottom, or nothing but axes of size 1 stands before `axis` (and s has several
+    elements), each backward pass writes over the gradient of s, as in Caffe. Source: Caffe scale_layer.cpp.
     """
 
     type: ClassVar[str] = "Scale"
@@ -195,6 +195,13 @@ class Scale(_Broadcast):
         if self.settings.bias_term:
             blobs.append(learn(self.blob_shape(bottoms), self.settings.bias_filler, f"{self.message}.bias_filler"))
         return blobs
+
+    def overwrites(self, bottoms: Sequence[Shape]) -> frozenset[int]:
+        if len(bottoms) == 2:
+            return frozenset()
+        elements = count(self.blob_shape(bottoms))
+        alone = count(bottoms[0], 0, self._axis(bottoms)) == 1 and elements > 1
+        return frozenset({0}) if alone or elements == count(bottoms[0]) else frozenset()
 
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
         x = bottoms[0]

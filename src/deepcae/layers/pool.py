@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import LayerError
-from ..kernels.pooling import average_pool, max_pool
+from ..kernels.pooling import average_pool, max_pool, stochastic_pool
 from ..kernels.unpooling import unpool_average, unpool_max, unpool_tile
 from ..lazy import torch
-from ..proto.schema import LayerParameter
+from ..proto.schema import TRAIN, LayerParameter
 from .base import Arity, Context, Layer, Shape, count, require_axes
 
 if TYPE_CHECKING:
@@ -52,13 +52,16 @@ def at_least(pair: Pair, least: int, name: str, at: str) -> Pair:
 class Pooling(Layer):
     """MAX: y = greatest x in the window; AVE: y = sum of x in the window / its area (padding counts, overhang not).
 
+    STOCHASTIC, for x ≥ 0: y = one x of the window, drawn with probability x / Σx (TRAIN), or Σx² / Σx (TEST).
+
     (N, C, H, W) → (N, C, H', W'), H' = ceil((H + 2p - k)/s) + 1, or floor with `round_mode: FLOOR`; with any padding,
     less 1 if the last window would begin behind the image and its left padding. Window i begins at i·s - p. MAX can
     have a second top, the mask: where each maximum stood, h·W + w in its own plane, the first of equals; it takes no
     gradient.
 
-    Differs from torch: without padding a last window outside the image is kept (-FLT_MAX and mask -1, or 0).
-    Differs from Caffe: NaN is handed on. STOCHASTIC ran on GPUs only and is refused. Source: Caffe pooling_layer.cpp.
+    Differs from torch: without padding a last window outside the image is kept (-FLT_MAX and mask -1, or 0); MAX steps
+    over NaN, a window of nothing else counting as empty.
+    Differs from Caffe: STOCHASTIC runs on every device, not on GPUs only. Source: Caffe pooling_layer.cpp and .cu.
     """
 
     type: ClassVar[str] = "Pooling"
@@ -124,9 +127,8 @@ class Pooling(Layer):
         x = bottoms[0]
         kernel, out_hw = self._sizes(x.shape[2:])
         if self.method == STOCHASTIC:
-            raise LayerError(
-                "pool: STOCHASTIC is not supported (Caffe has it on GPUs only); use MAX or AVE", "pooling_param.pool"
-            )
+            training = self.phase == TRAIN
+            return [stochastic_pool(x, kernel, self.stride, out_hw, context.generator, training)]
         if self.method == AVE:
             return [average_pool(x, kernel, self.stride, self.pad, out_hw)]
         y, mask = max_pool(x, kernel, self.stride, self.pad, out_hw, self.mask)
@@ -167,8 +169,12 @@ class SPP(Layer):
                 f"pyramid_height {self.height})",
                 "spp_param.pyramid_height",
             )
-        if self.param.spp_param.pool == STOCHASTIC:
-            raise LayerError("pool: STOCHASTIC is not supported; use MAX or AVE", "spp_param.pool")
+        if self.param.spp_param.pool == STOCHASTIC and any(pad):
+            raise LayerError(
+                f"pool: STOCHASTIC takes no padding, but a plane of {plane[0]}x{plane[1]} needs it for {bins}x{bins} "
+                "windows; use MAX or AVE",
+                "spp_param.pool",
+            )
         made = LayerParameter(type="Pooling", bottom=["x"], top=["y"])
         settings = made.pooling_param
         settings.pool = self.param.spp_param.pool

@@ -123,8 +123,7 @@ class Embed(Layer):
 class Parameter(Layer):
     """y = w: a learned blob of the given shape, starting from 0, as a top. No bottom.
 
-    Differs from Caffe: the gradients of several passes add up, as for every parameter.
-    Source: Caffe parameter_layer.hpp.
+    Each backward pass writes over its gradient, as in Caffe. Source: Caffe parameter_layer.hpp.
     """
 
     type: ClassVar[str] = "Parameter"
@@ -132,6 +131,9 @@ class Parameter(Layer):
 
     def learned(self, bottoms: Sequence[Shape]) -> list[Learned]:
         return [Learned(self.shapes(bottoms)[0])]
+
+    def overwrites(self, bottoms: Sequence[Shape]) -> frozenset[int]:
+        return frozenset({0})
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         shape = tuple(self.param.parameter_param.shape.dim)

@@ -1,13 +1,18 @@
-"""Which layers and bottoms back-propagation reaches.
+"""Which layers and bottoms back-propagation reaches, and which gradients are lost on the way, as in Caffe.
 
 A layer takes part if one of its bottoms or parameters wants a gradient and a loss depends on it; `propagate_down`
-overrides the first, `force_backward` both. Source: Caffe's net.cpp (Init).
+overrides the first, `force_backward` both.
+
+Two gradients are lost. That of a loss top which another layer reads, too: its weight is counted in the loss, but only
+the reader drives the gradient. And that of a learned blob whose layer writes over it (`Layer.overwrites`): what earlier
+passes, and layers behind it that share the blob, had given is gone. Source: Caffe's net.cpp (Init, Backward).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from ..layers.base import Shape
 from .graph import Graph
 from .params import ParamPlan
 from .step import Step
@@ -53,3 +58,46 @@ def _prune(steps: Sequence[Step]) -> None:
             step.needs_backward = False
             step.bottom_needs_backward = (False,) * len(step.bottoms)
         skipped.update(b for b, flag in zip(step.bottoms, step.bottom_needs_backward, strict=True) if not flag)
+
+
+def counted_only(steps: Sequence[Step]) -> frozenset[str]:
+    """The tops that count in the loss, but whose weight starts no gradient, because another layer reads them.
+
+    A reader that goes backward writes its own gradient over the weight; if readers that do not go backward read all
+    tops of the layer, Caffe takes the layer for one that nobody wants a gradient of.
+    """
+    read: dict[str, bool] = {}
+    for step in steps:
+        flags = (flag and step.needs_backward for flag in step.bottom_needs_backward)
+        read.update(zip(step.bottoms, flags, strict=True))
+    found: set[str] = set()
+    for step in steps:
+        passed_over = all(read.get(top) is False for top in step.tops)
+        weighted = (top for top, weight in zip(step.tops, step.loss_weights, strict=True) if weight)
+        found.update(top for top in weighted if passed_over or read.get(top))
+    return frozenset(found)
+
+
+def lost_gradients(
+    steps: Sequence[Step], params: Sequence[ParamPlan], shapes: Mapping[str, Shape | None]
+) -> dict[int, set[int]]:
+    """For each learned blob (its owner's index) whose gradient a pass writes over: the steps that give it in vain.
+
+    A backward pass comes from the last layer, so the first layer that writes over it has the last word; layers before
+    that one still add to it.
+    """
+    lost: dict[int, set[int]] = {}
+    for index, step in reversed(list(enumerate(steps))):
+        bottoms = [shapes.get(name) for name in step.bottoms]
+        if not step.params or not step.needs_backward or step.layer is None or None in bottoms:
+            continue
+        for k in step.layer.overwrites([shape for shape in bottoms if shape is not None]):
+            owner = _owner(params, step.params[k])
+            behind = range(index + 1, len(steps))
+            lost[owner] = {i for i in behind if any(_owner(params, other) == owner for other in steps[i].params)}
+    return lost
+
+
+def _owner(params: Sequence[ParamPlan], index: int) -> int:
+    owner = params[index].owner
+    return index if owner is None else owner

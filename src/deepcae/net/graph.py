@@ -28,7 +28,6 @@ class Node:
 
     param: Any
     index: int | None
-    moved_losses: bool = False  # its loss weight went to a Split's first output
 
     @property
     def label(self) -> str:
@@ -152,8 +151,7 @@ def _insert_splits(graph: Graph, kept: list[Node], uses: Counter[Top], sources: 
                 weight = weights[j] if j < len(weights) else 0.0
                 graph.nodes.append(Node(_split(node.param, blob, j, uses[i, j], weight), None))
                 if weight:
-                    node.param.ClearField("loss_weight")
-                    node.moved_losses = True
+                    node.param.ClearField("loss_weight")  # a loss layer falls back to its default, 1, as in Caffe
                     given[i, j] += 1
 
 

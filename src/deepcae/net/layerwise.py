@@ -10,7 +10,7 @@ Source: Caffe's net.cpp (ForwardFromTo, BackwardFromTo, Reshape, ShareTrainedLay
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -241,24 +241,37 @@ class Layerwise:
             if bottom.requires_grad:
                 grad = next(found)
                 self.blobs[name].diff.copy_(torch.zeros_like(bottom) if grad is None else grad)
-        for k, param in zip(step.params, kept.params, strict=True):
+        written_over = _layer_of(step).overwrites([tuple(bottom.shape) for bottom in kept.bottoms])
+        for j, (k, param) in enumerate(zip(step.params, kept.params, strict=True)):
             if param.requires_grad:
                 grad = next(found)
                 if grad is not None:
-                    self.params[k].diff.add_(grad)
+                    diff = self.params[k].diff
+                    diff.copy_(grad if j in written_over else diff + grad)
+
+    # The host's copies, where the net is on a GPU
 
     @contextmanager
     def _on_device(self) -> Iterator[None]:
-        """Around a pass on a GPU: what numpy wrote goes there, what was computed comes back. Nothing on the CPU."""
-        if self.net.device.type == "cpu":
-            yield
-            return
-        memories = {id(m): m for b in (*self.blobs.values(), *self.params) for m in (b.data_memory, b.diff_memory)}
-        for memory in memories.values():
-            memory.upload()
+        self.upload()
         yield
-        for memory in memories.values():
+        self.download()
+
+    def upload(self) -> None:
+        """What was written into arrays counts from now on. On the CPU it does so anyway."""
+        for memory in self._memories():
+            memory.upload()
+
+    def download(self) -> None:
+        """Arrays show what was computed. On the CPU they do so anyway."""
+        for memory in self._memories():
             memory.download()
+
+    def _memories(self) -> Iterable[Memory]:
+        if self.net.device.type == "cpu":
+            return ()
+        blobs = (*self.blobs.values(), *self.params)
+        return {id(m): m for blob in blobs for m in (blob.data_memory, blob.diff_memory)}.values()
 
 
 def _layer_of(step: Step) -> Layer:

@@ -23,6 +23,7 @@ from ..layers.base import Context, Layer, Shape
 from ..layers.filler import fill
 from ..layers.python import python_layers
 from ..proto.read import read_net
+from .backward import counted_only, lost_gradients
 from .blobs import array_of
 from .graph import build_graph
 from .plan import Plan, make_plan
@@ -190,14 +191,22 @@ class Net:
     def _index(self) -> None:
         """Prepares what the inner loop runs over."""
         self._slots = {name: slot for slot, name in enumerate(self.plan.shapes)}
-        self._runs = [self._run(step) for step in self.plan.steps]
+        lost = lost_gradients(self.plan.steps, self.plan.params, self.plan.shapes)
+        self.overwritten = [self.tensors[i] for i in lost]
+        deaf = [frozenset(i for i in lost if k in lost[i]) for k in range(len(self.plan.steps))]
+        self._runs = list(map(self._run, self.plan.steps, deaf))
         self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[_Run]] = {}
         self._checked: set[tuple[tuple[str, Shape], ...]] = set()
-        self._losses = [(self._slots[top], weight) for top, weight in self.loss_weights.items()]
+        silent = counted_only(self.plan.steps)
+        self._objective = [(top, weight, top not in silent) for top, weight in self.loss_weights.items()]
 
-    def _run(self, step: Step) -> _Run:
+    def _run(self, step: Step, deaf: frozenset[int]) -> _Run:
+        """`deaf`: the learned blobs to which this step's gradient is lost."""
         assert step.layer is not None
-        planned = [(self.tensors[i], self.plan.params[i].shape) for i in step.params]
+        own = [self.plan.params[i].owner for i in step.params]
+        owners = [i if owner is None else owner for i, owner in zip(step.params, own, strict=True)]
+        tensors = [self.tensors[i].detach() if i in deaf else self.tensors[i] for i in owners]
+        planned = [(t, self.plan.params[i].shape) for t, i in zip(tensors, step.params, strict=True)]
         params = tuple(t if tuple(t.shape) == shape else t.reshape(shape or ()) for t, shape in planned)
         blocked = step.node.param.propagate_down
         return _Run(
@@ -219,10 +228,14 @@ class Net:
         return dict(zip(self._slots, slots, strict=True))
 
     def loss(self, blobs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """The objective: over all tops with a loss weight, the sum of weight times the sum of elements."""
+        """The objective: over all tops with a loss weight, the sum of weight times the sum of elements.
+
+        A top that other layers read, too, counts, but its weight starts no gradient: as in Caffe.
+        """
         total: torch.Tensor | None = None
-        for name, weight in self.loss_weights.items():
-            blob = blobs[name] if blobs[name].dim() == 0 else blobs[name].sum()
+        for name, weight, starts_gradient in self._objective:
+            blob = blobs[name] if starts_gradient else blobs[name].detach()
+            blob = blob if blob.dim() == 0 else blob.sum()
             part = blob if weight == 1 else blob * weight
             total = part if total is None else total + part
         return total if total is not None else torch.zeros((), device=self.device)

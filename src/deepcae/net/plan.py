@@ -157,8 +157,7 @@ def _loss_weights(graph: Graph, node: Node, layer: Layer | None, num_tops: int) 
         )
         return (0.0,) * num_tops
     if not weights:
-        is_loss = layer is not None and layer.is_loss and not node.moved_losses
-        weights = (1.0 if is_loss else 0.0,) + (0.0,) * (num_tops - 1) if num_tops else ()
+        weights = (1.0 if layer is not None and layer.is_loss else 0.0,) + (0.0,) * (num_tops - 1) if num_tops else ()
     return weights
 
 

@@ -187,6 +187,8 @@ class Solver:
             blobs = self.net.forward(self.train.next_inputs(), self.generator)
             loss = self.net.loss(blobs)
             if loss.requires_grad:
+                for tensor in self.net.overwritten:  # by this pass, as in Caffe: only the last one's gradient counts
+                    tensor.grad = None
                 loss.backward()
             losses.append(loss.detach())
         gradients = self.updater.gradients()

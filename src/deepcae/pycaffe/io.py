@@ -6,7 +6,6 @@ Source: Caffe's python/caffe/io.py; the arithmetic of resizing is that of the sc
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import DataError
 from ..proto.schema import BlobProto, Datum, message_class
 from .resize import resize_image
 from .transformer import Transformer
@@ -104,9 +102,12 @@ def _filled(values: np.ndarray, shape: tuple[int, ...], what: str) -> np.ndarray
 def load_image(filename: str | Path, color: bool = True) -> np.ndarray:
     """An image file as float32 in [0, 1]: (H, W, 3) in RGB, or (H, W, 1) where `color` is False.
 
-    A gray image is repeated for three channels; an alpha channel is dropped. DataError for what is no image.
+    A gray image is repeated for three channels; an alpha channel is dropped. OSError for what is no image.
     """
-    pixels = _pixels(filename)
+    from PIL import Image
+
+    with Image.open(filename) as image:
+        pixels = _unit(image)
     if pixels.ndim == 2:
         return np.repeat(pixels[:, :, None], 3 if color else 1, axis=2)
     if color:
@@ -114,22 +115,8 @@ def load_image(filename: str | Path, color: bool = True) -> np.ndarray:
     return (pixels @ _GRAY).astype(np.float32)[:, :, None]
 
 
-def _pixels(filename: str | Path) -> np.ndarray:
-    """(H, W) or (H, W, 3) in [0, 1], without alpha."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(filename) as image:
-                return _unit(image)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else f"is no readable image ({error})"
-        raise DataError(f"{filename}: {reason}") from error
-
-
 def _unit(image: Any) -> np.ndarray:
-    """A picture of pillow's as float32; integers are divided by the most that their type can hold."""
+    """Pillow's picture as (H, W) or (H, W, 3) float32; integers are divided by the most that their type can hold."""
     if image.mode.startswith(("I", "F")):
         pixels = np.asarray(image)
         return pixels.astype(np.float32) / np.float32(1 if image.mode == "F" else 65535)

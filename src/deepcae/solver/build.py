@@ -11,6 +11,7 @@ import torch
 
 from ..data.source import Feed
 from ..errors import DataError, Problem, SpecError
+from ..layers.python import python_layers
 from ..net.net import Net
 from ..net.weights import load_weights
 from ..proto.document import Document
@@ -35,7 +36,11 @@ def seed_for(given: int | None, resumed: Snapshot | None, param: Any) -> int:
 
 
 def build_nets(
-    document: Document, seed: int, device: str | torch.device, folders: Sequence[Path]
+    document: Document,
+    seed: int,
+    device: str | torch.device,
+    folders: Sequence[Path],
+    allow_python_layers: bool = False,
 ) -> tuple[FedNet, list[FedNet]]:
     """The train net and the test nets, which share its weights. SpecError with all problems of all texts."""
     problems = check_solver(document, stepping=True)
@@ -43,7 +48,8 @@ def build_nets(
     nets: list[Net] = []
     for choice in (train, *tests):
         try:
-            nets.append(_make(choice, seed, device, folders, nets[0] if nets else None))
+            with python_layers(allow_python_layers):
+                nets.append(_make(choice, seed, device, folders, nets[0] if nets else None))
         except SpecError as error:
             problems.extend(problem for problem in error.problems if problem not in problems)
         else:

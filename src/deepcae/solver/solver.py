@@ -40,7 +40,8 @@ class Solver:
     `source`: path of a solver text, a SolverParameter or a Document. `out`: the run's folder (see `run`). `seed`: in
     place of the text's random_seed; below 0 one is drawn. `overrides`: prototxt merged into the solver. `weights`:
     files to start from, in place of the solver's `weights`. `snapshot`: what to resume, see `restore`. `folders`: more
-    places to look up files. `keep`: how many snapshots stay on disk (None: all; at least 2).
+    places to look up files. `keep`: how many snapshots stay on disk (None: all; at least 2). `allow_python_layers`:
+    whether the texts may name Python code that is then run.
     Raises SpecError with all problems of all texts.
     """
 
@@ -56,6 +57,7 @@ class Solver:
         snapshot: str | Path | None = None,
         folders: Sequence[str | Path] = (),
         keep: int | None = None,
+        allow_python_layers: bool = False,
     ) -> None:
         if weights is not None and snapshot is not None:
             raise SpecError("weights and snapshot exclude each other: a snapshot brings its own weights")
@@ -69,7 +71,7 @@ class Solver:
         self.prefix = snapshot_prefix(self.document, out)
         resumed = None if snapshot is None else files.find(self.prefix if snapshot == "latest" else snapshot)
         self.seed = seed_for(seed, resumed, self.param)
-        self.train, self.tests = build_nets(self.document, self.seed, device, self.folders)
+        self.train, self.tests = build_nets(self.document, self.seed, device, self.folders, allow_python_layers)
         self.generator = torch.Generator(self.net.device)
         self.generator.manual_seed((self.seed + 0x9E3779B97F4A7C15) % 2**63)  # not the stream of the fillers
         self.updater = Updater(self.param, self.net.learnable)

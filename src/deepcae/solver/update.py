@@ -180,8 +180,13 @@ class Updater:
             return torch.zeros(())
         return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
 
-    def step(self, gradients: Tensors, norm: float, rate: float, iteration: int) -> None:
-        """Clip, normalise, regularise, update. `norm` is that of `gradients`, which are written over."""
+    def step(
+        self, gradients: Tensors, norm: float, rate: float, iteration: int, *, leave_update: bool = False
+    ) -> None:
+        """Clip, normalise, regularise, update. `norm` is that of `gradients`, which are written over.
+
+        With `leave_update` they hold Δ afterwards, as a parameter's diff does in Caffe.
+        """
         with torch.no_grad():
             self._clip(gradients, norm)
             for group, members in zip(self._groups, self._members, strict=True):
@@ -191,6 +196,8 @@ class Updater:
                 delta = self.rule.update(g, group.history, rate * group.lr_mult, self.param, iteration)
                 if group.lr_mult:
                     torch._foreach_sub_(group.weights, delta)
+                if leave_update:
+                    torch._foreach_copy_(g, delta)
 
     def _clip(self, g: Tensors, norm: float) -> None:
         """g ← g · clip/n if n > clip ≥ 0, with n the norm of all raw sums over iter_size."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from ..alias import install as install
+
 _HOMES = {
     "net": ("Net",),
     "blob": ("Blob",),
@@ -29,13 +31,12 @@ _HOMES = {
     "classifier": ("Classifier",),
     "detector": ("Detector",),
     "net_spec": ("layers", "params", "NetSpec", "to_proto"),
-    "alias": ("install",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 _SUBMODULES = ("io", "proto", "draw", "coord_map", "net_spec", "classifier", "detector")
 
 __version__ = "1.0.0"  # the Caffe whose interface this is: scripts compare it
-__all__ = ["__version__", *_HOME_OF, *_SUBMODULES]
+__all__ = ["__version__", "install", *_HOME_OF, *_SUBMODULES]
 
 
 def __getattr__(name: str) -> Any:

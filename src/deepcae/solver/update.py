@@ -180,9 +180,7 @@ class Updater:
             return torch.zeros(())
         return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
 
-    def step(
-        self, gradients: Tensors, norm: float, rate: float, iteration: int, *, leave_update: bool = False
-    ) -> None:
+    def step(self, gradients: Tensors, norm: float, rate: float, iteration: int, *, leave_update: bool = False) -> None:
         """Clip, normalise, regularise, update. `norm` is that of `gradients`, which are written over.
 
         With `leave_update` they hold Δ afterwards, as a parameter's diff does in Caffe.

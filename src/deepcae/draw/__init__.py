@@ -14,15 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 from ..atomic import whole_file
 from ..errors import DataError
+from ..net.graph import build_graph
+from ..net.plan import make_plan
 from ..proto.read import read_net
+from .architecture import architecture_scene
 from .diagram import ALL, Diagram, make_diagram
 from .dot import to_dot
 from .graph import graph_scene
 from .scene import Scene
+from .stages import make_architecture
 from .svg import to_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from ..net.plan import Plan
 
 STYLES = ("graph", "architecture")
 RANKDIRS = ("TB", "LR")
@@ -94,11 +100,33 @@ def scene(
 ) -> Scene:
     """The picture as shapes on a page."""
     _known(rankdir, RANKDIRS, "rankdir")
-    _known(style, STYLES, "style")
+    if _known(style, STYLES, "style") == "architecture":
+        return _architecture(source, phase, **more)
     found = diagram(source, phase, **more)
     layers = sum(vertex.kind != "blob" for vertex in found.vertices.values())
     which = "all phases" if phase is None or str(phase).upper() == ALL else f"{_phase_name(phase)} phase"
     return graph_scene(found, "TB" if rankdir == "TB" else "LR", f"{which} · {layers} layers")
+
+
+def plan_scene(plan: Plan) -> Scene:
+    """The architecture of a network that is planned already."""
+    return architecture_scene(make_architecture(plan))
+
+
+def _architecture(
+    source: Any,
+    phase: str | int | None,
+    *,
+    level: int = 0,
+    stages: Iterable[str] = (),
+    splits: bool = False,
+    folders: Sequence[Any] | None = None,
+) -> Scene:
+    if phase is None or str(phase).upper() == ALL:
+        raise DataError("an architecture is that of one phase: TRAIN or TEST, not ALL")
+    if splits:
+        raise DataError("an architecture shows no splits; they are part of the graph")
+    return plan_scene(make_plan(build_graph(read_net(source), phase, level, stages), folders=folders))
 
 
 def _phase_name(phase: str | int) -> str:
@@ -113,4 +141,4 @@ def _known(given: str, allowed: Sequence[str], what: str) -> str:
     raise DataError(f"{what} is {', '.join(allowed[:-1])} or {allowed[-1]}, not '{given}'{hint}")
 
 
-__all__ = ["FORMATS", "RANKDIRS", "STYLES", "diagram", "dot", "figure", "save", "scene", "svg"]
+__all__ = ["FORMATS", "RANKDIRS", "STYLES", "diagram", "dot", "figure", "plan_scene", "save", "scene", "svg"]

@@ -17,7 +17,7 @@ from ..layers.base import Shape
 from ..net.graph import Graph, build_graph, phase_number
 from ..net.plan import draft_plan
 from ..proto.document import Document
-from .words import facts, kind_of, size_text
+from .words import facts, kind_of, num_output, size_text
 
 ALL = "ALL"
 
@@ -136,8 +136,6 @@ def _add_layer(diagram: Diagram, layer: Any) -> Vertex:
 
 def _edge_label(layer: Any) -> str:
     """What Caffe writes at the edge out of a layer: its number of outputs, or the batch size."""
-    if layer.type in ("Convolution", "Deconvolution"):
-        return str(layer.convolution_param.num_output)
-    if layer.type == "InnerProduct":
-        return str(layer.inner_product_param.num_output)
+    if made := num_output(layer):
+        return str(made)
     return facts(layer).capitalize() if kind_of(layer.type) == "source" else ""

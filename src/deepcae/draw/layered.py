@@ -22,7 +22,7 @@ from itertools import pairwise
 
 Point = tuple[float, float]  # (along, across)
 _SWEEPS = 12
-_SPINE, _FORK, _JOINT, _CHAIN = 4.0, 2.0, 0.9, 8.0  # weights of edges: alone at both ends, other, with 1, 2 dummies
+_SPINE, _FORK, _JOINT, _CHAIN = 4.0, 2.0, 0.2, 8.0  # weights of edges: alone at both ends, other, with 1, 2 dummies
 _CENTRED = 1.5
 
 

@@ -42,14 +42,13 @@ def facts(param: Any) -> str:
     match param.type:
         case "Convolution" | "Deconvolution":
             settings = param.convolution_param
-            words = [_counted(settings.num_output, "map"), *_window(settings)]
+            words = [counted(settings.num_output, "map"), *_window(settings)]
             words += [f"group {settings.group}"] if settings.group > 1 else []
         case "Pooling" | "Unpooling":
             settings = param.pooling_param if param.type == "Pooling" else param.unpooling_param
             words = [_method(settings, param.type), *_window(settings)]
         case "InnerProduct" | "Embed":
-            settings = param.inner_product_param if param.type == "InnerProduct" else param.embed_param
-            words = [_counted(settings.num_output, "output")]
+            words = [counted(num_output(param), "output")]
         case "Dropout":
             words = [f"ratio {param.dropout_param.dropout_ratio:g}"]
         case "Eltwise":
@@ -59,6 +58,28 @@ def facts(param: Any) -> str:
             words = _of_source(param)
     words += [f"weight {weight:g}" for weight in param.loss_weight if weight != 1]
     return ", ".join(words)
+
+
+def num_output(param: Any) -> int:
+    """How many maps or neurons a learning layer makes; 0 for others."""
+    field = {"InnerProduct": "inner_product_param", "Embed": "embed_param"}.get(param.type, "convolution_param")
+    learning = kind_of(param.type) in ("convolution", "dense")
+    return int(getattr(param, field).num_output) if learning else 0
+
+
+def operation(param: Any) -> str:
+    """How a layer makes its maps, for a caption: `conv 9×9`, `max pool 2×2, stride 2`; nothing for a source."""
+    match param.type:
+        case "Convolution" | "Deconvolution":
+            word, settings = param.type[:-7].lower(), param.convolution_param
+        case "Pooling" | "Unpooling":
+            settings = param.pooling_param if param.type == "Pooling" else param.unpooling_param
+            word = f"{_method(settings, param.type).lower()} {param.type[:-3].lower()}"
+        case "InnerProduct":
+            return "fully connected"
+        case _:
+            return "" if kind_of(param.type) == "source" else param.type.lower()
+    return " ".join([word, *_window(settings)[:1]]) + "".join(f", {each}" for each in _window(settings)[1:])
 
 
 def size_text(shape: Shape | None) -> str:
@@ -71,7 +92,7 @@ def _of_source(param: Any) -> list[str]:
     return [f"batch {getattr(param, field).batch_size}"] if field else []
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 

@@ -1,0 +1,57 @@
+"""`deepcae draw`: a network's text as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+from .screen import say
+
+
+def draw(
+    target: Annotated[Path, typer.Argument(metavar="NET|RUN", help="A network text, or a run directory.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="The picture: .svg, .png, .pdf or .dot.", show_default="NET.svg"
+        ),
+    ] = None,
+    style: Annotated[
+        str,
+        typer.Option("--style", metavar="graph|architecture", help="Layers and blobs, or maps from image to code."),
+    ] = "graph",
+    phase: Annotated[
+        str, typer.Option("--phase", metavar="TRAIN|TEST|ALL", help="Which of the net's phases.")
+    ] = "TRAIN",
+    rankdir: Annotated[str, typer.Option("--rankdir", metavar="TB|LR", help="The graph runs down or right.")] = "TB",
+    format: Annotated[
+        str | None, typer.Option("--format", metavar="svg|png|pdf|dot", help="Where -o has another ending.")
+    ] = None,
+    splits: Annotated[bool, typer.Option("--splits", help="Show the Split layers that Caffe puts in.")] = False,
+    level: options.Level = 0,
+    stage: options.Stage = "",
+    quiet: options.Quiet = False,
+) -> None:
+    """Draw a network: its layers and blobs, or its architecture (the paper's Fig. 3)."""
+    from .. import draw as room
+    from .texts import net_of
+
+    which = "ALL" if phase.upper() == "ALL" else options.phase_name(phase)
+    document, folders = net_of(target)
+    path = out or (target / "net" if target.is_dir() else target).with_suffix(f".{format or 'svg'}")
+    written = room.save(
+        document,
+        path,
+        which,
+        rankdir.upper(),
+        style,
+        format.lower() if format else None,
+        level=level,
+        stages=options.stage_names(stage),
+        splits=splits,
+        folders=folders,
+    )
+    say(f"wrote {written}", quiet)

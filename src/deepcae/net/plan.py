@@ -60,6 +60,11 @@ class Plan:
         """Every blob that comes from outside: the tops of all sources."""
         return tuple(top for step in self.sources for top in step.tops)
 
+    def owner(self, index: int) -> int:
+        """The parameter whose tensor parameter `index` uses: itself, or the one that it shares."""
+        owner = self.params[index].owner
+        return index if owner is None else owner
+
     @property
     def num_parameters(self) -> int:
         """Learnable values; shared ones count once."""

@@ -1,0 +1,64 @@
+"""Which part of a net goes: from which blobs to which, and the steps between them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+
+from ..errors import DataError
+from ..net.plan import Plan
+from ..net.step import Step
+from ..net.summary import summarize
+
+_MEASURES = ("Accuracy", "Silence", "HDF5Output")
+_MOVERS = ("Split", "Flatten", "Reshape", "Slice", "Concat", "Crop")
+
+
+def default_outputs(plan: Plan) -> list[str]:
+    """What the net is for: an auto-encoder's code, and whatever nothing but losses and measures read.
+
+    Blobs that an input becomes by mere reshaping (targets, labels) are left out.
+    """
+    compute = [step for step in plan.steps if step.layer is not None and not step.layer.is_source]
+    measures = [step for step in compute if step.layer is not None and (step.layer.is_loss or step.type in _MEASURES)]
+    inner = [step for step in compute if step not in measures]
+    same = {top: step.bottoms[0] for step in inner if step.type == "Split" for top in step.tops}
+    read = {
+        same.get(name, name) for step in inner if step.type != "Split" for name in step.bottoms if name not in step.tops
+    }
+    moved = set(plan.fed)
+    for step in inner:
+        if step.type in _MOVERS and moved.issuperset(step.bottoms):
+            moved.update(step.tops)
+    ends = [top for step in inner if step.type != "Split" for top in step.tops if top not in read | moved]
+    code = summarize(plan).code
+    return list(dict.fromkeys([*([code] if code is not None else []), *ends]))
+
+
+def steps_between(plan: Plan, given: Collection[str], wanted: Collection[str]) -> tuple[list[Step], list[str]]:
+    """The steps that lead to `wanted`, and the blobs that they start from: the given ones, and those of the sources."""
+    for name in (*given, *wanted):
+        if name not in plan.shapes:
+            close = difflib.get_close_matches(name, plan.shapes, 1)
+            hint = f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(plan.shapes)}"
+            raise DataError(f"net '{plan.name}' has no blob '{name}'{hint}")
+    final = set(given) - set(plan.fed)  # what is given inside of the net is not computed
+    needed = set(wanted) - final
+    steps: list[Step] = []
+    begin: set[str] = set(final & set(wanted))
+    for step in reversed(plan.steps):
+        if needed.isdisjoint(step.tops):
+            continue
+        if step.layer is not None and step.layer.is_source:
+            begin.update(needed.intersection(step.tops))
+            continue
+        needed.difference_update(step.tops)
+        needed.update(set(step.bottoms) - final)
+        begin.update(final.intersection(step.bottoms))
+        steps.append(step)
+    return steps[::-1], [name for name in plan.shapes if name in begin]
+
+
+def unused(given: Sequence[str], begin: Collection[str]) -> list[str]:
+    """The blobs that were named as inputs, but that nothing wanted depends on."""
+    return [name for name in given if name not in begin]

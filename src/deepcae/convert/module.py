@@ -1,0 +1,101 @@
+"""A net as a `torch.nn.Module`: the same layers and weights, to go on with in PyTorch.
+
+    module = as_module(net)
+    blobs = module(images)                    # {"ip2encode": …, "deconv1neursig": …}
+    module.load_state_dict(torch.load("cae.pt", weights_only=True))
+
+Its state dict has the keys of `deepcae convert --to torch`. What the layers do in training (Dropout, BatchNorm) is
+decided by the net's phase, as in Caffe, not by `train()` and `eval()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import DataError
+from ..layers.base import Context, Shape
+from ..net.net import Net
+from ..net.tensors import roles
+from .extent import default_outputs, steps_between
+
+Home = tuple[nn.Module, str, Shape]  # where a parameter is kept, and the shape in which a layer sees it
+
+
+class NetModule(nn.Module):
+    """From `inputs` (blob names, in the order of the arguments) to a dict of `outputs`.
+
+    Its parameters are copies of the net's; those that no solver moves do not require gradients, statistics are buffers.
+    Blobs that share are one parameter. DataError for blobs that the net does not have.
+    """
+
+    def __init__(self, net: Net, outputs: Sequence[str] | None = None, inputs: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.outputs = tuple(outputs) if outputs else tuple(default_outputs(net.plan))
+        steps, begin = steps_between(net.plan, inputs or (), self.outputs)
+        self.inputs = tuple(inputs) if inputs else tuple(begin)
+        owners: dict[int, Home] = {}
+        homes = {id(step): self._keep(net, step.name, step.type, step.params, owners) for step in net.plan.steps}
+        self._steps = [(step.layer, step.bottoms, step.tops, homes[id(step)]) for step in steps]
+
+    def _keep(self, net: Net, name: str, kind: str, params: Sequence[int], owners: dict[int, Home]) -> list[Home]:
+        """Registers a layer's parameters under its name; where each of them is found."""
+        holder = self._holder(name) if params else self
+        found: list[Home] = []
+        for role, index in zip(roles(kind, len(params)), params, strict=True):
+            if role in (*holder._parameters, *holder._buffers):
+                raise DataError(f"two layers with weights are named '{name}', which no torch.nn.Module can hold")
+            plan = net.plan.params[index]
+            shape = plan.shape or ()
+            owner = net.plan.owner(index)
+            if owner in owners and shape != owners[owner][2]:
+                found.append((*owners[owner][:2], shape))
+                continue
+            if owner in owners:
+                kept: Any = getattr(owners[owner][0], owners[owner][1])
+            else:
+                kept = net.tensors[index].detach().clone().reshape(shape)
+                if kind != "BatchNorm":
+                    kept = nn.Parameter(kept, requires_grad=plan.lr_mult != 0)
+            if isinstance(kept, nn.Parameter):
+                holder.register_parameter(role, kept)
+            else:
+                holder.register_buffer(role, kept)
+            found.append((holder, role, shape))
+            owners.setdefault(owner, found[-1])
+        return found
+
+    def _holder(self, name: str) -> nn.Module:
+        """The module that keeps the parameters of layer `name`; a dot in a name is a module within a module."""
+        holder: nn.Module = self
+        for part in name.split("."):
+            if part not in holder._modules:
+                try:
+                    holder.add_module(part, nn.Module())
+                except KeyError:
+                    raise DataError(f"layer '{name}' cannot be kept in a torch.nn.Module: '{part}' is taken") from None
+            holder = holder.get_submodule(part)
+        return holder
+
+    def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
+        if len(inputs) != len(self.inputs):
+            raise DataError(f"wants {len(self.inputs)} input(s), {', '.join(self.inputs)}, but is given {len(inputs)}")
+        blobs = dict(zip(self.inputs, inputs, strict=True))
+        context = Context()
+        for layer, bottoms, tops, homes in self._steps:
+            assert layer is not None
+            params = [getattr(holder, role).reshape(shape) for holder, role, shape in homes]
+            made = layer.forward([blobs[name] for name in bottoms], params, context)
+            blobs.update(zip(tops, made, strict=True))
+        with torch.no_grad():
+            for tensor, value in context.updates:
+                tensor.copy_(value)
+        return {name: blobs[name] for name in self.outputs}
+
+
+def as_module(net: Net, outputs: Sequence[str] | None = None, inputs: Sequence[str] | None = None) -> NetModule:
+    """`net` as a module: from `inputs` (default: its data) to `outputs` (default: code and results)."""
+    return NetModule(net, outputs, inputs)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "deepcae"
 FILES = sorted(SOURCE.rglob("*.py"))
 FRONT_DOOR = "__init__"  # deepcae/__init__.py: re-exports for callers; no room of ours goes through it
-MAY_LOAD_TORCH = {"lazy", "layers", "kernels", "net", "solver", "trained", "report", "pycaffe", "cli"}
+MAY_LOAD_TORCH = {"lazy", "layers", "kernels", "net", "solver", "trained", "convert", "report", "pycaffe", "cli"}
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc"}
 
 

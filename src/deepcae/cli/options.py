@@ -13,7 +13,10 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help=RUN_HELP)]
 OptionalRun = Annotated[Path | None, typer.Argument(metavar="[RUN]", help=RUN_HELP, show_default=False)]
 Model = Annotated[Path | None, typer.Option("--model", help="The network's text, where there is no RUN.")]
 Weights = Annotated[
-    str | None, typer.Option("--weights", metavar="FILE[,FILE]", help="Its weights (.caffemodel), later files win.")
+    str | None,
+    typer.Option(
+        "--weights", metavar="FILE[,FILE]", help="Its weights (.caffemodel, .h5, .safetensors, .pt), later files win."
+    ),
 ]
 Phase = Annotated[str, typer.Option("--phase", metavar="TRAIN|TEST", help="Which of the net's phases.")]
 Level = Annotated[int, typer.Option("--level", help="The level of the net's state.")]

@@ -3,7 +3,8 @@
     safetensors   "<layer>/<index>"  float32 in the blob's shape; a shared blob with its owner only
                   metadata: format "deepcae", version "1", name and net (the network's text)
     state dict    "<layer>.<role>"   the role tells the index: weight, bias; sum_mean, sum_var, factor of a BatchNorm;
-                  a shared blob under each of its names, as one tensor
+                  a shared blob under each of its names, as one tensor (with its owner only, where a sharer sees
+                  it in another shape)
 
 Both are read from any hand: neither can run code (`weights_only`), and what does not fit is refused. safetensors checks
 its own header; a state dict's tensor may be a view that repeats few values without end, which is refused.
@@ -153,13 +154,13 @@ def _refuse_repeated(names: Iterator[str]) -> None:
             raise SnapshotError(f"{count} layers with weights are named '{name}'; only a .caffemodel can hold both")
 
 
-def state_dict_of(layers: Sequence[tuple[str, str, Sequence[Tensor]]]) -> dict[str, Tensor]:
-    """(name, type, tensors) of each layer as one state dict."""
+def state_dict_of(layers: Sequence[tuple[str, str, Mapping[int, Tensor]]]) -> dict[str, Tensor]:
+    """(name, type, tensors by their index) of each layer as one state dict."""
     _refuse_repeated(name for name, _, tensors in layers if tensors)
     return {
-        f"{name}.{role}": tensor
+        f"{name}.{roles(kind, index + 1)[index]}": tensor
         for name, kind, tensors in layers
-        for role, tensor in zip(roles(kind, len(tensors)), tensors, strict=True)
+        for index, tensor in tensors.items()
     }
 
 

@@ -176,9 +176,17 @@ def to_safetensors(net: Net) -> bytes:
 
 def to_state_dict(net: Net) -> dict[str, torch.Tensor]:
     """The net's learned blobs by PyTorch's names ("conv1.weight"), shared ones as one tensor; no copies."""
-    return state_dict_of(
-        [(step.name, step.type, [_tensor(net, i) for i in step.params]) for step in net.plan.steps if step.params]
-    )
+    plan = net.plan
+    made: dict[int, torch.Tensor] = {}
+    layers = []
+    for step in plan.steps:
+        mine: dict[int, torch.Tensor] = {}
+        for k, i in enumerate(step.params):
+            owner = plan.owner(i)
+            if plan.params[i].shape == plan.params[owner].shape:
+                mine[k] = made.setdefault(owner, _tensor(net, i))
+        layers.append((step.name, step.type, mine))
+    return state_dict_of(layers)
 
 
 def _own_blobs(net: Net) -> list[tuple[str, dict[int, np.ndarray]]]:

@@ -38,6 +38,12 @@ def test_messages_are_those_of_the_rest() -> None:
     assert 'type: "TanH"' in text_format.MessageToString(net)
 
 
+def test_scripts_find_it_without_importing_it() -> None:
+    import deepcae.pycaffe as caffe
+
+    assert caffe.proto.caffe_pb2 is caffe.io.caffe_pb2 is caffe_pb2
+
+
 def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match=r"^caffe_pb2 has no 'NetParam'; did you mean 'NetParameter'\?$"):
         _ = caffe_pb2.NetParam

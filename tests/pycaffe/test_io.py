@@ -158,6 +158,12 @@ def test_ten_crops_of_each_image() -> None:
         np.testing.assert_array_equal(crops[10 * number : 10 * number + 10], np.stack(expected))
 
 
+def test_crops_of_the_whole_image_differ_by_their_side_alone() -> None:
+    image = np.random.default_rng(0).random((1, 3, 4, 1), np.float32)
+    crops = io.oversample(image, np.array([3, 4]))
+    np.testing.assert_array_equal(crops, np.repeat([image[0], image[0, :, ::-1]], 5, axis=0))
+
+
 def test_crops_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="crops of 5 x 2 do not fit into images of 4 x 4"):
         io.oversample(np.zeros((1, 4, 4, 3)), (5, 2))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..proto.schema import BlobProto, Datum, message_class
+from .proto import caffe_pb2
 from .resize import resize_image
 from .transformer import Transformer
 
@@ -42,7 +42,7 @@ def blobproto_to_array(blob: Any, return_diff: bool = False) -> np.ndarray:
 
 def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> Any:
     """A BlobProto with the array's shape and values; `diff`, of the same shape, goes beside them."""
-    blob = BlobProto()
+    blob = caffe_pb2.BlobProto()
     blob.shape.dim.extend(arr.shape)
     blob.data.extend(np.asarray(arr, np.float64).ravel())
     if diff is not None:
@@ -52,7 +52,7 @@ def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> Any:
 
 def arraylist_to_blobprotovector_str(arraylist: Iterable[np.ndarray]) -> bytes:
     """The bytes of a BlobProtoVector that holds the arrays."""
-    vector = message_class("BlobProtoVector")()
+    vector = caffe_pb2.BlobProtoVector()
     vector.blobs.extend(array_to_blobproto(array) for array in arraylist)
     content: bytes = vector.SerializeToString()
     return content
@@ -60,7 +60,7 @@ def arraylist_to_blobprotovector_str(arraylist: Iterable[np.ndarray]) -> bytes:
 
 def blobprotovector_str_to_arraylist(content: bytes) -> list[np.ndarray]:
     """The arrays in the bytes of a BlobProtoVector."""
-    vector = message_class("BlobProtoVector").FromString(content)
+    vector = caffe_pb2.BlobProtoVector.FromString(content)
     return [blobproto_to_array(blob) for blob in vector.blobs]
 
 
@@ -68,7 +68,7 @@ def array_to_datum(arr: np.ndarray, label: int | None = None) -> Any:
     """A Datum of a (C, H, W) array: uint8 as bytes, anything else as floats. ValueError for other than three axes."""
     if arr.ndim != 3:
         raise ValueError(f"array_to_datum: an array of 3 axes (C, H, W) is needed; its shape is {arr.shape}")
-    datum = Datum(channels=arr.shape[0], height=arr.shape[1], width=arr.shape[2])
+    datum = caffe_pb2.Datum(channels=arr.shape[0], height=arr.shape[1], width=arr.shape[2])
     if arr.dtype == np.uint8:
         datum.data = arr.tobytes()
     else:

@@ -214,7 +214,7 @@ def _layer(fn: Function, made: Mapping[Function, Any], names: dict[Any, str], co
 def _holder(layer: Any, key: str) -> Any:
     """Where a setting belongs: the message of the layer's type where it has the field, else the layer."""
     own = _PARAM_NAMES.get(layer.type)
-    if own and not key.endswith("param") and key in _fields(getattr(layer, own)):
+    if own and key in _fields(getattr(layer, own)):
         return getattr(layer, own)
     if key not in _fields(layer):
         if layer.type in _SHARED:

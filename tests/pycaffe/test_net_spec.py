@@ -274,6 +274,15 @@ def test_a_layer_that_borrows_its_message_says_so() -> None:
     assert fails(AttributeError, top.to_proto) == f"layer 'Deconvolution1' (Deconvolution): {sentence}"
 
 
+def test_scripts_may_name_the_message_of_a_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    from deepcae.pycaffe.net_spec import _param_names
+
+    assert _param_names["InnerProduct"] == "inner_product"
+    monkeypatch.setitem(_param_names, "Deconvolution", "convolution")
+    top = L.Deconvolution(L.Input(shape=dict(dim=[1])), num_output=2)
+    assert top.to_proto().layer[-1].convolution_param.num_output == 2
+
+
 def test_names_that_are_not_there() -> None:
     n = lenet()
     for kind in (KeyError, AttributeError):

@@ -21,16 +21,27 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from ..proto.schema import LayerParameter, NetParameter, is_repeated, message_class
 
-__all__ = ["Function", "Layers", "NetSpec", "Parameters", "Top", "assign_proto", "layers", "params", "to_proto"]
+__all__ = [
+    "Function",
+    "Layers",
+    "NetSpec",
+    "Parameters",
+    "Top",
+    "assign_proto",
+    "layers",
+    "param_name_dict",
+    "params",
+    "to_proto",
+]
 
 
-def _param_names() -> dict[str, str]:
-    """Layer type → the field of its own settings, by the message's name: ConvolutionParameter is Convolution's."""
+def param_name_dict() -> dict[str, str]:
+    """Layer type → its own settings' field less `_param`, by the message's name: ConvolutionParameter → convolution."""
     fields = (field for field in LayerParameter.DESCRIPTOR.fields if field.name.endswith("_param"))
-    return {field.message_type.name.removesuffix("Parameter"): field.name for field in fields}
+    return {field.message_type.name.removesuffix("Parameter"): field.name.removesuffix("_param") for field in fields}
 
 
-_PARAM_NAMES = _param_names()
+_param_names = param_name_dict()  # Caffe's name: scripts add to it, `_param_names["Deconvolution"] = "convolution"`
 _SHARED = {"Deconvolution": "convolution_param", "Im2col": "convolution_param"}  # a message under another type's name
 
 _INTEGER = dict.fromkeys(
@@ -152,7 +163,7 @@ class Parameters:
         try:
             return message_class(f"{name}Parameter")
         except KeyError:
-            raise AttributeError(_unknown("layer type with settings", name, _PARAM_NAMES)) from None
+            raise AttributeError(_unknown("layer type with settings", name, _param_names)) from None
 
 
 layers = Layers()
@@ -213,7 +224,7 @@ def _layer(fn: Function, made: Mapping[Function, Any], names: dict[Any, str], co
 
 def _holder(layer: Any, key: str) -> Any:
     """Where a setting belongs: the message of the layer's type where it has the field, else the layer."""
-    own = _PARAM_NAMES.get(layer.type)
+    own = f"{_param_names[layer.type]}_param" if layer.type in _param_names else ""
     if own and key in _fields(getattr(layer, own)):
         return getattr(layer, own)
     if key not in _fields(layer):

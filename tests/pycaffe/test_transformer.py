@@ -70,6 +70,11 @@ def test_size_and_constant_images_are_kept(k: int) -> None:
     np.testing.assert_allclose(resize_image(constant, (5, 2)), np.full((5, 2, k), 7.0))
 
 
+def test_the_whole_range_of_small_integers_is_kept() -> None:
+    image = np.array([[-128, 127], [0, 1]], np.int8)[:, :, None]
+    np.testing.assert_allclose(resize_image(image, (2, 2)), image, atol=1e-4)
+
+
 def test_a_cubic_order_stays_in_range() -> None:
     image = (RNG.random((6, 6, 3)) > 0.5).astype(np.float32)
     made = resize_image(image, (13, 13), interp_order=3)

@@ -21,7 +21,7 @@ def resize_image(im: np.ndarray, new_dims: ArrayLike, interp_order: int = 1) -> 
     height, width = _sizes(im, new_dims)
     if im.shape[2] not in (1, 3):
         return zoom(im, (height / im.shape[0], width / im.shape[1], 1), order=interp_order).astype(np.float32)
-    low, high = im.min(), im.max()
+    low, high = float(im.min()), float(im.max())
     if not high > low:
         return np.full((height, width, im.shape[2]), low, np.float32)
     unit = (im - low) / (high - low)

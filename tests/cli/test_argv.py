@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepcae.cli.argv import SWITCHES, normalise
+from deepcae.cli.argv import FOR_ALL, SWITCHES, normalise
 
 names = st.from_regex(r"[a-z][a-z0-9]+([-_][a-z0-9]+)*", fullmatch=True).filter(
-    lambda name: name != "gpu" and name.replace("_", "-") not in SWITCHES
+    lambda name: name != "gpu" and name.replace("_", "-") not in SWITCHES | {FOR_ALL.removeprefix("--")}
 )
 values = st.text(min_size=0, max_size=12)
 
@@ -37,6 +37,8 @@ values = st.text(min_size=0, max_size=12)
         ("x --solver", "x --solver"),
         ("x -gpu", "x --device"),
         ("x -- -solver --a_b", "x -- -solver --a_b"),
+        ("check n.prototxt -allow_python_layers", "--allow-python-layers check n.prototxt"),
+        ("x --solver --allow-python-layers", "x --solver --allow-python-layers"),
         ("zoo cae1 --data a_b.txt c_d.txt", "zoo cae1 --data a_b.txt c_d.txt"),
     ],
 )
@@ -50,7 +52,12 @@ def test_a_value_is_never_taken_for_a_flag() -> None:
     ]  # fmt: skip
 
 
-@given(st.lists(st.text(max_size=8) | st.sampled_from(["-solver", "--x_y=1", "-o", "--", "-gpu=0", "--json"])))
+@given(
+    st.lists(
+        st.text(max_size=8)
+        | st.sampled_from(["-solver", "--x_y=1", "-o", "--", "-gpu=0", "--json", "-allow_python_layers"])
+    )
+)
 def test_is_idempotent(argv: list[str]) -> None:
     once = normalise(argv)
     assert normalise(once) == once

@@ -54,11 +54,23 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def deepcae(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+    allow_python_layers: Annotated[
+        bool,
+        typer.Option(
+            "--allow-python-layers",
+            help="With any command: run the code that layers of type Python name. Only for texts you trust.",
+        ),
     ] = False,
 ) -> None:
     """Deep convolutional auto-encoders from Caffe's text files: train them, look into them, draw what they learned.
 
     Caffe's own spellings of flags work too: `deepcae train -solver solver.prototxt -gpu 0`.
     """
+    if allow_python_layers:
+        from ..layers.python import python_layers
+
+        context.with_resource(python_layers(True))

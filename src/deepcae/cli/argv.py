@@ -8,6 +8,8 @@
 | `--gpu 0`, `-gpu=0`         | `--device cuda:0`         |
 | `--gpu all`, `--gpu -1`     | `--device cuda`, `... cpu`|
 
+`--allow-python-layers` holds for every command and may stand anywhere; it comes out first.
+
 A single dash before a single letter is a short option and stays (`-o x`, `-q`); a word that starts like a number (`-1`,
 `-.5`) is a value; nothing behind a bare `--` is touched, and never a value: not the word behind a flag that takes one.
 """
@@ -20,14 +22,17 @@ from collections.abc import Iterable, Iterator
 _LONG = re.compile(r"--?(?P<name>[A-Za-z][A-Za-z0-9_-]+)(?P<value>=.*)?", re.DOTALL)
 _SHORT_WITH_VALUE = re.compile(r"(?P<flag>-[A-Za-z])=(?P<value>.*)", re.DOTALL)
 
+FOR_ALL = "--allow-python-layers"  # a switch of no command, but of them all
+
 SWITCHES = frozenset({"help", "version", "json", "quiet", "in-place", "overwrite"})
 """Flags that take no value; the word behind any other flag is its value and stays as it is."""
 
 
 def normalise(argv: Iterable[str]) -> list[str]:
     """`argv` with every flag in our spelling, values apart from their flags. Applying it again changes nothing."""
-    words = iter(argv)
-    return [word for group in _groups(words) for word in group]
+    groups = list(_groups(iter(argv)))
+    for_all = [FOR_ALL] if [FOR_ALL] in groups else []
+    return [*for_all, *(word for group in groups if group != [FOR_ALL] for word in group)]
 
 
 def _groups(words: Iterator[str]) -> Iterator[list[str]]:
@@ -44,7 +49,7 @@ def _groups(words: Iterator[str]) -> Iterator[list[str]]:
             yield [word]
             continue
         name = flag["name"].replace("_", "-")
-        if name in SWITCHES:
+        if name in SWITCHES or "--" + name == FOR_ALL:
             yield ["--" + name + (flag["value"] or "")]
             continue
         value = flag["value"][1:] if flag["value"] else next(words, None)

@@ -27,7 +27,7 @@ class _ThroughArrays(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *top_diffs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         wanted = list(ctx.needs_input_grad[2:])
-        diffs = [diff.cpu().contiguous().numpy() for diff in top_diffs]
+        diffs = [diff.cpu().numpy().copy() for diff in top_diffs]  # others may get the same gradient
         grads = ctx.backward([*ctx.arrays, *ctx.tops], diffs, wanted)
         device = top_diffs[0].device
         given = (torch.from_numpy(g).to(device) if flag else None for g, flag in zip(grads, wanted, strict=True))

@@ -142,7 +142,10 @@ class Python(Layer):
             raise LayerError(f"{sentence} (in Python allow_python_layers=True)", at)
         self.written: Any = None  # the user's object
         self.bottom: list[ArrayBlob] = [ArrayBlob() for _ in param.bottom]
-        self.top: list[ArrayBlob] = [ArrayBlob((0,)) for _ in param.top]
+        places = {name: k for k, name in enumerate(param.bottom)}
+        self.top: list[ArrayBlob] = [
+            self.bottom[places[name]] if name in places else ArrayBlob((0,)) for name in param.top
+        ]
 
     def _class(self) -> Callable[[Any], Any]:
         install()  # its module says `import caffe`
@@ -198,12 +201,8 @@ class Python(Layer):
     def _run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The tops' arrays, new ones in every pass: what the last one gave may still be needed."""
         _show([*self.bottom, *self.written.blobs], arrays)
-        _show(self.top, [blob.data.copy() for blob in self.top])
+        _show(self.top, [blob.data.copy() for blob in self.top])  # in place: a bottom's, which stays as it is
         self._call("reshape", self.bottom, self.top)
-        names = list(self.param.bottom)
-        for blob, name in zip(self.top, self.param.top, strict=True):
-            if name in names:
-                blob.data[...] = self.bottom[names.index(name)].data
         self._call("forward", self.bottom, self.top)
         return [blob.data for blob in self.top]
 

@@ -247,7 +247,12 @@ def test_says_what_is_wrong_and_where(short: str, shapes: list[str], at: str, wo
         ('type: ""', "type", ["type is missing"]),
         ('type: "Parameter" parameter_param { shape { dim: 0 } }', "parameter_param.shape.dim", ["at least 1", "[0]"]),
         ('type: "InfogainLoss" bottom: "x" bottom: "y" bottom: "H" top: "p"', "loss_weight", ["twice"]),
-        ('type: "LSTM"', "type", ["known to Caffe", "not supported here yet"]),
+        ('type: "LSTM"', "type", ["'LSTM'", "recurrent", "Slice, InnerProduct"]),
+        ('type: "RNN"', "type", ["'RNN'", "recurrent", "Slice, InnerProduct"]),
+        ('type: "LSTMUnit"', "type", ["'LSTMUnit'", "recurrent", "Slice, InnerProduct"]),
+        ('type: "WindowData"', "type", ["'WindowData'", "windows of an R-CNN list", "ImageData", "HDF5Data"]),
+        ('type: "HDF5Output"', "bottom", ["2 bottoms", "0 are given"]),
+        ('type: "HDF5Output" bottom: "a" bottom: "b"', "top", ["0 tops", "1 is given"]),
         ('type: "Convoluton"', "type", ["did you mean 'Convolution'"]),
     ],
 )  # fmt: skip

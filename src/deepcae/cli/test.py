@@ -86,14 +86,20 @@ def averages(
     """The mean of each output, element by element, over `iterations` batches, and the mean objective."""
     import numpy as np
 
+    from ..data.output import Outputs
     from ..data.source import Feed
 
     totals: dict[str, np.ndarray] = {}
-    wanted = list(dict.fromkeys([*net.outputs, *net.loss_weights]))
     loss = 0.0
-    with Feed(net.sources, net.phase, folders, seed) as feed, bar("testing", iterations, quiet) as advance:
+    with (
+        Feed(net.sources, net.phase, folders, seed) as feed,
+        Outputs(net.sinks) as outputs,
+        bar("testing", iterations, quiet) as advance,
+    ):
+        wanted = list(dict.fromkeys([*net.outputs, *net.loss_weights, *outputs.blobs]))
         for index in range(iterations):
             blobs = net(feed.batch(index), want=wanted)
+            outputs.write(blobs)
             values = {name: blob.detach().cpu().numpy().astype(np.float64) for name, blob in blobs.items()}
             for name in net.outputs:
                 totals[name] = totals[name] + values[name] if name in totals else values[name]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from . import classify, join, linear, loss, neuron, norm, pool, python, reduce, select, shape, source
+from . import classify, join, linear, loss, neuron, norm, pool, python, reduce, select, shape, sink, source
 from .base import Context, Layer, Learned, Shape
 from .filler import check_filler, fill
 from .registry import CAFFE_TYPES, make_layer
 
 __all__ = [
     "CAFFE_TYPES", "Context", "Layer", "Learned", "Shape", "check_filler", "classify", "fill", "join", "linear", "loss",
-    "make_layer", "neuron", "norm", "pool", "python", "reduce", "select", "shape", "source",
+    "make_layer", "neuron", "norm", "pool", "python", "reduce", "select", "shape", "sink",
+    "source",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import LayerError
@@ -80,6 +81,9 @@ class Layer(ABC):
     @abstractmethod
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         """The tops' shapes for bottoms of these shapes. Raises LayerError for bottoms that do not fit."""
+
+    def read_files(self, bottoms: Sequence[Shape | None], folders: Sequence[str | Path]) -> None:
+        """Reads the files that its settings name, beside data: LayerError where one is missing or does not fit."""
 
     def shapes_partly(self, bottoms: Sequence[Shape | None], batch: int | None) -> list[Shape | None]:
         """The tops' shapes where some bottoms' are not known (None): what can be said all the same.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import LayerError
+from ..errors import LayerError, SnapshotError
 from ..lazy import torch
 from ..proto.binary import blob_shape, read_blob
 from ..proto.lookup import resolve
@@ -74,7 +75,7 @@ class InfogainLoss(LabelledLoss):
     """L = -sum over l of H[label, l]·log(max(p[l], 1e-20)), p = softmax(x) over `axis`, divided by the normaliser.
 
     x (N, C, ...), labels one per place outside the class axis, H (C, C) from bottom 2, else from the file `source` (a
-    BlobProto, looked up from the working directory and read at the first pass). The normaliser is that of
+    BlobProto, looked up in the working directory, then beside the text). The normaliser is that of
     SoftmaxWithLoss, VALID by default. Top 1, if named: p; it takes no gradient.
     Gradient (p·sum of H[label] - H[label])/normaliser, 0 where ignored; the same where p < 1e-20.
     Source: Caffe infogain_loss_layer.cpp.
@@ -96,7 +97,8 @@ class InfogainLoss(LabelledLoss):
             raise LayerError("needs its matrix: as a third bottom, or source names its file", "infogain_loss_param")
         self.normalization = normalization(param, VALID)
         self.ignored = param.loss_param.ignore_label if param.loss_param.HasField("ignore_label") else None
-        self._read: Tensor | None = None
+        self._values: list[float] | None = None  # of the file
+        self._tensor: Tensor | None = None
 
     def _axis(self, shape: Shape) -> int:
         return canonical_axis(self.param.infogain_loss_param.axis, shape, "infogain_loss_param.axis")
@@ -110,15 +112,27 @@ class InfogainLoss(LabelledLoss):
             _check_matrix(bottoms[2], scores[axis], "bottom 2", "bottom.2")
         return [(), scores][: self.num_tops]
 
+    def read_files(self, bottoms: Sequence[Shape | None], folders: Sequence[str | Path]) -> None:
+        if len(bottoms) == 3:
+            return
+        at = "infogain_loss_param.source"
+        try:
+            blob = read_blob(resolve(self.source, *folders))
+        except SnapshotError as error:
+            raise LayerError(f"its matrix: {error}", at) from error
+        if bottoms[0] is not None:
+            _check_matrix(blob_shape(blob), bottoms[0][self._axis(bottoms[0])], self.source, at)
+        self._values = list(blob.double_data or blob.data)
+
     def _matrix(self, bottoms: Sequence[Tensor], classes: int) -> Tensor:
         x = bottoms[0]
         if len(bottoms) == 3:
             return bottoms[2].detach().reshape(classes, classes)
-        if self._read is None:
-            blob = read_blob(resolve(self.source))
-            _check_matrix(blob_shape(blob), classes, self.source, "infogain_loss_param.source")
-            self._read = torch.tensor(list(blob.double_data or blob.data)).reshape(classes, classes)
-        return self._read.to(x.device, x.dtype)
+        if self._values is None:  # used without a plan
+            self.read_files([tuple(bottom.shape) for bottom in bottoms], ())
+        if self._tensor is None or (self._tensor.device, self._tensor.dtype) != (x.device, x.dtype):
+            self._tensor = torch.tensor(self._values, dtype=x.dtype, device=x.device).reshape(classes, classes)
+        return self._tensor
 
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
         from ..kernels.gradients import at_least

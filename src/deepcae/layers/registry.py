@@ -22,6 +22,20 @@ CAFFE_TYPES = frozenset(
 )  # fmt: skip
 
 
+_UNROLL = (
+    "recurrent layers are not supported: a net here is one pass from bottom to top; write the time steps out as layers "
+    "(Slice, InnerProduct, Sigmoid, TanH, Eltwise) that share their weights by param { name: ... }, as Caffe does inside"
+)
+REFUSED = {
+    "LSTM": _UNROLL,
+    "LSTMUnit": _UNROLL,
+    "RNN": _UNROLL,
+    "WindowData": "it cuts the windows of an R-CNN list out of images while it trains, which is not supported; cut them "
+    "out once, and read them by ImageData (a list of images) or HDF5Data",
+}
+"""Caffe's types that are not offered: why, and what to do instead."""
+
+
 def make_layer(param: Any, phase: int) -> Layer:
     """The layer that a LayerParameter describes, its own settings and its number of bottoms and tops checked."""
     if param.type not in Layer.registry:
@@ -42,8 +56,8 @@ def make_layer(param: Any, phase: int) -> Layer:
 def _unknown(kind: str) -> str:
     if not kind:
         return "type is missing"
-    if kind in CAFFE_TYPES:
-        return f"layer type '{kind}' is known to Caffe, but not supported here yet"
+    if kind in REFUSED:
+        return f"layer type '{kind}': {REFUSED[kind]}"
     names = {name.lower(): name for name in sorted(CAFFE_TYPES | set(Layer.registry))}
     close = difflib.get_close_matches(kind.lower(), names, 1, 0.6)
     return f"unknown layer type '{kind}'" + (f"; did you mean '{names[close[0]]}'?" if close else "")

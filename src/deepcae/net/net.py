@@ -121,6 +121,11 @@ class Net:
         return [step.node.param for step in self.plan.sources if step.type != "Input"]
 
     @property
+    def sinks(self) -> list[Any]:
+        """The LayerParameters of its HDF5Output layers: what `data.output.Outputs` writes for it."""
+        return [step.node.param for step in self.plan.steps if step.type == "HDF5Output"]
+
+    @property
     def params(self) -> dict[str, list[torch.Tensor]]:
         """Learned tensors by layer name (of several layers with one name, the last: as in Caffe)."""
         return {step.name: [self.tensors[i] for i in step.params] for step in self.plan.steps if step.params}

@@ -216,8 +216,11 @@ class _Inference:
             return self._source(step, layer), []
         known = [shape for shape in bottoms if shape is not None]
         if len(known) < len(bottoms):
+            layer.read_files(bottoms, self.folders)
             return layer.shapes_partly(bottoms, self._batch()), None
-        return layer.shapes(known), layer.learned(known)
+        tops = layer.shapes(known)
+        layer.read_files(known, self.folders)
+        return tops, layer.learned(known)
 
     def _batch(self) -> int | None:
         """The batch size of the missing sources, if they agree on one."""

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from ..data.output import Outputs
 from ..errors import DataError
 from ..net.net import Net
 from .records import Values
@@ -30,6 +31,15 @@ class FedNet:
     net: Net
     feed: Batches
     position: int = 0
+
+    def __post_init__(self) -> None:
+        self.outputs = Outputs(self.net.sinks)
+
+    def forward(self, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """A pass over the next batch: all blobs, with their graph. Writes what the net's HDF5Output layers ask for."""
+        blobs = self.net.forward(self.next_inputs(), generator)
+        self.outputs.write(blobs)
+        return blobs
 
     def next_inputs(self) -> dict[str, torch.Tensor]:
         """The next batch on the net's device. DataError names a blob that nothing feeds."""

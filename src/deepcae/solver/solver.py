@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,9 @@ class Solver:
         """Trains until max_iter. TrainingError (after a `Failed` record) where the run cannot go on."""
         if not self.param.HasField("max_iter"):
             raise SpecError(Problem("max_iter is missing; it has no default", self.document.place()))
-        with RunFiles(self) as run_files:
+        with RunFiles(self) as run_files, ExitStack() as outputs:
+            for fed in (self.train, *self.tests):
+                outputs.callback(fed.outputs.close)
             for record in self._solve():
                 run_files.write(record)
                 yield record
@@ -186,7 +189,7 @@ class Solver:
         self.updater.clear_gradients()
         losses = []
         for _ in range(self.param.iter_size):
-            blobs = self.net.forward(self.train.next_inputs(), self.generator)
+            blobs = self.train.forward(self.generator)
             loss = self.net.loss(blobs)
             if loss.requires_grad:
                 for tensor in self.net.overwritten:  # by this pass, as in Caffe: only the last one's gradient counts
@@ -225,7 +228,7 @@ class Solver:
         """After the last update: one more loss if display divides the iteration, one more test likewise."""
         if self.param.display and self.iteration % self.param.display == 0:
             with torch.no_grad():
-                blobs = self.net.forward(self.train.next_inputs(), self.generator)
+                blobs = self.train.forward(self.generator)
                 loss = self.net.loss(blobs).item()
             self._last_blobs = blobs
             outputs = self.train.named(self.train.told(blobs), blobs)
@@ -267,7 +270,7 @@ class Solver:
                 yield self._save_or_warn()
             if self._stop:
                 return
-            blobs = fed.net.forward(fed.next_inputs(), self.generator)
+            blobs = fed.forward(self.generator)
             told.append(fed.told(blobs))
             losses.append(fed.net.loss(blobs))
         outputs = fed.named(torch.stack(told).mean(dim=0), blobs)

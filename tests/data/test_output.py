@@ -1,0 +1,69 @@
+"""The files that HDF5Output layers write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from deepcae.data.output import Outputs
+from deepcae.errors import DataError
+from reference import reference_dir
+
+
+@pytest.fixture
+def sink(layer: Any) -> Any:
+    return layer('name: "o" type: "HDF5Output" bottom: "x" bottom: "t" hdf5_output_param { file_name: "out/o.h5" }')
+
+
+def test_one_batch_is_caffes_file(sink: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = np.load(reference_dir("files", "data_layers", "hdf5_output.npz"))
+    monkeypatch.chdir(tmp_path)
+    with Outputs([sink]) as outputs:
+        outputs.write({"x": case["bottom_0"], "t": case["bottom_1"]})
+        assert not Path("out/o.h5").exists()  # whole or not at all
+    with (
+        h5py.File("out/o.h5") as ours,
+        h5py.File(reference_dir("files", "data_layers", "output.h5")) as caffes,
+    ):
+        assert set(ours) == set(caffes)
+        for name in ours:
+            assert ours[name].dtype == caffes[name].dtype
+            np.testing.assert_array_equal(ours[name], caffes[name])
+    assert [path.name for path in Path("out").iterdir()] == ["o.h5"]
+
+
+def test_batches_follow_one_another(sink: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = np.arange(24, dtype=np.float32).reshape(6, 2, 2)
+    outputs = Outputs([sink])
+    assert outputs.blobs == ("x", "t")
+    for part in (rows[:4], rows[4:4], rows[4:]):
+        outputs.write({"x": part, "t": part[:, 0, 0]})
+    with pytest.raises(DataError, match=r"rows of 'data' were \(2, 2, 1\), these are \(3, 1, 1\)"):
+        outputs.write({"x": np.zeros((1, 3)), "t": np.zeros(1)})
+    outputs.close()
+    with h5py.File("out/o.h5") as file:
+        np.testing.assert_array_equal(file["data"][..., 0], rows)
+        np.testing.assert_array_equal(file["label"][:, 0, 0, 0], rows[:, 0, 0])
+
+
+def test_what_was_written_is_there_when_nobody_closes_it(
+    sink: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outputs = Outputs([sink])
+    outputs.write({"x": np.zeros((2, 3)), "t": np.zeros(2)})
+    del outputs
+    with h5py.File("out/o.h5") as file:
+        assert file["data"].shape == (2, 3, 1, 1)
+
+
+def test_a_file_that_cannot_be_written_is_named(sink: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("out").write_text("a file, no folder")
+    with pytest.raises(DataError, match=r"out/o\.h5: cannot be written"):
+        Outputs([sink]).write({"x": np.zeros((2, 3)), "t": np.zeros(2)})

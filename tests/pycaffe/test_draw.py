@@ -68,6 +68,20 @@ def test_rates_are_shown_where_they_are_wanted() -> None:
     assert "lr mult: 1.0, 2.0" in text
 
 
+def test_older_syntax_is_drawn_and_left_as_it_is() -> None:
+    old = text_format.Parse(
+        """input: "data" input_dim: 1 input_dim: 1 input_dim: 8 input_dim: 8
+        layers { name: "c" type: CONVOLUTION bottom: "data" top: "c" blobs_lr: 3
+                 convolution_param { num_output: 2 kernel_size: 3 } }""",
+        NetParameter(),
+    )
+    before = old.SerializeToString()
+    text = draw.draw_net(old, "LR", "dot", display_lrm=True).decode()
+    assert '"c_Convolution"' in text
+    assert "lr mult: 3.0, 1.0" in text
+    assert old.SerializeToString() == before
+
+
 @pytest.mark.parametrize("ending", ["png", "svg", "dot", "raw", "pdf"])
 def test_the_ending_says_what_is_written(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"net.{ending}"

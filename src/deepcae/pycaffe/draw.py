@@ -19,6 +19,7 @@ from ..draw.dot import to_dot
 from ..draw.graph import graph_scene
 from ..draw.svg import to_svg
 from ..errors import DataError
+from ..proto.read import read_net
 from ..proto.schema import message_class
 
 if TYPE_CHECKING:
@@ -88,9 +89,10 @@ def get_pydot_graph(
 def _diagram(caffe_net: Any, rankdir: str, phase: int | None, display_lrm: bool) -> Diagram:
     if rankdir not in RANKDIRS:
         raise DataError(f"rankdir is TB, BT, LR or RL; '{rankdir}' is given")
-    found = diagram(caffe_net, phase)
+    document = read_net(caffe_net)  # in today's syntax
+    found = diagram(document, phase)
     if display_lrm:
-        lines = {layer.name: _rates(layer) for layer in caffe_net.layer if layer.type in _LEARNING}
+        lines = {layer.name: _rates(layer) for layer in document.message.layer if layer.type in _LEARNING}
         for vertex in found.vertices.values():
             if vertex.type in _LEARNING and lines.get(vertex.lines[0]):
                 vertex.lines += (lines[vertex.lines[0]],)

@@ -7,6 +7,7 @@
 | `--sighup_effect none`      | `--sighup-effect none`    |
 | `--gpu 0`, `-gpu=0`         | `--device cuda:0`         |
 | `--gpu all`, `--gpu -1`     | `--device cuda`, `... cpu`|
+| `--gray=true`, `--gray=0`   | `--gray`, nothing         |
 
 `--allow-python-layers` holds for every command and may stand anywhere; it comes out first.
 
@@ -24,7 +25,9 @@ _SHORT_WITH_VALUE = re.compile(r"(?P<flag>-[A-Za-z])=(?P<value>.*)", re.DOTALL)
 
 FOR_ALL = "--allow-python-layers"  # a switch of no command, but of them all
 
-SWITCHES = frozenset({"help", "version", "json", "quiet", "in-place", "overwrite"})
+SWITCHES = frozenset(
+    {"check-size", "encoded", "gray", "help", "in-place", "json", "overwrite", "quiet", "shuffle", "splits", "version"}
+)
 """Flags that take no value; the word behind any other flag is its value and stays as it is."""
 
 
@@ -50,10 +53,18 @@ def _groups(words: Iterator[str]) -> Iterator[list[str]]:
             continue
         name = flag["name"].replace("_", "-")
         if name in SWITCHES or "--" + name == FOR_ALL:
-            yield ["--" + name + (flag["value"] or "")]
+            yield _switch(name, flag["value"] or "")
             continue
         value = flag["value"][1:] if flag["value"] else next(words, None)
         yield _flag(name, value)
+
+
+def _switch(name: str, value: str) -> list[str]:
+    """A flag that gflags would be given a truth value: `=true` says it, `=false` leaves it out."""
+    word = value[1:].lower()
+    if word in ("false", "f", "no", "n", "0"):
+        return []
+    return ["--" + name + ("" if word in ("true", "t", "yes", "y", "1") else value)]
 
 
 def _flag(name: str, value: str | None) -> list[str]:

@@ -47,6 +47,12 @@ def test_pictures_of_pixels(ext: str) -> None:
         assert picture.width > picture.height
 
 
+def test_pictures_know_two_directions_and_dot_four() -> None:
+    down, right = (draw.draw_net(NET, rankdir, "svg") for rankdir in ("TB", "LR"))
+    assert draw.draw_net(NET, "BT", "svg") == down != right == draw.draw_net(NET, "RL", "svg")
+    assert len({draw.draw_net(NET, rankdir, "gv") for rankdir in draw.RANKDIRS}) == 4
+
+
 def test_a_picture_of_lines_bears_every_name() -> None:
     words = " ".join(Xml.fromstring(draw.draw_net(NET, "BT", "svg").decode()).itertext())
     assert {"conv", "pool", "relu", "ip", "accuracy", "loss", "label"} <= set(words.split())

@@ -123,5 +123,4 @@ def _span(first: int, last: int, extent: int, size: int, pad: int) -> tuple[int,
     scale = size / (high - low + 1)
     offset = round(max(0.0, -low) * scale)
     low, high = np.clip((low, high), 0, extent)
-    length = min(round((high - low + 1) * scale), size - offset)
-    return int(low), int(high), offset, length
+    return int(low), int(high), offset, round((high - low + 1) * scale)

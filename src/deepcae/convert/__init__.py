@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError
 
 if TYPE_CHECKING:
-    from .compare import Difference as Difference
-    from .compare import compare as compare
-    from .compare import random_inputs as random_inputs
-    from .compare import runtime as runtime
+    from .comparison import Difference as Difference
+    from .comparison import compare as compare
+    from .comparison import random_inputs as random_inputs
+    from .comparison import runtime as runtime
     from .model import OnnxModel as OnnxModel
     from .model import to_onnx as to_onnx
     from .module import NetModule as NetModule
     from .module import as_module as as_module
 
 _HOMES = {
-    "Difference": "compare", "compare": "compare", "random_inputs": "compare", "runtime": "compare", "OnnxModel": "model",
-    "to_onnx": "model", "NetModule": "module", "as_module": "module",
+    "Difference": "comparison", "compare": "comparison", "random_inputs": "comparison", "runtime": "comparison",
+    "OnnxModel": "model", "to_onnx": "model", "NetModule": "module", "as_module": "module",
 }  # fmt: skip
 
 __all__ = ["Difference", "NetModule", "OnnxModel", "as_module", "compare", "random_inputs", "runtime", "to_onnx"]

@@ -68,9 +68,9 @@ def to_onnx(net: Net, outputs: Sequence[str] | None = None, inputs: Sequence[str
     wanted = list(dict.fromkeys(outputs)) if outputs else default_outputs(net.plan)
     steps, begin = steps_between(net.plan, inputs or (), wanted)
     if idle := unused(inputs or (), begin):
-        raise DataError(f"'{idle[0]}' is given as input, but {', '.join(wanted)} do(es) not depend on it")
+        raise DataError(f"'{idle[0]}' is given as input, but nothing of {', '.join(wanted)} depends on it")
     if not wanted:
-        raise DataError(f"net '{net.name}' computes nothing but losses; name the blobs that you want with --outputs")
+        raise DataError(f"net '{net.name}' computes nothing but losses; name the blobs that you want as outputs")
     size = sum(tensor.numel() * 4 for tensor in {id(tensor): tensor for tensor in net.tensors}.values())
     if size > MOST_BYTES:
         raise DataError(f"net '{net.name}' has {size} bytes of weights; one ONNX file holds {MOST_BYTES} at most")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..layers.pool import AVE, MAX, TILE, Pooling
+from ..proto.schema import TRAIN
 from .writer import Dims, Refusal, Site, Value, known, product, writes
 
 LOWEST = float(np.finfo(np.float32).min)
@@ -34,7 +35,19 @@ def _pool(site: Site, layer: Pooling, top: Dims) -> list[Value]:
         return _max(site, layer, kernel, [max(end, 0) for end in ends], plane)
     if layer.method == AVE:
         return [_average(site, layer, kernel, ends, plane, outputs)]
-    raise Refusal("pools at random, which ONNX has no operator for", "pooling_param.pool")
+    if layer.phase == TRAIN:
+        raise Refusal("draws at random in the TRAIN phase; the TEST phase has a rule instead", "pooling_param.pool")
+    return [_stochastic(site, layer, kernel, ends)]
+
+
+def _stochastic(site: Site, layer: Pooling, kernel: Pair, ends: list[int]) -> Value:
+    """Σx² / Σx over each window, 0 where Σx is not positive."""
+    x = _padded(site, site.bottoms[0], (*layer.pad, *ends), 0.0)
+    sums, squares = (
+        site("AveragePool", value, kernel_shape=kernel, strides=layer.stride) for value in (x, site("Mul", x, x))
+    )
+    positive = site("Greater", sums, site.number(0.0))
+    return site("Where", positive, site("Div", squares, sums), site.number(0.0))
 
 
 def _max(site: Site, layer: Pooling, kernel: Pair, ends: list[int], plane: Pair) -> list[Value]:

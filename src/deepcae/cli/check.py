@@ -38,7 +38,7 @@ def _print(findings: Findings, quiet: bool) -> None:
         print(problem)
     if not quiet:
         for warning in findings.warnings:
-            print(f"warning: {warning}")
+            print(f"{warning.place}: warning: {warning.message}")
         if findings.ok:
             print(f"{findings.file}: {findings.kind} is fine ({findings.examined})")
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import Place, Problem, SpecError
 from ..net.graph import Graph, build_graph
-from ..net.plan import draft_plan
+from ..net.oddities import oddities
+from ..net.plan import Plan, draft_plan
 from ..proto.document import Document
 from ..solver.check import check_layer_names, check_solver
 from ..solver.nets import choose_nets
@@ -46,20 +47,29 @@ def examine(path: Path) -> Findings:
         else:
             _examine_solver(findings, document)
     findings.problems = sorted(map(_placed, findings.problems), key=_by_place)
+    findings.warnings = sorted(map(_placed, findings.warnings), key=_by_place)
     return findings
 
 
 def _examine_net(findings: Findings, document: Document, states: Sequence[State], folders: Sequence[Path]) -> None:
     """Adds what is wrong with `document` in any of `states`; what only some of them suffer from says which."""
-    seen: dict[Problem, list[State]] = {}
+    problems: dict[Problem, list[State]] = {}
+    warnings: dict[Problem, list[State]] = {}
     for state in states:
-        for problem in problems_in(graph_of(document, state), folders):
-            seen.setdefault(problem, []).append(state)
-    for problem, where in seen.items():
-        if len(where) < len(states):
-            problem = Problem(f"{problem.message} (in {'; '.join(map(str, where))})", problem.place)
-        findings.problems.append(problem)
+        found, odd = judge(graph_of(document, state), folders)
+        for kind, seen in ((found, problems), (odd, warnings)):
+            for problem in kind:
+                seen.setdefault(problem, []).append(state)
+    findings.problems += (_where(problem, where, states) for problem, where in problems.items())
+    findings.warnings += (_where(problem, where, states) for problem, where in warnings.items())
     findings.examined = "; ".join(filter(None, [findings.examined, *map(str, states)]))
+
+
+def _where(problem: Problem, where: Sequence[State], states: Sequence[State]) -> Problem:
+    """The problem, with the states that suffer from it if not all do."""
+    if len(where) == len(states):
+        return problem
+    return Problem(f"{problem.message} (in {'; '.join(map(str, where))})", problem.place)
 
 
 def _examine_solver(findings: Findings, document: Document) -> None:
@@ -77,15 +87,15 @@ def _examine_solver(findings: Findings, document: Document) -> None:
         graph = build_graph(choice.document, choice.phase, choice.level, choice.stages)
         if choice is train:
             findings.problems.extend(check_layer_names(document, [node.param.name for node in graph.nodes]))
-        for problem in (*choice.document.notes, *problems_in(graph, [choice.document.folder])):
-            known = findings.warnings if problem in choice.document.notes else findings.problems
-            if problem not in known:
-                known.append(problem)
+        passes = document.message.iter_size if choice is train else 1
+        found, odd = judge(graph, [choice.document.folder], passes)
+        for kind, known in ((found, findings.problems), ([*choice.document.notes, *odd], findings.warnings)):
+            known += (problem for problem in dict.fromkeys(kind) if problem not in known)
         findings.examined += f", {choice.label} of {choice.document.filename}"
 
 
-def problems_in(graph: Graph, folders: Sequence[Path]) -> Iterator[Problem]:
-    """What is wrong with a network in one state, data files that are missing included."""
+def judge(graph: Graph, folders: Sequence[Path], passes: int = 1) -> tuple[list[Problem], list[Problem]]:
+    """What is wrong with a network in one state, data files that are missing included; and what is odd in it."""
     missing: list[Any] = []
 
     def shapes_of_files(param: Any, phase: int, where: Sequence[Path]) -> Any:
@@ -97,7 +107,12 @@ def problems_in(graph: Graph, folders: Sequence[Path]) -> Iterator[Problem]:
         return found
 
     plan = draft_plan(graph, shapes_of_files, folders=folders)
-    yield from graph.problems
+    problems = [*graph.problems, *_missing_files(plan, missing, folders)]
+    return problems, [] if graph.problems else list(oddities(plan, passes))
+
+
+def _missing_files(plan: Plan, missing: Sequence[Any], folders: Sequence[Path]) -> Iterator[Problem]:
+    graph = plan.graph
     for step in plan.steps:
         if step.layer is not None and step.node.param in missing:
             field_path = step.layer.file_field.split(".")

@@ -84,6 +84,7 @@ class Layer(ABC):
 
     def read_files(self, bottoms: Sequence[Shape | None], folders: Sequence[str | Path]) -> None:
         """Reads the files that its settings name, beside data: LayerError where one is missing or does not fit."""
+        return
 
     def shapes_partly(self, bottoms: Sequence[Shape | None], batch: int | None) -> list[Shape | None]:
         """The tops' shapes where some bottoms' are not known (None): what can be said all the same.

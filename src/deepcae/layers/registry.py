@@ -24,13 +24,13 @@ CAFFE_TYPES = frozenset(
 
 _UNROLL = (
     "recurrent layers are not supported: a net here is one pass from bottom to top; write the time steps out as layers "
-    "(Slice, InnerProduct, Sigmoid, TanH, Eltwise) that share their weights by param { name: ... }, as Caffe does inside"
+    "(Slice, InnerProduct, Sigmoid, TanH, Eltwise) that share their weights by param { name: ... }, as Caffe does"
 )
 REFUSED = {
     "LSTM": _UNROLL,
     "LSTMUnit": _UNROLL,
     "RNN": _UNROLL,
-    "WindowData": "it cuts the windows of an R-CNN list out of images while it trains, which is not supported; cut them "
+    "WindowData": "it cuts the windows of an R-CNN list out of images as it trains, which is not supported; cut them "
     "out once, and read them by ImageData (a list of images) or HDF5Data",
 }
 """Caffe's types that are not offered: why, and what to do instead."""

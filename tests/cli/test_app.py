@@ -41,7 +41,9 @@ def test_the_commands_of_the_fixed_interface_are_there() -> None:
     found = {" ".join(words) for words in COMMANDS}
     data = {"data mnist", "data digits", "data pairs"}
     looking = {"encode", "decode", "embed", "layers", "plot", "report"}
-    assert found == data | looking | {"train", "test", "summary", "check", "upgrade", "zoo", "demo"}
+    texts = {"summary", "check", "draw", "upgrade", "convert", "zoo"}
+    tools = {"convert_imageset", "compute_image_mean", "extract_features", "parse_log"}
+    assert found == data | looking | texts | tools | {"train", "test", "demo"}
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

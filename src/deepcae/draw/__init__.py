@@ -18,7 +18,7 @@ from ..net.graph import build_graph
 from ..net.plan import make_plan
 from ..proto.read import read_net
 from .architecture import architecture_scene
-from .diagram import ALL, Diagram, make_diagram
+from .diagram import ALL, Diagram, make_diagram, sizes_of_data
 from .dot import to_dot
 from .graph import graph_scene
 from .scene import Scene
@@ -108,6 +108,13 @@ def scene(
     return graph_scene(found, "TB" if rankdir == "TB" else "LR", f"{which} · {layers} layers")
 
 
+def plan_figure(plan: Plan) -> Figure:
+    """The architecture of a network that is planned already, as a Figure."""
+    from .paint import to_figure
+
+    return to_figure(plan_scene(plan))
+
+
 def plan_scene(plan: Plan) -> Scene:
     """The architecture of a network that is planned already."""
     return architecture_scene(make_architecture(plan))
@@ -126,7 +133,8 @@ def _architecture(
         raise DataError("an architecture is that of one phase: TRAIN or TEST, not ALL")
     if splits:
         raise DataError("an architecture shows no splits; they are part of the graph")
-    return plan_scene(make_plan(build_graph(read_net(source), phase, level, stages), folders=folders))
+    graph = build_graph(read_net(source), phase, level, stages)
+    return plan_scene(make_plan(graph, sizes_of_data, folders=folders))
 
 
 def _phase_name(phase: str | int) -> str:
@@ -141,4 +149,4 @@ def _known(given: str, allowed: Sequence[str], what: str) -> str:
     raise DataError(f"{what} is {', '.join(allowed[:-1])} or {allowed[-1]}, not '{given}'{hint}")
 
 
-__all__ = ["FORMATS", "RANKDIRS", "STYLES", "diagram", "dot", "figure", "plan_scene", "save", "scene", "svg"]
+__all__ = ["FORMATS", "RANKDIRS", "STYLES", "diagram", "dot", "figure", "plan_figure", "plan_scene", "save", "scene", "svg"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from ..errors import DeepcaeError, SpecError
+from ..errors import DataError, DeepcaeError, SpecError
 from ..layers.base import Shape
 from ..net.graph import Graph, build_graph, phase_number
 from ..net.plan import draft_plan
@@ -90,13 +90,23 @@ def _layers(graph: Graph, splits: bool) -> list[Any]:
     return kept
 
 
+def sizes_of_data(param: Any, phase: int, folders: Sequence[Any]) -> list[Shape] | None:
+    """The shapes that a data layer's files hold; None also for files that cannot be read: a picture needs none."""
+    from ..data.source import shapes
+
+    try:
+        return shapes(param, phase, folders)
+    except DataError:
+        return None
+
+
 def _shapes(
     document: Document, phase: str | int, level: int, stages: Iterable[str], folders: Sequence[Any] | None
 ) -> dict[str, Shape | None]:
     """The blobs' shapes as far as they can be inferred; a picture is made of a broken text too."""
     graph = build_graph(document, phase, level, stages)
     try:
-        return draft_plan(graph, folders=folders).shapes
+        return draft_plan(graph, sizes_of_data, folders=folders).shapes
     except (DeepcaeError, OSError):
         return {}
 

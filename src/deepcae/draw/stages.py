@@ -99,7 +99,7 @@ def _ways(plan: Plan) -> Iterator[list[_Hop]]:
         for index, step in enumerate(plan.steps)
         if step.layer is not None and step.layer.is_loss
         for bottom in step.bottoms
-    ] or [(len(plan.steps), top) for top in plan.steps[-1].tops[:1]]
+    ] or [(len(plan.steps), [top for step in plan.steps for top in step.tops][-1])]
     ways = [_back(plan.steps[:index], blob) for index, blob in ends]
     ways = [way for way in ways if any(hop.step.type in _LEARNED for hop in way)] or ways
     seen: list[set[int]] = []

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+_LONG_WORD = re.compile(r"[^\s/]{121,}")
+
+
+_LONGEST = 800
+
+
+def readable(sentence: str) -> str:
+    """The sentence, very long words and sentences cut in the middle: a damaged file's content cannot flood a screen."""
+    sentence = _LONG_WORD.sub(lambda word: f"{word.group()[:80]}...{word.group()[-20:]}", sentence)
+    return sentence if len(sentence) <= _LONGEST else f"{sentence[: _LONGEST - 200]} ... {sentence[-150:]}"
 
 
 @dataclass(frozen=True)
@@ -25,12 +37,18 @@ class Problem:
     message: str
     place: Place | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", readable(self.message))
+
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message
 
 
 class DeepcaeError(Exception):
     """Anything that deepcae refuses or reports; its text is one line per problem."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(readable(message))
 
 
 class SpecError(DeepcaeError):
@@ -40,7 +58,8 @@ class SpecError(DeepcaeError):
         if isinstance(problems, str):
             problems = Problem(problems)
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__()
+        self.args = ("\n".join(map(str, self.problems)),)
 
 
 class LayerError(DeepcaeError):

@@ -14,7 +14,6 @@ import csv
 import difflib
 import json
 import os
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 
 from ..atomic import whole_file
 from ..errors import DataError
+from ..npy import MOST_DENSE, arrays_from
 
 MAT_LIMIT = 2**31 - 1  # bytes per variable: the sizes in a MATLAB 5 file are 32 bits wide
 Attribute = str | int | float | bool
@@ -68,8 +68,8 @@ def load(path: str | os.PathLike[str]) -> Codes:
         raise DataError(f"{source}: no such file")
     try:
         content = read(source)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, csv.Error) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{source}: not a readable {source.suffix} file of codes: {reason}") from error
     return _checked(source, content.codes, content.labels, content.attributes)
 
@@ -99,10 +99,10 @@ def _checked(path: Path, codes: Any, labels: Any, attributes: dict[str, Attribut
     labels = np.asarray(labels)
     if labels.size != len(codes):
         raise DataError(f"{path}: {labels.size} labels for {len(codes)} codes")
-    return Codes(codes, _numbers_or_words(labels.reshape(-1)), attributes)
+    return Codes(codes, numbers_or_words(labels.reshape(-1)), attributes)
 
 
-def _numbers_or_words(labels: np.ndarray) -> np.ndarray:
+def numbers_or_words(labels: np.ndarray) -> np.ndarray:
     """Labels (N,) of numbers as they are; others (bytes of HDF5, cells of MATLAB) as words."""
     if labels.dtype.kind in "fiubU":
         return labels
@@ -114,9 +114,8 @@ def _write_h5(temporary: Path, content: Codes, _: Path) -> None:
     with h5py.File(temporary, "w") as file:
         file.create_dataset("codes", data=content.codes)
         if content.labels is not None:
-            words = content.labels.dtype.kind == "U"  # which HDF5 knows as its own strings only
-            file.create_dataset("labels", data=content.labels.astype(h5py.string_dtype()) if words else content.labels)
-        file.attrs.update(content.attributes)
+            file.create_dataset("labels", data=_fixed(content.labels))
+        file.attrs.update({key: _fixed(np.asarray(value)) for key, value in content.attributes.items()})
 
 
 def _read_h5(path: Path) -> Codes:
@@ -124,10 +123,27 @@ def _read_h5(path: Path) -> Codes:
         arrays = {name: _h5_array(file, path, name) for name in ("codes", "labels") if name in file}
         if "codes" not in arrays:
             raise _missing(path, list(file))
-        attributes = {
-            key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()
-        }
+        attributes = {key: _attribute(file, key) for key in file.attrs if _is_fixed(file.attrs.get_id(key).dtype)}
         return Codes(arrays["codes"], arrays.get("labels"), attributes)
+
+
+def _fixed(values: np.ndarray) -> np.ndarray:
+    """Words as UTF-8 strings of one length; numbers as they are."""
+    if values.dtype.kind != "U":
+        return values
+    encoded = np.char.encode(values, "utf-8")
+    return encoded.astype(h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize)))
+
+
+def _is_fixed(dtype: np.dtype) -> bool:
+    """Values of variable length are never read: in a hostile file they lead HDF5's library anywhere, or in circles."""
+    return dtype.kind in "fiubS"
+
+
+def _attribute(file: h5py.File, key: str) -> Attribute:
+    value = file.attrs[key]
+    plain: Attribute = value.decode() if isinstance(value, bytes) else np.asarray(value).item()
+    return plain
 
 
 def _h5_array(file: h5py.File, path: Path, name: str) -> np.ndarray:
@@ -135,9 +151,16 @@ def _h5_array(file: h5py.File, path: Path, name: str) -> np.ndarray:
         file.get(name, getlink=True), h5py.HardLink
     ):  # an external link would read any file of this machine
         raise DataError(f"{path}: '{name}' is a link to elsewhere; expected a dataset of this file")
-    if not isinstance(file[name], h5py.Dataset):
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
         raise DataError(f"{path}: '{name}' is a group; expected a dataset")
-    return np.asarray(file[name][()])
+    if dataset.is_virtual or dataset.external:
+        raise DataError(f"{path}: '{name}' keeps its values in other files, which is refused")
+    if not _is_fixed(dataset.dtype):
+        raise DataError(f"{path}: '{name}' is of type {dataset.dtype}; expected numbers, or words of a fixed length")
+    if dataset.size * dataset.dtype.itemsize > MOST_DENSE * dataset.id.get_storage_size():
+        raise DataError(f"{path}: '{name}' says it has shape {dataset.shape}, but so much is not stored")
+    return np.asarray(dataset[()])
 
 
 def _write_npz(temporary: Path, content: Codes, _: Path) -> None:
@@ -149,13 +172,11 @@ def _write_npz(temporary: Path, content: Codes, _: Path) -> None:
 
 
 def _read_npz(path: Path) -> Codes:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise DataError(f"{path}: a single .npy array; expected an .npz with 'codes'")
-        if "codes" not in file.files:
-            raise _missing(path, file.files)
-        attributes = json.loads(str(file["attributes"])) if "attributes" in file.files else {}
-        return Codes(file["codes"], file["labels"] if "labels" in file.files else None, attributes)
+    arrays, names = arrays_from(path, ("codes", "labels", "attributes"))
+    if "codes" not in arrays:
+        raise _missing(path, names)
+    attributes = json.loads(str(arrays["attributes"])) if "attributes" in arrays else {}
+    return Codes(arrays["codes"], arrays.get("labels"), attributes)
 
 
 def _write_csv(temporary: Path, content: Codes, _: Path) -> None:
@@ -206,7 +227,7 @@ def _parsed_labels(words: list[str]) -> np.ndarray:
     for kind in (np.int64, np.float64):
         try:
             return np.array(words, dtype=kind)
-        except ValueError:
+        except (ValueError, OverflowError):
             continue
     return np.array(words)
 
@@ -228,24 +249,15 @@ def _write_mat(temporary: Path, content: Codes, target: Path) -> None:
 
 
 def _read_mat(path: Path) -> Codes:
-    from scipy.io import loadmat, whosmat
-    from scipy.io.matlab import MatReadError
+    from .mat import read_mat
 
-    try:
-        with path.open("rb") as stream:
-            variables = loadmat(stream, variable_names=["codes", "labels"])
-            struct = loadmat(stream, variable_names=["attributes"], simplify_cells=True)
-            names = [name for name, _, _ in whosmat(stream)]
-    except NotImplementedError as error:  # the signature of an HDF5 file inside
-        raise DataError(f"{path}: a MATLAB 7.3 file; save it with -v7, or give the file the ending .h5") from error
-    except MatReadError as error:
-        raise DataError(f"{path}: not a MATLAB file: {error}") from error
-    if "codes" not in variables:
+    arrays, attributes, names = read_mat(path)
+    if "codes" not in arrays:
         raise _missing(path, names)
-    labels = variables.get("labels")
+    labels = arrays.get("labels")
     if labels is not None and labels.dtype.kind == "U":
         labels = np.char.rstrip(labels)  # MATLAB's words are rows of one length, filled up with blanks
-    return Codes(variables["codes"], labels, dict(struct.get("attributes", {})))
+    return Codes(arrays["codes"], labels, attributes)
 
 
 def _missing(path: Path, names: list[str]) -> DataError:

@@ -33,6 +33,8 @@ from .stream import ArrayRows, Arrays, Shape, Stream
 
 MEMORY_LIMIT = 512 * 2**20  # bytes of a data set that is kept in memory as a whole
 BLOCK = 32 * 2**20  # bytes that are read at a time from a larger one
+MOST_DENSE = 1100  # bytes that one byte of a file can stand for: gzip's limit is 1032
+DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # what h5py raises in damaged files
 OPEN_FILES = 16  # handles kept at a time; a list may name thousands of files
 
 
@@ -52,7 +54,7 @@ def open_hdf5(layer: Any, phase: int, folders: Sequence[str | Path], seed: int) 
 
 def read_list(path: Path, *folders: str | Path) -> list[Path]:
     """The HDF5 files that a list file names (separated by white space), found by `resolve`."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f"{path}: no such list file (a text file that names HDF5 files)")
     content = path.read_bytes()
     if content.startswith(b"\x89HDF\r\n"):
@@ -62,7 +64,7 @@ def read_list(path: Path, *folders: str | Path) -> list[Path]:
         raise DataError(f"{path}: lists no file")
     files = [resolve(name, path.parent, *folders) for name in names]
     for number, file in enumerate(files, 1):
-        if not file.is_file():
+        if not os.path.isfile(file):
             raise DataError(f"{path}: file {number} of {len(files)}, {names[number - 1]!r}, does not exist")
     return files
 
@@ -101,20 +103,26 @@ def opened(path: Path) -> Iterator[h5py.File]:
     file = _open(path)
     try:
         yield file
+    except DAMAGE as error:
+        raise DataError(f"{path}: is damaged ({_first_line(error)})") from error
     finally:
         file.close()
 
 
 def _open(path: Path) -> h5py.File:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise DataError(f"{path}: this is a folder, not a file")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f"{path}: no such file")
     try:
         return h5py.File(path, "r", locking="best-effort")
     except OSError as error:
         kind = "is damaged or being written" if h5py.is_hdf5(path) else "is not an HDF5 file"
-        raise DataError(f"{path}: {kind} ({str(error).splitlines()[0]})") from error
+        raise DataError(f"{path}: {kind} ({_first_line(error)})") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def find_dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
@@ -139,6 +147,8 @@ def find_dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
         raise DataError(f"{path}: dataset {name!r} is of type {item.dtype}; floats and integers can be read")
     if not item.shape:
         raise DataError(f"{path}: dataset {name!r} has shape {item.shape}; axis 0 must count the rows")
+    if item.size * item.dtype.itemsize > MOST_DENSE * (stored := item.id.get_storage_size()):
+        raise DataError(f"{path}: dataset {name!r} says it has shape {item.shape}, but only {stored} bytes are stored")
     return item
 
 
@@ -255,17 +265,15 @@ class HDF5Rows:
             at, start = at + end - start, end
 
     def _copy(self, header: Header, top: str, rows: slice, target: np.ndarray) -> None:
-        dataset = self._handle(header)[top]
+        file = self._handle(header)
         for start in range(rows.start, rows.stop, self._block_rows):
             stop = min(start + self._block_rows, rows.stop)
             try:
                 with np.errstate(over="ignore"):  # a double beyond float32 becomes inf, as in C
-                    target[start - rows.start : stop - rows.start] = dataset[start:stop]
-            except OSError as error:
-                reason = str(error).splitlines()[0]
-                raise DataError(
-                    f"{header.path}: dataset {top!r}: rows {start} to {stop - 1} cannot be read ({reason})"
-                ) from error
+                    target[start - rows.start : stop - rows.start] = file[top][start:stop]
+            except DAMAGE as error:
+                rows_read = f"rows {start} to {stop - 1} cannot be read ({_first_line(error)})"
+                raise DataError(f"{header.path}: dataset {top!r}: {rows_read}") from error
 
     def _handle(self, header: Header) -> h5py.File:
         if _stamp(header.path) != header.stamp:

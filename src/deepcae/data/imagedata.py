@@ -2,8 +2,8 @@
 
 A line is `path label`, split at its last blank; `root_folder` is put before the path as it stands. Channels B, G, R
 (one with `is_color: false`), 0..255; `new_height` and `new_width` resize. Differs from Caffe: shuffling is seeded and
-starts from the list's order in each epoch; `rand_skip` is refused, since a batch is a function of its number; an image
-is also looked up in the list's folder.
+starts from the list's order in each epoch; how many images `rand_skip` leaves out at the start, the seed decides; an
+image is also looked up in the list's folder.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ import numpy as np
 from ..errors import DataError
 from ..proto.lookup import resolve
 from .images import decode, resize
-from .stream import Arrays, Shape, Stream
+from .stream import Arrays, Shape, Stream, permutation
 from .transform import make_transform
+
+SKIPPING = 2**32  # in place of an epoch's number, so that skipping draws apart from shuffling
 
 
 def open_images(layer: Any, phase: int, folders: Sequence[str | Path], seed: int) -> Stream:
@@ -30,18 +32,21 @@ def open_images(layer: Any, phase: int, folders: Sequence[str | Path], seed: int
         raise DataError(f"ImageData makes exactly 2 tops, data and label, not {len(layer.top)}")
     if bool(param.new_height) != bool(param.new_width):
         raise DataError("image_data_param: new_height and new_width must be given both or not at all")
-    if param.rand_skip:
-        raise DataError("image_data_param: rand_skip is not offered; use shuffle and random_seed")
     files = _read_list(resolve(param.source, *folders), param.root_folder, folders)
     size = (param.new_height, param.new_width) if param.new_height else None
     rows = ImageRows(files, tuple(layer.top), param.is_color, size)
     transform = make_transform(layer.transform_param, rows.shapes[rows.tops[0]], phase, folders, seed)
-    return Stream(rows, param.batch_size, transform=transform, shuffle=param.shuffle, seed=seed)
+    skip = int(permutation(seed, SKIPPING, param.rand_skip)[0]) if param.rand_skip else 0
+    if skip >= rows.total:
+        raise DataError(
+            f"image_data_param: rand_skip {param.rand_skip} skips {skip} images here, but the list has {rows.total}"
+        )
+    return Stream(rows, param.batch_size, transform=transform, shuffle=param.shuffle, seed=seed, skip=skip)
 
 
 def _read_list(path: Path, root: str, folders: Sequence[str | Path]) -> list[tuple[Path, int]]:
     """(image file, label) of every line."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f"{path}: no such list file (a text file with lines `image label`)")
     files = []
     for number, line in enumerate(os.fsdecode(path.read_bytes()).splitlines(), 1):
@@ -50,7 +55,7 @@ def _read_list(path: Path, root: str, folders: Sequence[str | Path]) -> list[tup
         name, _, label = line.rstrip().rpartition(" ")
         digits = re.match(r"[+-]?\d+", label)
         if not name or not digits:
-            raise DataError(f"{path}:{number}: needs an image file, a blank and an integer label, not {line!r}")
+            raise DataError(f"{path}:{number}: needs an image file, a blank and an integer label, not {line[:80]!r}")
         files.append((resolve(root + name, path.parent, *folders), int(digits[0])))
     if not files:
         raise DataError(f"{path}: lists no image")

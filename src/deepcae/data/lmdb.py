@@ -1,16 +1,16 @@
 """Data: an LMDB of Datum records in key order (Caffe: `data_layer.cpp`, `db_lmdb.cpp`); tops data, and label if named.
 
 A record is uint8 or float (C, H, W), or an encoded image (channels B, G, R). Its transform is `transform_param`'s.
-Needs the optional `lmdb` package. Differs from Caffe: records of different sizes are refused also where a crop would
+Differs from Caffe: records of different sizes are refused also where a crop would
 make them equal; LevelDB, Caffe's default backend, cannot be read.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -19,6 +19,7 @@ from ..errors import DataError
 from ..proto.lookup import resolve
 from ..proto.schema import Datum
 from .images import decode
+from .mdb import MdbFile
 from .stream import Arrays, Shape, Stream
 from .transform import make_transform
 
@@ -46,12 +47,10 @@ class DatumRows:
         if not 1 <= len(tops) <= 2:
             raise DataError(f"Data makes 1 or 2 tops, data and label, not {len(tops)}")
         self.tops, self._path, self._color = tops, path, color
-        self._environment = _open(path)
-        with self._environment.handle.begin() as transaction:
-            self._keys = list(transaction.cursor().iternext(keys=True, values=False))
-        if not self._keys:
+        self._file = MdbFile(_file_of(path))
+        self.total = len(self._file.keys)
+        if not self.total:
             raise DataError(f"{path}: holds no record")
-        self.total = len(self._keys)
         first = self.read(slice(0, 1))
         self.shapes: dict[str, Shape] = {top: array.shape[1:] for top, array in first.items()}
 
@@ -59,14 +58,13 @@ class DatumRows:
         numbers = range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
         images: list[np.ndarray] = []
         labels = np.empty(len(numbers), np.float32)
-        with self._environment.handle.begin() as transaction:
-            for at, number in enumerate(numbers):
-                image, labels[at] = self._record(number, transaction.get(self._keys[number]) or b"")
-                if images and image.shape != images[0].shape:
-                    raise DataError(
-                        f"{self._where(number)}: is of size {list(image.shape)}, others of {list(images[0].shape)}"
-                    )
-                images.append(image)
+        for at, number in enumerate(numbers):
+            image, labels[at] = self._record(number, self._file.value(number))
+            if images and image.shape != images[0].shape:
+                raise DataError(
+                    f"{self._where(number)}: is of size {list(image.shape)}, others of {list(images[0].shape)}"
+                )
+            images.append(image)
         data = np.stack(images).astype(np.float32, copy=False)
         return dict(zip(self.tops, (data, labels), strict=False))
 
@@ -86,42 +84,15 @@ class DatumRows:
         return values.reshape(shape), datum.label
 
     def _where(self, number: int) -> str:
-        return f"{self._path}: record {number} (key {self._keys[number][:40]!r})"
+        return f"{self._path}: record {number} (key {self._file.keys[number][:40]!r})"
 
     def close(self) -> None:
-        """The environment closes with its last user."""
+        self._file.close()
 
 
-class _Environment:
-    """One open LMDB; a process may open the same one only once, so that its users share it."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            import lmdb
-        except ModuleNotFoundError as error:
-            raise DataError(f"{path}: reading LMDB needs the lmdb package: pip install 'deepcae[lmdb]'") from error
-        file = path / "data.mdb" if path.is_dir() else path
-        if not file.is_file():
-            raise DataError(f"{path}: is no LMDB (it has no data.mdb)" if path.is_dir() else f"{path}: no such LMDB")
-        try:
-            self.handle = lmdb.open(str(path), subdir=path.is_dir(), readonly=True, lock=False, create=False)
-        except lmdb.Error as error:
-            raise DataError(f"{path}: is no readable LMDB ({error})") from error
-        pages, size = self.handle.info()["last_pgno"] + 1, self.handle.stat()["psize"]
-        if pages * size > file.stat().st_size:  # reading on would end in a bus error
-            raise DataError(f"{file}: is cut off: {file.stat().st_size} bytes, {pages * size} are in use")
-
-    def __del__(self) -> None:
-        if hasattr(self, "handle"):
-            self.handle.close()
-
-
-_ENVIRONMENTS: WeakValueDictionary[Path, _Environment] = WeakValueDictionary()
-
-
-def _open(path: Path) -> _Environment:
-    key = path.resolve()
-    environment = _ENVIRONMENTS.get(key)
-    if environment is None:
-        environment = _ENVIRONMENTS[key] = _Environment(path)
-    return environment
+def _file_of(path: Path) -> Path:
+    """The file of an LMDB, which is a folder as a rule."""
+    file = path / "data.mdb" if os.path.isdir(path) else path
+    if not os.path.isfile(file):
+        raise DataError(f"{path}: is no LMDB (it has no data.mdb)" if os.path.isdir(path) else f"{path}: no such LMDB")
+    return file

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Container, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
+from ..npy import array_from, arrays_from
 
 HDF5_START = b"\x89HDF\r\n\x1a\n"
 LABELS = ("label", "labels")  # what people call them
@@ -83,15 +83,15 @@ def _from_hdf5(path: Path, limit: int | None) -> tuple[np.ndarray, np.ndarray | 
 
 def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            names = archive.files
-            data = "data" if "data" in names else names[0] if len(names) == 1 else None
-            if data is None:
-                raise DataError(f"{path}: has no array 'data'; it holds {', '.join(map(repr, names)) or 'nothing'}")
-            label = _label_in(names)
-            return archive[data], archive[label] if label else None
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        arrays, names = arrays_from(path, ("data", *LABELS))
+        if "data" not in arrays and len(names) == 1:
+            arrays["data"] = arrays_from(path, names)[0][names[0]]
+    except ValueError as error:
         raise DataError(f"{path}: is damaged or holds Python objects ({error})") from error
+    if "data" not in arrays:
+        raise DataError(f"{path}: has no array 'data'; it holds {', '.join(map(repr, names)) or 'nothing'}")
+    label = _label_in(arrays)
+    return arrays["data"], arrays[label] if label else None
 
 
 def _label_in(names: Container[str]) -> str | None:
@@ -112,10 +112,9 @@ def _from_idx(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _from_npy(path: Path) -> np.ndarray:
     try:
-        with open(path, "rb") as file:
-            return np.asarray(np.load(file, allow_pickle=False))
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path}: is damaged or holds Python objects ({str(error).splitlines()[0]})") from error
+        return array_from(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: is damaged or holds Python objects ({error})") from error
 
 
 def _pixels(array: np.ndarray, path: Path) -> np.ndarray:

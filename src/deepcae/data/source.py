@@ -7,6 +7,7 @@ storages, not here: `deepcae check` asks for shapes only.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -49,7 +50,7 @@ def shapes(layer: Any, phase: int, folders: Folders) -> list[Shape] | None:
     from ..proto.lookup import resolve
 
     name = _source_name(layer)
-    if name is not None and not resolve(name, *folders).exists():
+    if name is not None and not os.path.exists(resolve(name, *folders)):
         return None
     source = open_source(layer, phase, folders, seed=0)
     try:

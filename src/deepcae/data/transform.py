@@ -8,6 +8,7 @@ Random choices depend on (seed, the row's position in the stream). Differs from 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def _mean_values(values: list[float], row: Shape) -> np.ndarray:
 def _mean_image(path: Path, row: Shape) -> np.ndarray:
     from ..proto.binary import read_blob
 
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f"{path}: no such mean_file")
     try:
         blob = read_blob(path)

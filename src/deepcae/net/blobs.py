@@ -12,11 +12,25 @@ from ..proto.schema import BlobProto, BlobShape
 
 def array_of(blob: Any) -> np.ndarray:
     """A BlobProto's values as float32, in its shape (old 4-D dimensions or `shape`). SnapshotError if they disagree."""
-    values = np.array(blob.double_data or blob.data, dtype=np.float32)
+    values = _doubles(blob) if blob.double_data else _packed(blob, "data", "<f4")
     shape = shape_of(blob)
     if int(np.prod(shape, dtype=np.int64)) != values.size or min(shape, default=0) < 0:
         raise SnapshotError(f"a blob of shape {list(shape)} holds {values.size} values")
     return values.reshape(shape)
+
+
+def _doubles(blob: Any) -> np.ndarray:
+    with np.errstate(over="ignore"):  # a double beyond float32 becomes inf, as in C
+        return _packed(blob, "double_data", "<f8").astype(np.float32)
+
+
+def _packed(blob: Any, field: str, dtype: str) -> np.ndarray:
+    """A field's numbers from its serialized form, at whose end they stand: as Python numbers they would take 8 times
+    the memory."""
+    numbers = BlobProto()
+    getattr(numbers, field).MergeFrom(getattr(blob, field))
+    data, count = numbers.SerializeToString(), len(getattr(blob, field))
+    return np.frombuffer(data, dtype, count, len(data) - count * np.dtype(dtype).itemsize).copy()
 
 
 def shape_of(blob: Any) -> tuple[int, ...]:

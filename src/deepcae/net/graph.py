@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from ..errors import Place, Problem
@@ -19,6 +20,8 @@ from ..proto.schema import TEST, TRAIN, LayerParameter
 from ..proto.text import Document
 
 PHASES = {"TRAIN": TRAIN, "TEST": TEST}
+# Likeness is slow to tell: problems up to which a likely name is looked for, its letters, and the names looked at.
+_HINTS, _LONGEST, _MOST = 100, 100, 2000
 Top = tuple[int, int]  # (index of the layer among the kept ones, index of the top in it)
 
 
@@ -111,13 +114,16 @@ def _trace(graph: Graph, kept: list[Node]) -> tuple[Counter[Top], dict[tuple[int
     last: dict[str, Top] = {}
     uses: Counter[Top] = Counter()
     sources: dict[tuple[int, int], Top] = {}
+    makers = {blob: node.param.name for node in reversed(kept) for blob in node.param.top}
     for i, node in enumerate(kept):
         for j, blob in enumerate(node.param.bottom):
             if blob in last:
                 sources[i, j] = last[blob]
                 uses[last[blob]] += 1
             else:
-                graph.complain(node, _unknown_bottom(blob, last, kept[i:]), "bottom", j)
+                graph.complain(
+                    node, _unknown_bottom(blob, last if len(graph.problems) < _HINTS else (), makers), "bottom", j
+                )
         for j, blob in enumerate(node.param.top):
             last[blob] = (i, j)
         for j, weight in enumerate(node.param.loss_weight[: len(node.param.top)]):
@@ -126,11 +132,13 @@ def _trace(graph: Graph, kept: list[Node]) -> tuple[Counter[Top], dict[tuple[int
     return uses, sources
 
 
-def _unknown_bottom(blob: str, known: dict[str, Top], rest: list[Node]) -> str:
-    later = next((node.param.name for node in rest if blob in node.param.top), None)
-    if later is not None:
-        return f"bottom '{blob}' is made only later, by layer '{later}'; a layer stands after those it reads from"
-    close = difflib.get_close_matches(blob, known, 1)
+def _unknown_bottom(blob: str, known: Iterable[str], makers: Mapping[str, str]) -> str:
+    """`makers`: the first layer that makes each blob."""
+    if blob in makers:
+        return (
+            f"bottom '{blob}' is made only later, by layer '{makers[blob]}'; a layer stands after those it reads from"
+        )
+    close = difflib.get_close_matches(blob[:_LONGEST], list(islice(known, _MOST)), 1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     return f"bottom '{blob}' is not made by any earlier layer{hint}"
 

@@ -28,6 +28,8 @@ from .blobs import blob_of
 
 START = b"\x89HDF\r\n\x1a\n"
 _LIBVER = ("earliest", "v108")
+MOST_DENSE = 1100  # bytes that one byte of a file can stand for: gzip's limit is 1032
+LONGEST_NAME = 2**16
 _MODEL, _STATE = "a .caffemodel.h5", "a .solverstate.h5"
 
 
@@ -175,8 +177,10 @@ def _array(group: Any, name: str, path: Path) -> np.ndarray:
     item = _member(group, name, "dataset", path)
     if item.shape is None or item.dtype.kind not in "fiu":
         raise SnapshotError(f"{path}: {item.name} holds no numbers")
-    if item.size and not item.id.get_storage_size():
-        raise SnapshotError(f"{path}: {item.name} has shape {list(item.shape)}, but no values")
+    stored = item.id.get_storage_size()
+    if item.size * item.dtype.itemsize > MOST_DENSE * stored:
+        what = f"only {stored} bytes" if stored else "no values"
+        raise SnapshotError(f"{path}: {item.name} has shape {list(item.shape)}, but {what}")
     return np.asarray(item[()])
 
 
@@ -199,9 +203,7 @@ def _integer(file: Any, name: str, path: Path) -> int:
 def _text(file: Any, name: str, path: Path) -> str:
     if name not in file:
         return ""
-    value = _member(file, name, "dataset", path)[()]
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if not isinstance(value, str):
-        raise SnapshotError(f"{path}: /{name} is no text")
-    return value.encode(errors="replace").decode()
+    item = _member(file, name, "dataset", path)
+    if item.dtype.kind != "S" or item.shape != () or item.dtype.itemsize > LONGEST_NAME:
+        raise SnapshotError(f"{path}: /{name} is no text")  # one of any length could lead anywhere in a hostile file
+    return bytes(item[()]).decode(errors="replace")

@@ -39,7 +39,8 @@ def read_weights(path: str | Path) -> Any:
     try:
         upgrade_layers(Document(net, str(path)))
     except SpecError as error:
-        raise SnapshotError(str(error)) from None
+        more = f" (and {len(error.problems) - 1} more problems)" if len(error.problems) > 1 else ""
+        raise SnapshotError(f"{error.problems[0]}{more}") from None
     for layer in net.layer:
         for index, blob in enumerate(layer.blobs):
             _check(blob, f"{path}: layer '{layer.name}', blob {index}")
@@ -132,7 +133,7 @@ def _bytes(path: str | Path, wanted: Kind) -> bytes:
             if size > MAX_BYTES:
                 raise SnapshotError(f"{path}: {size} bytes are more than a protobuf file can have ({MAX_BYTES})")
             file.seek(0)
-            return file.read(MAX_BYTES)
+            return file.read(size)
     except (OSError, ValueError) as error:
         raise SnapshotError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 

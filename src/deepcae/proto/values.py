@@ -73,7 +73,7 @@ def _integer(text: str) -> int:
 
 
 def _enum_problem(field: Any, token: Token) -> str | None:
-    values = field.enum_type.values_by_name
+    values = dict(field.enum_type.values_by_name)  # protobuf's own mapping fails on bytes that are no text
     if token.kind == "number" and _INTEGER.match(token.text) and len(token.text) <= 25:
         if _integer(token.text) in field.enum_type.values_by_number:
             return None

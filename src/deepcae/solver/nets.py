@@ -9,6 +9,7 @@ Source: Caffe's `Solver::InitTrainNet`, `Solver::InitTestNets`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def _read(document: Document, at: NetPath, folders: Sequence[Path]) -> Document:
     if not isinstance(value, str):
         return read_net(document.part(at.field, at.index))
     path = resolve(value, document.folder, *folders)
-    if not path.exists():
+    if not os.path.exists(path):
         looked = f"looked in the working directory and {document.folder}"
         raise SpecError(
             Problem(f"{at.field}: no such file '{value}' ({looked})", document.place(at.field, at.index or 0))

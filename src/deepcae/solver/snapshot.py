@@ -272,7 +272,7 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except OSError as error:
         raise SnapshotError(f"{path}: {error.strerror or error}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SnapshotError(f"{path}: damaged, not a JSON file") from None
 
 
@@ -293,7 +293,7 @@ def _iterations(prefix: str, part: str) -> list[int]:
 def _sequence(snapshot: Snapshot) -> tuple[int, int]:
     try:
         return int(_read_json(snapshot.path(MANIFEST))["sequence"]), snapshot.iteration
-    except (SnapshotError, KeyError, TypeError, ValueError):
+    except (SnapshotError, KeyError, TypeError, ValueError, OverflowError):
         return -1, snapshot.iteration
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,7 +176,7 @@ def _model_of(snapshot: Snapshot, state: Any) -> Path:
         return snapshot.model
     named = Path(state.learned_net)
     beside = snapshot.state.parent / named.name
-    return beside if beside.exists() else named
+    return beside if os.path.exists(beside) else named
 
 
 def _solver_of(extras: dict[str, Any]) -> Any:

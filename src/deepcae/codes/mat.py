@@ -1,0 +1,80 @@
+"""A .mat file of codes, read in a process of its own: a damaged one can end scipy's reader, and ends only that process.
+
+python -m deepcae.codes.mat FILE     writes an .npz with what is wanted to stdout; ends with 1 and a sentence else
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..npy import arrays_from
+
+SECONDS = 3  # of computing; more for files over 5 MB
+BYTES = 2**31  # of memory; more for larger files
+_VARIABLES = ("codes", "labels", "attributes")
+
+
+def read_mat(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any], list[str]]:
+    """The arrays `codes` and `labels` that are there, the attributes, and the names of all variables. ValueError."""
+    with tempfile.TemporaryFile() as answer:
+        command = [sys.executable, "-m", "deepcae.codes.mat", str(path.absolute())]
+        child = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.PIPE, check=False)
+        if child.returncode:
+            said = child.stderr.decode(errors="replace").strip().splitlines()
+            raise ValueError(said[-1] if said and child.returncode == 1 else "it is damaged")
+        answer.seek(0)
+        arrays, _ = arrays_from(answer, ("codes", "labels", "about"))
+    about = json.loads(str(arrays.pop("about")))
+    return arrays, about["attributes"], about["names"]
+
+
+def _main(path: Path) -> None:
+    from scipy.io import loadmat, whosmat
+
+    from .files import numbers_or_words
+
+    _limit(path.stat().st_size)
+    warnings.simplefilter("ignore")
+    try:
+        variables = loadmat(path, variable_names=_VARIABLES[:2])
+        struct = loadmat(path, variable_names=_VARIABLES[2:], simplify_cells=True)
+        names = [name for name, _, _ in whosmat(path)]
+        attributes = {key: _plain(value) for key, value in dict(struct.get("attributes", {})).items()}
+        if "labels" in variables:
+            variables["labels"] = numbers_or_words(variables["labels"].reshape(-1))
+        arrays = {name: np.asarray(variables[name]) for name in _VARIABLES[:2] if name in variables}
+        about = np.array(json.dumps({"attributes": attributes, "names": names}))
+        if any(array.dtype.hasobject for array in arrays.values()):
+            raise ValueError("codes and labels must be numbers or words")
+        np.savez(sys.stdout.buffer, about=about, **arrays)  # type: ignore[arg-type]
+    except NotImplementedError:  # the signature of an HDF5 file inside
+        sys.exit("a MATLAB 7.3 file; save it with -v7, or give the file the ending .h5")
+    except Exception as error:  # scipy's reader raises whatever it stumbles over
+        sys.exit((str(error).splitlines() or [type(error).__name__])[0])
+
+
+def _limit(size: int) -> None:
+    try:
+        import resource
+    except ModuleNotFoundError:  # not on Windows
+        return
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS + size // 5_000_000,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (BYTES + 64 * size,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _plain(value: Any) -> str | int | float | bool:
+    plain = value.item() if isinstance(value, np.generic) else value
+    return plain if isinstance(plain, str | int | float | bool) else str(plain)
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from ..alias import install as install
+from ..proto.suggest import closest
 
 _HOMES = {
     "net": ("Net",),
@@ -45,10 +46,17 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
     elif name in _SUBMODULES:
         value = import_module(f".{name}", __name__)
+        if name == "proto":
+            import_module(".proto.caffe_pb2", __name__)  # scripts write caffe.proto.caffe_pb2 without importing it
     else:
-        raise AttributeError(f"module 'caffe' has no attribute '{name}'")
+        raise AttributeError(f"module 'caffe' has no attribute '{name}'{_hint(name)}")
     globals()[name] = value
     return value
+
+
+def _hint(name: str) -> str:
+    near = closest(name, __all__) if not name.startswith("_") else None
+    return f"; did you mean '{near}'?" if near else ""
 
 
 def __dir__() -> list[str]:

@@ -52,9 +52,8 @@ class Solver:
     def __init__(self, param_file: str | Path) -> None:
         self._core = core.Solver(
             existing(param_file), overrides=f'type: "{self.type}"', device=mode.device(), seed=_seed(param_file),
-            allow_python_layers=True,
+            allow_python_layers=True, feed=Sources,
         )  # fmt: skip
-        self._core.net.generator = self._core.generator
         self.net = self._open(self._core.train)
         self.test_nets = [self._open(fed) for fed in self._core.tests]
         learnable = [i for i, param in enumerate(self._core.net.plan.params) if param.owner is None]
@@ -64,7 +63,8 @@ class Solver:
 
     def _open(self, fed: FedNet) -> Net:
         fed.net.generator = self._core.generator
-        return Net.of(fed.net, Sources(fed.net, self._core.seed, fed.feed.sources))  # type: ignore[attr-defined]
+        assert isinstance(fed.feed, Sources)
+        return Net.of(fed.net, fed.feed)
 
     @property
     def param(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..data.memory import open_memory
@@ -17,20 +17,24 @@ if TYPE_CHECKING:
 
 
 class Sources:
-    """The streams of a net's data layers. `opened`: those that stand ready, in the order of the layers."""
+    """The streams of a net's data layers. DataError for data that cannot be read; MemoryData layers wait for theirs."""
 
-    def __init__(self, net: Net, seed: int, opened: Sequence[Source] | None = None) -> None:
-        steps = [step for step in net.plan.sources if step.type != "Input"]
+    def __init__(self, net: Net, seed: int) -> None:
         self._streams: dict[str, Source] = {}
-        self._positions = {step.name: 0 for step in steps}
-        for k, step in enumerate(steps):
-            if opened is not None:
-                self._streams[step.name] = opened[k]
-            elif step.type != "MemoryData":
+        self._positions: dict[str, int] = {}
+        for step in net.plan.sources:
+            if step.type == "Input":
+                continue
+            self._positions[step.name] = 0
+            if step.type != "MemoryData":
                 try:
                     self._streams[step.name] = open_source(step.node.param, net.phase, net.folders, seed)
                 except DataError as error:
                     raise DataError(f"{step.node.label}: {error}") from error
+
+    def batch(self, index: int) -> dict[str, np.ndarray]:
+        """Batch `index` of every layer, by blob name."""
+        return {top: values for stream in self._streams.values() for top, values in stream.batch(index).items()}
 
     def read(self, step: Step) -> Mapping[str, np.ndarray]:
         """The layer's next batch. DataError for a MemoryData layer without arrays."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,14 @@ from ..proto.document import Document
 from ..proto.lookup import resolve
 from .check import check_layer_names, check_solver
 from .nets import NetChoice, choose_nets
-from .passes import FedNet
+from .passes import Batches, FedNet
 from .snapshot import Snapshot
 from .state import seed_of
 
 if TYPE_CHECKING:
     from .solver import Solver
+
+OpenFeed = Callable[[Net, int], Batches]  # of a net and the run's seed
 
 
 def seed_for(given: int | None, resumed: Snapshot | None, param: Any) -> int:
@@ -40,7 +42,8 @@ def build_nets(
     seed: int,
     device: str | torch.device,
     folders: Sequence[Path],
-    allow_python_layers: bool = False,
+    allow_python_layers: bool,
+    feed: OpenFeed,
 ) -> tuple[FedNet, list[FedNet]]:
     """The train net and the test nets, which share its weights. SpecError with all problems of all texts."""
     problems = check_solver(document, stepping=True)
@@ -57,7 +60,7 @@ def build_nets(
                 problems.extend(check_layer_names(document, [step.name for step in nets[0].plan.steps]))
     if problems:
         raise SpecError(problems)
-    feeds = [_feed(choice, net, seed) for choice, net in zip((train, *tests), nets, strict=True)]
+    feeds = [_feed(choice, net, seed, feed) for choice, net in zip((train, *tests), nets, strict=True)]
     return feeds[0], feeds[1:]
 
 
@@ -75,9 +78,14 @@ def _make(choice: NetChoice, seed: int, device: str | torch.device, folders: Seq
     )  # fmt: skip
 
 
-def _feed(choice: NetChoice, net: Net, seed: int) -> FedNet:
+def open_feed(net: Net, seed: int) -> Batches:
+    """What the net's data layers name, opened."""
+    return Feed(net.sources, net.phase, net.folders, seed)
+
+
+def _feed(choice: NetChoice, net: Net, seed: int, feed: OpenFeed) -> FedNet:
     try:
-        return FedNet(net, Feed(net.sources, net.phase, net.folders, seed))
+        return FedNet(net, feed(net, seed))
     except DataError as error:
         raise DataError(f"{choice.label}: {error}") from error
 

@@ -24,7 +24,7 @@ from ..proto.read import read_solver
 from ..proto.text import merge
 from . import snapshot as files
 from . import state
-from .build import build_nets, load_initial, seed_for
+from .build import OpenFeed, build_nets, load_initial, open_feed, seed_for
 from .clock import Clock
 from .guard import Guard, require_finite, require_finite_state
 from .lr import rate
@@ -42,7 +42,8 @@ class Solver:
     place of the text's random_seed; below 0 one is drawn. `overrides`: prototxt merged into the solver. `weights`:
     files to start from, in place of the solver's `weights`. `snapshot`: what to resume, see `restore`. `folders`: more
     places to look up files. `keep`: how many snapshots stay on disk (None: all; at least 2). `allow_python_layers`:
-    whether the texts may name Python code that is then run.
+    whether the texts may name Python code that is then run. `feed(net, seed)`: what reads a net's data layers, in place
+    of `data.Feed`.
     Raises SpecError with all problems of all texts.
     """
 
@@ -59,6 +60,7 @@ class Solver:
         folders: Sequence[str | Path] = (),
         keep: int | None = None,
         allow_python_layers: bool = False,
+        feed: OpenFeed | None = None,
     ) -> None:
         if weights is not None and snapshot is not None:
             raise SpecError("weights and snapshot exclude each other: a snapshot brings its own weights")
@@ -72,7 +74,9 @@ class Solver:
         self.prefix = snapshot_prefix(self.document, out)
         resumed = None if snapshot is None else files.find(self.prefix if snapshot == "latest" else snapshot)
         self.seed = seed_for(seed, resumed, self.param)
-        self.train, self.tests = build_nets(self.document, self.seed, device, self.folders, allow_python_layers)
+        self.train, self.tests = build_nets(
+            self.document, self.seed, device, self.folders, allow_python_layers, feed or open_feed
+        )
         self.generator = torch.Generator(self.net.device)
         self.generator.manual_seed((self.seed + 0x9E3779B97F4A7C15) % 2**63)  # not the stream of the fillers
         self.updater = Updater(self.param, self.net.learnable)

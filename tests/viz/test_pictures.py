@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from deepcae.errors import DataError
-from deepcae.viz import code_plane, filters, grid_codes, layer_panels, loss_curves, reconstructions, scatter
+from deepcae.viz import (
+    code_plane,
+    filters,
+    gallery,
+    grid_codes,
+    layer_panels,
+    loss_curves,
+    reconstructions,
+    scatter,
+)
 from deepcae.viz.layers import caffe_size
 from deepcae.viz.scatter import _apart
 
@@ -340,3 +349,75 @@ def test_the_plane_refuses_what_is_no_grid() -> None:
         code_plane(RNG.normal(size=(5, 2)), np.zeros((4, 3, 3)))
     with pytest.raises(DataError, match=r"shape \(N, 2\)"):
         grid_codes(np.zeros((5, 3)))
+
+
+# Images side by side
+
+
+def test_every_image_has_its_number_and_class_below() -> None:
+    page = gallery(RNG.random((5, 1, 6, 4)), np.array([3.0, 1, 1, 2, 9]), "restored")
+    assert len(page.axes) == 5
+    assert [text.get_text() for text in page.texts][2:] == ["0 · 3", "1 · 1", "2 · 1", "3 · 2", "4 · 9"]
+    assert "grey: 0 to 1.00" in page.texts[1].get_text()
+    assert gallery(RNG.random((3, 6, 4))).texts[4].get_text() == "2"
+
+
+def test_a_gallery_shows_values_beyond_grey_levels_and_the_first_of_many() -> None:
+    stack = RNG.random((500, 5, 5)) * 8 - 4
+    page = gallery(stack, limit=300)
+    assert len(page.axes) == 300
+    assert "first 300 of 500 images" in page.texts[1].get_text()
+    assert "grey: -4.00 to 4.00" in page.texts[1].get_text()
+    width, height = page.get_size_inches()
+    assert width <= 7.3
+    assert height <= 10.2
+    with pytest.raises(DataError, match="no images"):
+        gallery(np.zeros((0, 4, 4)))
+
+
+@pytest.mark.parametrize("count", [1, 7, 400])
+def test_captions_do_not_touch(count: int) -> None:
+    page = gallery(RNG.random((count, 28, 28)), np.full(count, 123))
+    page.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in page.texts[2:]]
+    assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes) if left.y0 == right.y0)
+
+
+# Words that are too long
+
+
+def test_long_titles_are_made_to_fit() -> None:
+    long = "the test data of /home/somebody/a/very/long/path/to/runs/" + "x" * 80
+    scattered = scatter(RNG.random((9, 2)), title=long, note=long)
+    layered = layer_panels(BLOBS, 2, long * 2)
+    for page in (scattered, layered, gallery(RNG.random((2, 4, 4)), title=long)):
+        page.draw_without_rendering()
+        assert all(
+            text.get_window_extent().x1 <= page.bbox.x1 + 1 for text in page.findobj(Text) if "/" in text.get_text()
+        )
+
+
+def test_a_map_of_codes_that_are_not_finite_is_refused() -> None:
+    with pytest.raises(DataError, match="code 1 holds a value that is not finite"):
+        scatter(np.array([[0, 1], [np.inf, 0]]))
+
+
+def test_bars_that_all_point_down_stay_in_their_panel() -> None:
+    (axes,) = layer_panels([("code", np.array([-1.0, -2.0]))], 2).axes
+    assert axes.get_ylim()[1] > 0
+
+
+def test_panels_are_titled_by_what_is_known() -> None:
+    assert titles(layer_panels(BLOBS[:1]))[0].split("\n")[1].startswith("28x28 · [")
+    assert titles(layer_panels(BLOBS[:1], 1, named="sim"))[0].split("\n")[1].startswith("sim 1 · 28x28 · [")
+
+
+def test_kernels_of_one_weight_are_cells_of_a_matrix() -> None:
+    weights = RNG.normal(size=(4, 3, 1, 1))
+    page = filters({"mix": weights, "wide": RNG.normal(size=(40, 30, 1, 1))})
+    mixed, wide = (axes.get_images()[0].get_array() for axes in page.axes if axes.get_images())
+    assert mixed.shape == (3 * 31 - 3, 4 * 31 - 3)  # a row per input, a column per output, a gap between the cells
+    assert mixed[31, 0] == weights[0, 1, 0, 0]
+    assert mixed.mask[28].all()
+    assert not wide.mask.any()  # cells too small for gaps
+    assert "1200 kernels" in "".join(text.get_text() for text in page.findobj(Text))

@@ -8,8 +8,22 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .style import PAGE, SIGNED, axes_at, bare, columns_to_fit, heading, mosaic, number, sheet, styled
+from .style import (
+    LAND,
+    PAGE,
+    SIGNED,
+    axes_at,
+    bare,
+    columns_to_fit,
+    heading,
+    mosaic,
+    number,
+    page_title,
+    sheet,
+    styled,
+)
 
+GAP = 3  # pixels between tiles of about 28: a narrower one is lost among kernels that look like noise
 TILES = 96  # of one layer; more could not be seen on paper
 HEAD = 0.36  # inches above a panel, for its two lines
 MARGIN = 0.6  # inches beside a panel, for its colour scale
@@ -35,9 +49,7 @@ def filters(weights: Mapping[str, np.ndarray], title: str = "", *, limit: int = 
     with styled():
         page = sheet(width, top + sum(heights))
         if title:
-            page.suptitle(
-                title, x=0.06 / width, y=1 - 0.06 / page.get_figheight(), ha="left", fontsize=9, fontweight="bold"
-            )
+            page_title(page, title)
         for band, height in zip(bands, heights, strict=True):
             for place, panel in enumerate(band):
                 panel.draw(page, place * cell + 0.06, top + HEAD, cell - MARGIN)
@@ -52,13 +64,16 @@ class _Panel:
         outputs, inputs, height, width = self.shape = blob.shape
         kernels = blob.reshape(-1, height, width)
         self.name, self.num_kernels = name, len(kernels)
-        if height == width == 1:  # a mixture of maps: its weights are one small matrix
-            self.tiles = blob.reshape(1, outputs, inputs).swapaxes(1, 2)
+        if height == width == 1:  # a mixture of maps: one matrix, a row per input, whose cells are its tiles
+            matrix = blob.reshape(outputs, inputs).T
+            cells = matrix.size <= limit
+            self.tiles = matrix.reshape(-1, 1, 1) if cells else matrix[None]
+            columns = outputs if cells else 1
         else:
             self.tiles = kernels[:limit]
-        self.picture = mosaic(
-            self.tiles, columns_to_fit(len(self.tiles), self.tiles.shape[2] / self.tiles.shape[1], 1.5)
-        )
+            columns = columns_to_fit(len(self.tiles), width / height, 1.5)
+        self.shown = self.tiles.size // (height * width)
+        self.picture = mosaic(self.tiles, columns, GAP)
 
     def height(self, room: float) -> float:
         """Inches, at a width of at most `room`; never taller than wide panels of aspect 1.5 are."""
@@ -70,11 +85,12 @@ class _Panel:
         width = height * self.picture.shape[1] / self.picture.shape[0]
         axes = axes_at(page, left, top, width, height)
         bare(axes)
+        axes.set_facecolor(LAND)  # seen between the tiles
         reach = float(np.abs(self.tiles).max()) or 1.0
         picture = axes.imshow(self.picture, cmap=SIGNED, vmin=-reach, vmax=reach, aspect="auto")
-        shown, count = len(self.tiles), self.num_kernels
-        part = f"first {shown} of {count} kernels" if 1 < shown < count else f"{count} kernel{'s' if count > 1 else ''}"
-        heading(axes, self.name, f"{'x'.join(map(str, self.shape))} · {part}")
+        shown, count = self.shown, self.num_kernels
+        part = f"first {shown} of {count} kernels" if shown < count else f"{count} kernel{'s' if count > 1 else ''}"
+        heading(axes, self.name, f"{'x'.join(map(str, self.shape))} · {part}", room + MARGIN - 0.1)
         strip = axes_at(page, left + width + 0.06, top + height / 2 - min(height, 1.1) / 2, 0.07, min(height, 1.1))
         bar = page.colorbar(picture, cax=strip, ticks=[-reach, 0, reach])
         strip.set_yticklabels([f"−{number(reach)}", "0", number(reach)], fontsize=6)

@@ -12,10 +12,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .style import GREYS, PAGE, SOFT, TRAIN_COLOR, axes_at, bare, columns_to_fit, mosaic, number, sheet, styled
+from .style import (
+    GREYS,
+    LAND,
+    PAGE,
+    SOFT,
+    TRAIN_COLOR,
+    axes_at,
+    bare,
+    columns_to_fit,
+    mosaic,
+    number,
+    page_title,
+    sheet,
+    styled,
+)
 
 BARS_UP_TO = 40  # values that can still be read as bars; more become a field of grey cells
-LAND = "#d5dce4"  # between the tiles: neither black nor white, so that both keep their edges
 TALLEST = 9.8  # inches: an A4 page with its margins
 HEAD = 0.31  # inches above a panel, for its two lines
 EDGE = 0.2  # inches beside bars, for the numbers of their axis
@@ -23,14 +36,20 @@ LETTER = 0.6  # mean width of a letter, in font sizes
 
 
 def layer_panels(
-    blobs: Sequence[tuple[str, np.ndarray]], digit: Any, title: str = "", *, columns: int = 4, width: float = PAGE
+    blobs: Sequence[tuple[str, np.ndarray]],
+    digit: Any = None,
+    title: str = "",
+    *,
+    named: str = "digit",
+    columns: int = 4,
+    width: float = PAGE,
 ) -> Figure:
     """blobs: (name, (C, H, W) maps | (K,) values) in order of the network → one panel each, on one page.
 
-    A panel is titled `02 conv1`, and below it digit, size as Caffe shows it (`20x20x8`: height, width, maps) and
-    `[min, max]`. Maps are tiled; grey runs from a panel's smallest value (black) to its largest (white). Up to 40
-    values of a fully connected layer are bars, more are cells, row by row. More columns than asked are used where the
-    page would not fit A4.
+    A panel is titled `02 conv1`, and below it the digit (or what it is `named`; left out where unknown), the size as
+    Caffe shows it (`20x20x8`: height, width, maps) and `[min, max]`. Maps are tiled; grey runs from a panel's smallest
+    value (black) to its largest (white). Up to 40 values of a fully connected layer are bars, more are cells, row by
+    row. More columns than asked are used where the page would not fit A4.
     """
     if not blobs:
         raise DataError("there are no blobs to draw")
@@ -41,14 +60,14 @@ def layer_panels(
     top = 0.3 if title else 0.02
     cell = width / columns
     side = cell - 0.12
-    titles = [f"{index:02d} {name}\n{facts(array, digit)}" for index, (name, array) in enumerate(arrays, 1)]
+    label = "" if digit is None else f"{named} {digit}"
+    titles = [f"{index:02d} {name}\n{facts(array, label)}" for index, (name, array) in enumerate(arrays, 1)]
     longest = max(len(line) for words in titles for line in words.split("\n"))
     size = min(6.2, cell * 72 / (LETTER * longest))  # the longest title stays in its column
     with styled():
         page = sheet(width, _height(len(arrays), columns, width) + top)
         if title:
-            y = 1 - 0.06 / page.get_figheight()
-            page.suptitle(title, x=0.06 / width, y=y, ha="left", fontsize=9, fontweight="bold")
+            page_title(page, title)
         for index, (_, array) in enumerate(arrays):
             left, down = index % columns * cell + 0.06, top + index // columns * (side + HEAD + 0.08) + HEAD
             bars = array.ndim == 1 and array.size <= BARS_UP_TO
@@ -60,11 +79,11 @@ def layer_panels(
     return page
 
 
-def facts(array: np.ndarray, digit: Any) -> str:
+def facts(array: np.ndarray, label: str) -> str:
     """`digit 2 · 20x20x8 · [-1.20, 3.40]`."""
     low, high = float(array.min()), float(array.max())
     constant = " constant" if low == high and array.size > 1 else ""  # the paper's saturated layers look like this
-    return f"digit {digit} · {caffe_size(array)} · [{number(low)}, {number(high)}]{constant}"
+    return " · ".join(filter(None, [label, caffe_size(array), f"[{number(low)}, {number(high)}]{constant}"]))
 
 
 def caffe_size(array: np.ndarray) -> str:
@@ -112,6 +131,7 @@ def _bars(axes: Axes, values: np.ndarray) -> None:
     axes.bar(place, values, width=0.75, color=TRAIN_COLOR, linewidth=0)
     axes.axhline(0, color=SOFT, linewidth=0.5)
     axes.set_xlim(0.4, len(values) + 0.6)
+    axes.use_sticky_edges = False  # bars that all point down keep away from the title too
     axes.margins(y=0.15)
     axes.set_xticks(place if len(values) <= 10 else place[4::5])
     axes.tick_params(labelsize=5.5, length=0, pad=1.5)

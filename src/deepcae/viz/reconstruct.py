@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .style import GREYS, INK, PAGE, SOFT, axes_at, bare, class_names, images, number, sheet, styled
+from .style import GREYS, INK, PAGE, axes_at, bare, class_names, images, number, say, sheet, styled
 
 WIDEST = 1.1  # inches of one image
 HEAD, EDGE, GAP, CAPTION = 0.36, 0.2, 0.045, 0.21  # inches: title, words at the left, between images, under a pair
@@ -47,24 +46,17 @@ def reconstructions(
     band = 2 * high + GAP + CAPTION
     with styled():
         page = sheet(width, HEAD + rows * band)
-        _say(page, 0.02, 0.12, title, fontsize=8, fontweight="bold", color=INK)
-        _say(page, 0.02, 0.27, f"below each pair: {about}; mean of these {len(before)}: {number(float(errors.mean()))}")
+        say(page, 0.02, 0.12, title, fontsize=8, fontweight="bold", color=INK)
+        say(page, 0.02, 0.27, f"below each pair: {about}; mean of these {len(before)}: {number(float(errors.mean()))}")
         for row in range(rows):
             for name, middle in (("original", high / 2), ("restored", 1.5 * high + GAP)):
-                _say(page, EDGE / 2, HEAD + row * band + middle, name, ha="center", rotation=90)
+                say(page, EDGE / 2, HEAD + row * band + middle, name, ha="center", rotation=90)
         for index, word in enumerate(words):
             left, top = EDGE + index % columns * (across + GAP), HEAD + index // columns * band
             _image(page, left, top, across, high, before[index], before)
             _image(page, left, top + high + GAP, across, high, after[index], before)
-            _say(page, left + across / 2, top + band - CAPTION * 0.62, word, ha="center")
+            say(page, left + across / 2, top + band - CAPTION * 0.62, word, ha="center")
     return page
-
-
-def _say(page: Figure, left: float, top: float, words: str, **style: Any) -> None:
-    """Words at a place in inches from the upper left corner."""
-    across, down = page.get_size_inches()
-    settings: Any = {"va": "center", "fontsize": 6.5, "color": SOFT, **style}
-    page.text(left / across, 1 - top / down, words, **settings)
 
 
 def _image(

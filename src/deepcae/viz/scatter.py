@@ -37,6 +37,8 @@ def scatter(
     points = np.asarray(codes2d, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2:
         raise DataError(f"a map needs codes of shape (N, 2), not {points.shape}")
+    if not np.isfinite(points).all():
+        raise DataError(f"code {int(np.argmin(np.isfinite(points).all(axis=1)))} holds a value that is not finite")
     if labels is not None and np.size(labels) != len(points):
         raise DataError(f"{np.size(labels)} labels for {len(points)} points of the map")
     facts = [note] if note else []

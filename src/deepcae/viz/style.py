@@ -41,6 +41,7 @@ CLASS_COLORS = (
 CLASS_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "p")
 TRAIN_COLOR, TEST_COLOR = "#6271F0", "#D1552B"
 GREYS, SIGNED = "gray", "RdBu_r"  # values of blobs; weights around zero
+LAND = "#d5dce4"  # between tiles: neither black nor white, so that both keep their edges
 
 _SETTINGS: Any = {
     "font.family": "sans-serif",
@@ -111,12 +112,54 @@ def axes_at(page: Figure, left: float, top: float, width: float, height: float) 
     return page.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
 
 
-def heading(axes: Axes, title: str, subtitle: str = "", size: float = 8) -> None:
-    """A bold title with a quiet line of facts under it; together `1.4 + 1.35` lines of `size` points."""
-    axes.set_title(title, fontsize=size, pad=4 + (1.35 * size if subtitle else 0))
+def heading(axes: Axes, title: str, subtitle: str = "", room: float | None = None) -> None:
+    """A bold title with a quiet line of facts under it, in `room` inches; default: the width of the axes."""
+    room = room or axes.get_position().width * axes.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
+    words, size = fitted(title, room, 8, "bold")
+    axes.set_title(words, fontsize=size, pad=14.8 if subtitle else 4)
     if subtitle:
+        words, size = fitted(subtitle, room, 6.5)
         place: Any = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (0, 4), "textcoords": "offset points"}
-        axes.annotate(subtitle, fontsize=size - 1.5 if size > 7.5 else size - 0.7, color=SOFT, **place)
+        axes.annotate(words, fontsize=size, color=SOFT, **place)
+
+
+def say(page: Figure, left: float, top: float, words: str, **style: Any) -> None:
+    """Words at a place in inches from the upper left corner."""
+    across, down = page.get_size_inches()
+    settings: Any = {"va": "center", "fontsize": 6.5, "color": SOFT, **style}
+    page.text(left / across, 1 - top / down, words, **settings)
+
+
+def page_title(page: Figure, title: str) -> None:
+    """A bold line at the upper left corner of a sheet."""
+    width, height = page.get_size_inches()
+    words, size = fitted(title, width - 0.12, 9, "bold")
+    page.suptitle(words, x=0.06 / width, y=1 - 0.06 / height, ha="left", fontsize=size, fontweight="bold")
+
+
+def fitted(words: str, room: float, size: float, weight: str = "normal") -> tuple[str, float]:
+    """The words and their size (points) that fit into `room` inches: smaller down to 70 %, then cut in the middle."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    font = FontProperties(family="DejaVu Sans", weight=weight)
+
+    def width(text: str) -> float:
+        return (
+            float(TextPath((0, 0), text, size=1000, prop=font).get_extents().width) / 1000 * size / 70
+        )  # hinting widens letters
+
+    needed = width(words) if words.strip() else 0.0
+    if needed <= room:
+        return words, size
+    if 0.7 * needed <= room:
+        return words, size * room / needed
+    kept = len(words)
+    cut = words
+    while kept > 2 and 0.7 * width(cut) > room:
+        kept -= 1
+        cut = f"{words[: (kept + 1) // 2]}…{words[len(words) - kept // 2 :]}"
+    return cut, 0.7 * size
 
 
 def class_color(index: int) -> str:
@@ -154,18 +197,18 @@ def columns_to_fit(count: int, tile_aspect: float, box_aspect: float) -> int:
     return full_rows if tile_width(full_rows) >= 0.8 * tile_width(any_number) else any_number
 
 
-def mosaic(maps: np.ndarray, columns: int) -> np.ndarray:
+def mosaic(maps: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
     """maps (T, H, W) → one picture, row by row; NaN, drawn as background, between the tiles.
 
-    Small maps are enlarged first, so that the gap of one pixel is about the same part of every tile.
+    Small maps are enlarged first, to about 28 pixels, so that the gap is about the same part of every tile.
     """
     factor = max(1, round(28 / max(maps.shape[1:])))
     maps = maps.repeat(factor, axis=1).repeat(factor, axis=2)
     count, height, width = maps.shape
     rows = math.ceil(count / columns)
-    page = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+    page = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
     for index, one in enumerate(maps):
-        top, left = index // columns * (height + 1), index % columns * (width + 1)
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
         page[top : top + height, left : left + width] = one
     return page
 

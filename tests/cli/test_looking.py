@@ -81,7 +81,13 @@ def test_decode_of_own_numbers(run: Path, model: Path) -> None:
         ),
         ("decode run wide.csv -o i.h5", "wide.csv: codes have 3 values each, but blob 'code' has shape [2]"),
         ("decode run codes.csv -o i.gif", "images are written as"),
-        ("decode run codes.csv -o i.png", "make no .png"),
+        ("decode run codes.csv -o i.png --blob code", "images of shape [2] make no .png"),
+        ("encode run -o c.h5 --blob l2", "blob 'l2' has shape [] for 12 images; a code has one row for each"),
+        ("layers run large.h5 -o p.png", "large.h5: blob 'data' of net 'tiny' has shape"),
+        ("plot run --data nowhere.h5 -o p", "nowhere.h5: no such file"),
+        ("plot nowhere -o p.png", "nowhere: neither a run nor a file of codes is there"),
+        ("plot nan.csv -o p.png", "code 1 holds a value that is not finite"),
+        ("embed codes.csv -o p.png", "codes are kept as"),
         ("layers run -o p.png --index 12", "rows are 0 to 11"),
         ("plot codes.csv -o p --what curves", "needs a RUN"),
         ("plot run -o p.png --what curves --what scatter", "give a folder"),
@@ -90,6 +96,7 @@ def test_decode_of_own_numbers(run: Path, model: Path) -> None:
 def test_what_does_not_fit_is_refused(argv: str, sentence: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("wide.csv").write_text("code_1,code_2,code_3\n0,0,0\n")
     Path("codes.csv").write_text("code_1,code_2\n0,0\n1,1\n")
+    Path("nan.csv").write_text("code_1,code_2\n0,0\n1,nan\n")
     with h5py.File("empty.h5", "w") as file:
         file["pictures"] = np.zeros((2, 1, 6, 6))
     with h5py.File("large.h5", "w") as file:
@@ -152,6 +159,73 @@ def test_a_run_moved_elsewhere_still_works(run: Path) -> None:
     """Its data are found by the folder of the original texts, which the run keeps."""
     shutil.move(run, "moved")
     done("encode", "moved", "-o", "codes.h5")
+
+
+def test_decode_to_a_sheet_of_numbered_images(run: Path) -> None:
+    """The net's rows of 36 values are shown as the 6 by 6 images that it reads."""
+    Path("mine.csv").write_text("code_1,code_2,label\n0,0,cat\n1,-1,dog\n")
+    done("decode", run, "mine.csv", "-o", "sheet.svg")
+    assert Path("sheet.svg").read_text().count("<image") == 2
+    done("decode", run, "mine.csv", "-o", "sheet.png")
+    done("decode", run, "mine.csv", "-o", "images.h5")
+    with h5py.File("images.h5") as file:
+        assert file["label"].asstr()[()].tolist() == ["cat", "dog"]
+
+
+def test_flat_rows_and_images_without_channels_are_read(run: Path, model: Path) -> None:
+    with h5py.File(model / "test.h5") as file:
+        images, labels = file["data"][()], file["label"][()]
+    with h5py.File("flat.h5", "w") as file:
+        file["data"], file["labels"] = images.reshape(12, 36), np.eye(3)[labels.astype(int)]
+    np.save("grey.npy", images[:, 0])
+    for source in ("flat.h5", "grey.npy"):
+        done("encode", run, source, "-o", "codes.h5")
+        np.testing.assert_allclose(codes.load("codes.h5").codes, expected_codes(run, model), rtol=1e-6)
+    done("encode", run, "flat.h5", "-o", "codes.h5")
+    np.testing.assert_array_equal(codes.load("codes.h5").labels, labels)  # told from one-hot rows
+    done("plot", run, "--data", "flat.h5", "-o", "p", "--what", "reconstructions")
+    done("layers", run, "flat.h5", "-o", "layers.png")
+
+
+def test_labels_that_are_no_numbers_are_shown_as_they_are(
+    run: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(model / "test.h5", "a") as file:
+        file["label"][...] = [np.nan, 0.5, *range(10)]
+    for index, word in enumerate(["nan", "0.5", "0"]):
+        assert main(["layers", str(run), "--index", str(index), "-o", "layers.png"]) == 0
+        assert f"image {index} (class {word})" in capsys.readouterr().err
+    done("report", run)
+
+
+def test_the_losses_are_drawn_though_the_data_are_gone(
+    run: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (model / "test.h5").unlink()
+    done("plot", run, "-o", "curves.png", "--what", "curves")
+    assert main(["plot", str(run), "-o", "p"]) == 0
+    assert "no scatter: " in capsys.readouterr().err
+    assert [path.name for path in Path("p").iterdir()] == ["curves.png"]
+
+
+def test_a_pairs_similarity_is_no_class(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(0)
+    for name in ("train", "test"):
+        with h5py.File(model / f"{name}.h5", "w") as file:
+            file["pair_data"] = generator.random((8, 2, 28, 28), dtype=np.float32)
+            file["sim"] = np.arange(8) % 2
+    lists = [str(model / "train.txt"), str(model / "test.txt")]
+    assert main(["zoo", "siamese", "--batch", "4", "--data", *lists, "-o", "net"]) == 0
+    settings = "max_iter: 1 test_iter: 1 test_interval: 1"
+    done("train", "--solver", "net/solver.prototxt", "--out", "pairs", "--set", settings, "--seed", 1)
+    capsys.readouterr()
+    assert main(["layers", "pairs", "-o", "layers.png", "--index", "1"]) == 0
+    assert "blobs of image 1 (sim 1)" in capsys.readouterr().err
+    for source in ("pairs", "codes.h5"):
+        done("encode", "pairs", "-o", "codes.h5")
+        done("plot", source, "-o", f"{source}.svg", "--what", "scatter")
+        assert "separated" not in Path(f"{source}.svg").read_text()
+    assert codes.load("codes.h5").attributes["labels"] == "sim"
 
 
 def test_report(run: Path) -> None:

@@ -156,3 +156,8 @@ def test_scale_and_names_do_not_matter(seed: int, power: int) -> None:
     second = classes_separated(points * 2.0**power, labels * 10)  # powers of two keep the arithmetic exact
     np.testing.assert_array_equal(first.confusion, second.confusion)
     assert [row.mixed for row in first.rows] == [row.mixed for row in second.rows]
+
+
+def test_one_point_is_not_separated_from_anything() -> None:
+    with pytest.raises(DataError, match="among several codes; there is one"):
+        classes_separated(np.zeros((1, 2)), np.array([3]))

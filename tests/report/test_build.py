@@ -161,7 +161,7 @@ def test_other_data_and_fewer_of_it(cae: Run, tmp_path: Path) -> None:
     assert material.codes.shape == (8, 2)
     assert material.labels is None
     assert material.knn is None
-    assert samples(material) == [(0, "?")]
+    assert samples(material) == [(0, None)]
     found = page(material)
     assert "the first 8 of" in found.lead
     assert not [block for block in section(found, "Codes").blocks if isinstance(block, Table)]

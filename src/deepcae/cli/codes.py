@@ -33,7 +33,9 @@ def encode(
     run: options.OptionalRun = None,
     data: Annotated[
         Path | None,
-        typer.Argument(metavar="[DATA]", help="Images: .h5, a list .txt, .npz, .npy; without it the run's test data."),
+        typer.Argument(
+            metavar="[DATA]", help="Images: .h5, a list .txt, .npz, .npy, IDX; without it the run's test data."
+        ),
     ] = None,
     model: options.Model = None,
     weights: options.Weights = None,
@@ -56,6 +58,8 @@ def encode(
     examples = open_examples(trained, data)
     codes, labels = encoded(trained, examples, name, quiet)
     about = {"net": trained.net.name, "blob": name, "origin": trained.origin, "data": examples.origin}
+    if labels is not None and examples.labels is not None:
+        about["labels"] = examples.labels  # a Siamese network's `sim` is no class
     files.save(out, codes, labels, about)
     say(f"wrote {out}: {len(codes)} codes of shape {list(codes.shape[1:])} from blob '{name}'", quiet)
 
@@ -71,7 +75,7 @@ def encoded(
 
 
 def decode(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where the images go: .h5, .npz or .png.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where the images go: .h5, .npz; .png, .svg, .pdf.")],
     run: Annotated[Path, typer.Argument(metavar="[RUN]", help=options.RUN_HELP, show_default=False)],
     codes: Annotated[Path | None, typer.Argument(metavar="CODES", help="A file of codes.", show_default=False)] = None,
     model: options.Model = None,
@@ -85,9 +89,10 @@ def decode(
     """Run the decoder alone: images from codes, your own ones too."""
     from ..codes import files
     from .device import choose_device
-    from .images import save_images
+    from .images import NUMBERS, check_ending, save_numbers, save_sheet
     from .trained import open_trained
 
+    check_ending(out)
     folder: Path | None = run
     if model is not None and codes is None:
         folder, codes = None, run
@@ -101,7 +106,10 @@ def decode(
         images = decoded(trained, loaded.codes, code, restored, quiet)
     except DataError as error:
         raise DataError(f"{codes}: {error}") from None
-    save_images(out, images, loaded.labels)
+    if out.suffix.lower() in NUMBERS:
+        save_numbers(out, images, loaded.labels)
+    else:
+        save_sheet(out, trained.as_images(images), loaded.labels, f"{trained.net.name}: restored from {codes}")
     say(f"wrote {out}: {len(images)} images of shape {list(images.shape[1:])} from blob '{restored}'", quiet)
 
 

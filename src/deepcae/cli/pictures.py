@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import DataError
+from ..errors import DataError, DeepcaeError
 from . import options
 from .screen import say
 
@@ -60,11 +61,13 @@ def layers(
         run, data = None, run
     trained = open_trained(run, model, weights, choose_device(device, threads))
     examples = open_examples(trained, data)
-    image, label = examples.one(index)
-    panels = way(trained, image)
-    digit = "?" if label is None else label
-    save(layer_panels(panels, digit, f"{trained.net.name}: image {index} of {examples.origin}"), out)
-    say(f"wrote {out}: {len(panels)} blobs of image {index} (class {digit})", quiet)
+    panels = way(trained, examples, index)
+    _, label = examples.one(index)
+    title = f"{trained.net.name}: image {index} of {examples.origin}"
+    named = "digit" if examples.classified else str(examples.labels)
+    save(layer_panels(panels, label, title, named=named), out)
+    known = "" if label is None else f" ({'class' if examples.classified else named} {label})"
+    say(f"wrote {out}: {len(panels)} blobs of image {index}{known}", quiet)
 
 
 def plot(
@@ -81,6 +84,8 @@ def plot(
     """Draw the codes by class, the losses, the filters, and reconstructions beside originals."""
     from ..viz.style import save
 
+    if not source.exists():
+        raise DataError(f"{source}: neither a run nor a file of codes is there")
     target = out or (source if source.is_dir() else source.parent)
     if target.suffix.lower() in ENDINGS and not target.is_dir():
         wanted = list(what or [What.scatter])
@@ -98,10 +103,10 @@ def plot(
             raise typer.BadParameter(f"{source} is a file of codes; {each.value} needs a RUN")
         try:
             figure = makers[each]()
-        except DataError as error:
-            if what:
+        except DeepcaeError as error:
+            if what or len(makers) == 1:
                 raise
-            say(f"no {each.value}: {error}", quiet)  # not every net restores images, or has filters
+            say(f"no {each.value}: {error}", quiet)  # not every net restores images, or still has its data
             continue
         save(figure, path)
         say(f"wrote {path}", quiet)
@@ -135,27 +140,39 @@ def _of_codes(path: Path) -> dict[What, Callable[[], Figure]]:
     from ..codes import files
 
     loaded = files.load(path)
-    return {What.scatter: lambda: _map(loaded.codes, loaded.labels, path.stem)}
+    classified = "label" in str(loaded.attributes.get("labels", "label"))
+    return {What.scatter: lambda: _map(loaded.codes, loaded.labels if classified else None, path.stem)}
 
 
 def _of_run(
     folder: Path, data: Path | None, device: str, threads: int | None, quiet: bool
 ) -> dict[What, Callable[[], Figure]]:
-    """How each picture of a run is made; nothing is computed before it is asked for."""
+    """How each picture of a run is made; nothing is read or computed before it is asked for."""
     from ..solver.run import Run
     from ..trained.examples import open_examples
     from ..trained.kernels import kernels
-    from ..viz import filters, loss_curves
+    from ..trained.passes import restored
+    from ..viz import filters, loss_curves, reconstructions
     from .device import choose_device
     from .trained import open_trained
 
-    trained = open_trained(folder, None, None, choose_device(device, threads))
-    examples = open_examples(trained, data)
+    run = Run(folder)
+
+    @cache
+    def trained() -> Trained:
+        return open_trained(folder, None, None, choose_device(device, threads))
+
+    @cache
+    def examples() -> Examples:
+        return open_examples(trained(), data)
+
+    if data is not None:
+        examples()  # what is named and not there is no reason to draw the rest
     return {
-        What.scatter: lambda: _scatter(trained, examples, quiet),
-        What.curves: lambda: loss_curves(Run(folder).metrics()),
-        What.filters: lambda: filters(kernels(trained)),
-        What.reconstructions: lambda: _reconstructions(trained, examples),
+        What.scatter: lambda: _scatter(trained(), examples(), quiet),
+        What.curves: lambda: loss_curves(run.metrics()),
+        What.filters: lambda: filters(kernels(trained())),
+        What.reconstructions: lambda: reconstructions(*restored(trained(), examples(), SHOWN)),
     }
 
 
@@ -163,29 +180,23 @@ def _scatter(trained: Trained, examples: Examples, quiet: bool) -> Figure:
     from .codes import encoded
 
     codes, labels = encoded(trained, examples, trained.code, quiet)
-    return _map(codes, labels, f"{trained.net.name}: codes of {examples.origin}")
+    flat = codes.reshape(len(codes), -1)
+    title = f"{trained.net.name}, N = {flat.shape[1]}"
+    return _map(flat, labels if examples.classified else None, title, examples.origin)
 
 
-def _map(codes: np.ndarray, labels: np.ndarray | None, title: str) -> Figure:
-    """Codes of two numbers as they are, others as their t-SNE map."""
+def _map(codes: np.ndarray, labels: np.ndarray | None, title: str, about: str = "") -> Figure:
+    """Codes of two numbers as they are, others as their t-SNE map; `about` stands below the title."""
     from ..codes import classes_separated, tsne
     from ..viz import scatter
 
     flat = codes.reshape(len(codes), -1)
     plane = flat if flat.shape[1] == 2 else tsne(flat)
     separated = None
-    if labels is not None:
+    if labels is not None and len(labels) > 1:
         found = classes_separated(plane, labels)
         separated = (found.count, found.total)
     if flat.shape[1] == 2:
-        return scatter(plane, labels, title, separated=separated)
-    note = f"t-SNE of {flat.shape[1]} dimensions"
+        return scatter(plane, labels, title, separated=separated, note=about)
+    note = " · ".join(filter(None, [about, f"t-SNE of {flat.shape[1]} dimensions"]))
     return scatter(plane, labels, title, separated=separated, note=note, axis_names=("", ""), scales=False)
-
-
-def _reconstructions(trained: Trained, examples: Examples) -> Figure:
-    from ..viz import reconstructions
-
-    images, labels = examples.take(0, min(SHOWN, len(examples)))
-    restored = trained.net({trained.images: images}, want=[trained.restored])[trained.restored].cpu().numpy()
-    return reconstructions(images, restored.reshape(images.shape), labels)

@@ -122,6 +122,8 @@ def classes_separated(
     points, labels = _rows(map2d, labels)
     if points.shape[1] != 2:
         raise DataError(f"separated classes are counted in a 2-D map; codes of shape {points.shape} need tsne() first")
+    if len(points) < 2:
+        raise DataError("separated classes are counted among several codes; there is one")
     names, truth = np.unique(labels, return_inverse=True)
     guess = np.searchsorted(names, knn_predict(points, labels, min(k, max(len(points) - 1, 1))))
     confusion = _confusion(truth, guess, np.ones(len(points), dtype=np.int64), len(names))

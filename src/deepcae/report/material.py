@@ -13,9 +13,9 @@ from ..codes import Separation, classes_separated, knn_accuracy, tsne
 from ..codes.measure import NEIGHBOURS
 from ..errors import DataError
 from ..solver.run import Run
-from ..trained.examples import BATCH, Examples, open_examples
+from ..trained.examples import BATCH, Examples, one_each, open_examples
 from ..trained.network import Trained
-from ..trained.passes import classes_of, encoded
+from ..trained.passes import encoded
 from . import paper
 
 FEWEST = 5  # codes of which a map can be made
@@ -105,7 +105,7 @@ def gather(run: Run, data: Path | None, limit: int, device: str) -> Material:
         material.missing.append(f"No codes: {error}")
         return material
     codes, labels = encoded(material.trained, material.examples, code)
-    if "label" in (examples.labels or ""):  # a pair's similarity is no class
+    if examples.classified:
         material.labels = labels
     material.codes = codes.reshape(len(codes), -1)
     finite = np.isfinite(material.codes).all(axis=1)
@@ -138,7 +138,7 @@ def samples(material: Material, most: int = 10) -> list[tuple[int, Any]]:
     if material.examples is None:
         return []
     if material.labels is None:
-        return [(0, "?")]
-    names, first = np.unique(classes_of(material.labels), return_index=True)
+        return [(0, None)]
+    names, first = np.unique(one_each(material.labels), return_index=True)
     found = [(int(index), name.item()) for name, index in zip(names, first, strict=True)][:most]
     return sorted(found, key=lambda sample: sample[1] != 2)

@@ -6,6 +6,8 @@
 |                     | any size; scaled as the net's own data layer says                         |
 | IDX, `.npy`, `.npz` | images ready to use; bytes become 0..1                                    |
 | nothing             | what the net's own TEST data layer names, each row once                   |
+
+Labels are classes where their name says so; a Siamese network's `sim` is not.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..data.hdf5 import HDF5Rows, opened, read_list
-from ..data.load import HDF5_START, load_images
+from ..data.load import HDF5_START, LABELS, load_images
 from ..data.stream import ArrayRows, Rows
 from ..errors import DataError
 from ..proto.lookup import resolve
@@ -48,12 +50,25 @@ class Examples:
         arrays = self.rows.read(slice(start, stop))
         return arrays[self.images], arrays[self.labels] if self.labels is not None else None
 
-    def one(self, index: int) -> tuple[np.ndarray, int | None]:
-        """Image `index` as a batch of one, and its class."""
+    @property
+    def classified(self) -> bool:
+        """Whether the labels are classes, and not, say, the similarity of pairs."""
+        return self.labels is not None and "label" in self.labels
+
+    def one(self, index: int) -> tuple[np.ndarray, Any]:
+        """Image `index` as a batch of one, and its label; None without labels."""
         if not 0 <= index < len(self):
             raise DataError(f"{self.origin}: has no row {index}; rows are 0 to {len(self) - 1}")
         images, labels = self.take(index, index + 1)
-        return images, None if labels is None else int(np.ravel(labels)[0])
+        return images, None if labels is None else one_each(labels).item()
+
+
+def one_each(labels: np.ndarray) -> np.ndarray:
+    """Labels (N, ...) → (N,), whole numbers where they are; of one-hot rows the class, of other columns the first."""
+    rows = labels.reshape(len(labels), -1)
+    one_hot = rows.shape[1] > 2 and np.isin(rows, (0, 1)).all() and (rows.sum(axis=1) == 1).all()
+    flat = rows.argmax(axis=1) if one_hot else rows[:, 0]
+    return flat.astype(np.int64) if np.array_equal(flat, np.round(flat)) else flat
 
 
 def open_examples(trained: Trained, source: Path | None) -> Examples:
@@ -108,7 +123,7 @@ def _choose(names: Sequence[str], wanted: str, source: Path) -> str:
 
 
 def _label_of(names: Sequence[str], wanted: str) -> str | None:
-    return next((name for name in (wanted, "label", "labels") if name in names), None)
+    return next((name for name in (wanted, *LABELS) if name in names), None)
 
 
 def _scaled(trained: Trained, rows: Rows, images: str) -> Rows:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..layers.base import Shape
+from ..net.advice import authors_name
 from ..net.step import Step
 from .network import Trained
 
@@ -37,17 +38,17 @@ def _as_kernels(trained: Trained, step: Step, blob: np.ndarray) -> np.ndarray | 
     bottom = trained.net.plan.shapes.get(step.bottoms[0])
     if bottom is not None and len(bottom) == 4 and bottom[2] > 2 and blob.shape[1] == np.prod(bottom[1:]):
         return blob.reshape(len(blob), *bottom[1:])
-    images = _image_shape(trained)
+    if authors_name(trained.net.plan.steps, step.bottoms[0]) == trained.images and trained.image_shape is not None:
+        return blob.reshape(len(blob), *trained.image_shape)
+    images = _restored_shape(trained)
     if images is not None and blob.shape[0] == np.prod(images):
         return blob.T.reshape(blob.shape[1], *images)
     return None
 
 
-def _image_shape(trained: Trained) -> Shape | None:
+def _restored_shape(trained: Trained) -> Shape | None:
     """(C, H, W) of the images that the net restores; None where it restores none."""
     try:
-        restored = trained.restored
+        return trained.image_shape if trained.restored else None
     except DataError:
         return None
-    shape = (trained.net.plan.shapes.get(trained.images) or ())[1:]
-    return shape if restored and len(shape) == 3 else None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import DataError
-from ..layers.base import count
+from ..layers.base import Shape, count
 from ..net.advice import authors_name
 from ..net.net import Net
 from ..net.step import Step
@@ -40,16 +43,34 @@ class Trained:
             raise DataError(f"{self.origin}: its net is fed with nothing")
         return max(self.net.inputs, key=lambda name: count(self.net.plan.shapes[name] or (), 1))
 
-    def entry(self, shape: Sequence[int]) -> str:
-        """The blob that images of this shape (C, H, W) are fed into: `images`, or the first blob inside that has it.
+    def fed(self, images: np.ndarray) -> tuple[str, np.ndarray]:
+        """The blob that images (N, ...) enter by, and the images in its shape.
 
-        A Siamese network reads pairs, and codes single images from where its first branch begins.
+        It is `images`; flat rows take the shape that the net reads, images become the flat rows that it reads. What has
+        another number of values enters by the first blob inside that has its shape: a Siamese network reads pairs,
+        and codes single images from where its first branch begins.
         """
-        shapes = self.net.plan.shapes
-        return next(
-            (name for name in (self.images, *shapes) if tuple((shapes.get(name) or ())[1:]) == tuple(shape)),
-            self.images,
-        )
+        shapes, shape = self.net.plan.shapes, images.shape[1:]
+        wanted = tuple((shapes[self.images] or ())[1:])
+        if math.prod(shape) == math.prod(wanted) and (len(shape) < 3 or len(wanted) == 1):
+            return self.images, images.reshape(len(images), *wanted)
+        names = (name for name in (self.images, *shapes) if tuple((shapes.get(name) or ())[1:]) == shape)
+        return next(names, self.images), images
+
+    @property
+    def image_shape(self) -> Shape | None:
+        """(C, H, W) of the images that come in; a row of 784 values is taken for 28 by 28. None for other rows."""
+        shape = tuple((self.net.plan.shapes[self.images] or ())[1:])
+        side = math.isqrt(math.prod(shape))
+        if len(shape) == 1 and side**2 == shape[0] > 1:
+            return (1, side, side)
+        return shape if len(shape) == 3 else (1, *shape) if len(shape) == 2 else None
+
+    def as_images(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (N, ...) of as many values as the images that come in → (N, C, H, W); others as they are."""
+        shape = self.image_shape
+        fits = shape is not None and math.prod(shape) == math.prod(rows.shape[1:])
+        return rows.reshape(len(rows), *shape) if fits and shape is not None else rows
 
     @property
     def labels(self) -> str:

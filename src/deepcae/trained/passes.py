@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import DataError
-from .examples import BATCH, Examples
+from .examples import BATCH, Examples, one_each
 from .network import Trained
 
 Progress = Callable[[int], object]
@@ -22,24 +22,39 @@ def encoded(
     labels: list[np.ndarray] = []
     done = 0
     for images, classes in examples.batches():
-        try:
-            result = trained.net({trained.entry(images.shape[1:]): images}, want=[blob])[blob].cpu().numpy()
-        except DataError as error:
-            raise DataError(f"{examples.origin}: {error}") from None
-        parts.append(result.reshape(len(images), *result.shape[1:]))
+        result = _computed(trained, examples, images, [blob])[blob]
+        if result.shape[:1] != images.shape[:1]:
+            raise DataError(
+                f"blob '{blob}' has shape {list(result.shape)} for {len(images)} images; a code has one row for each"
+            )
+        parts.append(result)
         labels.extend([] if classes is None else [classes])
         done += len(images)
         if progress is not None:
             progress(done)
     if not parts:
         raise DataError(f"{examples.origin}: has no examples")
-    return np.concatenate(parts), classes_of(np.concatenate(labels)) if labels else None
+    return np.concatenate(parts), one_each(np.concatenate(labels)) if labels else None
 
 
-def classes_of(labels: np.ndarray) -> np.ndarray:
-    """Labels as whole numbers where they are; of several columns (pairs) the first."""
-    flat = labels.reshape(len(labels), -1)[:, 0]
-    return flat.astype(np.int64) if np.array_equal(flat, np.round(flat)) else flat
+def _computed(trained: Trained, examples: Examples, images: np.ndarray, blobs: list[str]) -> dict[str, np.ndarray]:
+    """`blobs` for images (N, ...) of `examples`, which are to blame where they do not fit."""
+    entry, images = trained.fed(images)
+    try:
+        return {name: blob.detach().cpu().numpy() for name, blob in trained.net({entry: images}, want=blobs).items()}
+    except DataError as error:
+        raise DataError(f"{examples.origin}: {error}") from None
+
+
+def restored(
+    trained: Trained, examples: Examples, count: int, blob: str | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The first `count` images, what the net restores from them (both (N, C, H, W)), and their classes if known."""
+    blob = blob or trained.restored
+    images, labels = examples.take(0, min(count, len(examples)))
+    result = _computed(trained, examples, images, [blob])[blob]
+    classes = one_each(labels) if labels is not None and examples.classified else None
+    return trained.as_images(images), trained.as_images(result), classes
 
 
 def decoded(
@@ -60,13 +75,14 @@ def decoded(
     return np.concatenate(parts)
 
 
-def way(trained: Trained, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """(name, (C, H, W) or (K,)) of every blob on the way from one image (1, ...) to what is restored, in order.
+def way(trained: Trained, examples: Examples, index: int) -> list[tuple[str, np.ndarray]]:
+    """(name, (C, H, W) or (K,)) of every blob on the way from image `index` to what is restored, in order.
 
     A blob that only changes another's shape shows nothing new and is left out, so that the paper's networks give the
     panels of its Fig. 7.
     """
-    entry = trained.entry(image.shape[1:])
+    image, _ = examples.one(index)
+    entry, _ = trained.fed(image)
     reached = {entry}
     reshaped: set[str] = set()
     for step in trained.net.plan.steps:
@@ -74,6 +90,6 @@ def way(trained: Trained, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
             reached.update(step.tops)
             reshaped.update(step.tops if step.type in ("Reshape", "Flatten") else ())
     shown = [name for name in dict.fromkeys([entry, *trained.path()]) if name in reached - reshaped]
-    blobs = trained.net({entry: image}, want=shown)
-    arrays = [(name, blobs[name].detach().cpu().numpy()[0]) for name in shown]
+    blobs = _computed(trained, examples, image, shown)
+    arrays = [(name, blobs[name][0]) for name in shown]
     return [(name, array if array.ndim == 3 else array.reshape(-1)) for name, array in arrays]

@@ -195,6 +195,14 @@ def test_skips_are_arcs() -> None:
     draw.svg(read_net_text(text), style="architecture")
 
 
+def test_branches_that_no_row_shows_are_counted() -> None:
+    text = """layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
+    layer { name: "a" type: "Convolution" bottom: "data" top: "a" convolution_param { num_output: 3 kernel_size: 1 } }
+    layer { name: "b" type: "Convolution" bottom: "data" top: "b" convolution_param { num_output: 3 kernel_size: 1 } }
+    layer { name: "both" type: "Concat" bottom: "a" bottom: "b" top: "both" }"""
+    assert architecture(text).facts == "24 parameters · not shown: 1 layer on side branches"
+
+
 @pytest.mark.parametrize(
     ("phase", "more", "message"),
     [("ALL", {}, "that of one phase: TRAIN or TEST, not ALL"), ("TRAIN", {"splits": True}, "shows no splits")],

@@ -15,7 +15,7 @@ from ..net.advice import authors_name
 from ..net.plan import Plan
 from ..net.step import Step
 from ..net.summary import summarize
-from .words import kind_of, num_output, operation
+from .words import counted, kind_of, num_output, operation
 
 _STAGES = ("source", "convolution", "dense", "pooling")
 _NOTED = ("neuron", "norm")
@@ -83,6 +83,9 @@ def make_architecture(plan: Plan) -> Architecture:
         facts.append(f"auto-encoder size {summary.size:,}")
     losses = [step.name for step in plan.steps if step.layer is not None and step.layer.is_loss]
     facts += [f"{'losses' if len(losses) > 1 else 'loss'}: {', '.join(losses)}"] if losses else []
+    shown = {id(hop.step) for way in ways for hop in way}
+    others = sum(step.type in _LEARNED and id(step) not in shown for step in plan.steps)
+    facts += [f"not shown: {counted(others, 'layer')} on side branches"] if others else []
     found = Architecture(summary.name or "network", " · ".join(facts), rows)
     found.links = list(_links(plan, ways, columns))
     found.ties = list(_ties(plan, ways, columns))

@@ -11,8 +11,8 @@ import numpy as np
 from ..codes.measure import NEIGHBOURS, Separation
 from ..draw import plan_figure
 from ..proto.text import to_text
+from ..trained import passes
 from ..trained.kernels import kernels
-from ..trained.passes import decoded, way
 from ..viz import code_plane, filters, grid_codes, layer_panels, loss_curves, reconstructions, scatter
 from ..viz.curves import unit_of
 from .html import Folded, Picture, Section, Table, Text, Tile
@@ -96,8 +96,8 @@ def _plane(material: Material) -> Picture:
     assert material.codes is not None
     assert material.restored is not None
     places = grid_codes(material.codes)
-    images = decoded(material.trained, places.astype(np.float32), material.trained.code, material.restored)
-    images = images.reshape(len(places), *_image_shape(material))
+    images = passes.decoded(material.trained, places.astype(np.float32), material.trained.code, material.restored)
+    images = material.trained.as_images(images)
     about = "What the decoder makes of each place of the plane; its edges hold 98 % of the codes along each axis."
     return Picture("Decoded code plane", about, code_plane(places, images))
 
@@ -106,14 +106,9 @@ def restored(material: Material) -> Section:
     """Originals above, restored images below."""
     if material.examples is None or material.restored is None:
         return Section("Reconstructions", [])
-    count = min(SHOWN, len(material.examples))
-    originals, _ = material.examples.take(0, count)
-    trained = material.trained
-    images = trained.net({trained.images: originals}, want=[material.restored])[material.restored].cpu().numpy()
-    labels = None if material.labels is None else material.labels[:count]
-    shape = (count, *_image_shape(material))
-    figure = reconstructions(originals.reshape(shape), images.reshape(shape), labels)
-    about = f"The first {count} images of {_origin(material)} and what the network restores from their codes."
+    originals, images, labels = passes.restored(material.trained, material.examples, SHOWN, material.restored)
+    figure = reconstructions(originals, images, labels)
+    about = f"The first {len(originals)} images of {_origin(material)} and what the network restores from their codes."
     return Section("Reconstructions", [Picture("Originals and reconstructions", about, figure)])
 
 
@@ -141,10 +136,10 @@ def layers(material: Material) -> Section:
     pages = []
     for index, label in samples(material):
         assert material.examples is not None
-        image, _ = material.examples.one(index)
-        figure = layer_panels(way(material.trained, image), label)
-        about = f"Every blob from image {index} (class {label}) on: its size as Caffe shows it, and [min, max]."
-        pages.append(Picture(f"Layer by layer, class {label}", about, figure))
+        figure = layer_panels(passes.way(material.trained, material.examples, index), label)
+        of_class, in_words = ("", "") if label is None else (f", class {label}", f" (class {label})")
+        about = f"Every blob from image {index}{in_words} on: its size as Caffe shows it, and [min, max]."
+        pages.append(Picture(f"Layer by layer{of_class}", about, figure))
     others = [Folded("The other classes", pages[1:])] if len(pages) > 1 else []
     return Section("Layer by layer", [*pages[:1], *others])
 
@@ -235,12 +230,6 @@ def _losses(material: Material, phase: str) -> dict[str, float]:
     """The last value of every output of one number."""
     record: Mapping[str, Any] = material.last("finished").get(phase) or material.last(phase).get("outputs") or {}
     return {blob: float(value) for blob, value in record.items() if not isinstance(value, list | tuple)}
-
-
-def _image_shape(material: Material) -> tuple[int, ...]:
-    shape = material.trained.net.plan.shapes[material.trained.images]
-    assert shape is not None
-    return tuple(shape[1:])
 
 
 def _origin(material: Material) -> str:

@@ -96,6 +96,10 @@ def test_a_part_goes_alone() -> None:
     assert torch.equal(decoder(e)["r"], net(e=e, want=["r"])["r"])
     with pytest.raises(DataError, match=r"wants 1 input\(s\), e, but is given 2"):
         decoder(e, e)
+    x = torch.rand(5, 3)
+    both = as_module(net, outputs=["loss"], inputs=["e"])
+    assert both.inputs == ("e", "x")
+    assert both(e, x)["loss"] == net(e=e, x=x, want=["loss"])["loss"]
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -178,6 +182,32 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.pt").write_bytes(b"PK\x03\x04" + b"\0" * 100)
     with pytest.raises(SnapshotError, match=r"x\.pt: not a readable state dict"):
         load_weights(make(1), tmp_path / "x.pt")
+
+
+def test_an_archive_that_grows_is_refused(tmp_path: Path) -> None:
+    save_weights(make(1), tmp_path / "x.pt")
+    with zipfile.ZipFile(tmp_path / "x.pt") as plain, zipfile.ZipFile(tmp_path / "y.pt", "w") as packed:
+        for entry in plain.infolist():
+            packed.writestr(entry.filename, plain.read(entry), zipfile.ZIP_DEFLATED)
+    with pytest.raises(SnapshotError, match=r"y\.pt: entry '.*' is compressed, which no state dict's is"):
+        load_weights(make(1), tmp_path / "y.pt")
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), suffix=st.sampled_from([".pt", ".safetensors"]))
+def test_a_spoiled_file_gives_one_line_or_is_read(data: st.DataObject, suffix: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"x{suffix}"
+        save_weights(make(1), path)
+        content = bytearray(path.read_bytes())
+        for _ in range(data.draw(st.integers(1, 3))):
+            start = data.draw(st.integers(4, len(content) - 1))
+            content[start : start + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=9))
+        path.write_bytes(content)
+        try:
+            load_weights(make(2), path)
+        except SnapshotError as error:
+            assert "\n" not in str(error)
 
 
 def test_two_layers_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def _examples(net: Net, model: OnnxModel, quiet: bool) -> Iterator[tuple[str, di
     for batch in (1, 4) if model.free_batch else (None,):
         yield "random", random_inputs(net, model, batch, seed=batch or 0)
     data = _first_batch(net)
-    if data:
+    if data and (model.free_batch or all(values.shape == net.plan.shapes[name] for name, values in data.items())):
         inner = [name for name in model.inputs if name not in data]
         computed = {name: blob.cpu().numpy() for name, blob in (net(data, want=inner) if inner else {}).items()}
         yield "data", {name: data[name] if name in data else computed[name] for name in model.inputs}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from ..errors import DataError
 from ..net.plan import Plan
@@ -35,30 +35,35 @@ def default_outputs(plan: Plan) -> list[str]:
     return list(dict.fromkeys([*([code] if code is not None else []), *ends]))
 
 
-def steps_between(plan: Plan, given: Collection[str], wanted: Collection[str]) -> tuple[list[Step], list[str]]:
-    """The steps that lead to `wanted`, and the blobs that they start from: the given ones, and those of the sources."""
+def steps_between(plan: Plan, given: Sequence[str], wanted: Sequence[str]) -> tuple[list[Step], list[str]]:
+    """The steps that lead to `wanted`, and the blobs that they start from: the given ones, then those of the sources.
+
+    DataError for a blob that is not there, and for a given one that nothing wanted depends on.
+    """
     for name in (*given, *wanted):
-        if name not in plan.shapes:
-            close = difflib.get_close_matches(name, plan.shapes, 1)
-            hint = f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(plan.shapes)}"
-            raise DataError(f"net '{plan.name}' has no blob '{name}'{hint}")
+        _require(plan, name)
     final = set(given) - set(plan.fed)  # what is given inside of the net is not computed
+    begin = final & set(wanted)
     needed = set(wanted) - final
     steps: list[Step] = []
-    begin: set[str] = set(final & set(wanted))
     for step in reversed(plan.steps):
         if needed.isdisjoint(step.tops):
             continue
         if step.layer is not None and step.layer.is_source:
-            begin.update(needed.intersection(step.tops))
+            begin |= needed & set(step.tops)
             continue
-        needed.difference_update(step.tops)
-        needed.update(set(step.bottoms) - final)
-        begin.update(final.intersection(step.bottoms))
+        needed = (needed - set(step.tops)) | (set(step.bottoms) - final)
+        begin |= final & set(step.bottoms)
         steps.append(step)
-    return steps[::-1], [name for name in plan.shapes if name in begin]
+    idle = [name for name in given if name not in begin]
+    if idle:
+        raise DataError(f"'{idle[0]}' is given as input, but nothing of {', '.join(wanted)} depends on it")
+    order = [*given, *plan.shapes]
+    return steps[::-1], sorted(begin, key=order.index)
 
 
-def unused(given: Sequence[str], begin: Collection[str]) -> list[str]:
-    """The blobs that were named as inputs, but that nothing wanted depends on."""
-    return [name for name in given if name not in begin]
+def _require(plan: Plan, name: str) -> None:
+    if name not in plan.shapes:
+        close = difflib.get_close_matches(name, plan.shapes, 1)
+        hint = f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(plan.shapes)}"
+        raise DataError(f"net '{plan.name}' has no blob '{name}'{hint}")

@@ -26,7 +26,7 @@ from ..net.net import Net
 from ..net.plan import make_plan
 from ..net.step import Step
 from . import linear, loss, neuron, norm, pool, shape
-from .extent import default_outputs, steps_between, unused
+from .extent import default_outputs, steps_between
 from .writer import OPSET, WRITERS, Dims, FixedBatchNeeded, Graph, Refusal, Site, Value
 
 __all__ = ["OnnxModel", "to_onnx"]
@@ -67,8 +67,6 @@ def to_onnx(net: Net, outputs: Sequence[str] | None = None, inputs: Sequence[str
     """
     wanted = list(dict.fromkeys(outputs)) if outputs else default_outputs(net.plan)
     steps, begin = steps_between(net.plan, inputs or (), wanted)
-    if idle := unused(inputs or (), begin):
-        raise DataError(f"'{idle[0]}' is given as input, but nothing of {', '.join(wanted)} depends on it")
     if not wanted:
         raise DataError(f"net '{net.name}' computes nothing but losses; name the blobs that you want as outputs")
     size = sum(tensor.numel() * 4 for tensor in {id(tensor): tensor for tensor in net.tensors}.values())

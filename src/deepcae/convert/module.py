@@ -28,6 +28,7 @@ Home = tuple[nn.Module, str, Shape]  # where a parameter is kept, and the shape 
 class NetModule(nn.Module):
     """From `inputs` (blob names, in the order of the arguments) to a dict of `outputs`.
 
+    What the outputs need beside the given inputs follows them, in the net's order.
     Its parameters are copies of the net's; those that no solver moves do not require gradients, statistics are buffers.
     Blobs that share are one parameter. DataError for blobs that the net does not have.
     """
@@ -36,7 +37,7 @@ class NetModule(nn.Module):
         super().__init__()
         self.outputs = tuple(outputs) if outputs else tuple(default_outputs(net.plan))
         steps, begin = steps_between(net.plan, inputs or (), self.outputs)
-        self.inputs = tuple(inputs) if inputs else tuple(begin)
+        self.inputs = tuple(begin)
         owners: dict[int, Home] = {}
         homes = {id(step): self._keep(net, step.name, step.type, step.params, owners) for step in net.plan.steps}
         self._steps = [(step.layer, step.bottoms, step.tops, homes[id(step)]) for step in steps]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -129,8 +130,12 @@ def read_state_dict(path: Path, kinds: Mapping[str, str]) -> dict[str, dict[int,
 
 def _load(path: Path) -> Mapping[str, Any]:
     try:
+        with zipfile.ZipFile(path) as archive:  # torch.save compresses nothing; what is compressed may grow without end
+            grown = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
+        if grown:
+            raise SnapshotError(f"{path}: entry '{grown[0]}' is compressed, which no state dict's is")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
+    except (MemoryError, SnapshotError):
         raise
     except Exception as error:  # a damaged archive or a refused pickle: torch raises almost anything
         raise SnapshotError(f"{path}: not a readable state dict ({_first_line(error)})") from None

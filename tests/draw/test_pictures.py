@@ -269,6 +269,11 @@ def test_any_name_can_be_drawn(layer: str, blob: str) -> None:
     Xml.fromstring(draw.svg(message).encode())
 
 
+def test_the_picture_in_the_documents_is_what_is_drawn_today() -> None:
+    shown = (MODELS.parent / "docs" / "cae2.svg").read_text(encoding="utf-8")
+    assert shown == draw.svg(MODELS / "cae2" / "net.prototxt", style="architecture")
+
+
 # The look
 
 

@@ -55,9 +55,8 @@ def test_batches_are_caffes(case: Any, request: pytest.FixtureRequest) -> None:
         for top in feed.tops:
             want = case[f"batches_{top}"]
             got = batches(case, feed, top)
-            if "memory_data" not in case:  # Caffe reshapes MemoryData's labels to (B, 1, 1, 1)
-                assert got.shape == want.shape
-            np.testing.assert_allclose(got.reshape(want.shape), want, rtol=1e-6, atol=tolerance)
+            assert got.shape == want.shape
+            np.testing.assert_allclose(got, want, rtol=1e-6, atol=tolerance)
 
 
 @pytest.mark.parametrize("case", [case for case in cases(random=True) if case.id == "hdf5_shuffle"])

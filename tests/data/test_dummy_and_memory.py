@@ -145,7 +145,8 @@ def test_a_feed_joins_all_layers_but_inputs(layer: MakeLayer) -> None:
         assert feed.tops == ("data", "label", "a", "b")
         batch = feed.batch(3)
     assert set(batch) == set(feed.tops)
-    assert batch["label"].tolist() == [2, 3]
+    assert batch["label"].shape == (2, 1, 1, 1)
+    assert batch["label"].reshape(-1).tolist() == [2, 3]
     assert {top: array.shape for top, array in batch.items()} == feed.shapes
 
 

@@ -105,7 +105,6 @@ def test_image_lists_are_split_at_the_last_blank_and_found_beside_the_list(pictu
         ("list.txt 1\n", "", "list.txt: is no readable image"),
         ("c.png 1\na b.png 1\n", "", r"a b.png: is of size \[3, 2, 4\], the first image of \[3, 3, 3\]; new_height"),
         ("c.png 1\n", "new_height: 2", "new_height and new_width must be given both or not at all"),
-        ("c.png 1\n", "rand_skip: 2", "rand_skip is not offered"),
     ],
 )
 def test_image_refusals(pictures: Path, layer: MakeLayer, content: str, more: str, message: str) -> None:
@@ -125,3 +124,16 @@ def test_resizing_is_bilinear_between_pixel_centres() -> None:
     np.testing.assert_allclose(resize(np.array([[0.0], [2.0], [4.0], [6.0]]), 2, 1), [[1], [5]])
     image = np.random.default_rng(0).random((2, 5, 7)).astype(np.float32)
     np.testing.assert_array_equal(resize(image, 5, 7), image)
+
+
+def test_rand_skip_begins_anywhere_below_it_as_the_seed_says(pictures: Path, layer: MakeLayer) -> None:
+    (pictures / "list.txt").write_text("".join(f"c.png {label}\n" for label in range(8)))
+    first = []
+    for seed in range(20):
+        with Feed([layer(IMAGES % "rand_skip: 3")], TRAIN, [pictures], seed) as feed:
+            labels = np.concatenate([feed.batch(index)["label"] for index in range(5)]).astype(int)
+        assert labels.tolist() == [(labels[0] + k) % 8 for k in range(len(labels))]
+        first.append(int(labels[0]))
+    assert set(first) == {0, 1, 2}
+    with pytest.raises(DataError, match="rand_skip 4000000000 skips .* images here, but the list has 8"):
+        Feed([layer(IMAGES % "rand_skip: 4000000000")], TRAIN, [pictures])

@@ -131,6 +131,33 @@ def test_models_that_caffe_wrote_give_its_outputs(monkeypatch: pytest.MonkeyPatc
             np.testing.assert_allclose(value, expected[f"{tag}_blob_{blob}"], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "verdict"),
+    [
+        ((2,), ""),
+        ((8, 2, 8), ""),
+        ((8, 2), "1 hidden layer before the code, 0 behind it"),
+        ((9, 8, 2, 9), "2 hidden layers before the code, 1 behind it"),
+        ((8, 2, 2, 8), ""),
+        ((8, 2, 7), "ip0 has 8 elements, its counterpart ip2 7"),
+    ],
+)
+def test_summary_says_where_a_net_is_not_symmetric(sizes: tuple[int, ...], verdict: str) -> None:
+    text = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 4 dim: 10 } } }'
+    bottom = "data"
+    for place, size in enumerate([*sizes, 10]):
+        text += (
+            f'layer {{ name: "ip{place}" type: "InnerProduct" bottom: "{bottom}" top: "ip{place}" '
+            f"inner_product_param {{ num_output: {size} }} }}"
+        )
+        bottom = f"ip{place}"
+    text += f'layer {{ name: "loss" type: "EuclideanLoss" bottom: "{bottom}" bottom: "data" top: "loss" }}'
+    summary = summarize(make_plan(build_graph(read_net_text(text, "net.prototxt"), "TRAIN")))
+    assert summary.asymmetry == verdict
+    assert summary.symmetric is (verdict == "")
+    assert (f"no: {verdict}" if verdict else "yes: encoder and decoder mirror") in summary.to_text()
+
+
 def test_summary_counts_as_the_papers_table_2() -> None:
     from deepcae.zoo import build
 
@@ -142,3 +169,43 @@ def test_summary_counts_as_the_papers_table_2() -> None:
         assert summary.symmetric
         assert summary.code == "ip2encode"
         assert summary.blobs["data"] == (100, 1, 28, 28)
+
+
+TWINS = """layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }
+layer { name: "fc" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 3
+  weight_filler { type: "xavier" } } }
+layer { name: "fc" type: "InnerProduct" bottom: "a" top: "b" inner_product_param { num_output: 3
+  weight_filler { type: "xavier" } } }
+layer { name: "l" type: "EuclideanLoss" bottom: "b" bottom: "x" top: "l" }
+"""
+
+
+def test_two_layers_of_one_name_keep_their_own_weights(tmp_path: Path) -> None:
+    """In a file, and between a train and a test net: each gets its own, not the other's."""
+    net = Net(read_net_text(TWINS), "TRAIN", seed=1)
+    assert not torch.equal(net.tensors[0], net.tensors[2])
+    save_weights(net, tmp_path / "w.caffemodel")
+    other = Net(read_net_text(TWINS), "TRAIN", seed=2)
+    report = load_weights(other, tmp_path / "w.caffemodel", strict=True)
+    assert report.matched == ["fc", "fc"]
+    shared = Net(read_net_text(TWINS), "TEST", share=net)
+    for mine, loaded, used in zip(net.tensors, other.tensors, shared.tensors, strict=True):
+        assert torch.equal(mine, loaded)
+        assert used is mine
+
+
+def test_where_a_name_stands_more_often_on_one_side_the_first_gets_the_last(tmp_path: Path) -> None:
+    """As in Caffe, whose net looks up the first layer of a name for each layer of the file in turn."""
+    twins = Net(read_net_text(TWINS), "TRAIN", seed=1)
+    single = Net(read_net_text(TWINS.replace('"fc"', '"other"', 1)), "TRAIN", seed=2)
+    report = load_weights(single, to_message(twins))
+    assert (report.matched, report.kept, report.duplicates) == (["fc"], ["other"], ["fc"])
+    assert torch.equal(single.tensors[2], twins.tensors[2])
+    fresh = Net(read_net_text(TWINS), "TRAIN", seed=3)
+    before = fresh.tensors[2].clone()
+    report = load_weights(fresh, to_message(single))
+    assert (report.matched, report.kept, report.ignored) == (["fc"], ["fc"], ["other"])
+    assert torch.equal(fresh.tensors[0], single.tensors[2])
+    assert torch.equal(fresh.tensors[2], before)
+    with pytest.raises(SnapshotError, match="kept at initial values: fc"):
+        load_weights(fresh, to_message(single), strict=True)

@@ -19,10 +19,8 @@ import numpy as np
 from ..errors import DataError
 from ..proto.lookup import resolve
 from .images import decode, resize
-from .stream import Arrays, Shape, Stream, permutation
+from .stream import Arrays, Shape, Stream, drawn
 from .transform import make_transform
-
-SKIPPING = 2**32  # in place of an epoch's number, so that skipping draws apart from shuffling
 
 
 def open_images(layer: Any, phase: int, folders: Sequence[str | Path], seed: int) -> Stream:
@@ -36,7 +34,7 @@ def open_images(layer: Any, phase: int, folders: Sequence[str | Path], seed: int
     size = (param.new_height, param.new_width) if param.new_height else None
     rows = ImageRows(files, tuple(layer.top), param.is_color, size)
     transform = make_transform(layer.transform_param, rows.shapes[rows.tops[0]], phase, folders, seed)
-    skip = int(permutation(seed, SKIPPING, param.rand_skip)[0]) if param.rand_skip else 0
+    skip = drawn(seed, param.rand_skip) if param.rand_skip else 0
     if skip >= rows.total:
         raise DataError(
             f"image_data_param: rand_skip {param.rand_skip} skips {skip} images here, but the list has {rows.total}"

@@ -31,7 +31,7 @@ class MemorySource(Stream):
 def open_memory(layer: Any, data: npt.ArrayLike, labels: npt.ArrayLike) -> MemorySource:
     """The source of a MemoryData layer: data (n, channels, height, width), n labels; n a multiple of batch_size.
 
-    Differs from Caffe: the labels' top is (batch_size) throughout; there it becomes (batch_size, 1, 1, 1) once fed.
+    The labels come as (batch_size, 1, 1, 1), as in Caffe, where the plan says (batch_size).
     """
     param = layer.memory_data_param
     row = (param.channels, param.height, param.width)
@@ -46,7 +46,7 @@ def open_memory(layer: Any, data: npt.ArrayLike, labels: npt.ArrayLike) -> Memor
         raise DataError(f"{numbers.size} labels were given for {len(images)} rows of data")
     if not len(images) or len(images) % param.batch_size:
         raise DataError(f"{len(images)} rows are not a multiple of batch_size {param.batch_size}")
-    return MemorySource({layer.top[0]: images, layer.top[1]: numbers.reshape(-1)}, param.batch_size)
+    return MemorySource({layer.top[0]: images, layer.top[1]: numbers.reshape(-1, 1, 1, 1)}, param.batch_size)
 
 
 def as_float32(array: npt.ArrayLike, what: str) -> np.ndarray:

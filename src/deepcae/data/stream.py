@@ -40,6 +40,8 @@ class Stream:
     aligned. Differs from Caffe: it shuffles the order of the files, and the rows within each file, by the C library's
     generator, which no seed governs.
 
+    `skip`: the stream's position at which batch 0 begins.
+
     `transform(rows, position)` is applied to the first top; `position` is the stream's number of the first row.
     """
 
@@ -51,10 +53,11 @@ class Stream:
         transform: Callable[[np.ndarray, int], np.ndarray] | None = None,
         shuffle: bool = False,
         seed: int = 0,
+        skip: int = 0,
     ) -> None:
         if batch_size < 1:
             raise DataError(f"batch_size is {batch_size}, but must be at least 1")
-        self.rows, self.batch_size, self.shuffle, self.seed = rows, batch_size, shuffle, seed
+        self.rows, self.batch_size, self.shuffle, self.seed, self.skip = rows, batch_size, shuffle, seed, skip
         self.tops = rows.tops
         self._transform = transform
         self.shapes = {top: (batch_size, *shape) for top, shape in rows.shapes.items()}
@@ -67,7 +70,7 @@ class Stream:
         """Batch `index` of the endless stream, whatever was read before."""
         if index < 0:
             raise ValueError(f"batch {index}: batches count from 0")
-        start = index * self.batch_size
+        start = self.skip + index * self.batch_size
         arrays = self.rows.read(self._order(start))
         if self._transform:
             first = self.tops[0]
@@ -117,6 +120,11 @@ def permutation(seed: int, epoch: int, total: int) -> np.ndarray:
     order = np.argsort(draws, kind="stable")
     order.flags.writeable = False
     return order
+
+
+def drawn(seed: int, below: int) -> int:
+    """A number from 0 to below - 1 that the seed alone decides, apart from the orders of all epochs."""
+    return int(np.random.PCG64(np.random.SeedSequence((seed % 2**64, 2**64))).random_raw() % below)
 
 
 def draws(seed: int, position: int, count: int) -> np.ndarray:

@@ -156,24 +156,23 @@ class Net:
     # Making it
 
     def _make_tensors(self, share: Net | None) -> list[torch.Tensor]:
-        shared = share.params if share is not None else {}
+        shared = self._shared(share) if share is not None else {}
         tensors: list[torch.Tensor] = []
-        for param in self.plan.params:
+        for i, param in enumerate(self.plan.params):
             layer_name, k = param.name.rsplit("/", 1)
             if param.shape is None:
                 missing = next(step for step in self.plan.sources if any(not self.plan.shapes[t] for t in step.tops))
                 raise SpecError(f"layer '{layer_name}': its size depends on the data of '{missing.name}', not found")
-            theirs = shared.get(layer_name, [])
             if param.owner is not None:
                 tensors.append(tensors[param.owner])
                 continue
-            if int(k) < len(theirs):
-                if tuple(theirs[int(k)].shape) != param.shape:
+            if i in shared:
+                if tuple(shared[i].shape) != param.shape:
                     raise SpecError(
                         f"layer '{layer_name}': blob {k} is {list(param.shape)} here and "
-                        f"{list(theirs[int(k)].shape)} in the net it shares with"
+                        f"{list(shared[i].shape)} in the net it shares with"
                     )
-                tensors.append(theirs[int(k)])
+                tensors.append(shared[i])
                 continue
             tensor = torch.empty(param.shape, dtype=torch.float32)
             if param.initial is None:
@@ -183,6 +182,20 @@ class Net:
             tensors.append(tensor.to(self.device).requires_grad_(param.lr_mult != 0))
         self._load_text_blobs(tensors)
         return tensors
+
+    def _shared(self, other: Net) -> dict[int, torch.Tensor]:
+        """The tensors of `other` by the index of the blob here that uses them: by layer name, the k-th for the k-th.
+
+        Where the layers of a name are not equally many, the last one there serves the first one here, as in Caffe.
+        """
+        theirs, ours = other.plan.learning(), self.plan.learning()
+        found: dict[int, torch.Tensor] = {}
+        for name, mine in ours.items():
+            sources = theirs.get(name, [])
+            sources = sources if len(sources) == len(mine) else sources[-1:]
+            for step, source in zip(mine, sources, strict=False):
+                found.update(zip(step.params, (other.tensors[i] for i in source.params), strict=False))
+        return found
 
     def _load_text_blobs(self, tensors: list[torch.Tensor]) -> None:
         """Values that the text itself carries in `blobs` replace the fillers'."""

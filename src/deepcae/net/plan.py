@@ -65,6 +65,14 @@ class Plan:
         owner = self.params[index].owner
         return index if owner is None else owner
 
+    def learning(self) -> dict[str, list[Step]]:
+        """The layers that have learned blobs, by name; of several layers with one name in file order."""
+        found: dict[str, list[Step]] = {}
+        for step in self.steps:
+            if step.params:
+                found.setdefault(step.name, []).append(step)
+        return found
+
     @property
     def num_parameters(self) -> int:
         """Learnable values; shared ones count once."""

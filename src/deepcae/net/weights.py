@@ -1,16 +1,17 @@
 """Weights into a net and out of it, by layer name: in Caffe's two formats, as .safetensors and as a state dict.
 
 A .caffemodel is a NetParameter: every layer of the phase, Split layers included, with its phase and its blobs (shape
-and data). Loading: the first layer of a name in the file serves all layers of that name here; layers that only the file
-has are ignored, layers that only the net has keep their values. A blob of the old 4-D form fits a blob with fewer axes
-if the shapes are equal when aligned at the right: (1,1,N,K) fits (N,K). Outside of .caffemodel files, a shared blob may
-be missing.
+and data). Loading goes by name: the k-th layer of a name gets the k-th's blobs of that name in the file; where these
+are not equally many, the net's first gets the file's last and the others keep their values, as in Caffe. Layers that
+only the file has are ignored, layers that only the net has keep their values. A blob of the old 4-D form fits a blob
+with fewer axes if the shapes are equal when aligned at the right: (1,1,N,K) fits (N,K). Outside of .caffemodel files, a
+shared blob may be missing.
 Source: Caffe's net.cpp (CopyTrainedLayersFrom, ToProto) and blob.cpp (ShapeEquals).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from ..proto.text import to_text
 from .blobs import array_of, blob_of
 from .hdf5 import is_hdf5, model_bytes, read_model
 from .net import Net
+from .step import Step
 from .tensors import (
     is_safetensors,
     is_state_dict,
@@ -36,7 +38,7 @@ from .tensors import (
     state_dict_of,
 )
 
-Stored = dict[str, Mapping[int, Any]]  # layer name → index of the blob → BlobProto or array
+Stored = dict[str, list[Mapping[int, Any]]]  # name → for each layer of that name: index of the blob → its values
 
 
 @dataclass
@@ -47,14 +49,14 @@ class LoadReport:
     matched: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)  # layers with blobs that only the file has
     kept: list[str] = field(default_factory=list)  # layers that only the net has: their initial values stay
-    duplicates: list[str] = field(default_factory=list)  # names that stand several times in the file: the first counts
+    duplicates: list[str] = field(default_factory=list)  # names that stand more often in the file: the last counts
 
     def __str__(self) -> str:
         parts = [f"{len(self.matched)} layer(s) loaded"]
         for what, names in (
             ("not in this net", self.ignored),
             ("kept at initial values", self.kept),
-            ("more than once in the file, first taken", self.duplicates),
+            ("more than once in the file, last taken", self.duplicates),
         ):
             if names:
                 parts.append(f"{what}: {', '.join(names)}")
@@ -68,22 +70,17 @@ def load_weights(net: Net, source: str | Path | Any, strict: bool = False) -> Lo
     With `strict`, a layer that only one side has is a SnapshotError; wrong counts or shapes of blobs always are.
     """
     report = LoadReport(str(source) if isinstance(source, str | Path) else source.name)
-    theirs, sparse = _stored(net, source, report)
+    theirs, sparse = _stored(net, source)
     writes: list[tuple[torch.Tensor, np.ndarray]] = []
-    for step in net.plan.steps:
-        if not step.params:
-            continue
-        if step.name not in theirs:
-            report.kept.append(step.name)
-            continue
+    for step, blobs in _pairs(net, theirs, report):
         plans = [net.plan.params[i] for i in step.params]
         dispensable = {k for k, plan in enumerate(plans) if sparse and plan.owner is not None}
         shapes = [plan.shape or () for plan in plans]
-        arrays = _fit(step.name, theirs[step.name], shapes, dispensable, report.path)
+        arrays = _fit(step.name, blobs, shapes, dispensable, report.path)
         writes.extend((net.tensors[step.params[k]], array) for k, array in arrays.items())
         report.matched.append(step.name)
     ours = {step.name for step in net.plan.steps}
-    report.ignored = [name for name, blobs in theirs.items() if blobs and name not in ours]
+    report.ignored = [name for name, blobs in theirs.items() if any(blobs) and name not in ours]
     if strict and (report.ignored or report.kept):
         raise SnapshotError(f"does not match the net: {report}")
     with torch.no_grad():
@@ -92,28 +89,44 @@ def load_weights(net: Net, source: str | Path | Any, strict: bool = False) -> Lo
     return report
 
 
-def _stored(net: Net, source: str | Path | Any, report: LoadReport) -> tuple[Stored, bool]:
+def _stored(net: Net, source: str | Path | Any) -> tuple[Stored, bool]:
     """What the source holds, and whether its shared blobs may stand with their owner only."""
     if isinstance(source, NetParameter):
-        return _first_of_each_name(source, report), False
+        return _by_name(source), False
     path = Path(source)
     if _is_hdf5(path):
-        return dict(read_model(path)), True
+        return _each_once(read_model(path)), True
     if is_safetensors(path):
-        return dict(read_safetensors(path)), True
+        return _each_once(read_safetensors(path)), True
     if is_state_dict(path):
-        return dict(read_state_dict(path, {step.name: step.type for step in net.plan.steps if step.params})), True
-    return _first_of_each_name(read_weights(path), report), False
+        types = {step.name: step.type for step in net.plan.steps if step.params}
+        return _each_once(read_state_dict(path, types)), True
+    return _by_name(read_weights(path)), False
 
 
-def _first_of_each_name(message: Any, report: LoadReport) -> Stored:
-    """The blobs of each layer name by their index; of several layers of one name those of the first."""
+def _each_once(blobs: Mapping[str, Mapping[int, Any]]) -> Stored:
+    """What a file holds whose names are unique."""
+    return {name: [values] for name, values in blobs.items()}
+
+
+def _by_name(message: Any) -> Stored:
+    """The blobs of the layers of each name, in file order."""
     theirs: Stored = {}
     for layer in message.layer:
-        if layer.name in theirs and layer.blobs:
-            report.duplicates.append(layer.name)
-        theirs.setdefault(layer.name, dict(enumerate(layer.blobs)))
+        theirs.setdefault(layer.name, []).append(dict(enumerate(layer.blobs)))
     return theirs
+
+
+def _pairs(net: Net, theirs: Stored, report: LoadReport) -> Iterator[tuple[Step, Mapping[int, Any]]]:
+    """The learning layers of the net, each with the blobs that it gets from the file."""
+    for name, mine in net.plan.learning().items():
+        given = theirs.get(name, [])
+        given = [blobs for blobs in given if blobs] or given[-1:]
+        if len(given) != len(mine):
+            report.duplicates += [name] * (len(given) > 1)
+            report.kept += [name] * (len(mine) - bool(given))
+            mine, given = mine[: len(given[-1:])], given[-1:]
+        yield from zip(mine, given, strict=True)
 
 
 def _fit(

@@ -163,3 +163,19 @@ def test_warnings_do_not_fail(capsys: pytest.CaptureFixture[str]) -> None:
     code, lines = check(capsys, "old.prototxt")
     assert code == 0
     assert re.match(r"old\.prototxt:\d+:\d+: warning: ", lines[0])
+
+
+def test_a_run_is_checked_by_the_texts_that_it_keeps(
+    run: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, lines = check(capsys, "run")
+    assert (code, len(lines)) == (0, 1)
+    assert lines[0].startswith("run: run is fine (its fields, ")
+    net = run / "net.prototxt"
+    net.write_text(net.read_text().replace('bottom: "conv"', 'bottom: "con"', 1))
+    code, lines = check(capsys, "run")
+    assert code == 2
+    assert re.match(r"run/net\.prototxt:\d+:\d+: ", lines[0])
+    assert check(capsys, str(model)) == (
+        2, [f"{model}:1:1: no run there, run.json is missing; `deepcae train --out` makes one"]
+    )  # fmt: skip

@@ -197,3 +197,16 @@ def test_test_prints_caffes_lines(run: Path, capsys: pytest.CaptureFixture[str])
 )
 def test_default_out(solver: str, out: str) -> None:
     assert default_out(Path(solver)) == Path(out)
+
+
+def test_a_run_stands_for_its_newest_weights(run: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = []
+    for weights in (run, run / "tiny_iter_6.caffemodel"):
+        argv = ["test", "--model", model / "net.prototxt", "--weights", weights, "--iterations", 3, "--json", "-q"]
+        assert main([str(word) for word in argv]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+    argv = ["train", "--solver", model / "solver.prototxt", "--weights", run, "--out", "more", "-q"]
+    assert main([str(word) for word in argv]) == 0
+    assert main(["train", "--solver", str(model / "solver.prototxt"), "--weights", str(model), "--out", "x"]) == 2
+    assert "no run there" in capsys.readouterr().err

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Network and solver texts, told apart.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE|RUN...", help="Network and solver texts, told apart; or runs.")
+    ],
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:

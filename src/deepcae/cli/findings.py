@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import Place, Problem, SpecError
+from ..errors import DataError, Place, Problem, SpecError
 from ..net.graph import Graph, build_graph
 from ..net.oddities import oddities
 from ..net.plan import Plan, draft_plan
 from ..proto.document import Document
 from ..solver.check import check_layer_names, check_solver
 from ..solver.nets import choose_nets
+from ..solver.run import Run
 from .states import State, graph_of, states_of
 from .texts import read_document
 
@@ -34,8 +35,11 @@ class Findings:
 
 
 def examine(path: Path) -> Findings:
-    """All findings of one file."""
+    """All findings of one file, or of the texts of a run."""
     findings = Findings(str(path))
+    if path.is_dir():
+        _examine_run(findings, path)
+        return findings
     try:
         findings.kind, document = read_document(path)
     except SpecError as error:
@@ -49,6 +53,19 @@ def examine(path: Path) -> Findings:
     findings.problems = sorted(map(_placed, findings.problems), key=_by_place)
     findings.warnings = sorted(map(_placed, findings.warnings), key=_by_place)
     return findings
+
+
+def _examine_run(findings: Findings, folder: Path) -> None:
+    """Adds what is wrong with the texts that a run keeps; its data are looked up where the training found them."""
+    findings.kind = "run"
+    try:
+        run = Run(folder)
+        _examine_solver(findings, run.solver_document, run.folders)
+    except SpecError as error:
+        findings.problems.extend(error.problems)
+    except DataError as error:
+        findings.problems.append(Problem(str(error).removeprefix(f"{folder}: "), Place(str(folder))))
+    findings.problems = sorted(map(_placed, findings.problems), key=_by_place)
 
 
 def _examine_net(findings: Findings, document: Document, states: Sequence[State], folders: Sequence[Path]) -> None:
@@ -72,14 +89,14 @@ def _where(problem: Problem, where: Sequence[State], states: Sequence[State]) ->
     return Problem(f"{problem.message} (in {'; '.join(map(str, where))})", problem.place)
 
 
-def _examine_solver(findings: Findings, document: Document) -> None:
+def _examine_solver(findings: Findings, document: Document, folders: Sequence[Path] = ()) -> None:
     """Adds what is wrong with the solver's fields and with the networks it names, each in the state it is used in."""
     findings.problems.extend(check_solver(document, stepping=True))
     if not document.message.HasField("max_iter"):
         findings.warnings.append(Problem("max_iter is missing: `train` needs one", _start_of(document)))
     findings.examined = "its fields"
     try:
-        train, tests = choose_nets(document)
+        train, tests = choose_nets(document, folders)
     except SpecError as error:
         findings.problems.extend(problem for problem in error.problems if problem not in findings.problems)
         return
@@ -88,7 +105,7 @@ def _examine_solver(findings: Findings, document: Document) -> None:
         if choice is train:
             findings.problems.extend(check_layer_names(document, [node.param.name for node in graph.nodes]))
         passes = document.message.iter_size if choice is train else 1
-        found, odd = judge(graph, [choice.document.folder], passes)
+        found, odd = judge(graph, [choice.document.folder, *folders], passes)
         for kind, known in ((found, findings.problems), ([*choice.document.notes, *odd], findings.warnings)):
             known += (problem for problem in dict.fromkeys(kind) if problem not in known)
         findings.examined += f", {choice.label} of {choice.document.filename}"

@@ -36,7 +36,7 @@ def train(
     seed: options.Seed = None,
     overrides: options.Overrides = None,
     weights: Annotated[
-        str | None, typer.Option("--weights", metavar="FILE[,FILE]", help="Weights to start from (fine-tuning).")
+        str | None, typer.Option("--weights", metavar="FILE|RUN[,...]", help="Weights to start from (fine-tuning).")
     ] = None,
     snapshot: Annotated[
         str | None,
@@ -64,6 +64,7 @@ def train(
         raise typer.BadParameter("give --solver, or --out DIR --snapshot latest to go on with the run in DIR")
     from ..solver.solver import Solver
     from .device import choose_device
+    from .trained import weight_files
     from .training import LOG, Effects, carry_out, default_out, prepare, solver_text
 
     folder = out or default_out(solver or Path())
@@ -77,7 +78,7 @@ def train(
         out=folder,
         seed=seed,
         device=choose_device(device, threads),
-        weights=[path for path in weights.split(",") if path] if weights else None,
+        weights=weight_files(weights) if weights else None,
         snapshot=snapshot,
         folders=folders,
     )

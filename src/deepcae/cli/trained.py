@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from ..errors import DataError
 from ..net.net import Net
 from ..solver.run import Run
 from ..trained.network import Trained
@@ -38,4 +39,16 @@ def load_all(net: Net, weights: str) -> list[Any]:
     """Copies the weights of each file of Caffe's comma-separated list; the report of each."""
     from ..net.weights import load_weights
 
-    return [load_weights(net, path) for path in weights.split(",") if path]
+    return [load_weights(net, path) for path in weight_files(weights)]
+
+
+def weight_files(weights: str) -> list[str]:
+    """The files of Caffe's comma-separated list; a run stands for its newest weights."""
+    return [_newest(Path(path)) if Path(path).is_dir() else path for path in weights.split(",") if path]
+
+
+def _newest(folder: Path) -> str:
+    snapshot = Run(folder).latest_snapshot()
+    if snapshot is None:
+        raise DataError(f"{folder}: no complete snapshot there yet")
+    return str(snapshot.model)

@@ -55,12 +55,21 @@ class Summary:
 
     @property
     def symmetric(self) -> bool | None:
-        """Whether encoder and decoder mirror each other; None where the net has no narrowest layer inside."""
-        sizes = [elements for _, elements in self.hidden]
-        if self.code is None or len(sizes) < 3 or len(sizes) % 2 == 0:
-            return None
-        pairs = zip(sizes, reversed(sizes), strict=True)
-        return all(abs(a - b) <= _TOLERANCE * max(a, b) for a, b in pairs)
+        """Whether encoder and decoder mirror each other; None where the net is no auto-encoder."""
+        return None if self.code is None else not self.asymmetry
+
+    @property
+    def asymmetry(self) -> str:
+        """In what encoder and decoder first differ, in words; empty where they mirror each other."""
+        narrowest = min(elements for _, elements in self.hidden)
+        codes = [place for place, (_, elements) in enumerate(self.hidden) if elements == narrowest]
+        before, after = codes[0], len(self.hidden) - 1 - codes[-1]
+        if before != after:
+            return f"{before} hidden layer{'s' * (before != 1)} before the code, {after} behind it"
+        for (first, a), (last, b) in zip(self.hidden[:before], reversed(self.hidden), strict=False):
+            if abs(a - b) > _TOLERANCE * max(a, b):
+                return f"{first} has {a:,} elements, its counterpart {last} {b:,}"
+        return ""
 
     @property
     def data_ratio(self) -> float | None:
@@ -198,12 +207,8 @@ def _totals(summary: Summary) -> list[str]:
         sizes = "-".join(str(elements) for _, elements in summary.hidden)
         lines.append(("auto-encoder size", f"{summary.size:,} elements: {sizes}"))
         lines.append(("code", summary.code))
-        verdict = {
-            True: "yes: encoder and decoder mirror each other within 5 %",
-            False: "no: encoder and decoder differ by more than 5 % in size",
-            None: "no: the code is not in the middle",
-        }
-        lines.append(("symmetric", verdict[summary.symmetric]))
+        fine = "yes: encoder and decoder mirror each other within 5 %"
+        lines.append(("symmetric", f"no: {summary.asymmetry}" if summary.asymmetry else fine))
     if summary.data_ratio is not None:
         lines.append(("data / parameters", f"{summary.data_ratio:,.1f} / 1 ({summary.num_samples:,} samples)"))
     lines += [("assumed", f"shape of '{blob}': {why}") for blob, why in summary.assumed.items()]

@@ -169,7 +169,9 @@ def network(material: Material) -> Section:
         sizes = "-".join(str(elements) for _, elements in summary.hidden)
         facts.append(f"Auto-encoder size: {summary.size:,} elements ({sizes}); the code is {summary.code}.")
     if summary.symmetric is not None:
-        verdict = "mirror each other within 5 %" if summary.symmetric else "differ by more than 5 % in size"
+        verdict = (
+            "mirror each other within 5 %" if summary.symmetric else f"do not mirror each other: {summary.asymmetry}"
+        )
         facts.append(f"Encoder and decoder {verdict}.")
     header = ("layer", "type", "bottoms → tops", "shapes of the tops", "parameters")
     about = "Maps and neurons on the way from the image to the losses; all sides in one scale."

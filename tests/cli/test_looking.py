@@ -88,6 +88,7 @@ def test_decode_of_own_numbers(run: Path, model: Path) -> None:
         ("plot nowhere -o p.png", "nowhere: neither a run nor a file of codes is there"),
         ("plot nan.csv -o p.png", "code 1 holds a value that is not finite"),
         ("embed codes.csv -o p.png", "codes are kept as"),
+        ("report run -o run", "error: run: Is a directory"),
         ("layers run -o p.png --index 12", "rows are 0 to 11"),
         ("plot codes.csv -o p --what curves", "needs a RUN"),
         ("plot run -o p.png --what curves --what scatter", "give a folder"),

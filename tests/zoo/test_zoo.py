@@ -234,7 +234,7 @@ def test_a_list_file_that_names_no_readable_data_is_an_error(tmp_path: Path) -> 
     with pytest.raises(DataError, match="no dataset 'data', which this network reads"):
         zoo.build("cae1", 2, wrong, wrong)
     (tmp_path / "gone.txt").write_text("gone.h5")
-    with pytest.raises(DataError, match=r"gone\.h5 \(named in .*gone\.txt\): cannot be read as HDF5"):
+    with pytest.raises(DataError, match=r"gone\.h5 \(named in .*gone\.txt\): no such file"):
         zoo.build("cae1", 2, tmp_path / "gone.txt", wrong)
     (tmp_path / "empty.txt").write_text("")
     with pytest.raises(DataError, match=r"empty\.txt: names no HDF5 file with rows"):
@@ -266,3 +266,15 @@ def test_quotes_in_a_path_survive(tmp_path: Path) -> None:
     odd = tmp_path / 'odd "name".txt'
     source = read_net_text(zoo.build("cae1", 2, odd, odd).net_text).message.layer[0].hdf5_data_param.source
     assert source == str(odd)
+
+
+def test_lists_that_are_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "bytes.txt").write_bytes(b"PK\x03\x04\x00\xd1")
+    (tmp_path / "lost.txt").write_text("nowhere.h5\n")
+    for name, sentence in (
+        (".", "is a folder; give the list file in it"),
+        ("bytes.txt", "is no text; a list file names HDF5 files"),
+        ("lost.txt", r"nowhere\.h5 \(named in .*lost\.txt\): no such file"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            zoo.build("cae1", train_list=tmp_path / name)

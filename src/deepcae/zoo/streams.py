@@ -53,13 +53,20 @@ def named_from(path: str | Path, folder: Path | None) -> str:
 def rows(list_file: str | Path, dataset: str) -> int | None:
     """Rows in all HDF5 files that a list file names; None where there is no such list file (yet)."""
     list_path = Path(list_file)
+    if list_path.is_dir():
+        raise DataError(f"{list_path}: is a folder; give the list file in it")
     if not list_path.is_file():
         return None
     import h5py
 
     total = 0
-    for name in list_path.read_text(encoding="utf-8").split():
+    content = list_path.read_bytes()
+    if b"\0" in content:
+        raise DataError(f"{list_path}: is no text; a list file names HDF5 files")
+    for name in os.fsdecode(content).split():
         path = resolve(name, list_path.parent)
+        if not path.is_file():
+            raise DataError(f"{path} (named in {list_path}): no such file")
         try:
             with h5py.File(path, "r") as file:
                 total += file[dataset].shape[0]

@@ -58,25 +58,25 @@ def _max(site: Site, layer: Pooling, kernel: Pair, ends: list[int], plane: Pair)
             return [made]
         places = site("Mod", made[1], site.graph.constant(plane[0] * plane[1], np.int64))
         return [made[0], site.float_of(places)]
-    # a window that lies outside of the image altogether: its maximum is the lowest number, and its place -1
-    padded = _padded(site, x, (*pad, *ends), -np.inf)
+    # without padding a last window may lie outside of the image: its maximum is the lowest number, and its place -1
+    padded = _padded(site, x, (0, 0, *ends), -np.inf)
     made = site("MaxPool", padded, tops=tops, kernel_shape=kernel, strides=layer.stride)
     y = site("Max", made if tops == 1 else made[0], site.number(LOWEST))
-    return [y] if tops == 1 else [y, _places(site, made, layer, ends, plane)]
+    return [y] if tops == 1 else [y, _places(site, made, ends, plane)]
 
 
-def _places(site: Site, made: list[Value], layer: Pooling, ends: list[int], plane: Pair) -> Value:
+def _places(site: Site, made: list[Value], ends: list[int], plane: Pair) -> Value:
     """Places in the padded plane as places in the plane itself, -1 where the window saw none of it."""
-    wide = plane[1] + layer.pad[1] + ends[1]
-    area = (plane[0] + layer.pad[0] + ends[0]) * wide
-    whole = site("Mod", made[1], site.graph.constant(area, np.int64))
-    row = site("Div", whole, site.graph.constant(wide, np.int64))
-    column = site("Mod", whole, site.graph.constant(wide, np.int64))
-    row = site("Sub", row, site.graph.constant(layer.pad[0], np.int64))
-    column = site("Sub", column, site.graph.constant(layer.pad[1], np.int64))
-    place = site("Add", site("Mul", row, site.graph.constant(plane[1], np.int64)), column)
+
+    def whole(number: int) -> Value:
+        return site.graph.constant(number, np.int64)
+
+    wide = plane[1] + ends[1]
+    index = site("Mod", made[1], whole((plane[0] + ends[0]) * wide))
+    row, column = site("Div", index, whole(wide)), site("Mod", index, whole(wide))
+    place = site("Add", site("Mul", row, whole(plane[1])), column)
     empty = site("Equal", made[0], site.number(-np.inf))
-    return site.float_of(site("Where", empty, site.graph.constant(-1, np.int64), place))
+    return site.float_of(site("Where", empty, whole(-1), place))
 
 
 def _average(site: Site, layer: Pooling, kernel: Pair, ends: list[int], plane: Pair, outputs: tuple[int, ...]) -> Value:

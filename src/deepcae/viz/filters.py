@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from ..errors import DataError
 from .style import (
-    LAND,
     PAGE,
     SIGNED,
     axes_at,
@@ -24,6 +23,7 @@ from .style import (
 )
 
 GAP = 3  # pixels between tiles of about 28: a narrower one is lost among kernels that look like noise
+SEAM = "#b4bac2"  # between tiles: darker than weights around 0, and without a sign
 TILES = 96  # of one layer; more could not be seen on paper
 HEAD = 0.36  # inches above a panel, for its two lines
 MARGIN = 0.6  # inches beside a panel, for its colour scale
@@ -85,7 +85,7 @@ class _Panel:
         width = height * self.picture.shape[1] / self.picture.shape[0]
         axes = axes_at(page, left, top, width, height)
         bare(axes)
-        axes.set_facecolor(LAND)  # seen between the tiles
+        axes.set_facecolor(SEAM)  # seen between the tiles
         reach = float(np.abs(self.tiles).max()) or 1.0
         picture = axes.imshow(self.picture, cmap=SIGNED, vmin=-reach, vmax=reach, aspect="auto")
         shown, count = self.shown, self.num_kernels

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from deepcae.cli import main
+from deepcae.proto.binary import read_weights
 from deepcae.proto.read import read_net
+from reference import reference_dir
 
 V1 = """name: "old"
 input: "data" input_dim: 2 input_dim: 1 input_dim: 4 input_dim: 4
@@ -110,6 +112,43 @@ def test_an_upgrade_that_changes_nothing_says_so(tmp_path: Path, capsys: pytest.
     net.write_text('name: "n"\n')
     assert main(["upgrade", str(net)]) == 0
     assert "today's syntax already" in capsys.readouterr().err
+
+
+def test_a_text_of_today_stays_byte_for_byte(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    net = tmp_path / "n.prototxt"
+    net.write_bytes(text := b"\xef\xbb\xbfname: 'n'\t# \xff\r\n\r\n")
+    assert main(["upgrade", str(net)]) == 0
+    assert capsysbinary.readouterr().out == text
+    assert main(["upgrade", str(net), "-o", str(tmp_path / "copy")]) == 0
+    assert main(["upgrade", str(net), "--in-place"]) == 0
+    assert net.read_bytes() == (tmp_path / "copy").read_bytes() == text
+
+
+def test_upgrade_keeps_comments_of_any_encoding(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    (tmp_path / "n.prototxt").write_bytes(b"layers { type: RELU } # gr\xfcn\n")
+    assert main(["upgrade", str(tmp_path / "n.prototxt")]) == 0
+    assert capsysbinary.readouterr().out == b'layer {\n  type: "ReLU"\n}  # gr\xfcn\n'
+
+
+def test_upgrade_of_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = reference_dir("files", "legacy_model", "v1.caffemodel"), tmp_path / "new.caffemodel"
+    assert main(["upgrade", str(old)]) == 2
+    assert "give OUT or --in-place" in capsys.readouterr().err
+    assert main(["upgrade", str(old), str(new)]) == 0
+    assert "the syntax is that of 2014" in capsys.readouterr().err
+    assert read_weights(new) == read_weights(old)
+    assert main(["upgrade", str(new), str(tmp_path / "again")]) == 0
+    assert "today's syntax already" in capsys.readouterr().err
+    assert (tmp_path / "again").read_bytes() == new.read_bytes()
+
+
+def test_upgrade_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (old := tmp_path / "s.prototxt").write_text("solver_type: ADAM\n")
+    assert main(["upgrade", str(old), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    sentence = 'solver_type: ADAM read as type: "Adam"'
+    assert found["changes"] == [{"line": 1, "column": 1, "message": sentence}]
+    assert (found["kind"], found["text"], found["written"]) == ("solver", 'type: "Adam"\n', None)
 
 
 def test_the_zoo_lists_what_it_has(capsys: pytest.CaptureFixture[str]) -> None:

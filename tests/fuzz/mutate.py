@@ -140,7 +140,7 @@ def mutate_wire(dice: random.Random, data: bytes, others: Sequence[bytes]) -> by
         return mutate_bytes(dice, data, others)
     for _ in range(dice.choice((1, 1, 2, 4))):
         _change_fields(dice, fields, others)
-    return _written(fields)[:MOST]
+    return _written(fields)
 
 
 def _fields(data: bytes, depth: int) -> list[Wire] | None:
@@ -211,6 +211,8 @@ def _change_fields(dice: random.Random, fields: list[Wire], others: Sequence[byt
 def _written(fields: list[Wire]) -> bytes:
     out = bytearray()
     for field in fields:
+        if len(out) > MOST:
+            break
         out += _varint(field.number << 3 | field.wire)
         if field.wire == 0:
             out += _varint(field.value if isinstance(field.value, int) else 0)

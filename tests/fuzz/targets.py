@@ -54,9 +54,18 @@ def _check(path: Path) -> None:
 
 
 def _upgrade(path: Path) -> None:
-    from deepcae.cli.texts import read_document as upgraded_text
+    """What is written means what was read, whatever comments stand in it, and is today's."""
+    from deepcae.proto.read import read_net_text, read_solver_text, read_text
+    from deepcae.proto.rewrite import rewrite
 
-    upgraded_text(path)
+    text = read_text(path)
+    found = rewrite(text, str(path))
+    read = read_net_text if found.kind == "net" else read_solver_text
+    again = rewrite(found.text)
+    if found.changes and read(found.text).message != read(text).message:
+        raise AssertionError("the upgraded text says something else")
+    if again.text != found.text or again.changes:
+        raise AssertionError("the upgraded text is upgraded once more")
 
 
 def _net(path: Path) -> None:

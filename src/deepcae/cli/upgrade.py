@@ -1,38 +1,98 @@
-"""`deepcae upgrade`: old network and solver texts in today's spelling."""
+"""`deepcae upgrade`: old network and solver files in today's syntax."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from . import options
+from .screen import answer
+
+if TYPE_CHECKING:
+    from ..errors import Problem
+
 
 def upgrade(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A network or solver text, of any age.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A network, solver or .caffemodel, of any age.")],
     target: Annotated[
-        Path | None, typer.Argument(metavar="[OUT]", help="Where to write it; nowhere given: to stdout.")
+        Path | None, typer.Argument(metavar="[OUT]", help="Where to write it; nowhere given: a text goes to stdout.")
     ] = None,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Write over IN (its comments are lost).")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="As OUT.", show_default=False)] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Write over IN.")] = False,
+    json: options.Json = False,
 ) -> None:
-    """Write a network or solver text in today's syntax; what changed is told on stderr."""
-    from ..atomic import whole_file
-    from ..proto.text import to_text
-    from .texts import read_document
+    """Write a network or solver text, or weights, in today's syntax; comments stay. What changed is told on stderr."""
+    from ..proto.binary import file_kind
+    from ..proto.read import read_text
+    from ..proto.rewrite import rewrite
 
-    if in_place and target is not None:
+    if in_place + (target is not None) + (out is not None) > 1:
         raise typer.BadParameter("give OUT or --in-place, not both")
-    _, document = read_document(source)
-    text = to_text(document.message)
-    for note in document.notes:
-        print(note, file=sys.stderr)
-    if not document.notes:
-        print(f"{source}: is in today's syntax already", file=sys.stderr)
-    destination = source if in_place else target
-    if destination is None:
-        sys.stdout.write(text)
+    destination = source if in_place else target or out
+    if source.is_file() and file_kind(source) == "weights":
+        kind, (data, changes) = "weights", _weights(source, destination)
+        notes: list[Problem] = []
     else:
-        with whole_file(destination) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        found = rewrite(read_text(source), str(source))
+        kind, changes, notes = found.kind, found.changes, found.notes
+        data = found.text.encode(errors="surrogateescape") if changes else source.read_bytes()
+    if destination is not None and (changes or destination != source):
+        _write(destination, data)
+    if json:
+        _answer(source, kind, changes, notes, destination, data)
+        return
+    for problem in (*changes, *notes):
+        print(problem, file=sys.stderr)
+    if not changes:
+        print(f"{source}: is in today's syntax already", file=sys.stderr)
+    if destination is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+    elif changes or destination != source:
         print(f"wrote {destination}", file=sys.stderr)
+
+
+def _weights(source: Path, destination: Path | None) -> tuple[bytes, list[Problem]]:
+    """A .caffemodel in today's schema, and what changed."""
+    from ..proto.binary import read_weights_document
+
+    if destination is None:
+        raise typer.BadParameter("a .caffemodel is no text: give OUT or --in-place")
+    document = read_weights_document(source)
+    if not document.notes:
+        return source.read_bytes(), []
+    return document.message.SerializeToString(deterministic=True), document.notes
+
+
+def _write(destination: Path, data: bytes) -> None:
+    from ..atomic import whole_file
+
+    with whole_file(destination) as temporary:
+        temporary.write_bytes(data)
+
+
+def _answer(
+    source: Path, kind: str, changes: list[Problem], notes: list[Problem], destination: Path | None, data: bytes
+) -> None:
+    found = {
+        "file": str(source),
+        "kind": kind,
+        "changes": [_as_json(problem) for problem in changes],
+        "notes": [_as_json(problem) for problem in notes],
+        "written": str(destination) if destination is not None else None,
+    }
+    if destination is None:
+        found["text"] = data.decode(errors="backslashreplace")
+    answer(found)
+
+
+def _as_json(problem: Problem) -> dict[str, object]:
+    place = problem.place
+    return {
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "message": problem.message,
+    }

@@ -35,16 +35,22 @@ _MEANT = {
 
 def read_weights(path: str | Path) -> Any:
     """The NetParameter in a .caffemodel of any age, upgraded: `layer[].blobs` hold the weights."""
+    return read_weights_document(path).message
+
+
+def read_weights_document(path: str | Path) -> Document:
+    """As `read_weights`, with the notes of what was upgraded."""
     net = _read(path, "weights", NetParameter)
+    document = Document(net, str(path))
     try:
-        upgrade_layers(Document(net, str(path)))
+        upgrade_layers(document)
     except SpecError as error:
         more = f" (and {len(error.problems) - 1} more problems)" if len(error.problems) > 1 else ""
         raise SnapshotError(f"{error.problems[0]}{more}") from None
     for layer in net.layer:
         for index, blob in enumerate(layer.blobs):
             _check(blob, f"{path}: layer '{layer.name}', blob {index}")
-    return net
+    return document
 
 
 def read_state(path: str | Path) -> Any:

@@ -100,11 +100,12 @@ def _lines(message: Any, margin: str) -> list[str]:
             if field.message_type is not None:
                 lines += [f"{margin}{field.name} {{\n", *_lines(item, margin + "  "), f"{margin}}}\n"]
             else:
-                lines.append(f"{margin}{field.name}: {_word(field, item)}\n")
+                lines.append(f"{margin}{field.name}: {to_word(field, item)}\n")
     return lines
 
 
-def _word(field: Any, value: Any) -> str:
+def to_word(field: Any, value: Any) -> str:
+    """A value as it is written behind its field's name."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if field.enum_type is not None:

@@ -11,7 +11,7 @@ from ..errors import Place, Problem, SpecError
 MAX_BYTES = 8 * 1024 * 1024
 MAX_TOKENS = 1_000_000
 
-_PATTERN = re.compile(
+WORDS = re.compile(
     r"""(?P<space>[ \t\r\n\f\v]+)
       | (?P<comment>\#[^\n]*)
       | (?P<name>[A-Za-z_][A-Za-z0-9_+-]*)
@@ -45,7 +45,7 @@ def tokenize(text: str, filename: str) -> tuple[list[Token], list[Problem]]:
     tokens: list[Token] = []
     problems: list[Problem] = []
     line, line_start, indent, bad_end = 1, 0, 0, -1
-    for match in _PATTERN.finditer(text):
+    for match in WORDS.finditer(text):
         kind, word, start = match.lastgroup or "bad", match.group(), match.start()
         if kind == "space":
             if breaks := word.count("\n"):

@@ -77,7 +77,7 @@ def new_lmdb(path: str | Path) -> Iterator[RecordWriter]:
 def pixels_datum(pixels: np.ndarray, label: int = 0) -> Any:
     """A Datum of bytes (C, H, W)."""
     channels, height, width = pixels.shape
-    return Datum(channels=channels, height=height, width=width, data=pixels.tobytes(), label=label)
+    return Datum(channels=channels, height=height, width=width, data=pixels.tobytes(), label=label, encoded=False)
 
 
 def float_datum(values: np.ndarray) -> Any:

@@ -118,8 +118,8 @@ class _Drawing:
     def scene(self) -> Scene:
         width = self.lefts[-1] + self.widths[-1] + MARGIN
         title_width = max(text_width(self.found.name, 11, True), text_width(self.found.facts, NAME)) + 2 * MARGIN
-        legend = 10 if self.found.ties else 0
-        page = Scene(max(width, title_width), self.tops[-1] + MARGIN - 6 + legend, self.found.name)
+        legend = 15 if self.found.ties else 0
+        page = Scene(max(width, title_width), self.tops[-1] + legend, self.found.name)
         page.items.append(Words(self.found.name, (MARGIN, MARGIN + 9), 11, INK, True, "start"))
         page.items.append(Words(self.found.facts, (MARGIN, MARGIN + 20), NAME, SOFT, False, "start"))
         for index, row in enumerate(self.found.rows):

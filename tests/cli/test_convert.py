@@ -173,6 +173,13 @@ def test_a_wrong_command_line_is_one_line(
 def test_data_need_not_be_there(run: Path, model: Path, capsys: Capture) -> None:
     (model / "test.h5").unlink()
     (model / "test.txt").unlink()
+    text = (model / "net.prototxt").read_text().split('layer { name: "flat"')[0]  # no loss tells the input's size
+    (model / "net.prototxt").write_text(text)
     words = [str(model / "net.prototxt"), newest(run), "--to", "onnx", "--outputs", "code"]
+    for to in ("onnx", "torch"):
+        assert refused([*words[:3], to], capsys).splitlines()[-1] == (
+            "error: net 'tiny': the shape of 'data' is not known, since its data file is not there; give it "
+            "(--shape data=N,C,H,W)"
+        )
     assert main(["convert", *words, "--shape", "data=5,1,6,6"]) == 0
     assert "data, batch" not in capsys.readouterr().out

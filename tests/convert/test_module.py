@@ -42,7 +42,7 @@ def test_it_gives_what_the_net_gives() -> None:
     x = torch.rand(7, 3)
     blobs = module(x)
     for name, blob in net(x=x, want=module.outputs).items():
-        assert torch.equal(blobs[name], blob)
+        torch.testing.assert_close(blobs[name], blob)
 
 
 def test_its_names_are_the_files(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_its_names_are_the_files(tmp_path: Path) -> None:
     other = as_module(Net(read_net_text(TEXT), seed=4))
     other.load_state_dict(torch.load(tmp_path / "w.pt", weights_only=True))
     x = torch.rand(2, 3)
-    assert torch.equal(other(x)["o"], module(x)["o"])
+    torch.testing.assert_close(other(x)["o"], module(x)["o"])
 
 
 def test_its_weights_learn_and_shared_ones_are_one() -> None:
@@ -93,13 +93,13 @@ def test_a_part_goes_alone() -> None:
     net = net_of()
     decoder = as_module(net, outputs=["r"], inputs=["e"])
     e = torch.rand(5, 2)
-    assert torch.equal(decoder(e)["r"], net(e=e, want=["r"])["r"])
+    torch.testing.assert_close(decoder(e)["r"], net(e=e, want=["r"])["r"])
     with pytest.raises(DataError, match=r"wants 1 input\(s\), e, but is given 2"):
         decoder(e, e)
     x = torch.rand(5, 3)
     both = as_module(net, outputs=["loss"], inputs=["e"])
     assert both.inputs == ("e", "x")
-    assert both(e, x)["loss"] == net(e=e, x=x, want=["loss"])["loss"]
+    torch.testing.assert_close(both(e, x)["loss"], net(e=e, x=x, want=["loss"])["loss"])
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,20 @@ def test_inputs_of_other_counts_have_their_own_size() -> None:
     np.testing.assert_array_equal(run(session(model), model, {"x": x, "which": which})["y"], x[which.astype(int)])
 
 
+def test_where_not_all_sizes_can_be_free_those_of_the_largest_input_are() -> None:
+    net = net_of(
+        'layer { name: "i" type: "Input" top: "which" input_param { shape { dim: 5 } } }\n'
+        'layer { name: "r" type: "Reshape" bottom: "x" top: "r" reshape_param { shape { dim: 6 dim: -1 } } }\n'
+        'layer { name: "b" type: "BatchReindex" bottom: "r" bottom: "which" top: "b" }\n'
+        'layer { name: "one" type: "Reshape" bottom: "b" top: "y" '
+        "reshape_param { axis: 0 num_axes: 0 shape { dim: 1 } } }",
+        (7, 6),
+    )
+    model = to_onnx(net)  # (1, which, N): one Reshape cannot leave both open
+    assert (model.free_batch, model.inputs) == (True, {"x": (None, 6), "which": (5,)})
+    assert off(net, model, 1, 4) == 0
+
+
 REFUSED = """
 layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 36 } } }
 layer { name: "drop" type: "Dropout" bottom: "x" top: "a" }

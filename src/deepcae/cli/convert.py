@@ -161,10 +161,12 @@ def _without_values(net: Net, matched: set[str]) -> list[str]:
 
 def _write_weights(net: Net, target: Path, to: Format) -> None:
     from ..atomic import whole_file
+    from ..convert.extent import require_sizes
     from ..net.tensors import state_dict_bytes
     from ..net.weights import to_hdf5, to_message, to_safetensors, to_state_dict
     from ..proto.binary import write_message
 
+    require_sizes(net.plan)  # a layer of unknown size has no weights yet
     if to is Format.caffemodel and target.suffix != ".h5":
         write_message(target, to_message(net))
         return

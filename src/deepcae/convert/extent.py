@@ -20,8 +20,7 @@ def default_outputs(plan: Plan) -> list[str]:
     Blobs that an input becomes by mere reshaping (targets, labels) are left out.
     """
     compute = [step for step in plan.steps if step.layer is not None and not step.layer.is_source]
-    measures = [step for step in compute if step.layer is not None and (step.layer.is_loss or step.type in _MEASURES)]
-    inner = [step for step in compute if step not in measures]
+    inner = [step for step in compute if not _measures(step)]
     same = {top: step.bottoms[0] for step in inner if step.type == "Split" for top in step.tops}
     read = {
         same.get(name, name) for step in inner if step.type != "Split" for name in step.bottoms if name not in step.tops
@@ -60,6 +59,22 @@ def steps_between(plan: Plan, given: Sequence[str], wanted: Sequence[str]) -> tu
         raise DataError(f"'{idle[0]}' is given as input, but nothing of {', '.join(wanted)} depends on it")
     order = [*given, *plan.shapes]
     return steps[::-1], sorted(begin, key=order.index)
+
+
+def require_sizes(plan: Plan, steps: Sequence[Step] | None = None) -> None:
+    """DataError if what these steps (default: all but losses and measures) read is not known, for want of a file."""
+    chosen = [step for step in plan.steps if not _measures(step)] if steps is None else steps
+    if all(plan.shapes[name] is not None for step in chosen for name in step.bottoms):
+        return
+    name = next(name for name in plan.fed if plan.shapes[name] is None)
+    raise DataError(
+        f"net '{plan.name}': the shape of '{name}' is not known, since its data file is not there; "
+        f"give it (--shape {name}=N,C,H,W)"
+    )
+
+
+def _measures(step: Step) -> bool:
+    return step.layer is not None and (step.layer.is_loss or step.type in _MEASURES)
 
 
 def _require(plan: Plan, name: str) -> None:

@@ -26,7 +26,7 @@ from ..net.net import Net
 from ..net.plan import make_plan
 from ..net.step import Step
 from . import linear, loss, neuron, norm, pool, shape
-from .extent import default_outputs, steps_between
+from .extent import default_outputs, require_sizes, steps_between
 from .writer import OPSET, WRITERS, Dims, FixedBatchNeeded, Graph, Refusal, Site, Value
 
 __all__ = ["OnnxModel", "to_onnx"]
@@ -69,6 +69,7 @@ def to_onnx(net: Net, outputs: Sequence[str] | None = None, inputs: Sequence[str
     steps, begin = steps_between(net.plan, inputs or (), wanted)
     if not wanted:
         raise DataError(f"net '{net.name}' computes nothing but losses; name the blobs that you want as outputs")
+    require_sizes(net.plan, steps)
     size = sum(tensor.numel() * 4 for tensor in {id(tensor): tensor for tensor in net.tensors}.values())
     if size > MOST_BYTES:
         raise DataError(f"net '{net.name}' has {size} bytes of weights; one ONNX file holds {MOST_BYTES} at most")

@@ -20,7 +20,7 @@ from ..errors import DataError
 from ..layers.base import Context, Shape
 from ..net.net import Net
 from ..net.tensors import roles
-from .extent import default_outputs, steps_between
+from .extent import default_outputs, require_sizes, steps_between
 
 Home = tuple[nn.Module, str, Shape]  # where a parameter is kept, and the shape in which a layer sees it
 
@@ -37,6 +37,7 @@ class NetModule(nn.Module):
         super().__init__()
         self.outputs = tuple(outputs) if outputs else tuple(default_outputs(net.plan))
         steps, begin = steps_between(net.plan, inputs or (), self.outputs)
+        require_sizes(net.plan, steps)
         self.inputs = tuple(begin)
         owners: dict[int, Home] = {}
         homes = {id(step): self._keep(net, step.name, step.type, step.params, owners) for step in net.plan.steps}

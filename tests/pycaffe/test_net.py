@@ -416,6 +416,19 @@ def test_a_data_layer_gives_the_next_batch(make: Any, tmp_path: Path) -> None:
     assert net.blobs["x"].data.ravel().tolist() == [4, 5, 0, 1]
 
 
+def test_an_output_layer_writes_when_its_net_goes(make: Any) -> None:
+    import h5py
+
+    text = """layer { name: "in" type: "Input" top: "x" top: "t" input_param { shape { dim: 2 dim: 3 } } }
+    layer { name: "out" type: "HDF5Output" bottom: "x" bottom: "t" hdf5_output_param { file_name: "out.h5" } }"""
+    net = make(text)
+    for k in range(2):
+        net.forward(x=np.full((2, 3), k), t=np.zeros((2, 3)))
+    del net
+    with h5py.File("out.h5") as file:
+        assert file["data"][:, 0].ravel().tolist() == [0, 0, 1, 1]
+
+
 def test_a_seed_repeats_the_weights(make: Any) -> None:
     caffe.set_random_seed(5)
     first = make().params["ip"][0].data.copy()

@@ -86,15 +86,12 @@ class Layerwise:
 
     def share_with(self, other: Layerwise) -> None:
         """Uses the parameters of the layers of equal name in `other`, here and there from now on. Diffs stay apart."""
-        theirs = {step.name: step.params for step in reversed(other.net.plan.steps)}
-        pairs = []
-        for step in self.net.plan.steps:
-            if not step.params or step.name not in theirs:
-                continue
-            mine, source = self._shapes_of(step.params), other._shapes_of(theirs[step.name])
-            if mine != source:
-                raise SpecError(f"layer '{step.name}': blobs are {mine} here and {source} in the net it shares with")
-            pairs += list(zip(step.params, theirs[step.name], strict=True))
+        pairs: list[tuple[int, int]] = []
+        for step, source in self.net.plan.matched(other.net.plan):
+            mine, theirs = self._shapes_of(step.params), other._shapes_of(source.params)
+            if mine != theirs:
+                raise SpecError(f"layer '{step.name}': blobs are {mine} here and {theirs} in the net it shares with")
+            pairs += zip(step.params, source.params, strict=True)
         for i, k in pairs:
             tensor = other.net.tensors[k]
             self.net.tensors[i].data = tensor.data.view(self.net.tensors[i].shape)

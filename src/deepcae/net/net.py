@@ -184,18 +184,12 @@ class Net:
         return tensors
 
     def _shared(self, other: Net) -> dict[int, torch.Tensor]:
-        """The tensors of `other` by the index of the blob here that uses them: by layer name, the k-th for the k-th.
-
-        Where the layers of a name are not equally many, the last one there serves the first one here, as in Caffe.
-        """
-        theirs, ours = other.plan.learning(), self.plan.learning()
-        found: dict[int, torch.Tensor] = {}
-        for name, mine in ours.items():
-            sources = theirs.get(name, [])
-            sources = sources if len(sources) == len(mine) else sources[-1:]
-            for step, source in zip(mine, sources, strict=False):
-                found.update(zip(step.params, (other.tensors[i] for i in source.params), strict=False))
-        return found
+        """The tensors of `other` by the index of the blob here that uses them, see `Plan.matched`."""
+        return {
+            i: other.tensors[k]
+            for step, source in self.plan.matched(other.plan)
+            for i, k in zip(step.params, source.params, strict=False)
+        }
 
     def _load_text_blobs(self, tensors: list[torch.Tensor]) -> None:
         """Values that the text itself carries in `blobs` replace the fillers'."""

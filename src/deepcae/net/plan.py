@@ -73,6 +73,18 @@ class Plan:
                 found.setdefault(step.name, []).append(step)
         return found
 
+    def matched(self, other: Plan) -> list[tuple[Step, Step]]:
+        """(layer here, layer of `other` whose learned blobs it uses): by name, the k-th for the k-th.
+
+        Where the layers of a name are not equally many, the last one there serves the first one here, as in Caffe.
+        """
+        theirs = other.learning()
+        pairs: list[tuple[Step, Step]] = []
+        for name, mine in self.learning().items():
+            sources = theirs.get(name, [])
+            pairs += zip(mine, sources if len(sources) == len(mine) else sources[-1:], strict=False)
+        return pairs
+
     @property
     def num_parameters(self) -> int:
         """Learnable values; shared ones count once."""

@@ -19,9 +19,11 @@ from typing import Any, Self
 import numpy as np
 
 from ..atomic import whole_file
+from ..data.output import Outputs
 from ..lazy import torch
 from ..net import net as core
 from ..net.layerwise import Layerwise, Watcher
+from ..net.step import Step
 from ..net.weights import load_weights, save_weights, to_hdf5
 from ..proto.suggest import closest
 from . import batches, mode
@@ -82,6 +84,9 @@ class Net:
         self._net, self._sources = made, sources
         self._view = Layerwise(made, sources.read)
         self._steps = made.plan.steps
+        for index, step in enumerate(self._steps):
+            if step.type == "HDF5Output":
+                self._view.watchers.after_forward.append(_writer(self._view, index, step))
         self._layer_names = [step.name for step in self._steps]
         self._blob_names = list(map(_shown, self._view.blobs))
         self.blobs = OrderedDict((_shown(name), Blob(kept)) for name, kept in self._view.blobs.items())
@@ -274,6 +279,17 @@ class Net:
 def _shown(name: str) -> str:
     """A blob's name as Caffe has it: a loss without a top makes "(automatic)"."""
     return "(automatic)" if name.startswith("(automatic ") else name
+
+
+def _writer(view: Layerwise, index: int, step: Step) -> Watcher:
+    """Writes the bottoms of an HDF5Output layer after each of its passes."""
+    outputs, blobs = Outputs([step.node.param]), {name: view.blobs[name] for name in step.bottoms}
+
+    def write(layer: int) -> None:
+        if layer == index:
+            outputs.write({name: blob.data for name, blob in blobs.items()})
+
+    return write
 
 
 def _hint(name: str, names: Sequence[str]) -> str:

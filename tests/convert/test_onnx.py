@@ -227,6 +227,8 @@ def test_a_classifiers_scores_are_its_outputs_and_labels_are_not() -> None:
         'layer { name: "ip" type: "InnerProduct" bottom: "f" top: "ip" inner_product_param { num_output: 4 } }\n'
         'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "lf" top: "loss" }\n'
         'layer { name: "acc" type: "Accuracy" bottom: "ip" bottom: "label" top: "acc" }\n'
+        'layer { name: "aside" type: "Sigmoid" bottom: "f" top: "aside" }\n'
+        'layer { name: "quiet" type: "Silence" bottom: "aside" }\n'
     )
     assert default_outputs(net.plan) == ["ip"]
     assert list(to_onnx(net).inputs) == ["x"]

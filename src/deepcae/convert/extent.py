@@ -10,7 +10,7 @@ from ..net.plan import Plan
 from ..net.step import Step
 from ..net.summary import summarize
 
-_MEASURES = ("Accuracy", "Silence", "HDF5Output")
+_MEASURES = ("Accuracy", "HDF5Output")
 _MOVERS = ("Split", "Flatten", "Reshape", "Slice", "Concat", "Crop")
 
 

@@ -39,6 +39,7 @@ def encode(
     ] = None,
     model: options.Model = None,
     weights: options.Weights = None,
+    strict: options.Strict = False,
     blob: options.Blob = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -53,7 +54,7 @@ def encode(
     files.ending(out)  # a wrong one is told before the work, not after it
     if model is not None and data is None:  # with --model there is no RUN: the first word is DATA
         run, data = None, run
-    trained = open_trained(run, model, weights, choose_device(device, threads))
+    trained = open_trained(run, model, weights, choose_device(device, threads), strict)
     name = trained.blob(blob) if blob else trained.code
     examples = open_examples(trained, data)
     codes, labels = encoded(trained, examples, name, quiet)
@@ -80,6 +81,7 @@ def decode(
     codes: Annotated[Path | None, typer.Argument(metavar="CODES", help="A file of codes.", show_default=False)] = None,
     model: options.Model = None,
     weights: options.Weights = None,
+    strict: options.Strict = False,
     blob: options.Blob = None,
     code_blob: Annotated[str | None, typer.Option("--code-blob", help="The blob that CODES are values of.")] = None,
     device: options.Device = "auto",
@@ -98,7 +100,7 @@ def decode(
         folder, codes = None, run
     if codes is None:
         raise typer.BadParameter("give RUN and CODES")
-    trained = open_trained(folder, model, weights, choose_device(device, threads))
+    trained = open_trained(folder, model, weights, choose_device(device, threads), strict)
     code = trained.blob(code_blob) if code_blob else trained.code
     restored = trained.blob(blob) if blob else trained.restored
     loaded = files.load(codes)

@@ -18,6 +18,7 @@ Weights = Annotated[
         "--weights", metavar="FILE[,FILE]", help="Its weights (.caffemodel, .h5, .safetensors, .pt), later files win."
     ),
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse weights that do not match the network, layer by layer.")]
 Phase = Annotated[str, typer.Option("--phase", metavar="TRAIN|TEST", help="Which of the net's phases.")]
 Level = Annotated[int, typer.Option("--level", help="The level of the net's state.")]
 Stage = Annotated[str, typer.Option("--stage", metavar="A,B", help="The stages of the net's state.")]

@@ -44,6 +44,7 @@ def layers(
     index: Annotated[int, typer.Option("--index", min=0, help="Which image, from 0.")] = 0,
     model: options.Model = None,
     weights: options.Weights = None,
+    strict: options.Strict = False,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -59,7 +60,7 @@ def layers(
     _check_ending(out)
     if model is not None and data is None:
         run, data = None, run
-    trained = open_trained(run, model, weights, choose_device(device, threads))
+    trained = open_trained(run, model, weights, choose_device(device, threads), strict)
     examples = open_examples(trained, data)
     panels = way(trained, examples, index)
     _, label = examples.one(index)

@@ -21,6 +21,7 @@ def evaluate(
     run: options.OptionalRun = None,
     model: options.Model = None,
     weights: options.Weights = None,
+    strict: options.Strict = False,
     iterations: Annotated[
         int | None, typer.Option("--iterations", min=1, help="Batches to average.", show_default="the solver's, or 50")
     ] = None,
@@ -45,7 +46,7 @@ def evaluate(
         raise typer.BadParameter("give RUN, or both --model and --weights")
     else:
         net, folders, from_solver = _of_files(
-            model, weights, options.phase_name(phase), level, options.stage_names(stage), where, quiet
+            model, weights, options.phase_name(phase), level, options.stage_names(stage), where, quiet, strict
         )
     count = iterations or from_solver or 50
     say(f"Running for {count} iterations.", quiet)
@@ -67,7 +68,7 @@ def _of_run(folder: Path, device: str) -> tuple[Net, Sequence[Path], int | None]
 
 
 def _of_files(
-    model: Path, weights: str, phase: str, level: int, stages: Sequence[str], device: str, quiet: bool
+    model: Path, weights: str, phase: str, level: int, stages: Sequence[str], device: str, quiet: bool, strict: bool
 ) -> tuple[Net, Sequence[Path], int | None]:
     from ..net.net import Net
     from .texts import net_of
@@ -75,7 +76,7 @@ def _of_files(
 
     document, folders = net_of(model)
     net = Net(document, phase, level=level, stages=stages, seed=0, device=device, folders=folders)
-    for report in load_all(net, weights):
+    for report in load_all(net, weights, strict):
         say(str(report), quiet)
     return net, folders, None
 

@@ -38,6 +38,7 @@ def train(
     weights: Annotated[
         str | None, typer.Option("--weights", metavar="FILE|RUN[,...]", help="Weights to start from (fine-tuning).")
     ] = None,
+    strict: options.Strict = False,
     snapshot: Annotated[
         str | None,
         typer.Option(
@@ -81,6 +82,7 @@ def train(
         weights=weight_files(weights) if weights else None,
         snapshot=snapshot,
         folders=folders,
+        strict=strict,
     )
     effects = Effects(training, sigint_effect.value, sighup_effect.value)
     outcome = carry_out(training, folder / LOG, quiet, effects)

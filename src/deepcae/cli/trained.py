@@ -13,7 +13,9 @@ from ..solver.run import Run
 from ..trained.network import Trained
 
 
-def open_trained(run: Path | None, model: Path | None, weights: str | None, device: str) -> Trained:
+def open_trained(
+    run: Path | None, model: Path | None, weights: str | None, device: str, strict: bool = False
+) -> Trained:
     """The net of RUN with its latest weights, or the one of --model and --weights."""
     if run is not None and (model is not None or weights is not None):
         raise typer.BadParameter("give RUN, or --model and --weights, not both")
@@ -21,25 +23,25 @@ def open_trained(run: Path | None, model: Path | None, weights: str | None, devi
         return Trained.of_run(Run(run), device)
     if model is None or weights is None:
         raise typer.BadParameter("give RUN, or both --model and --weights")
-    return Trained(*_from_files(model, weights, device))
+    return Trained(*_from_files(model, weights, device, strict))
 
 
-def _from_files(model: Path, weights: str, device: str) -> tuple[Net, str, list[Path]]:
+def _from_files(model: Path, weights: str, device: str, strict: bool) -> tuple[Net, str, list[Path]]:
     from .states import states_of
     from .texts import net_of
 
     document, folders = net_of(model)
     state = [state for state in states_of(document) if state.phase == "TEST"][-1]
     net = Net(document, "TEST", level=state.level, stages=state.stages, seed=0, device=device, folders=folders)
-    load_all(net, weights)
+    load_all(net, weights, strict)
     return net, str(model), folders
 
 
-def load_all(net: Net, weights: str) -> list[Any]:
+def load_all(net: Net, weights: str, strict: bool = False) -> list[Any]:
     """Copies the weights of each file of Caffe's comma-separated list; the report of each."""
     from ..net.weights import load_weights
 
-    return [load_weights(net, path) for path in weight_files(weights)]
+    return [load_weights(net, path, strict) for path in weight_files(weights)]
 
 
 def weight_files(weights: str) -> list[str]:

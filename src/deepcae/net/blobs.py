@@ -41,13 +41,17 @@ def shape_of(blob: Any) -> tuple[int, ...]:
     return tuple(blob.shape.dim)
 
 
-def blob_of(values: np.ndarray) -> Any:
-    """A BlobProto with shape and float32 data."""
-    raw = np.ascontiguousarray(values, dtype="<f4").tobytes()
-    packed = b"\x2a" + _varint(len(raw)) + raw if raw else b""  # field 5, length-delimited: packed floats at once
-    blob = BlobProto.FromString(packed)
+def blob_of(values: np.ndarray, diff: np.ndarray | None = None) -> Any:
+    """A BlobProto with shape and float32 data, and diff if there is one."""
+    blob = BlobProto.FromString(_floats(b"\x2a", values) + (b"" if diff is None else _floats(b"\x32", diff)))
     blob.shape.CopyFrom(BlobShape(dim=values.shape))
     return blob
+
+
+def _floats(tag: bytes, values: np.ndarray) -> bytes:
+    """Field 5 (data) or 6 (diff), length-delimited: packed floats at once."""
+    raw = np.ascontiguousarray(values, dtype="<f4").tobytes()
+    return tag + _varint(len(raw)) + raw if raw else b""
 
 
 def _varint(value: int) -> bytes:

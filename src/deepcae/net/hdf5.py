@@ -53,17 +53,24 @@ def unsavable(names: Iterable[str]) -> Iterator[str]:
             yield f"the layer name '{name}' is none in HDF5, where '/' separates names and '.' and '' have meanings"
 
 
-def model_bytes(layers: Sequence[tuple[str, Mapping[int, np.ndarray]]]) -> bytes:
-    """The bytes of a .caffemodel.h5: each layer's name, and its own blobs by their index."""
+def model_bytes(
+    layers: Sequence[tuple[str, Mapping[int, np.ndarray]]], diffs: Mapping[str, Mapping[int, np.ndarray]] | None = None
+) -> bytes:
+    """The bytes of a .caffemodel.h5: each layer's name, and its own blobs by their index; `diffs` stand in /diff."""
     for sentence in unsavable(name for name, _ in layers):
         raise SnapshotError(sentence)
     with _new() as (buffer, file):
-        data = file.create_group("data")
-        for name, blobs in layers:
-            group = data.create_group(name)
-            for index, values in blobs.items():
-                _put(group, str(index), values, "<f4")
+        _put_layers(file.create_group("data"), layers)
+        if diffs is not None:
+            _put_layers(file.create_group("diff"), [(name, diffs[name]) for name, _ in layers])
     return buffer.getvalue()
+
+
+def _put_layers(into: Any, layers: Sequence[tuple[str, Mapping[int, np.ndarray]]]) -> None:
+    for name, blobs in layers:
+        group = into.create_group(name)
+        for index, values in blobs.items():
+            _put(group, str(index), values, "<f4")
 
 
 def state_bytes(iteration: int, learned_net: str, current_step: int, history: Iterable[np.ndarray]) -> bytes:

@@ -10,7 +10,7 @@ training; `layerwise.Layerwise` runs the same layers one by one, for Caffe's dat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from .plan import Plan, make_plan
 from .step import Step
 
 Blobs = dict[str, torch.Tensor]
+Watch = Callable[[Step, Sequence[torch.Tensor], Sequence[torch.Tensor]], None]  # a layer, its bottoms, its tops
 
 
 @dataclass
@@ -51,6 +52,7 @@ class _Run:
     tops: tuple[int, ...]
     params: tuple[torch.Tensor, ...]
     detach: tuple[int, ...]  # bottoms through which no gradient passes (propagate_down: false)
+    step: Step
 
 
 class Net:
@@ -227,16 +229,19 @@ class Net:
             tuple(self._slots[name] for name in step.tops),
             params,
             tuple(i for i, flag in enumerate(blocked) if not flag),
+            step,
         )
 
     # Running it
 
-    def forward(self, inputs: Mapping[str, torch.Tensor], generator: torch.Generator | None = None) -> Blobs:
-        """All blobs, from those fed from outside; keeps the autograd graph."""
+    def forward(
+        self, inputs: Mapping[str, torch.Tensor], generator: torch.Generator | None = None, watch: Watch | None = None
+    ) -> Blobs:
+        """All blobs, from those fed from outside; keeps the autograd graph. `watch` sees each layer's pass."""
         slots: list[Any] = [None] * len(self._slots)
         for name, tensor in inputs.items():
             slots[self._slots[name]] = tensor
-        self._execute((run for run in self._runs if not run.layer.is_source), slots, generator)
+        self._execute((run for run in self._runs if not run.layer.is_source), slots, generator, watch)
         return dict(zip(self._slots, slots, strict=True))
 
     def loss(self, blobs: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -252,13 +257,22 @@ class Net:
             total = part if total is None else total + part
         return total if total is not None else torch.zeros((), device=self.device)
 
-    def _execute(self, runs: Iterable[_Run], slots: list[Any], generator: torch.Generator | None) -> None:
+    def _execute(
+        self,
+        runs: Iterable[_Run],
+        slots: list[Any],
+        generator: torch.Generator | None,
+        watch: Watch | None = None,
+    ) -> None:
         context = Context(generator if generator is not None else self.generator)
         for run in runs:
             bottoms = [slots[i] for i in run.bottoms]
             for i in run.detach:
                 bottoms[i] = bottoms[i].detach()
-            for i, top in zip(run.tops, run.layer.forward(bottoms, run.params, context), strict=True):
+            tops = run.layer.forward(bottoms, run.params, context)
+            if watch is not None:
+                watch(run.step, bottoms, tops)
+            for i, top in zip(run.tops, tops, strict=True):
                 slots[i] = top
         if context.updates:
             with torch.no_grad():

@@ -162,8 +162,11 @@ def _is_hdf5(path: Path) -> bool:
     return is_hdf5(path) or (path.suffix == ".h5" and path.is_file())
 
 
-def to_message(net: Net) -> Any:
-    """The net as Caffe's snapshot holds it: name, and every layer of its phase with blobs."""
+def to_message(net: Net, diffs: Mapping[int, torch.Tensor] | None = None) -> Any:
+    """The net as Caffe's snapshot holds it: name, and every layer of its phase with blobs.
+
+    `diffs`: what is written beside each learned blob, by the index of its owner (`snapshot_diff`).
+    """
     message = NetParameter(name=net.name)
     for step in net.plan.steps:
         layer = LayerParameter()
@@ -171,14 +174,29 @@ def to_message(net: Net) -> Any:
         layer.ClearField("blobs")
         if step.layer is not None and step.layer.is_loss and not layer.loss_weight:
             layer.loss_weight.append(1)  # Caffe's loss layers write their default down
-        layer.blobs.extend(blob_of(_values(net, i)) for i in step.params)
+        layer.blobs.extend(blob_of(_values(net, i), _diff(net, i, diffs)) for i in step.params)
         message.layer.append(layer)
     return message
 
 
-def to_hdf5(net: Net) -> bytes:
-    """The net as Caffe's HDF5 snapshot holds it: every layer of its phase, shared blobs with their owner only."""
-    return model_bytes(_own_blobs(net))
+def to_hdf5(net: Net, diffs: Mapping[int, torch.Tensor] | None = None) -> bytes:
+    """The net as Caffe's HDF5 snapshot holds it: every layer of its phase, shared blobs with their owner only.
+
+    `diffs`: as for `to_message`; they stand with every layer, sharing or not.
+    """
+    if diffs is None:
+        return model_bytes(_own_blobs(net))
+    beside = {
+        step.name: {k: _diff(net, i, diffs) for k, i in enumerate(step.params)} for step in net.plan.steps
+    }  # names are unique in HDF5
+    return model_bytes(_own_blobs(net), beside)
+
+
+def _diff(net: Net, index: int, diffs: Mapping[int, torch.Tensor] | None) -> Any:
+    """The diff of a learned blob in its planned shape; None where none are written."""
+    if diffs is None:
+        return None
+    return diffs[net.plan.owner(index)].detach().cpu().numpy().reshape(net.plan.params[index].shape or ())
 
 
 def to_safetensors(net: Net) -> bytes:

@@ -19,6 +19,7 @@ from ..proto.lookup import resolve
 from .check import check_layer_names, check_solver
 from .nets import NetChoice, choose_nets
 from .passes import Batches, FedNet
+from .records import Loaded
 from .snapshot import Snapshot
 from .state import seed_of
 
@@ -90,16 +91,20 @@ def _feed(choice: NetChoice, net: Net, seed: int, feed: OpenFeed) -> FedNet:
         raise DataError(f"{choice.label}: {error}") from error
 
 
-def load_initial(solver: Solver, weights: str | Path | Sequence[str | Path] | None) -> Iterator[str]:
-    """Loads the weights to start from: those given, else the solver text's. Tells which layers found none."""
+def load_initial(
+    solver: Solver, weights: str | Path | Sequence[str | Path] | None, strict: bool = False
+) -> Iterator[Loaded]:
+    """Loads the weights to start from: those given, else the solver text's. Tells what was matched, for each file.
+
+    With `strict`, a layer that only the file or only the train net has is a SnapshotError.
+    """
     if weights is None:
         names = [name for entry in solver.param.weights for name in entry.split(",") if name]
     else:
         names = [str(weights)] if isinstance(weights, str | Path) else [str(name) for name in weights]
     for name in names:
         path = resolve(name, *solver.folders)
-        report = load_weights(solver.net, path)
+        report = load_weights(solver.net, path, strict=strict)
         for net in solver.test_nets:
             load_weights(net, path)
-        if report.ignored or report.kept or report.duplicates:
-            yield str(report)
+        yield Loaded(solver.iteration, str(report), not (report.ignored or report.kept or report.duplicates))

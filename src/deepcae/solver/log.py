@@ -12,7 +12,20 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from .records import Failed, Finished, LastPass, Record, Snapshotted, Started, Step, Test, Values, Warned
+from .records import (
+    Debugged,
+    Failed,
+    Finished,
+    LastPass,
+    Loaded,
+    Record,
+    Snapshotted,
+    Started,
+    Step,
+    Test,
+    Values,
+    Warned,
+)
 
 Line = tuple[str, str]  # where Caffe writes it (file:line), text
 
@@ -21,7 +34,8 @@ def log_lines(record: Record, when: datetime | None = None) -> list[str]:
     """The lines of Caffe's log for one record, with glog's prefix; `when` defaults to now."""
     when = when or datetime.now()
     stamp = f"{when:%m%d %H:%M:%S}.{when.microsecond:06d} {os.getpid():5d}"
-    level = "W" if isinstance(record, Warned) else "E" if isinstance(record, Failed) else "I"
+    doubtful = isinstance(record, Warned) or (isinstance(record, Loaded) and not record.complete)
+    level = "W" if doubtful else "E" if isinstance(record, Failed) else "I"
     return [f"{level}{stamp} {source}] {text}" for source, text in plain_lines(record)]
 
 
@@ -34,6 +48,10 @@ def plain_lines(record: Record) -> Iterator[Line]:
             yield from _step(record)
         case Test():
             yield from _test(record)
+        case Loaded():
+            yield "caffe.cpp:158", f"Finetuning from {record.message}"
+        case Debugged():
+            yield from _debugged(record)
         case LastPass():
             yield "solver.cpp:327", f"Iteration {record.iteration}, loss = {number(record.smoothed_loss)}"
         case Snapshotted():
@@ -93,6 +111,21 @@ def _test(record: Test) -> Iterator[Line]:
         yield "solver.cpp:401", f"Test loss: {number(record.loss)}"
     for line in _outputs("Test", record.outputs, record.weights):
         yield "solver.cpp:414", line
+
+
+def _debugged(record: Debugged) -> Iterator[Line]:
+    for stage, place in (("Forward", "net.cpp:593"), ("Backward", "net.cpp:621"), ("Update", "net.cpp:650")):
+        for mean in (mean for mean in record.means if mean.stage == stage):
+            diff = f"; diff: {number(mean.diff)}" if mean.diff is not None else ""
+            yield place, f"    [{stage}] Layer {mean.layer}, {mean.what}: {number(mean.value)}{diff}"
+        if stage == "Backward":
+            yield _norms(record)
+
+
+def _norms(record: Debugged) -> Line:
+    weights1, gradients1, weights2, gradients2 = map(number, record.norms)
+    norms = f"L1 norm = ({weights1}, {gradients1}); L2 norm = ({weights2}, {gradients2})"
+    return "net.cpp:581", f"    [Backward] All net params (data, diff): {norms}"
 
 
 def _outputs(which: str, outputs: Mapping[str, Values], weights: Mapping[str, float]) -> Iterator[str]:

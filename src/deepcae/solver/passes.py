@@ -11,7 +11,7 @@ import torch
 
 from ..data.output import Outputs
 from ..errors import DataError
-from ..net.net import Net
+from ..net.net import Net, Watch
 from .records import Values
 
 MOST_ELEMENTS = 1000  # of one output that are told
@@ -35,9 +35,9 @@ class FedNet:
     def __post_init__(self) -> None:
         self.outputs = Outputs(self.net.sinks)
 
-    def forward(self, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    def forward(self, generator: torch.Generator, watch: Watch | None = None) -> dict[str, torch.Tensor]:
         """A pass over the next batch: all blobs, with their graph. Writes what the net's HDF5Output layers ask for."""
-        blobs = self.net.forward(self.next_inputs(), generator)
+        blobs = self.net.forward(self.next_inputs(), generator, watch)
         self.outputs.write(blobs)
         return blobs
 

@@ -41,6 +41,38 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean of the absolute values of a blob: `stage` Forward, Backward or Update, `what` "top blob x data", …"""
+
+    stage: str
+    layer: str
+    what: str
+    value: float
+    diff: float | None = None  # of the update, beside the data's
+
+
+@dataclass(frozen=True, slots=True)
+class Debugged:
+    """What `debug_info` tells of a displayed iteration, in the order of the passes.
+
+    `norms`: of all weights and of all gradients the L1 norms, then the L2 norms.
+    """
+
+    iteration: int
+    means: tuple[Mean, ...]
+    norms: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Weights were loaded before the training: what was matched, ignored and left at its initial values."""
+
+    iteration: int
+    message: str
+    complete: bool  # every layer of the net got its weights, and every layer of the file found its place
+
+
+@dataclass(frozen=True, slots=True)
 class Test:
     """One test net, averaged over its test_iter batches."""
 
@@ -101,4 +133,4 @@ class Failed:
     message: str
 
 
-Record = Started | Step | Test | LastPass | Snapshotted | Warned | Finished | Failed
+Record = Started | Loaded | Step | Debugged | Test | LastPass | Snapshotted | Warned | Finished | Failed

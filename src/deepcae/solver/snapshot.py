@@ -29,6 +29,7 @@ from typing import Any
 
 from ..atomic import sync_folder
 from ..errors import SnapshotError
+from ..proto.kinds import NAMES, file_kind
 
 MODEL, STATE, RESUME, MANIFEST = ".caffemodel", ".solverstate", ".resume.json", ".ok.json"
 HDF5 = ".h5"  # the ending of Caffe's two files in its other format
@@ -173,7 +174,8 @@ def find(path: str | Path) -> Snapshot:
             stem, named = name.removesuffix(part), part
     if Path(path).is_dir() or (named is None and not _STEM.fullmatch(stem)):
         if Path(path).is_file():
-            raise SnapshotError(f"{path}: is no snapshot; give a .solverstate or the folder of a run")
+            kind = NAMES[file_kind(path)]
+            raise SnapshotError(f"{path}: is no snapshot, but {kind}; give a .solverstate or the folder of a run")
         newest = latest(path)
         if newest is None:
             raise SnapshotError(f"{path}: no complete snapshot there")

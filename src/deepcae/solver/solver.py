@@ -26,10 +26,11 @@ from . import snapshot as files
 from . import state
 from .build import OpenFeed, build_nets, load_initial, open_feed, seed_for
 from .clock import Clock
+from .debug import Debug
 from .guard import Guard, require_finite, require_finite_state
 from .lr import rate
 from .passes import Blobs
-from .records import Failed, Finished, LastPass, Record, Snapshotted, Started, Step, Test, Values, Warned
+from .records import Failed, Finished, LastPass, Loaded, Record, Snapshotted, Started, Step, Test, Values, Warned
 from .run import RunFiles, snapshot_prefix
 from .smoothing import SmoothedLoss
 from .update import Updater
@@ -41,9 +42,9 @@ class Solver:
     `source`: path of a solver text, a SolverParameter or a Document. `out`: the run's folder (see `run`). `seed`: in
     place of the text's random_seed; below 0 one is drawn. `overrides`: prototxt merged into the solver. `weights`:
     files to start from, in place of the solver's `weights`. `snapshot`: what to resume, see `restore`. `folders`: more
-    places to look up files. `keep`: how many snapshots stay on disk (None: all; at least 2). `allow_python_layers`:
-    whether the texts may name Python code that is then run. `feed(net, seed)`: what reads a net's data layers, in place
-    of `data.Feed`.
+    places to look up files. `keep`: how many snapshots stay on disk (None: all; at least 2). `strict`: whether weights
+    to start from must match the net, layer by layer. `allow_python_layers`: whether the texts may name Python code that
+    is then run. `feed(net, seed)`: what reads a net's data layers, in place of `data.Feed`.
     Raises SpecError with all problems of all texts.
     """
 
@@ -59,6 +60,7 @@ class Solver:
         snapshot: str | Path | None = None,
         folders: Sequence[str | Path] = (),
         keep: int | None = None,
+        strict: bool = False,
         allow_python_layers: bool = False,
         feed: OpenFeed | None = None,
     ) -> None:
@@ -87,7 +89,7 @@ class Solver:
         self.smoothed = SmoothedLoss(self.param.average_loss)
         self.goes_on = False  # the smoothed loss was restored: the next step() or solve() does not begin a new one
         self.resumed_from = ""
-        self._notes: list[str] = []
+        self._notes: list[str | Loaded] = []
         self._stop = self._snapshot_wanted = False
         self._saved: Snapshotted | None = None
         self._border: list[int] | None = None  # the test nets' positions before a test that is under way
@@ -97,7 +99,7 @@ class Solver:
         if snapshot is not None and resumed is not None:
             self._restore(resumed)
         else:
-            self._notes += load_initial(self, weights)
+            self._notes += load_initial(self, weights, strict)
 
     @property
     def net(self) -> Net:
@@ -151,7 +153,8 @@ class Solver:
         policy, max_iter = self.param.lr_policy, self.param.max_iter
         yield Started(self.iteration, self.net.name, policy, max_iter, self.seed, self.resumed_from)
         while self._notes:
-            yield Warned(self.iteration, self._notes.pop(0))
+            note = self._notes.pop(0)
+            yield note if isinstance(note, Loaded) else Warned(self.iteration, note)
         try:
             while self.iteration < max_iter and not self._stop:
                 yield from self._iterate()
@@ -173,27 +176,32 @@ class Solver:
             if self._stop:
                 return
         displayed = bool(self.param.display) and now % self.param.display == 0
+        debug = Debug(self.net) if displayed and self.param.debug_info else None
         with self._clock.step():
-            loss, norm, blobs, gradients = self._forward_backward()
+            loss, norm, blobs, gradients = self._forward_backward(debug)
             require_finite(self.net, now, loss, norm, blobs, gradients)
             smoothed = self.smoothed.add(loss, now)
             lr, step = rate(self.param, now, self.current_step)
+            if debug is not None:
+                debug.before_update(gradients)
             self.updater.step(gradients, norm, lr, now)
         raised = step if self.param.lr_policy == "multistep" and step > self.current_step else None
         self.iteration, self.current_step, self._last_blobs = now + 1, step, blobs
         yield self._step_record(now, displayed, loss, smoothed, lr, norm, raised)
+        if debug is not None:
+            yield debug.record(now, self.updater.updates)
         for message in self.guard.look(now, loss, norm, blobs):
             yield Warned(now, message)
         due = self.param.snapshot and self.iteration % self.param.snapshot == 0
         if due or self._snapshot_wanted:
             yield self._save_or_warn()
 
-    def _forward_backward(self) -> tuple[float, float, Blobs, list[torch.Tensor]]:
+    def _forward_backward(self, debug: Debug | None) -> tuple[float, float, Blobs, list[torch.Tensor]]:
         """Mean loss and the gradients' sums over iter_size passes, the norm of the sums, the last pass's blobs."""
         self.updater.clear_gradients()
         losses = []
         for _ in range(self.param.iter_size):
-            blobs = self.train.forward(self.generator)
+            blobs = self.train.forward(self.generator, debug.watch if debug is not None else None)
             loss = self.net.loss(blobs)
             if loss.requires_grad:
                 for tensor in self.net.overwritten:  # by this pass, as in Caffe: only the last one's gradient counts

@@ -70,13 +70,23 @@ def _in_protobuf(solver: Solver, learned_net: str) -> tuple[bytes, bytes]:
     """The bytes of .caffemodel and .solverstate."""
     state = SolverState(iter=solver.iteration, learned_net=learned_net, current_step=solver.current_step)
     state.history.extend(blob_of(blob.cpu().numpy()) for blob in solver.updater.history)
-    return to_message(solver.net).SerializeToString(deterministic=True), state.SerializeToString(deterministic=True)
+    model = to_message(solver.net, _diffs(solver))
+    return model.SerializeToString(deterministic=True), state.SerializeToString(deterministic=True)
 
 
 def _in_hdf5(solver: Solver, learned_net: str) -> tuple[bytes, bytes]:
     """The bytes of .caffemodel.h5 and .solverstate.h5."""
     history = (blob.cpu().numpy() for blob in solver.updater.history)
-    return to_hdf5(solver.net), hdf5.state_bytes(solver.iteration, learned_net, solver.current_step, history)
+    state = hdf5.state_bytes(solver.iteration, learned_net, solver.current_step, history)
+    return to_hdf5(solver.net, _diffs(solver)), state
+
+
+def _diffs(solver: Solver) -> dict[int, torch.Tensor] | None:
+    """With `snapshot_diff` the last update of each learned blob, which is what Caffe's diffs hold by then."""
+    if not solver.param.snapshot_diff:
+        return None
+    owners = [i for i, param in enumerate(solver.net.plan.params) if param.owner is None]
+    return dict(zip(owners, solver.updater.updates, strict=True))
 
 
 def restore(solver: Solver, snapshot: Snapshot) -> Iterator[str]:

@@ -148,6 +148,9 @@ class Updater:
         self.names = [blob.name for blob in learnable]
         self.weights = [blob.tensor.detach() for blob in learnable]
         self._leaves = [blob.tensor for blob in learnable]
+        self.keeps_updates = bool(param.snapshot_diff or param.debug_info)
+        self.updates: Tensors = [torch.zeros_like(w) for w in self.weights] if self.keeps_updates else []
+        """The last Δ of every blob, where the solver text wants to see it."""
         num = len(self.weights)
         self.history = [torch.zeros_like(w) for _ in range(self.rule.num_history) for w in self.weights]
         members: dict[tuple[float, float], list[int]] = {}
@@ -194,6 +197,8 @@ class Updater:
                 delta = self.rule.update(g, group.history, rate * group.lr_mult, self.param, iteration)
                 if group.lr_mult:
                     torch._foreach_sub_(group.weights, delta)
+                if self.keeps_updates:
+                    torch._foreach_copy_([self.updates[i] for i in members], delta)
                 if leave_update:
                     torch._foreach_copy_(g, delta)
 

@@ -19,6 +19,7 @@ import torch
 
 from ..errors import LayerError, SpecError
 from ..layers.base import Context, Layer, Shape
+from . import storage
 from .net import Blobs, Net
 from .step import Step
 from .storage import Blob, Memory
@@ -265,7 +266,7 @@ class Layerwise:
             memory.download()
 
     def _memories(self) -> Iterable[Memory]:
-        if self.net.device.type == "cpu":
+        if storage.is_host(self.net.device):
             return ()
         blobs = (*self.blobs.values(), *self.params)
         return {id(m): m for blob in blobs for m in (blob.data_memory, blob.diff_memory)}.values()

@@ -16,6 +16,11 @@ import torch
 from ..layers.base import Shape
 
 
+def is_host(device: torch.device) -> bool:
+    """Whether numpy sees this device's memory itself."""
+    return device.type == "cpu"
+
+
 class Memory:
     """A run of float32 values that grows when more are asked for: then it begins anew with zeros, as in Caffe."""
 
@@ -36,11 +41,11 @@ class Memory:
 
     def array(self, shape: Shape) -> np.ndarray:
         """The same for numpy; what is written into it counts from the next pass on."""
-        if self.values.device.type == "cpu":
+        if is_host(self.values.device):
             view: np.ndarray = self.tensor(shape).numpy()
             return view
         if self._host is None:
-            self._host = self.values.detach().cpu().numpy()
+            self._host = self.values.detach().cpu().numpy().copy()
         return self._host[: math.prod(shape)].reshape(shape)
 
     def upload(self) -> None:

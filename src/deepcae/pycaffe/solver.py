@@ -56,6 +56,8 @@ class Solver:
         )  # fmt: skip
         self.net = self._open(self._core.train)
         self.test_nets = [self._open(fed) for fed in self._core.tests]
+        for net in self.test_nets:
+            self.share_weights(net)  # their tensors are one already; now their arrays are, too
         learnable = [i for i, param in enumerate(self._core.net.plan.params) if param.owner is None]
         self._learnable = [self.net._view.params[i] for i in learnable]
         self._callbacks: list[tuple[Callback, Callback]] = []

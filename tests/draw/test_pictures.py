@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
@@ -254,6 +254,8 @@ STATEMENT = re.compile(rf"  (?:(?:graph|node|edge)|{STRING}(?: -> {STRING})?)(?:
 
 @settings(deadline=None, max_examples=40)
 @given(st.text(min_size=1, max_size=12), st.text(min_size=1, max_size=12))
+@example('a "quoted" name', "c:\\\\blob\\\\")
+@example("two\nlines", "<b>&\x01")
 def test_any_name_can_be_drawn(layer: str, blob: str) -> None:
     """DOT keeps to its grammar, SVG can be parsed."""
     message = NetParameter(name=layer)

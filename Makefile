@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: venv test demo schema models clean
+.PHONY: venv test conformance demo schema models clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -19,6 +19,10 @@ test: venv
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest
+
+# How far the results are from real Caffe's, family by family.
+conformance: venv
+	$(BIN)/python tests/conformance.py
 
 demo: venv
 	$(BIN)/deepcae demo -o runs/demo

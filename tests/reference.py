@@ -11,6 +11,8 @@ import numpy as np
 from deepcae.proto.binary import write_message
 from deepcae.proto.schema import BlobProto
 
+WORST: dict[str, float] = {}  # family of comparisons → greatest relative error so far
+COMPARED: dict[str, set[str]] = {}  # and the tests that made them
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -51,3 +53,13 @@ def write_extra_files(case: dict[str, Any], folder: Path) -> None:
         rows = np.atleast_2d(case[f"aux_{k}"])
         blob = BlobProto(num=1, channels=1, height=rows.shape[0], width=rows.shape[1], data=rows.ravel().tolist())
         write_message(folder / str(name), blob)
+
+
+def compared(family: str, got: Any, wanted: Any) -> None:
+    """Notes how far two arrays are apart, relative to the greatest value wanted, for the table of `conformance.py`."""
+    got, wanted = np.asarray(got, np.float64).reshape(-1), np.asarray(wanted, np.float64).reshape(-1)
+    finite = np.isfinite(wanted)
+    scale = np.abs(wanted[finite]).max(initial=0.0)
+    apart = np.abs(got[finite] - wanted[finite]).max(initial=0.0) - 1e-6  # rounding noise around 0
+    WORST[family] = max(WORST.get(family, 0.0), apart / scale if scale and apart > 0 else 0.0)
+    COMPARED.setdefault(family, set()).add(os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0])

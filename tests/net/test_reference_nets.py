@@ -13,7 +13,7 @@ from deepcae.layers import Layer
 from deepcae.net.layerwise import Layerwise
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
-from reference import cases, read_case, write_extra_files
+from reference import cases, compared, read_case, write_extra_files
 
 
 def _supported(path: Path) -> bool:
@@ -27,11 +27,13 @@ FILES = [path for path in cases("layers") if _supported(path)]
 FORK = [path for path in cases("unpooling/layers") if _supported(path)]
 
 
-def _close(got: torch.Tensor, wanted: np.ndarray, rtol: float, what: str) -> None:
+def _close(got: torch.Tensor, wanted: np.ndarray, rtol: float, what: str, fork: bool = False) -> None:
     got_array = got.detach().numpy()
     if got_array.shape != wanted.shape:  # the fork keeps four axes everywhere
         assert got_array.size == wanted.size, what
         wanted = wanted.reshape(got_array.shape)
+    kind = "gradients" if what.startswith("diff of") else "forward"
+    compared(f"{'unpooling' if fork else 'layers'}, {kind}", got_array, wanted)
     scale = float(np.nanmax(np.abs(wanted), initial=0.0, where=np.isfinite(wanted)))
     np.testing.assert_allclose(got_array, wanted, rtol=rtol, atol=rtol * scale + 1e-6, err_msg=what)
 
@@ -99,17 +101,17 @@ def test_the_forks_layers(path: Path) -> None:
     view.forward(_inputs(case))
     names = [str(name) for name in case["top_names"]]
     for i, name in enumerate(names):
-        _close(view.data[name], case[f"top_{i}"], 1e-4, name)
+        _close(view.data[name], case[f"top_{i}"], 1e-4, name, fork=True)
     diffs = {
         name: torch.from_numpy(case[f"top_diff_{i}"]).reshape(view.data[name].shape) for i, name in enumerate(names)
     }
     view.backward(diffs)
     for j, name in enumerate(str(n) for n in case["param_names"]) if "param_names" in case else ():
         index = next(k for k, param in enumerate(view.net.plan.params) if param.name == name)
-        _close(view.param_diff[index], case[f"param_diff_{j}"], 1e-3, f"diff of {name}")
+        _close(view.param_diff[index], case[f"param_diff_{j}"], 1e-3, f"diff of {name}", fork=True)
     for i, name in enumerate(str(n) for n in case["bottom_names"]):
         if f"bottom_diff_{i}" in case and name in view.diff:
-            _close(view.diff[name], case[f"bottom_diff_{i}"], 1e-3, f"diff of {name}")
+            _close(view.diff[name], case[f"bottom_diff_{i}"], 1e-3, f"diff of {name}", fork=True)
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.stem.startswith("net_")], ids=lambda path: path.stem)
@@ -130,8 +132,8 @@ def test_one_graph_gives_the_same_gradients(path: Path) -> None:
         tensor = by_name[str(case["param_names"][j])]
         grad = tensor.grad if tensor.requires_grad else torch.zeros_like(tensor)  # BatchNorm's sums have none
         assert grad is not None
-        _close(grad, case[f"param_diff_{j}"], 1e-3, str(case["param_names"][j]))
+        _close(grad, case[f"param_diff_{j}"], 1e-3, f"diff of {case['param_names'][j]}")
     for i, (name, tensor) in enumerate(inputs.items()):
         if f"bottom_diff_{i}" in case:
             assert tensor.grad is not None
-            _close(tensor.grad, case[f"bottom_diff_{i}"], 1e-3, name)
+            _close(tensor.grad, case[f"bottom_diff_{i}"], 1e-3, f"diff of {name}")

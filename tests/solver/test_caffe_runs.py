@@ -15,7 +15,7 @@ from deepcae.layers import Layer
 from deepcae.proto.read import read_net_text
 from deepcae.solver.log import plain_lines
 from deepcae.solver.records import Record, Step, Test, Values
-from reference import cases, read_case
+from reference import cases, compared, read_case
 from solver.caffe_runs import make_solver, write_files
 
 
@@ -80,6 +80,7 @@ def _compare_steps(case: Any, records: list[Record], prefix: str) -> None:
     for i, name in enumerate(map(str, case[f"{prefix}output_names"])):
         got = [_flat(step.outputs[name]) for step in steps]
         wanted = np.asarray(case[f"{prefix}output_{i}"]).reshape(len(steps), -1)
+        compared("solvers, losses and outputs", got, wanted)
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6, err_msg=name)
     lr = np.array([step.lr for step in steps])
     if int(case[f"{prefix}lr_exact"]):
@@ -88,6 +89,7 @@ def _compare_steps(case: Any, records: list[Record], prefix: str) -> None:
         np.testing.assert_allclose(lr, case[f"{prefix}lr"], rtol=1e-5)
     assert [step.iteration for step in steps if step.displayed] == case[f"{prefix}displayed_iter"].tolist()
     shown = [step.smoothed_loss for step in steps if step.displayed]
+    compared("solvers, losses and outputs", shown, case[f"{prefix}displayed_loss"])
     np.testing.assert_allclose(shown, case[f"{prefix}displayed_loss"], rtol=1e-4)
 
 
@@ -102,6 +104,7 @@ def _compare_params(case: Any, solver: Any, updates: int, prefix: str) -> None:
         wanted = case.get(f"{prefix}param_{j}_at_{updates}")
         if wanted is not None:
             scale = float(np.abs(wanted).max())
+            compared("solvers, parameters", by_name[name], wanted)
             tolerance = (1e-4 if updates <= 5 else 1e-3) * scale + 1e-6
             np.testing.assert_allclose(by_name[name], wanted, rtol=0, atol=tolerance, err_msg=f"{name} at {updates}")
 
@@ -113,6 +116,7 @@ def _compare_history(case: Any, solver: Any, prefix: str) -> None:
     for j, blob in enumerate(solver.updater.history):
         wanted = case[f"{prefix}history_{j}"]
         tolerance = 1e-3 * float(np.abs(wanted).max()) + 1e-6
+        compared("solvers, history", blob, wanted)
         np.testing.assert_allclose(blob.numpy(), wanted.reshape(blob.shape), rtol=0, atol=tolerance, err_msg=str(j))
 
 

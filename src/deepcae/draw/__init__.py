@@ -149,4 +149,16 @@ def _known(given: str, allowed: Sequence[str], what: str) -> str:
     raise DataError(f"{what} is {', '.join(allowed[:-1])} or {allowed[-1]}, not '{given}'{hint}")
 
 
-__all__ = ["FORMATS", "RANKDIRS", "STYLES", "diagram", "dot", "figure", "plan_figure", "plan_scene", "save", "scene", "svg"]
+__all__ = [
+    "FORMATS",
+    "RANKDIRS",
+    "STYLES",
+    "diagram",
+    "dot",
+    "figure",
+    "plan_figure",
+    "plan_scene",
+    "save",
+    "scene",
+    "svg",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,33 @@ def test_all_layers_that_cannot_go_are_listed_with_their_places() -> None:
         "not a part of it",
     ]
     assert to_onnx(net_of(REFUSED, shape=(36, 1, 2, 2)), outputs=["b"])
+
+
+PYTHON = """
+import caffe
+class Double(caffe.Layer):
+    def setup(self, bottom, top): pass
+    def reshape(self, bottom, top): top[0].reshape(*bottom[0].shape)
+    def forward(self, bottom, top): top[0].data[...] = 2 * bottom[0].data
+"""
+
+
+def test_a_python_layer_stays_and_what_is_before_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "doubling_for_onnx.py").write_text(PYTHON)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = """layer { name: "d" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 } } }
+layer { name: "r" type: "ReLU" bottom: "x" top: "y" }
+layer { name: "p" type: "Python" bottom: "y" top: "z"
+  python_param { module: "doubling_for_onnx" layer: "Double" } }
+"""
+    net = Net(read_net_text(text, "net.prototxt"), allow_python_layers=True)
+    with pytest.raises(
+        SpecError, match=r"^net.prototxt:3:19: layer 'p' \(Python\): cannot go to ONNX: runs Python code$"
+    ):
+        to_onnx(net)
+    model = to_onnx(net, outputs=["y"])
+    assert model.free_batch
+    assert off(net, model, 2) == 0
 
 
 def test_blobs_that_are_not_there_are_named() -> None:

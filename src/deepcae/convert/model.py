@@ -21,6 +21,7 @@ from onnx import helper
 from ..atomic import whole_file
 from ..errors import DataError, LayerError, Problem, SpecError
 from ..layers.base import Shape
+from ..layers.python import python_layers
 from ..net.graph import build_graph
 from ..net.net import Net
 from ..net.plan import make_plan
@@ -98,9 +99,9 @@ def _planned(net: Net, sources: Mapping[str, Shape]) -> dict[str, Shape] | None:
     """The blobs' shapes for inputs of these shapes; None where the net refuses them or would learn other blobs."""
     own = net.plan.graph
     try:
-        plan = make_plan(
-            build_graph(net.document, net.phase, own.level, own.stages), input_shapes=sources, folders=net.folders
-        )
+        with python_layers(any(step.type == "Python" for step in net.plan.steps)):  # it was allowed for the net itself
+            graph = build_graph(net.document, net.phase, own.level, own.stages)
+            plan = make_plan(graph, input_shapes=sources, folders=net.folders)
     except SpecError:
         return None
     if [param.shape for param in plan.params] != [param.shape for param in net.plan.params]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ..net.graph import Graph, build_graph
 from ..proto.document import Document
+
+MOST_STATES = 32  # each is a network of its own to be looked at; real texts mention two to six
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ def states_of(document: Document) -> list[State]:
     A state in which no layer brings data in is left out if another one has such a layer: nobody means that one
     (`mnist_autoencoder` in the TEST phase without a stage).
     """
-    candidates = list(dict.fromkeys(_mentioned(document.message.layer)))
+    candidates = list(islice(dict.fromkeys(_mentioned(document.message.layer)), MOST_STATES))
     fed = [state for state in candidates if _is_fed(graph_of(document, state))]
     return fed or candidates
 

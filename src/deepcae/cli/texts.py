@@ -13,7 +13,7 @@ def read_document(path: Path) -> tuple[str, Document]:
     from ..proto.read import kind_of, read_net_text, read_solver_text, read_text
 
     text = read_text(path)
-    kind = kind_of(text)
+    kind = kind_of(text, str(path))
     return kind, (read_net_text if kind == "net" else read_solver_text)(text, str(path))
 
 

@@ -62,10 +62,11 @@ def read_list(path: Path, *folders: str | Path) -> list[Path]:
     names = os.fsdecode(content).split()
     if not names:
         raise DataError(f"{path}: lists no file")
-    files = [resolve(name, path.parent, *folders) for name in names]
-    for number, file in enumerate(files, 1):
-        if not os.path.isfile(file):
-            raise DataError(f"{path}: file {number} of {len(files)}, {names[number - 1]!r}, does not exist")
+    files = []
+    for number, name in enumerate(names, 1):
+        files.append(resolve(name, path.parent, *folders))
+        if not os.path.isfile(files[-1]):
+            raise DataError(f"{path}: file {number} of {len(names)}, {name!r}, does not exist")
     return files
 
 

@@ -14,6 +14,7 @@ from .tokens import Token
 from .tree import Block, Field, Scalar, describe
 from .values import scalar_problem
 
+MAX_PROBLEMS = 100  # of one text that are told
 _TITLES = {
     "NetParameter": "a network",
     "SolverParameter": "a solver",
@@ -41,7 +42,9 @@ class Checker:
             known = descriptor.fields_by_name.get(field.name.text)
             if known is None:
                 if self.nesting_known:
-                    self.complain(unknown_field(field.name.text, descriptor, title), field.name)
+                    name = field.name.text
+                    few = len(self.problems) < MAX_PROBLEMS  # what is not shown needs no advice, which is slow to find
+                    self.complain(unknown_field(name, descriptor, title) if few else "unknown field", field.name)
                 continue
             self._field(field, known, spot)
         if self.nesting_known:
@@ -82,7 +85,7 @@ class Checker:
                 self.complain(_layer_type_hint(known, value) or message, value.tokens[0])
 
     def _required(self, block: Block, descriptor: Any, title: str, spot: Spot) -> None:
-        missing = [field.name for field in descriptor.fields if is_required(field) and field.name not in spot.fields]
+        missing = [name for name in _required_in(descriptor.full_name) if name not in spot.fields]
         if missing and block.opening:
             self.complain(f"{title} lacks {' and '.join(missing)}, which must be given", block.opening)
 
@@ -95,6 +98,11 @@ class Checker:
                 Problem(f"'{word}' among '{other}': a file holds either today's 'layer' or the old 'layers'", s.place)
                 for s in odd
             ]
+
+
+@cache
+def _required_in(message: str) -> tuple[str, ...]:
+    return tuple(field.name for field in POOL.FindMessageTypeByName(message).fields if is_required(field))
 
 
 def _first(value: Scalar | Block) -> Token:

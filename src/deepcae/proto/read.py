@@ -30,7 +30,7 @@ def read_net_text(text: str, filename: str = "<text>") -> Document:
 
 def read_solver(source: Source) -> Document:
     """A solver from a path, a SolverParameter (copied) or a Document."""
-    if not isinstance(source, Document | Message) and "\n" not in str(source) and _leaning(read_text(source)) < 0:
+    if not isinstance(source, Document | Message) and "\n" not in str(source) and _is_network(source):
         raise SpecError(Problem("is a network, and a solver is wanted", Place(str(source))))
     return upgrade_solver(_document(source, SolverParameter))
 
@@ -75,15 +75,19 @@ def read_text(path: str | Path) -> str:
     return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="surrogateescape")
 
 
-def kind_of(text: str) -> Literal["net", "solver"]:
+def kind_of(text: str, filename: str = "<text>") -> Literal["net", "solver"]:
     """Whether a text is a network or a solver, by its fields; a broken text is judged by what can be read of it."""
-    return "solver" if _leaning(text) > 0 else "net"
+    return "solver" if _leaning(text, filename) > 0 else "net"
 
 
-def _leaning(text: str) -> int:
+def _is_network(path: str | Path) -> bool:
+    return _leaning(read_text(path), str(path)) < 0
+
+
+def _leaning(text: str, filename: str) -> int:
     """How many more fields only a solver has than fields only a network has; 0 for a text that cannot be read."""
     try:
-        tree, _, _ = build(text, "<text>")
+        tree, _, _ = build(text, filename)
     except SpecError:
         return 0
     names = [field.name.text for field in tree.fields]

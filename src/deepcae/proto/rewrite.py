@@ -40,7 +40,7 @@ class Rewritten:
 
 def rewrite(text: str, filename: str = "<text>") -> Rewritten:
     """A network or solver text of any age in today's syntax. Raises SpecError with all problems of the text."""
-    kind = kind_of(text)
+    kind = kind_of(text, filename)
     document = parse(text, NetParameter if kind == "net" else SolverParameter, filename)
     comments, changes = Comments(text, document.spot), list(_changed_words(document.spot))
     before = type(document.message)()

@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf import text_encoding, text_format
 
 from ..errors import Place, Problem, SpecError
-from .check import Checker
+from .check import MAX_PROBLEMS, Checker
 from .document import Document
 from .schema import is_repeated
 from .spots import Spot, position
@@ -21,7 +21,6 @@ from .upgrade import upgrade
 
 __all__ = ["Document", "merge", "parse", "to_text"]
 
-MAX_PROBLEMS = 100
 _TITLES = {"NetParameter": "a network", "SolverParameter": "a solver"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ..errors import Place, Problem, SpecError
 from .tokens import Token, tokenize
@@ -37,6 +38,7 @@ class Field:
     listed: bool
 
 
+@lru_cache(maxsize=1)  # a text's kind is told from its tree, and then its message
 def build(text: str, filename: str) -> tuple[Block, list[Problem], bool]:
     """The tree of a text, the problems met, and whether its blocks can be trusted to nest as was meant.
 

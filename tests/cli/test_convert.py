@@ -156,6 +156,7 @@ def test_a_missing_package_is_named(package: str, run: Path, capsys: Capture, mo
         ),
         (["RUN", "--to", "onnx", "--outputs", "cod"], "has no blob 'cod'; did you mean 'code'?"),
         (["TEXT", "--to", "onnx"], "give the WEIGHTS of this network's text, or a run directory in place of both"),
+        (["RUN", "--to", "onnx", "--shape", "data=1,1,6,6"], "--shape go with a network's text; a run knows its own"),
         (["TEXT", "--to", "gguf"], "'gguf' is not one of"),
         (["TEXT", "--to", "onnx", "--shape", "data=1,x"], "--shape 'data=1,x' is not of the form data=64,1,28,28"),
         (["TEXT", "nothing.caffemodel", "--to", "onnx"], "nothing.caffemodel: there is no such file"),

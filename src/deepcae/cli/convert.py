@@ -117,6 +117,8 @@ def _loaded(
     if path.is_dir():
         from ..solver.run import Run
 
+        if state[1:] != (0, ()) or shapes:
+            raise typer.BadParameter("--level, --stage and --shape go with a network's text; a run knows its own")
         net = Run(path).net(state[0])
         for report in load_all(net, weights or ""):
             say(str(report), quiet)

@@ -18,14 +18,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import DataError, SpecError
+from ..errors import DataError
 from ..layers.base import Context, Layer, Shape
-from ..layers.filler import fill
 from ..layers.python import python_layers
 from ..proto.read import read_net
 from .backward import counted_only, lost_gradients
-from .blobs import array_of
 from .graph import build_graph
+from .initial import initial_tensors
 from .plan import Plan, make_plan
 from .step import Step
 
@@ -90,7 +89,7 @@ class Net:
             )
         self.device = torch.device(device)
         self.generator = generator if generator is not None else _seeded(seed)
-        self.tensors = self._make_tensors(share)
+        self.tensors = initial_tensors(self.plan, self.generator, self.device, share)
         self._index()
         if weights is not None:
             from .weights import load_weights
@@ -155,52 +154,7 @@ class Net:
         phase = ("TRAIN", "TEST")[self.phase]
         return f"<Net '{self.name}' {phase}: {len(self.plan.steps)} layers, {self.plan.num_parameters} parameters>"
 
-    # Making it
-
-    def _make_tensors(self, share: Net | None) -> list[torch.Tensor]:
-        shared = self._shared(share) if share is not None else {}
-        tensors: list[torch.Tensor] = []
-        for i, param in enumerate(self.plan.params):
-            layer_name, k = param.name.rsplit("/", 1)
-            if param.shape is None:
-                missing = next(step for step in self.plan.sources if any(not self.plan.shapes[t] for t in step.tops))
-                raise SpecError(f"layer '{layer_name}': its size depends on the data of '{missing.name}', not found")
-            if param.owner is not None:
-                tensors.append(tensors[param.owner])
-                continue
-            if i in shared:
-                if tuple(shared[i].shape) != param.shape:
-                    raise SpecError(
-                        f"layer '{layer_name}': blob {k} is {list(param.shape)} here and "
-                        f"{list(shared[i].shape)} in the net it shares with"
-                    )
-                tensors.append(shared[i])
-                continue
-            tensor = torch.empty(param.shape, dtype=torch.float32)
-            if param.initial is None:
-                fill(tensor, param.filler, self.generator)
-            else:
-                tensor.copy_(torch.from_numpy(param.initial))
-            tensors.append(tensor.to(self.device).requires_grad_(param.lr_mult != 0))
-        self._load_text_blobs(tensors)
-        return tensors
-
-    def _shared(self, other: Net) -> dict[int, torch.Tensor]:
-        """The tensors of `other` by the index of the blob here that uses them, see `Plan.matched`."""
-        return {
-            i: other.tensors[k]
-            for step, source in self.plan.matched(other.plan)
-            for i, k in zip(step.params, source.params, strict=False)
-        }
-
-    def _load_text_blobs(self, tensors: list[torch.Tensor]) -> None:
-        """Values that the text itself carries in `blobs` replace the fillers'."""
-        for step in self.plan.steps:
-            for i, blob in zip(step.params, step.node.param.blobs, strict=False):
-                values = array_of(blob)
-                if values.size != tensors[i].numel():
-                    raise SpecError(f"layer '{step.name}': a blob of {values.size} values for {list(tensors[i].shape)}")
-                tensors[i].data.copy_(torch.from_numpy(values.reshape(tensors[i].shape)))
+    # Running it
 
     def _index(self) -> None:
         """Prepares what the inner loop runs over."""
@@ -231,8 +185,6 @@ class Net:
             tuple(i for i, flag in enumerate(blocked) if not flag),
             step,
         )
-
-    # Running it
 
     def forward(
         self, inputs: Mapping[str, torch.Tensor], generator: torch.Generator | None = None, watch: Watch | None = None

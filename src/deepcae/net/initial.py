@@ -1,0 +1,80 @@
+"""The learned tensors that a net starts with: another net's, the text's own values, or what the fillers give.
+
+Source: Caffe's net.cpp (AppendParam, ShareTrainedLayersWith) and layer.hpp (SetUp).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..errors import SpecError
+from ..layers.filler import fill
+from .blobs import array_of
+from .params import ParamPlan
+from .plan import Plan
+
+if TYPE_CHECKING:
+    from .net import Net
+
+
+def initial_tensors(
+    plan: Plan, generator: torch.Generator, device: torch.device, share: Net | None
+) -> list[torch.Tensor]:
+    """A tensor for every parameter of the plan; sharers have their owner's, and those that `share` has are its own.
+
+    SpecError for a size that is not known, or that differs from the one in `share`.
+    """
+    shared = _shared(plan, share) if share is not None else {}
+    tensors: list[torch.Tensor] = []
+    for i, param in enumerate(plan.params):
+        if param.shape is None:
+            layer = param.name.rsplit("/", 1)[0]
+            missing = next(step for step in plan.sources if any(not plan.shapes[top] for top in step.tops))
+            raise SpecError(f"layer '{layer}': its size depends on the data of '{missing.name}', not found")
+        if param.owner is not None:
+            tensors.append(tensors[param.owner])
+        elif i in shared:
+            tensors.append(_fitting(param, shared, i))
+        else:
+            tensors.append(_filled(param, param.shape, generator).to(device).requires_grad_(param.lr_mult != 0))
+    _load_text_blobs(plan, tensors)
+    return tensors
+
+
+def _shared(plan: Plan, other: Net) -> dict[int, torch.Tensor]:
+    """The tensors of `other` by the index of the blob here that uses them, see `Plan.matched`."""
+    return {
+        i: other.tensors[k]
+        for step, source in plan.matched(other.plan)
+        for i, k in zip(step.params, source.params, strict=False)
+    }
+
+
+def _fitting(param: ParamPlan, shared: Mapping[int, torch.Tensor], index: int) -> torch.Tensor:
+    if tuple(shared[index].shape) != param.shape:
+        layer, k = param.name.rsplit("/", 1)
+        here, there = list(param.shape or ()), list(shared[index].shape)
+        raise SpecError(f"layer '{layer}': blob {k} is {here} here and {there} in the net it shares with")
+    return shared[index]
+
+
+def _filled(param: ParamPlan, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    tensor = torch.empty(shape, dtype=torch.float32)
+    if param.initial is None:
+        fill(tensor, param.filler, generator)
+    else:
+        tensor.copy_(torch.from_numpy(param.initial))
+    return tensor
+
+
+def _load_text_blobs(plan: Plan, tensors: list[torch.Tensor]) -> None:
+    """Values that the text itself carries in `blobs` replace the fillers'."""
+    for step in plan.steps:
+        for i, blob in zip(step.params, step.node.param.blobs, strict=False):
+            values = array_of(blob)
+            if values.size != tensors[i].numel():
+                raise SpecError(f"layer '{step.name}': a blob of {values.size} values for {list(tensors[i].shape)}")
+            tensors[i].data.copy_(torch.from_numpy(values.reshape(tensors[i].shape)))

@@ -281,6 +281,23 @@ def test_nan_is_a_difference_unless_both_have_it() -> None:
         node.op_type = "Abs"
     (one,) = compare(net, model, [("below zero", inputs)])
     assert one.too_large
+    net = net_of('layer { name: "a" type: "AbsVal" bottom: "x" top: "y" }')
+    model = to_onnx(net)
+    for node in model.proto.graph.node:
+        node.op_type = "Log"
+    (other,) = compare(net, model, [("below zero", inputs)])
+    assert other.too_large
+
+
+def test_a_hopeless_guess_costs_as_much_as_in_caffe() -> None:
+    net = net_of(
+        'layer { name: "l" type: "Input" top: "label" input_param { shape { dim: 1 } } }\n'
+        'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "x" bottom: "label" top: "loss" }',
+        (1, 2),
+    )
+    model = to_onnx(net, outputs=["loss"])
+    inputs = {"x": np.array([[0, 200]], np.float32), "label": np.zeros(1, np.float32)}
+    assert run(session(model), model, inputs)["loss"] == pytest.approx(87.33654)  # -log of the least normal float
 
 
 def test_the_model_is_one_that_others_read() -> None:

@@ -1,4 +1,4 @@
-"""Every kind of layer with drawn settings and shapes: its gradient is the derivative, its tops keep to the shape rule."""
+"""Every kind of layer with drawn settings and shapes: the gradient is the derivative, tops keep to the shape rule."""
 
 from __future__ import annotations
 
@@ -75,13 +75,10 @@ def stochastic(draw: st.DrawFn) -> Drawn:
 
 
 def unpooling(draw: st.DrawFn) -> Drawn:
+    """AVE: of MAX without a mask, places may coincide, and then each receives the gradient though the last is seen."""
     size = f"unpool_h: {draw(st.integers(1, 8))} unpool_w: {draw(st.integers(1, 8))}"
-    kind, kernel = draw(st.sampled_from(["MAX", "AVE"])), draw(small)
-    stride = draw(st.integers(kernel, 3)) if kind == "MAX" else draw(small)
-    assume(kind == "AVE")  # without a mask, places may coincide: each receives the gradient, the last is seen
-    return f'"Unpooling" unpooling_param {{ unpool: {kind} kernel_size: {kernel} stride: {stride} {size} }}', [
-        planes(draw)
-    ]
+    kernel = f"kernel_h: {draw(small)} kernel_w: {draw(small)} stride_h: {draw(small)} stride_w: {draw(small)}"
+    return f'"Unpooling" unpooling_param {{ unpool: AVE {kernel} {size} pad_h: 0 pad_w: 0 }}', [planes(draw)]
 
 
 def inner_product(draw: st.DrawFn) -> Drawn:

@@ -227,6 +227,19 @@ def test_a_loss_weight_stands_in_the_diff(make: Any) -> None:
     assert net._forward(0, 1) == 3.0
 
 
+def test_frozen_blobs_get_no_gradient_unless_it_is_forced(make: Any) -> None:
+    text = """layer { name: "in" type: "Input" top: "x" top: "t" input_param { shape { dim: 2 dim: 3 } } }
+    layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" param { lr_mult: 1 } param { lr_mult: 0 }
+      inner_product_param { num_output: 3 } }
+    layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }"""
+    for forced in (False, True):
+        net = make(f"force_backward: {str(forced).lower()}\n{text}")
+        net.forward(x=np.ones((2, 3)), t=np.ones((2, 3)))
+        net.backward()
+        np.testing.assert_array_equal(net.params["ip"][0].diff, -np.ones((3, 3)))
+        assert net.params["ip"][1].diff.any() == forced
+
+
 def test_watchers_see_each_layer(make: Any) -> None:
     net = make()
     seen: list[Any] = []

@@ -97,6 +97,16 @@ class Grow(caffe.Layer):
         bottom[0].diff[...] = top[0].diff
 
 
+class Stop(Grow):
+    """In place: nothing goes back through it."""
+
+    def forward(self, bottom, top):
+        pass
+
+    def backward(self, top, propagate_down, bottom):
+        bottom[0].diff[...] = 0
+
+
 class Broken(Grow):
     def forward(self, bottom, top):
         return bottom[7]
@@ -192,6 +202,21 @@ def test_in_place_keeps_what_it_does_not_write() -> None:
     net = caffe.Net(write(text), caffe.TEST)
     np.testing.assert_array_equal(net.forward(x=X)["y"], X + np.array([1, 0, 0]))
     np.testing.assert_array_equal(net.forward(x=X)["y"], X + np.array([1, 0, 0]))
+
+
+def test_a_gradient_that_others_get_too_is_left_alone() -> None:
+    text = (
+        INPUT
+        + """layer { name: "a" type: "Power" bottom: "x" top: "a" power_param { scale: 2 } }
+        layer { name: "b" type: "Power" bottom: "x" top: "b" power_param { scale: 3 } }
+        layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "sum" }"""
+        + python("Stop", bottom="b", top="b")
+    )
+    stop = text.rindex("layer {")
+    text = text[: text.index('layer { name: "sum"')] + text[stop:] + text[text.index('layer { name: "sum"') : stop]
+    x = torch.from_numpy(X).requires_grad_()
+    Net(write(text), allow_python_layers=True).forward({"x": x})["sum"].backward(torch.ones(2, 3))
+    np.testing.assert_array_equal(x.grad, np.full((2, 3), 2))
 
 
 def test_reshape_is_asked_for_each_shape() -> None:

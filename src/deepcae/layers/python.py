@@ -154,7 +154,8 @@ class Python(Layer):
             made: Callable[[Any], Any] = getattr(importlib.import_module(settings.module), settings.layer)
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
-            raise LayerError(f"'{self.label}' cannot be loaded: {why}", "python_param") from error
+            where = "; modules are looked for on PYTHONPATH" if isinstance(error, ModuleNotFoundError) else ""
+            raise LayerError(f"'{self.label}' cannot be loaded: {why}{where}", "python_param") from error
         lacking = [name for name in ("setup", "reshape", "forward") if not callable(getattr(made, name, None))]
         if lacking:
             raise LayerError(f"'{self.label}' lacks {', '.join(lacking)}", "python_param.layer")

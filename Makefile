@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: venv test conformance demo schema models clean
+.PHONY: venv test fuzz conformance demo schema models clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -23,6 +23,11 @@ test: venv
 # How far the results are from real Caffe's, family by family.
 conformance: venv
 	$(BIN)/python tests/conformance.py
+
+# Wrong files for every reader; what it finds lies in runs/fuzz.
+MINUTES ?= 60
+fuzz: venv
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --minutes $(MINUTES) --out runs/fuzz
 
 demo: venv
 	$(BIN)/deepcae demo -o runs/demo

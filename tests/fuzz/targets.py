@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,6 +202,20 @@ def _mean(path: Path) -> None:
     )
 
 
+def _self_test(path: Path) -> None:
+    """What a reader must not do."""
+    match path.read_bytes():
+        case b"traceback":
+            raise ZeroDivisionError
+        case b"memory":
+            bytearray(300 * 2**20)
+        case b"crash":
+            os.abort()
+        case b"hang":
+            while True:
+                pass
+
+
 def _arrays(save: Callable[..., None], **arrays: Any) -> bytes:
     buffer = io.BytesIO()
     save(buffer, **arrays)
@@ -303,3 +318,5 @@ TARGETS = {
     "manifest": Target(_manifest, "x_iter_3.ok.json", mutate_text, _manifest_seeds),
     "codes_h5": Target(_codes, "codes.h5", mutate_bytes, _codes_seeds(".h5")),
 }
+
+SELF_TEST = {"self_test": Target(_self_test, "case", mutate_bytes, lambda _: [b"fine"])}

@@ -114,6 +114,10 @@ def test_damage_inside_is_found(tmp_path):
         read_weights(path)
 
 
+GOOD = {"data": [1.0], "shape": {"dim": [1]}}
+BAD = {"data": [1.0], "shape": {"dim": [2]}}
+
+
 @pytest.mark.parametrize(
     ("blob", "message"),
     [
@@ -129,17 +133,35 @@ def test_blobs_must_hold_what_their_shape_says(blob, message, tmp_path):
     write_message(path, NetParameter(name="n", layer=[{"name": "a", "blobs": [blob]}]))
     with pytest.raises(SnapshotError) as error:
         read_weights(path)
-    assert str(error.value).startswith(f"{path}: layer 'a', blob 0: ")
+    place = path.read_bytes().index(b"\x0a\x01a") + 3  # behind the layer's name
+    assert str(error.value).startswith(f"{path}@{place}: layer 'a', blob 0: ")
     assert str(error.value).endswith(message)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        {"layer": [{"name": "a"}, {"name": "b", "blobs": [GOOD, BAD]}]},
+        {"layers": [{"name": "a"}, {"name": "b", "blobs": [GOOD, BAD]}]},
+        {"layers": [{"layer": {"name": "a", "type": "relu"}}, {"layer": {"name": "b", "blobs": [GOOD, BAD]}}]},
+    ],
+    ids=["today", "2014", "2013"],
+)
+def test_the_place_of_a_wrong_blob_in_nets_of_any_age(net, tmp_path):
+    write_message(tmp_path / "w", NetParameter(name="n", **net))
+    data = (tmp_path / "w").read_bytes()
+    blob = data.index(BlobProto(**BAD).SerializeToString()) - 2
+    with pytest.raises(SnapshotError, match=rf"w@{blob}: layer 'b', blob 1: shape 2 wants 2 values, the file has 1"):
+        read_weights(tmp_path / "w")
 
 
 def test_blobs_of_states_and_means_are_checked(tmp_path):
     bad = BlobProto(data=[1.0], shape={"dim": [2]})
     write_message(tmp_path / "state", SolverState(iter=1, history=[bad]))
     write_message(tmp_path / "mean", bad)
-    with pytest.raises(SnapshotError, match="state: history 0: shape 2 wants 2 values, the file has 1"):
+    with pytest.raises(SnapshotError, match="state@2: history 0: shape 2 wants 2 values, the file has 1"):
         read_state(tmp_path / "state")
-    with pytest.raises(SnapshotError, match="mean: shape 2 wants 2 values, the file has 1"):
+    with pytest.raises(SnapshotError, match="mean@0: shape 2 wants 2 values, the file has 1"):
         read_blob(tmp_path / "mean")
 
 

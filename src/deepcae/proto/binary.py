@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ from .document import Document
 from .kinds import HEAD, NAMES, Kind, file_kind, sniff
 from .schema import BlobProto, NetParameter, SolverState, is_repeated
 from .upgrade import upgrade_layers
-from .wire import damage
+from .wire import damage, place_of
 
 __all__ = ["blob_shape", "file_kind", "read_blob", "read_state", "read_weights", "write_message"]
 
 MAX_BYTES = 2**31 - 1  # protobuf's own limit
 MAX_COUNT = 2**31 - 1  # values in one blob
 MAX_AXES = 32
+Steps = list[tuple[str, int]]  # fields and indices from a message to one inside it
 _MEANT = {
     "weights": "--weights",
     "state": "--snapshot",
@@ -41,30 +43,39 @@ def read_weights(path: str | Path) -> Any:
 def read_weights_document(path: str | Path) -> Document:
     """As `read_weights`, with the notes of what was upgraded."""
     net = _read(path, "weights", NetParameter)
+    for name, index, blob, steps in _blobs_of(net):
+        _check(blob, path, f"layer '{name}', blob {index}: ", NetParameter, steps)
     document = Document(net, str(path))
     try:
         upgrade_layers(document)
     except SpecError as error:
         more = f" (and {len(error.problems) - 1} more problems)" if len(error.problems) > 1 else ""
         raise SnapshotError(f"{error.problems[0]}{more}") from None
-    for layer in net.layer:
-        for index, blob in enumerate(layer.blobs):
-            _check(blob, f"{path}: layer '{layer.name}', blob {index}")
     return document
+
+
+def _blobs_of(net: Any) -> Iterator[tuple[str, int, Any, Steps]]:
+    """(layer's name, index, blob, the way there) of every blob in a network of any age."""
+    for field in ("layers", "layer"):
+        for number, layer in enumerate(getattr(net, field)):
+            is_v0 = field == "layers" and layer.HasField("layer")
+            holder, inside = (layer.layer, [("layer", 0)]) if is_v0 else (layer, [])
+            for index, blob in enumerate(holder.blobs):
+                yield holder.name, index, blob, [(field, number), *inside, ("blobs", index)]
 
 
 def read_state(path: str | Path) -> Any:
     """The SolverState in a .solverstate: `iter`, `learned_net`, `history[]`, `current_step`."""
     state = _read(path, "state", SolverState)
     for index, blob in enumerate(state.history):
-        _check(blob, f"{path}: history {index}")
+        _check(blob, path, f"history {index}: ", SolverState, [("history", index)])
     return state
 
 
 def read_blob(path: str | Path) -> Any:
     """The BlobProto in a .binaryproto, such as a mean image."""
     blob = _read(path, "mean", BlobProto)
-    _check(blob, str(path))
+    _check(blob, path, "", BlobProto, [])
     return blob
 
 
@@ -87,15 +98,18 @@ def blob_shape(blob: Any) -> tuple[int, ...]:
     return tuple(blob.shape.dim)
 
 
-def _check(blob: Any, where: str) -> None:
+def _check(blob: Any, path: str | Path, which: str, message_class: Any, steps: Steps) -> None:
     """Refuses a blob whose values are not as many as its shape says."""
-    shape = blob_shape(blob)
+    shape, values = blob_shape(blob), len(blob.double_data) or len(blob.data)
     shown = "x".join(map(str, shape)) or "()"
     if len(shape) > MAX_AXES or any(dim < 0 for dim in shape) or math.prod(shape) > MAX_COUNT:
-        raise SnapshotError(f"{where}: {shown} is no shape of a blob")
-    values = len(blob.double_data) or len(blob.data)
-    if values != math.prod(shape):
-        raise SnapshotError(f"{where}: shape {shown} wants {math.prod(shape)} values, the file has {values}")
+        what = f"{shown} is no shape of a blob"
+    elif values != math.prod(shape):
+        what = f"shape {shown} wants {math.prod(shape)} values, the file has {values}"
+    else:
+        return
+    place = place_of(Path(path).read_bytes(), message_class.DESCRIPTOR, steps)
+    raise SnapshotError(f"{path}@{place}: {which}{what}")
 
 
 def _read(path: str | Path, wanted: Kind, message_class: Any) -> Any:

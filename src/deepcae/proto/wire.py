@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 MAX_DEPTH = 100
@@ -17,6 +18,32 @@ def varint(data: bytes, position: int) -> tuple[int, int]:
         if byte < 128:
             return value, position
     return 0, len(data) + 1
+
+
+def place_of(data: bytes, descriptor: Any, path: Iterable[tuple[str, int]]) -> int:
+    """The byte at which a field of a whole message begins; `path`: ("layer", 3), ("blobs", 0)."""
+    start, end, place = 0, len(data), 0
+    for name, index in path:
+        field = descriptor.fields_by_name[name]
+        found = [span for number, *span in _spans(data, start, end) if number == field.number]
+        if index >= len(found):
+            break
+        place, start, end = found[index]
+        descriptor = field.message_type
+    return place
+
+
+def _spans(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """(number, first byte, first byte and end of the value) of each field between two positions."""
+    while position < end:
+        field_start = position
+        tag, position = varint(data, position)
+        if tag & 7 == 2:
+            size, position = varint(data, position)
+        else:
+            size = {0: varint(data, position)[1] - position, 1: 8}.get(tag & 7, 4)
+        yield tag >> 3, field_start, position, position + size
+        position += size
 
 
 def damage(data: bytes, descriptor: Any) -> tuple[int, str]:

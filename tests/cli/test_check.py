@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from deepcae.cli import main
+from deepcae.proto.binary import write_message
+from deepcae.proto.schema import BlobProto
 
 BROKEN = sorted(Path(__file__).with_name("broken").glob("*.prototxt"))
 NET = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }\n'
@@ -179,3 +181,48 @@ def test_a_run_is_checked_by_the_texts_that_it_keeps(
     assert check(capsys, str(model)) == (
         2, [f"{model}:1:1: no run there, run.json is missing; `deepcae train --out` makes one"]
     )  # fmt: skip
+
+
+def test_oddities_are_warned_of_with_their_states(capsys: pytest.CaptureFixture[str]) -> None:
+    odd = 'layer { name: "p" type: "Power" bottom: "x" top: "p" power_param { power: 3 } include { phase: TEST } }\n'
+    Path("n.prototxt").write_text(NET.replace('bottom: "y"', 'bottom: "x"') + odd)
+    code, lines = check(capsys, "n.prototxt")
+    assert code == 0
+    warnings = [line for line in lines if "warning" in line]
+    assert len(warnings) == 1
+    assert re.match(r"n\.prototxt:\d+:\d+: warning: layer 'p' \(Power\): the gradient is not a number", warnings[0])
+    assert warnings[0].endswith("(in phase TEST)")
+    answer = json.loads(check(capsys, "--json", "n.prototxt")[1][0])
+    assert answer["ok"] is True
+    assert len(answer["files"][0]["warnings"]) == 1
+    assert not any("warning" in line for line in check(capsys, "-q", "n.prototxt")[1])
+
+
+def test_passes_of_a_solver_are_known_to_the_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    scale = 'layer { name: "s" type: "Scale" bottom: "x" top: "s" scale_param { axis: 0 } loss_weight: 1 }\n'
+    Path("n.prototxt").write_text(NET + scale)
+    fields = 'net: "n.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 1 '
+    for more, count in (("", 0), ("iter_size: 2", 1)):
+        Path("s.prototxt").write_text(fields + more)
+        code, lines = check(capsys, "s.prototxt")
+        assert code == 0
+        assert sum("of 2 passes (iter_size)" in line for line in lines) == count
+
+
+def test_the_matrix_of_an_infogain_loss_is_missed(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        'layer { name: "i" type: "Input" top: "x" top: "t" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }\n'
+        'layer { name: "l" type: "InfogainLoss" bottom: "x" bottom: "t" top: "l" '
+        'infogain_loss_param { source: "H.binaryproto" } }\n'
+    )
+    Path("sub").mkdir()
+    Path("sub/n.prototxt").write_text(text)
+    code, lines = check(capsys, "sub/n.prototxt")
+    assert (code, len(lines)) == (2, 1)
+    assert re.match(
+        r"sub/n\.prototxt:2:\d+: layer 'l' \(InfogainLoss\): .*H\.binaryproto: there is no such file", lines[0]
+    )
+    write_message(Path("sub/H.binaryproto"), BlobProto(num=1, channels=1, height=2, width=2, data=[1, 0, 0, 1]))
+    assert "the matrix of 3 classes has 3x3 numbers" in check(capsys, "sub/n.prototxt")[1][0]
+    write_message(Path("sub/H.binaryproto"), BlobProto(num=1, channels=1, height=3, width=3, data=[1] * 9))
+    assert check(capsys, "-q", "sub/n.prototxt") == (0, [])

@@ -135,5 +135,5 @@ def test_rand_skip_begins_anywhere_below_it_as_the_seed_says(pictures: Path, lay
         assert labels.tolist() == [(labels[0] + k) % 8 for k in range(len(labels))]
         first.append(int(labels[0]))
     assert set(first) == {0, 1, 2}
-    with pytest.raises(DataError, match="rand_skip 4000000000 skips .* images here, but the list has 8"):
+    with pytest.raises(DataError, match=r"rand_skip 4000000000 skips .* images here, but the list has 8"):
         Feed([layer(IMAGES % "rand_skip: 4000000000")], TRAIN, [pictures])

@@ -66,7 +66,7 @@ def test_force_backward_reaches_the_inputs_and_what_has_no_gradient() -> None:
     accuracy = 'layer { name: "acc" type: "Accuracy" bottom: "x" bottom: "t" top: "acc" }'
     view = Layerwise(Net(read_net_text("force_backward: true\n" + INPUT + labels + accuracy), "TRAIN", seed=0))
     view.forward({"x": X, "t": torch.zeros(2)})
-    with pytest.raises(LayerError, match="'acc' .*has no gradient"):
+    with pytest.raises(LayerError, match=r"'acc' .*has no gradient"):
         view.backward()
 
 

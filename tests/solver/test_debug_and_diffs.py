@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import h5py
@@ -116,3 +117,17 @@ def test_what_was_loaded_is_told_and_strict_refuses_a_mismatch(tmp_path: Path) -
     assert record.message == f"{path}: 1 layer(s) loaded; not in this net: a; kept at initial values: c"
     with pytest.raises(SnapshotError, match=r"does not match the net: .* not in this net: a; kept at .*: c"):
         solver_of(net=other, weights=path, strict=True)
+
+
+def test_the_metrics_hold_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_weights(solver_of().net, "w.caffemodel")
+    list(solver_of("debug_info: true", out="run", weights="w.caffemodel").solve())
+    entries = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    kinds = [entry["kind"] for entry in entries]
+    assert kinds.index("loaded") < kinds.index("train") < kinds.index("debugged")
+    told = entries[kinds.index("debugged")]
+    assert told["means"][0] == {
+        "stage": "Forward", "layer": "a", "what": "top blob y data", "value": 3.0, "diff": None,
+    }  # fmt: skip
+    assert len(told["norms"]) == 4

@@ -66,12 +66,14 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 def _before(entry: dict[str, Any], iteration: int) -> bool:
     """Whether a record stays when the run goes on from `iteration`, whose test and step are made anew."""
-    if entry["kind"] in ("train", "last_pass", "test"):
+    if entry["kind"] in ("train", "debugged", "last_pass", "test"):
         return bool(entry["iteration"] < iteration)
     return entry["kind"] not in ("finished", "failed") and bool(entry["iteration"] <= iteration)
 
 
 def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, dict):

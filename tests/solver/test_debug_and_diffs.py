@@ -128,6 +128,6 @@ def test_the_metrics_hold_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert kinds.index("loaded") < kinds.index("train") < kinds.index("debugged")
     told = entries[kinds.index("debugged")]
     assert told["means"][0] == {
-        "stage": "Forward", "layer": "a", "what": "top blob y data", "value": 3.0, "diff": None,
+        "stage": "Forward", "layer": "d", "what": "top blob x data", "value": 2.0, "diff": None,
     }  # fmt: skip
     assert len(told["norms"]) == 4

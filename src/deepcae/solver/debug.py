@@ -7,7 +7,7 @@ Source: Caffe's net.cpp (ForwardDebugInfo, BackwardDebugInfo, UpdateDebugInfo).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -38,10 +38,13 @@ class Debug:
             if bottom.requires_grad and not bottom.is_leaf:
                 bottom.retain_grad()
 
-    def before_update(self, gradients: Sequence[torch.Tensor]) -> None:
+    def before_update(self, blobs: Mapping[str, torch.Tensor], gradients: Sequence[torch.Tensor]) -> None:
         """Looks at the passes, and at the gradients (in the order of creation) before the update uses them up."""
         weights = [blob.tensor.detach() for blob in self.net.learnable]
-        self._means = [*self._forward(), *self._backward()]
+        fed = [
+            Mean("Forward", s.name, f"top blob {top} data", _mean(blobs[top])) for s in self._sources for top in s.tops
+        ]
+        self._means = [*fed, *self._forward(), *self._backward()]
         self._weights = [_mean(weight) for weight in weights]
         self._norms = tuple(_norm(tensors, p) for p in (1, 2) for tensors in (weights, gradients))
 

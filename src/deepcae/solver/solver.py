@@ -183,7 +183,7 @@ class Solver:
             smoothed = self.smoothed.add(loss, now)
             lr, step = rate(self.param, now, self.current_step)
             if debug is not None:
-                debug.before_update(gradients)
+                debug.before_update(blobs, gradients)
             self.updater.step(gradients, norm, lr, now)
         raised = step if self.param.lr_policy == "multistep" and step > self.current_step else None
         self.iteration, self.current_step, self._last_blobs = now + 1, step, blobs

@@ -5,12 +5,14 @@ Source: Caffe's net.cpp (AppendParam, ShareTrainedLayersWith) and layer.hpp (Set
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
 
-from ..errors import SpecError
+from ..errors import Problem, SpecError
 from ..layers.filler import fill
 from .blobs import array_of
 from .params import ParamPlan
@@ -25,8 +27,11 @@ def initial_tensors(
 ) -> list[torch.Tensor]:
     """A tensor for every parameter of the plan; sharers have their owner's, and those that `share` has are its own.
 
-    SpecError for a size that is not known, or that differs from the one in `share`.
+    SpecError for a size that is not known, that no memory of this machine could hold, or that differs from the one in
+    `share`.
     """
+    if 4 * plan.num_parameters > _memory():
+        raise SpecError(_too_large(plan))
     shared = _shared(plan, share) if share is not None else {}
     tensors: list[torch.Tensor] = []
     for i, param in enumerate(plan.params):
@@ -39,9 +44,30 @@ def initial_tensors(
         elif i in shared:
             tensors.append(_fitting(param, shared, i))
         else:
-            tensors.append(_filled(param, param.shape, generator).to(device).requires_grad_(param.lr_mult != 0))
+            try:
+                tensor = _filled(param, param.shape, generator).to(device)
+            except RuntimeError as error:  # torch's sign of too little memory, on every device
+                raise SpecError(_too_large(plan)) if "memory" in str(error) else error from None
+            tensors.append(tensor.requires_grad_(param.lr_mult != 0))
     _load_text_blobs(plan, tensors)
     return tensors
+
+
+def _memory() -> float:
+    """Bytes of memory that this machine has; infinite where the system does not tell."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
+
+
+def _too_large(plan: Plan) -> Problem:
+    """The sentence for parameters that do not fit into memory: it names the greatest."""
+    greatest = max(range(len(plan.params)), key=lambda i: plan.params[i].count if plan.params[i].shape else 0)
+    step = next(step for step in plan.steps if greatest in step.params)
+    size, shape = 4 * plan.num_parameters / 2**30, list(plan.params[greatest].shape or ())
+    sentence = f"the network's parameters take {size:,.1f} GiB, more than there is; the greatest blob here is {shape}"
+    return Problem(f"{step.node.label}: {sentence}", plan.graph.place(step.node))
 
 
 def _shared(plan: Plan, other: Net) -> dict[int, torch.Tensor]:

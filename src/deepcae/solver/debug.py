@@ -41,9 +41,8 @@ class Debug:
     def before_update(self, blobs: Mapping[str, torch.Tensor], gradients: Sequence[torch.Tensor]) -> None:
         """Looks at the passes, and at the gradients (in the order of creation) before the update uses them up."""
         weights = [blob.tensor.detach() for blob in self.net.learnable]
-        fed = [
-            Mean("Forward", s.name, f"top blob {top} data", _mean(blobs[top])) for s in self._sources for top in s.tops
-        ]
+        tops = ((step.name, top) for step in self.net.plan.sources for top in step.tops)
+        fed = [Mean("Forward", name, f"top blob {top} data", _mean(blobs[top])) for name, top in tops]
         self._means = [*fed, *self._forward(), *self._backward()]
         self._weights = [_mean(weight) for weight in weights]
         self._norms = tuple(_norm(tensors, p) for p in (1, 2) for tensors in (weights, gradients))

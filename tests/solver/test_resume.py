@@ -301,3 +301,30 @@ def test_kill_and_resume_ends_as_unbroken(tmp_path: Path) -> None:
     assert _digest(killed / "run", 400) == _digest(unbroken / "run", 400)
     left = [path.name for path in (killed / "run").iterdir() if "tmp" in path.name or path.name.endswith(".lock")]
     assert left == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"seed": None}, "'seed' is missing or no int"),
+        ({"train_position": "8"}, "'train_position' is missing or no int"),
+        ({"generator": "AAAA"}, "damaged"),
+        ({"generator": "%"}, "damaged"),
+        ({"smoothed_loss": {}}, "damaged"),
+        ({"smoothed_loss": {"start": 1e999, "losses": [], "value": 0}}, "damaged"),
+    ],
+)
+def test_extras_that_are_whole_but_wrong_are_refused(changes: dict[str, object], what: str, tmp_path: Path) -> None:
+    solver = write_training(tmp_path)
+    list(Solver(solver, out=tmp_path / "run").solve())
+    stem = str(tmp_path / "run" / "snap_iter_16")
+    extras = Path(stem + ".resume.json")
+    extras.write_text(json.dumps(json.loads(extras.read_text()) | changes))
+    manifest = json.loads(Path(stem + MANIFEST).read_text())
+    manifest["files"][extras.name] = {
+        "size": extras.stat().st_size, "sha256": hashlib.sha256(extras.read_bytes()).hexdigest(),
+    }  # fmt: skip
+    Path(stem + MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(SnapshotError, match=what) as error:
+        list(Solver(solver, out=tmp_path / "run", snapshot=stem + STATE).solve())
+    assert str(error.value).startswith(str(extras))

@@ -96,7 +96,7 @@ def restore(solver: Solver, snapshot: Snapshot) -> Iterator[str]:
     """
     in_hdf5 = hdf5.is_hdf5(snapshot.state) or snapshot.ending == HDF5
     state = hdf5.read_state(snapshot.state) if in_hdf5 else read_state(snapshot.state)
-    extras = snapshot.resume()
+    extras = _extras_of(snapshot)
     if extras is not None:
         _require_same_type(solver, snapshot, extras)
     history = _history(solver, snapshot, state)
@@ -108,7 +108,25 @@ def restore(solver: Solver, snapshot: Snapshot) -> Iterator[str]:
     if extras is None:
         yield f"{snapshot.state} has no manifest: weights and history go on, the data begin anew, as in Caffe"
         return
-    yield from _restore_extras(solver, extras)
+    try:
+        yield from _restore_extras(solver, extras)
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise SnapshotError(f"{snapshot.path(RESUME)}: damaged ({str(error).splitlines()[0]})") from error
+
+
+_EXTRAS = {
+    "seed": int, "generator": str, "device": str, "train_position": int, "test_positions": list, "smoothed_loss": dict,
+    "solver": str, "net_sha256": str, "threads": int, "torch": str,
+}  # fmt: skip
+
+
+def _extras_of(snapshot: Snapshot) -> dict[str, Any] | None:
+    """What Caffe's files lack; SnapshotError where something of it is missing or no such thing."""
+    extras = snapshot.resume()
+    for name, kind in _EXTRAS.items() if extras is not None else ():
+        if not isinstance(extras, dict) or not isinstance(extras.get(name), kind):
+            raise SnapshotError(f"{snapshot.path(RESUME)}: damaged: '{name}' is missing or no {kind.__name__}")
+    return extras
 
 
 def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
@@ -140,7 +158,7 @@ _BITS = "the last bits of its numbers may differ"
 
 def seed_of(snapshot: Snapshot) -> int | None:
     """The seed of the run that took the snapshot, which a resumed run goes on with."""
-    extras = snapshot.resume()
+    extras = _extras_of(snapshot)
     return None if extras is None else int(extras["seed"])
 
 

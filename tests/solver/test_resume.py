@@ -189,7 +189,7 @@ def test_renamed_layers_are_refused(trained: Path) -> None:
         ("run/snap_iter_16.caffemodel", "is a model; training goes on from its state, run/snap_iter_16.solverstate"),
         ("run/snap_iter_17.solverstate", "no such file"),
         ("run/other", "no complete snapshot there"),
-        ("solver.prototxt", "is no snapshot; give a .solverstate or the folder of a run"),
+        ("solver.prototxt", "is no snapshot, but a text file; give a .solverstate or the folder of a run"),
     ],
 )
 def test_what_is_no_snapshot_is_refused(name: str, sentence: str, trained: Path) -> None:

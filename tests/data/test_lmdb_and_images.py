@@ -137,3 +137,9 @@ def test_rand_skip_begins_anywhere_below_it_as_the_seed_says(pictures: Path, lay
     assert set(first) == {0, 1, 2}
     with pytest.raises(DataError, match=r"rand_skip 4000000000 skips .* images here, but the list has 8"):
         Feed([layer(IMAGES % "rand_skip: 4000000000")], TRAIN, [pictures])
+
+
+def test_no_picture_starts_another_program() -> None:
+    """PostScript is read by running Ghostscript, which pillow would do."""
+    with pytest.raises(DataError, match=r"p: is no readable image"):
+        decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", None, "p")

@@ -7,6 +7,7 @@ make them equal; LevelDB, Caffe's default backend, cannot be read.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,7 +80,7 @@ class DatumRows:
             return decode(datum.data, self._color, self._where(number)), datum.label
         shape = (datum.channels, datum.height, datum.width)
         values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
-        if values.size != np.prod(shape) or not values.size:
+        if min(shape) < 1 or values.size != math.prod(shape):
             raise DataError(f"{self._where(number)}: says it is of size {list(shape)}, but holds {values.size} values")
         return values.reshape(shape), datum.label
 

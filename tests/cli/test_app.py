@@ -129,7 +129,7 @@ def test_importing_the_package_loads_nothing() -> None:
         ("embed nowhere.h5 -o m.h5", "nowhere.h5: no such file"),
         ("embed c.h5 -o m.h5 --method lda", "lda"),
         ("layers nowhere -o p.bmp", ".png"),
-        ("plot nowhere.h5 -o p.png", "nowhere.h5: no such file"),
+        ("plot nowhere.h5 -o p.png", "nowhere.h5: neither a run nor a file of codes"),
         ("plot nowhere.h5 -o p.bmp", ".png"),
         ("report nowhere", "no run there"),
         ("zoo cae9", "did you mean"),

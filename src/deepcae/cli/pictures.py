@@ -85,19 +85,9 @@ def plot(
     """Draw the codes by class, the losses, the filters, and reconstructions beside originals."""
     from ..viz.style import save
 
+    names = _pictures(source, out, what)
     if not source.exists():
         raise DataError(f"{source}: neither a run nor a file of codes is there")
-    target = out or (source if source.is_dir() else source.parent)
-    if target.suffix.lower() in ENDINGS and not target.is_dir():
-        wanted = list(what or [What.scatter])
-        if len(wanted) > 1:
-            raise typer.BadParameter(f"{target} is one picture, and {len(wanted)} are asked for; give a folder")
-        names = {wanted[0]: target}
-    else:
-        if target.suffix and not target.is_dir():
-            _check_ending(target)
-        possible = list(What) if source.is_dir() else [What.scatter]
-        names = {each: target / f"{each.value}.png" for each in (what or possible)}
     makers = _of_run(source, data, device, threads, quiet) if source.is_dir() else _of_codes(source)
     for each, path in names.items():
         if each not in makers:
@@ -130,6 +120,20 @@ def report(
 
     path = build(Run(run), out, data, device=choose_device(device, threads))
     say(f"wrote {path}", quiet)
+
+
+def _pictures(source: Path, out: Path | None, what: list[What] | None) -> dict[What, Path]:
+    """Which pictures are drawn, and where each goes: one file, or a folder of them."""
+    target = out or (source if source.is_dir() else source.parent)
+    if target.suffix.lower() in ENDINGS and not target.is_dir():
+        wanted = list(what or [What.scatter])
+        if len(wanted) > 1:
+            raise typer.BadParameter(f"{target} is one picture, and {len(wanted)} are asked for; give a folder")
+        return {wanted[0]: target}
+    if target.suffix and not target.is_dir():
+        _check_ending(target)
+    possible = list(What) if source.is_dir() else [What.scatter]
+    return {each: target / f"{each.value}.png" for each in (what or possible)}
 
 
 def _check_ending(path: Path) -> None:

@@ -318,6 +318,25 @@ def test_an_input_that_does_not_fit_is_refused_by_name(make: Any) -> None:
         net.forward()
 
 
+def test_a_pass_that_ends_before_the_layer_that_refuses_takes_any_size(make: Any) -> None:
+    net = make()  # as in scripts that climb a gradient: the classifier behind never fits the larger image
+    net.blobs["data"].reshape(1, 3, 12, 11)
+    image = np.random.default_rng(2).random((1, 3, 12, 11), dtype=np.float32)
+    features = net.forward(data=image, end="relu1")["conv1"]
+    assert features.shape == (1, 4, 10, 9)
+    other = make(POOLED)
+    other.params["conv1"][0].data[...] = net.params["conv1"][0].data
+    other.blobs["data"].reshape(1, 3, 12, 11)
+    other.forward(data=image)
+    np.testing.assert_array_equal(features, other.blobs["conv1"].data)
+    net.blobs["conv1"].diff[...] = 1
+    assert net.backward(start="relu1")["data"].shape == (1, 3, 12, 11)
+    with pytest.raises(DeepcaeError, match=r"layer 'ip' \(InnerProduct\)"):
+        net.forward(start="flat")
+    with pytest.raises(DeepcaeError, match=r"layer 'ip' \(InnerProduct\)"):
+        net.forward()
+
+
 # Many samples
 
 

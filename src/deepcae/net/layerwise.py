@@ -103,9 +103,11 @@ class Layerwise:
 
     # Shapes
 
-    def reshape(self) -> None:
-        """Gives every blob the shape that follows from those of the fed ones. LayerError where a layer refuses."""
-        for step in self.net.plan.steps:
+    def reshape(self, start: int = 0, end: int | None = None) -> None:
+        """Gives the tops of layers `start` to `end` the shapes that follow. LayerError where one of them refuses."""
+        steps = self.net.plan.steps
+        stop = len(steps) if end is None else end + 1
+        for step in steps[start:stop]:
             layer = _layer_of(step)
             if layer.is_source:
                 continue
@@ -121,7 +123,8 @@ class Layerwise:
             for name, shape in zip(step.tops, tops, strict=True):
                 self.blobs[name].reshape(shape)
             self._set_loss_weights(step)
-        self._fed = self._fed_shapes()
+        if start == 0 and stop == len(steps):
+            self._fed = self._fed_shapes()
 
     def _fed_shapes(self) -> list[Shape]:
         return [self.blobs[name].shape for name in self.net.inputs]
@@ -142,7 +145,7 @@ class Layerwise:
         for name, tensor in (inputs or {}).items():
             self._write(name, tensor.to(self.net.device))
         if self._fed_shapes() != self._fed:
-            self.reshape()
+            self.reshape(start, end)  # no other layers: one behind `end` may never fit the new shapes
         with self._on_device():
             for i in range(start, len(steps) if end is None else end + 1):
                 _tell(self.watchers.before_forward, i)

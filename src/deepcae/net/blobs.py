@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..errors import SnapshotError
+from ..proto.binary import blob_shape, is_blob_shape
 from ..proto.schema import BlobProto, BlobShape
 
 
 def array_of(blob: Any) -> np.ndarray:
     """A BlobProto's values as float32, in its shape (old 4-D dimensions or `shape`). SnapshotError if they disagree."""
     values = _doubles(blob) if blob.double_data else _packed(blob, "data", "<f4")
-    shape = shape_of(blob)
-    if int(np.prod(shape, dtype=np.int64)) != values.size or min(shape, default=0) < 0:
+    shape = blob_shape(blob)
+    if not is_blob_shape(shape) or math.prod(shape) != values.size:
         raise SnapshotError(f"a blob of shape {list(shape)} holds {values.size} values")
     return values.reshape(shape)
 
@@ -31,14 +33,6 @@ def _packed(blob: Any, field: str, dtype: str) -> np.ndarray:
     getattr(numbers, field).MergeFrom(getattr(blob, field))
     data, count = numbers.SerializeToString(), len(getattr(blob, field))
     return np.frombuffer(data, dtype, count, len(data) - count * np.dtype(dtype).itemsize).copy()
-
-
-def shape_of(blob: Any) -> tuple[int, ...]:
-    """A BlobProto's shape: the old num, channels, height, width if any of them is given, else `shape`."""
-    old = ("num", "channels", "height", "width")
-    if any(blob.HasField(name) for name in old):
-        return tuple(getattr(blob, name) for name in old)
-    return tuple(blob.shape.dim)
 
 
 def blob_of(values: np.ndarray, diff: np.ndarray | None = None) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from .schema import BlobProto, NetParameter, SolverState, is_repeated
 from .upgrade import upgrade_layers
 from .wire import damage, place_of
 
-__all__ = ["blob_shape", "file_kind", "read_blob", "read_state", "read_weights", "write_message"]
+__all__ = ["blob_shape", "file_kind", "is_blob_shape", "read_blob", "read_state", "read_weights", "write_message"]
 
 MAX_BYTES = 2**31 - 1  # protobuf's own limit
 MAX_COUNT = 2**31 - 1  # values in one blob
@@ -98,11 +98,16 @@ def blob_shape(blob: Any) -> tuple[int, ...]:
     return tuple(blob.shape.dim)
 
 
+def is_blob_shape(shape: Sequence[int]) -> bool:
+    """Whether a blob can have this shape: an axis of 0 elements does not excuse what the others claim."""
+    return len(shape) <= MAX_AXES and min(shape, default=0) >= 0 and math.prod(dim or 1 for dim in shape) <= MAX_COUNT
+
+
 def _check(blob: Any, path: str | Path, which: str, message_class: Any, steps: Steps) -> None:
     """Refuses a blob whose values are not as many as its shape says."""
     shape, values = blob_shape(blob), len(blob.double_data) or len(blob.data)
     shown = "x".join(map(str, shape)) or "()"
-    if len(shape) > MAX_AXES or any(dim < 0 for dim in shape) or math.prod(shape) > MAX_COUNT:
+    if not is_blob_shape(shape):
         what = f"{shown} is no shape of a blob"
     elif values != math.prod(shape):
         what = f"shape {shown} wants {math.prod(shape)} values, the file has {values}"

@@ -22,6 +22,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with _told_of(target):
+        temporary.touch()
     try:
         yield temporary
         _sync(temporary, os.O_RDWR)
@@ -43,7 +45,8 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed and had the same number
-    temporary.mkdir(parents=True)
+    with _told_of(target):
+        temporary.mkdir(parents=True)
     try:
         yield temporary
         for file in temporary.iterdir():
@@ -55,6 +58,15 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     sync_folder(target.parent)
+
+
+@contextmanager
+def _told_of(target: Path) -> Iterator[None]:
+    """Lets an OSError name the file that was asked for: nobody knows the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(target)) from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepcae.atomic import whole_folder
+from deepcae.atomic import whole_file, whole_folder
 from deepcae.data import records
 from deepcae.data.images import decode, resize
 from deepcae.data.imageset import Settings, convert_imageset
@@ -203,6 +203,15 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError), whole_folder(tmp_path / "late") as folder:
         (tmp_path / "late").mkdir()
     assert sorted(os.listdir(tmp_path)) == ["late", "made"]
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_what_cannot_be_made_is_told_by_the_name_that_was_given(tmp_path: Path, whole: Any) -> None:
+    target = tmp_path / ("n" * 250)  # fits, but the temporary name beside it does not
+    with pytest.raises(OSError, match="File name too long") as refused, whole(target):
+        pytest.fail("nothing can be written there")
+    assert refused.value.filename == str(target)
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["img", "color"])

@@ -56,7 +56,7 @@ def save(
         with whole_file(target) as temporary:
             write(temporary, content, target)
     except OSError as error:
-        raise DataError(f"{target}: cannot be written: {error}") from error
+        raise DataError(f"{target}: cannot be written: {error.strerror or error}") from error
     return target
 
 

@@ -240,7 +240,7 @@ def save(picture: Figure, path: str | os.PathLike[str], dpi: int = 300) -> Path:
         with whole_file(target) as temporary, temporary.open("wb") as stream:
             write(picture, stream, kind, dpi)
     except OSError as error:
-        raise DataError(f"{target}: cannot be written: {error}") from error
+        raise DataError(f"{target}: cannot be written: {error.strerror or error}") from error
     return target
 
 

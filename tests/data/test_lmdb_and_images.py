@@ -54,6 +54,12 @@ def test_broken_records(tmp_path: Path, layer: MakeLayer, values: list[bytes], m
         Feed([layer(DATA)], TRAIN, [folder]).batch(0)
 
 
+def test_an_lmdb_of_an_old_text_that_names_no_backend(tmp_path: Path, layer: MakeLayer) -> None:
+    folder = write_db(tmp_path, [datum()])
+    with pytest.raises(DataError, match=r"db: is an LMDB, but the text means LevelDB .*; say backend: LMDB"):
+        Feed([layer(DATA.replace("backend: LMDB", ""))], TRAIN, [folder])
+
+
 def test_a_database_that_is_missing_cut_off_or_none(tmp_path: Path, layer: MakeLayer) -> None:
     assert shapes(layer(DATA), TRAIN, [tmp_path]) is None
     (tmp_path / "db").mkdir()

@@ -32,6 +32,8 @@ def open_lmdb(layer: Any, phase: int, folders: Sequence[str | Path], seed: int) 
     param, transform = layer.data_param, layer.transform_param
     path = resolve(param.source, *folders)
     if param.backend == LEVELDB:
+        if (path / "data.mdb").is_file():
+            raise DataError(f"{path}: is an LMDB, but the text means LevelDB (the default backend); say backend: LMDB")
         raise DataError(f"{path}: LevelDB (the default backend) cannot be read; convert to LMDB and say backend: LMDB")
     if transform.force_color and transform.force_gray:
         raise DataError("transform_param: force_color and force_gray cannot both be set")

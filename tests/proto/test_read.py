@@ -47,6 +47,7 @@ def test_windows_line_ends_and_byte_order_mark(tmp_path):
         (b"name: 'caf\xe9'", ":1:7: name: the string is not UTF-8 text"),
         (b"name: 'a'\0", ":1:10: unexpected character U+0000 (a control character)"),
         (b"name: 'a' \xff", ":1:11: byte 0xff is not UTF-8 text"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), ":1:1: this is no text, and none of Caffe's binary files"),
     ],
 )
 def test_what_is_no_text(content, message, tmp_path):

@@ -72,7 +72,16 @@ def read_text(path: str | Path) -> str:
         raise SpecError(Problem(f"the file is larger than {MAX_BYTES // 2**20} MiB", Place(name)))
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise SpecError(Problem("this is UTF-16 text; save it as UTF-8", Place(name, 1, 1)))
-    return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="surrogateescape")
+    text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="surrogateescape")
+    if _is_binary(text[:HEAD]):
+        raise SpecError(Problem("this is no text, and none of Caffe's binary files", Place(name, 1, 1)))
+    return text
+
+
+def _is_binary(text: str) -> bool:
+    """Whether so many characters are control characters that to place each would help nobody."""
+    num_control = sum(char < " " and not char.isspace() for char in text)
+    return num_control > 20 and num_control > len(text) // 50
 
 
 def kind_of(text: str, filename: str = "<text>") -> Literal["net", "solver"]:

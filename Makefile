@@ -3,12 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: venv test fuzz conformance demo schema models clean
+CORE := src/deepcae/kernels/core
+.PHONY: venv test sanitize fuzz conformance demo schema models clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml setup.py constraints.txt $(wildcard $(CORE)/*)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "deepcae needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
@@ -19,6 +20,15 @@ test: venv
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest
+
+# The compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer, in a copy of the package.
+sanitize: venv
+	rm -rf build/sanitize && mkdir -p build/sanitize && cp -r src/deepcae build/sanitize/
+	rm -f build/sanitize/deepcae/kernels/_core*
+	$(CXX) -g -O1 -std=c++17 -fPIC -shared -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-psabi \
+	    $(CORE)/core.cpp -o build/sanitize/deepcae/kernels/_core.so
+	PYTHONPATH=build/sanitize ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) \
+	    $$($(CXX) -print-file-name=libubsan.so)" $(BIN)/python -m pytest -p no:cacheprovider tests/kernels/test_core.py
 
 # How far the results are from real Caffe's, family by family.
 conformance: venv

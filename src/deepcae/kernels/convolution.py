@@ -1,9 +1,11 @@
 """Convolution and its transpose over 0 to 3 spatial axes: x (N, C, ...), w as in the layer, b (num_output) or None.
 
-Three shapes that auto-encoders have in plenty are plain matrix products, two to twenty times faster on a CPU than
-torch's general path: a kernel of one pixel, a kernel as large as its input, and a deconvolution of a one-pixel code.
-Few channels with kernels nearly as wide as the image are products with banded matrices (`banded`), two to three times
-faster.
+General libraries are slow at networks of few channels, large kernels and small images. Three other ways lead to the
+same numbers up to rounding; `choice` tells which one a shape takes:
+
+- the compiled kernels (`direct`), where they were built;
+- one matrix product: a kernel of one pixel, a kernel as large as its input, a deconvolution of a one-pixel code;
+- products with banded matrices (`banded`), two to three times faster than torch's operators, where nothing was built.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..lazy import torch
+from .choice import Case, Way, choice, has_core
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,16 +32,20 @@ def convolution(
     rank = x.dim() - 2
     if rank == 0:
         return _without_space(convolution, x, w, b, groups)
-    if groups == 1 and not any(pad):
+    way = _way(False, x, w, stride, pad, dilation, groups)
+    if way == "core":
+        from . import direct
+
+        return direct.convolution(x, w, b, pad, dilation, groups)
+    if way == "product":
         if set(w.shape[2:]) == {1} and set(stride) == {1}:
             return _pointwise(x, w.reshape(w.shape[0], -1), b)
-        if w.shape[2:] == x.shape[2:] and set(dilation) == {1}:
-            whole = torch.nn.functional.linear(x.reshape(x.shape[0], -1), w.reshape(w.shape[0], -1), b)
-            return whole.reshape(*whole.shape, *(1,) * rank)
-        if _banded_pays(x, w, stride, dilation, x.shape[-1]) and w.shape[0] * w.shape[1] <= 8:
-            from . import banded
+        whole = torch.nn.functional.linear(x.reshape(x.shape[0], -1), w.reshape(w.shape[0], -1), b)
+        return whole.reshape(*whole.shape, *(1,) * rank)
+    if way == "banded":
+        from . import banded
 
-            return banded.convolution(x, w, b)
+        return banded.convolution(x, w, b)
     overhang = [
         max(0, d * (k - 1) + 1 - (size + 2 * p))
         for size, k, p, d in zip(x.shape[2:], w.shape[2:], pad, dilation, strict=True)
@@ -56,28 +63,26 @@ def deconvolution(
     rank = x.dim() - 2
     if rank == 0:
         return _without_space(deconvolution, x, w, b, groups)
-    if groups == 1 and not any(pad):
+    way = _way(True, x, w, stride, pad, dilation, groups)
+    if way == "core":
+        from . import direct
+
+        return direct.deconvolution(x, w, b, pad, dilation, groups)
+    if way == "product":
         if set(w.shape[2:]) == {1} and set(stride) == {1}:
             return _pointwise(x, w.reshape(w.shape[0], -1).t(), b)
-        if set(x.shape[2:]) == {1} and set(dilation) == {1}:
-            stamped = torch.mm(x.reshape(x.shape[0], -1), w.reshape(w.shape[0], -1)).reshape(-1, *w.shape[1:])
-            return stamped if b is None else stamped + b.reshape(-1, *(1,) * rank)
-        if _banded_pays(x, w, stride, dilation, x.shape[-1] + w.shape[-1] - 1) and w.shape[0] * w.shape[1] <= 64:
-            from . import banded
+        return _stamped(x, w, b)
+    if way == "banded":
+        from . import banded
 
-            return banded.deconvolution(x, w, b)
+        return banded.deconvolution(x, w, b)
     operation = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)[rank - 1]
     return operation(x, w, b, stride, pad, 0, groups, dilation)
 
 
-def _banded_pays(x: Tensor, w: Tensor, stride: Sizes, dilation: Sizes, width: int) -> bool:
-    """Whether the band fills enough of its matrix: `width`, of the larger image, is at most 2.5 kernel widths.
-
-    Measured at batch 100, one thread, forward and both gradients, torch ÷ banded: conv 4→2 maps 9×9 on 20×20: 1.9;
-    deconv 2→2 17×17 to 28×28: 3.2; deconv 4→4: 2.4; against conv 1→8 9×9 on 28×28: 0.3; conv 8→4 9×9 on 20×20: 0.9.
-    """
-    plain = x.dim() == 4 and set(stride) == {1} and set(dilation) == {1} and x.device.type == "cpu"
-    return plain and 1 < w.shape[3] <= width and w.shape[2] > 1 and 2 * width <= 5 * w.shape[3]
+def _way(transposed: bool, x: Tensor, w: Tensor, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int) -> Way:
+    plain = x.dtype == w.dtype == torch.float32 and x.device.type == w.device.type == "cpu"
+    return choice(Case(transposed, tuple(x.shape), tuple(w.shape), stride, pad, dilation, groups, plain))
 
 
 def _pointwise(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
@@ -86,6 +91,16 @@ def _pointwise(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
     batched = w.expand(x.shape[0], -1, -1)
     y = torch.bmm(batched, pixels) if b is None else torch.baddbmm(b[:, None], batched, pixels)
     return y.reshape(x.shape[0], -1, *x.shape[2:])
+
+
+def _stamped(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+    """y[n] = sum over c of x[n, c] w[c] + b: x (N, C, 1...), w (C, O, k...). The batch comes last for the core."""
+    codes, stamps = x.reshape(x.shape[0], -1), w.reshape(w.shape[0], -1)
+    if x.device.type == "cpu" and has_core():
+        y = torch.mm(stamps.t(), codes.t()).reshape(*w.shape[1:], -1).movedim(-1, 0)
+    else:
+        y = torch.mm(codes, stamps).reshape(-1, *w.shape[1:])
+    return y if b is None else y + b.reshape(-1, *(1,) * (x.dim() - 2))
 
 
 def _without_space(operation: Callable[..., Tensor], x: Tensor, w: Tensor, b: Tensor | None, groups: int) -> Tensor:

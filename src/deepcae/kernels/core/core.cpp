@@ -1,0 +1,450 @@
+// Convolution of few channels with large kernels over batches of small images, all of stride 1.
+//
+// Memory: images (channels, height, width, batch), the batch innermost. One row of an image is then one line of
+// width * batch floats, and a kernel's column is a shift along it: y[o, i, j] = sum of w[o, c, ky, kx]
+// x[c, i + ky, j + kx * batch] for j in 0 .. width * batch, whatever the batch is. Sums stay in registers, for four
+// outputs and six vectors of j at once.
+//
+// Two functions serve convolution and deconvolution, forward and both gradients:
+//   deepcae_correlate         outputs, and gradients to inputs (a correlation with the turned kernel)
+//   deepcae_weight_gradient   gradients to kernels
+// The threads are those of an OpenMP runtime that the caller has already, or one.
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#if defined(_WIN32)
+#define EXPORT extern "C" __declspec(dllexport)
+#else
+#define EXPORT extern "C" __attribute__((visibility("default")))
+#endif
+
+namespace {
+
+// As ctypes passes it.
+struct Geometry {
+  int64_t batch, group;
+  int64_t in_channels, in_h, in_w;     // of all groups; in deepcae_weight_gradient the large image
+  int64_t out_channels, out_h, out_w;  // of all groups; in deepcae_weight_gradient the small image
+  int64_t kernel_h, kernel_w, pad_h, pad_w, dilation_h, dilation_w;
+  int64_t turned;  // w is (in_channels, out_channels / group, h, w) and turned by 180 degrees
+  int64_t threads;
+};
+
+// How to walk from one place of the kernel to the next.
+struct Rows {
+  int64_t channels, channel_step, row_step, column_step, kernel_h, kernel_w;
+  bool paired;  // the second half of the outputs is one row below the first
+};
+
+// Which part of the kernel lies on the image.
+struct Window {
+  int64_t y_from, y_to, x_from, x_to;
+};
+
+struct Kernels {
+  int64_t lanes;
+  int64_t most[5];  // vectors per block, by the number of outputs
+  void (*correlate)(const Rows&, const Window&, const float* x, const float* w, const float* bias, float* const* y,
+                    int64_t outputs, int64_t length);
+  void (*dot)(int64_t pairs, int64_t places, const float* const* a, const float* b, int64_t step, int64_t length,
+              float* const* sums);
+};
+
+// One lane: what is shorter than a vector, and compilers without vector types.
+namespace scalar {
+
+void correlate(const Rows& rows, const Window& window, const float* x, const float* w, const float* bias,
+               float* const* y, int64_t outputs, int64_t length) {
+  for (int64_t o = 0; o < outputs; ++o) {
+    for (int64_t j = 0; j < length; ++j) {
+      float sum = bias ? bias[o] : 0.0f;
+      for (int64_t c = 0; c < rows.channels; ++c)
+        for (int64_t ky = window.y_from; ky < window.y_to; ++ky)
+          for (int64_t kx = window.x_from; kx < window.x_to; ++kx)
+            sum += w[((c * rows.kernel_h + ky) * rows.kernel_w + kx) * outputs + o] *
+                   x[c * rows.channel_step + ky * rows.row_step + kx * rows.column_step + j];
+      y[o][j] = sum;
+    }
+  }
+}
+
+void dot(int64_t pairs, int64_t places, const float* const* a, const float* b, int64_t step, int64_t length,
+         float* const* sums) {
+  for (int64_t p = 0; p < pairs; ++p) {
+    for (int64_t k = 0; k < places; ++k) {
+      float sum = 0.0f;
+      for (int64_t j = 0; j < length; ++j) sum += a[p][j] * b[k * step + j];
+      sums[p][k] += sum;
+    }
+  }
+}
+
+const Kernels kernels = {1, {0, 64, 64, 64, 64}, correlate, dot};
+
+}  // namespace scalar
+}  // namespace
+
+#if defined(__GNUC__)
+namespace {
+#if defined(__x86_64__)
+#define ISA avx512
+#define LANES 16
+#define SUMS 24
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,fma,prefer-vector-width=512")
+#endif
+#include "kernels.inc"
+#undef ISA
+#undef LANES
+#undef SUMS
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+#define ISA avx2
+#define LANES 8
+#define SUMS 12
+#include "kernels.inc"
+#undef ISA
+#undef LANES
+#undef SUMS
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+#define ISA baseline
+#define LANES 4
+#if defined(__aarch64__)
+#define SUMS 24
+#else
+#define SUMS 12
+#endif
+#include "kernels.inc"
+#undef ISA
+#undef LANES
+#undef SUMS
+}  // namespace
+#endif
+
+namespace {
+
+struct Choice {
+  const char* name;
+  const Kernels* kernels;
+};
+
+// The instruction sets that this machine has, the best first.
+int available(Choice* choices) {
+  int count = 0;
+#if defined(__GNUC__)
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f")) choices[count++] = {"avx512", &avx512::kernels};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) choices[count++] = {"avx2", &avx2::kernels};
+  choices[count++] = {"sse2", &baseline::kernels};
+#elif defined(__aarch64__)
+  choices[count++] = {"neon", &baseline::kernels};
+#else
+  choices[count++] = {"vectors of 4", &baseline::kernels};
+#endif
+#endif
+  choices[count++] = {"scalar", &scalar::kernels};
+  return count;
+}
+
+struct Machine {
+  Choice choices[4];
+  int count = available(choices), first = 0;
+
+  // The best whose vectors are not longer than a row.
+  const Kernels& kernels(int64_t line) const {
+    int index = first;
+    while (index + 1 < count && choices[index].kernels->lanes > line) ++index;
+    return *choices[index].kernels;
+  }
+};
+
+Machine machine;
+
+using Parallel = void (*)(void (*)(void*), void*, unsigned, unsigned);
+using Number = int (*)();
+Parallel gomp_parallel = nullptr;
+Number thread_number = nullptr, thread_count = nullptr;
+
+// body(thread, threads), in as many threads as the runtime gives.
+template <typename Body>
+void in_threads(int64_t threads, const Body& body) {
+  if (threads <= 1 || !gomp_parallel) return body(0, 1);
+  gomp_parallel([](void* data) { (*static_cast<const Body*>(data))(thread_number(), thread_count()); },
+                const_cast<Body*>(&body), unsigned(threads), 0);
+}
+
+int64_t ceil_div(int64_t a, int64_t b) { return a > 0 ? (a + b - 1) / b : -(-a / b); }
+int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+// The k in 0 .. kernel with 0 <= at + k * dilation < size.
+void inside(int64_t at, int64_t kernel, int64_t dilation, int64_t size, int64_t* from, int64_t* to) {
+  *from = std::min(kernel, std::max<int64_t>(0, ceil_div(-at, dilation)));
+  *to = std::max(*from, std::min(kernel, floor_div(size - 1 - at, dilation) + 1));
+}
+
+// `parts` as equal as can be: the one with this index.
+int64_t part(int64_t total, int64_t parts, int64_t index) { return total * index / parts; }
+
+// The images with `guard` zeros before and behind each row.
+std::vector<float> guarded(const float* images, int64_t rows, int64_t length, int64_t guard) {
+  std::vector<float> copy(size_t(rows * (length + 2 * guard)), 0.0f);
+  for (int64_t row = 0; row < rows; ++row)
+    std::memcpy(copy.data() + row * (length + 2 * guard) + guard, images + row * length, size_t(length) * sizeof(float));
+  return copy;
+}
+
+struct Segment {
+  int64_t start, length, x_from, x_to;
+};
+
+// The output row in segments of one window each. Where columns are shorter than a vector and see different parts of
+// the kernel, they share segments that see all their parts: then the input must be guarded.
+std::vector<Segment> segments_of(const Geometry& g, int64_t lanes, int64_t longest, bool* needs_guard) {
+  std::vector<Segment> segments;
+  for (int64_t x = 0; x < g.out_w; ++x) {
+    int64_t from, to;
+    inside(x - g.pad_w, g.kernel_w, g.dilation_w, g.in_w, &from, &to);
+    if (from == to) from = to = 0;
+    if (!segments.empty() && segments.back().x_from == from && segments.back().x_to == to)
+      segments.back().length += g.batch;
+    else
+      segments.push_back({x * g.batch, g.batch, from, to});
+  }
+  *needs_guard = segments.size() > 1 && g.batch < lanes;
+  if (!*needs_guard) return segments;
+  std::vector<Segment> shared;
+  const int64_t total = g.out_w * g.batch, count = (total + longest - 1) / longest;
+  for (int64_t index = 0; index < count; ++index) {
+    const int64_t start = part(total, count, index), end = part(total, count, index + 1);
+    Segment segment = {start, end - start, g.kernel_w, 0};
+    for (const Segment& exact : segments) {
+      if (exact.start >= end || exact.start + exact.length <= start || exact.x_from == exact.x_to) continue;
+      segment.x_from = std::min(segment.x_from, exact.x_from);
+      segment.x_to = std::max(segment.x_to, exact.x_to);
+    }
+    segment.x_from = std::min(segment.x_from, segment.x_to);
+    shared.push_back(segment);
+  }
+  return shared;
+}
+
+// Outputs in blocks of at most four, those of a group together; their weights (block, c, ky, kx, output in the block).
+// One or two outputs are taken for two rows at once, so that what is loaded serves four sums: the kernel is then one row
+// longer, and its first half has zeros in the last row, its second half in the first.
+struct Packed {
+  bool paired;
+  int64_t kernel_h;
+  std::vector<int64_t> starts;  // of the blocks, with the end
+  std::vector<float> weights;
+};
+
+Packed pack(const Geometry& g, const float* w, bool may_pair) {
+  Packed packed;
+  const int64_t ins = g.in_channels / g.group, outs = g.out_channels / g.group, area = g.kernel_h * g.kernel_w;
+  packed.paired = may_pair && outs <= 2 && g.dilation_h == 1 && g.out_h > 1;
+  const int64_t halves = packed.paired ? 2 : 1, blocks = (outs + 3) / 4;
+  packed.kernel_h = g.kernel_h + halves - 1;
+  const int64_t long_area = packed.kernel_h * g.kernel_w;
+  packed.weights.assign(size_t(g.out_channels * ins * long_area * halves), 0.0f);
+  float* block_weights = packed.weights.data();
+  for (int64_t group = 0; group < g.group; ++group) {
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t from = part(outs, blocks, block), to = part(outs, blocks, block + 1), width = (to - from) * halves;
+      packed.starts.push_back(group * outs + from);
+      for (int64_t c = 0; c < ins; ++c, block_weights += long_area * width)
+        for (int64_t half = 0; half < halves; ++half)
+          for (int64_t o = from; o < to; ++o) {
+            const float* kernel = w + (g.turned ? (group * ins + c) * outs + o : (group * outs + o) * ins + c) * area;
+            float* into = block_weights + half * g.kernel_w * width + half * (to - from) + o - from;
+            for (int64_t k = 0; k < area; ++k) into[k * width] = kernel[g.turned ? area - 1 - k : k];
+          }
+    }
+  }
+  packed.starts.push_back(g.out_channels);
+  return packed;
+}
+
+void correlate(const Geometry& g, const float* x, const float* w, const float* bias, float* y) {
+  const int64_t line = g.out_w * g.batch, ins = g.in_channels / g.group;
+  const Kernels& kernels = machine.kernels(line);
+  const Packed packed = pack(g, w, kernels.lanes > 1);
+  const int64_t longest = kernels.lanes * kernels.most[4];
+  bool needs_guard;
+  const std::vector<Segment> segments = segments_of(g, kernels.lanes, longest, &needs_guard);
+  const int64_t guard = needs_guard ? longest + g.batch : 0;
+  std::vector<float> copy;
+  if (needs_guard) {
+    copy = guarded(x, g.in_channels * g.in_h, g.in_w * g.batch, guard);
+    x = copy.data();
+  }
+  const int64_t pitch = g.in_w * g.batch + 2 * guard;
+  const Rows rows = {ins, g.in_h * pitch, g.dilation_h * pitch, g.dilation_w * g.batch, packed.kernel_h, g.kernel_w,
+                     packed.paired};
+  const int64_t halves = packed.paired ? 2 : 1, steps = (g.out_h + halves - 1) / halves;
+  const int64_t blocks = int64_t(packed.starts.size()) - 1, per_output = ins * packed.kernel_h * g.kernel_w * halves;
+  std::atomic<int64_t> next(0);
+  in_threads(g.threads, [&](int64_t, int64_t) {
+    for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < blocks * steps;) {
+      const int64_t row = task / blocks * halves, block = task % blocks;
+      const int64_t o = packed.starts[size_t(block)], outputs = packed.starts[size_t(block) + 1] - o;
+      const int64_t channel = o / (g.out_channels / g.group) * ins;
+      Window window;
+      inside(row - g.pad_h, packed.kernel_h, g.dilation_h, g.in_h, &window.y_from, &window.y_to);
+      for (const Segment& segment : segments) {
+        window.x_from = segment.x_from, window.x_to = segment.x_to;
+        float* into[4] = {};
+        for (int64_t half = 0; half < halves && row + half < g.out_h; ++half)
+          for (int64_t k = 0; k < outputs; ++k)
+            into[half * outputs + k] = y + ((o + k) * g.out_h + row + half) * line + segment.start;
+        // Of the place that `at` names, which may lie before the image, only the window's part is read.
+        const int64_t at = (channel * g.in_h + row - g.pad_h) * pitch + guard - g.pad_w * g.batch + segment.start;
+        const auto from = reinterpret_cast<intptr_t>(x) + at * intptr_t(sizeof(float));
+        kernels.correlate(rows, window, reinterpret_cast<const float*>(from), packed.weights.data() + o * per_output,
+                          bias ? bias + o : nullptr, into, outputs * halves, segment.length);
+      }
+    }
+  });
+}
+
+// Part of the gradient that one thread sums at a time: some outputs, rows and columns of the kernel, of one channel.
+struct Task {
+  int64_t channel, out_from, out_to, y_from, y_to, x_from, x_to;
+};
+
+std::vector<Task> tasks_of(const Geometry& g, const Kernels& kernels) {
+  std::vector<Task> tasks;
+  const int64_t ins = g.in_channels / g.group, outs = g.out_channels / g.group, out_blocks = (outs + 3) / 4;
+  const int64_t together = std::min(g.kernel_h, outs < 3 ? 4 / outs : 1), places = kernels.most[4];
+  const int64_t y_blocks = (g.kernel_h + together - 1) / together, x_blocks = (g.kernel_w + places - 1) / places;
+  for (int64_t channel = 0; channel < g.in_channels; ++channel)
+    for (int64_t out = 0; out < out_blocks; ++out)
+      for (int64_t ky = 0; ky < y_blocks; ++ky)
+        for (int64_t kx = 0; kx < x_blocks; ++kx) {
+          const int64_t first = channel / ins * outs;
+          tasks.push_back({channel, first + part(outs, out_blocks, out), first + part(outs, out_blocks, out + 1),
+                           part(g.kernel_h, y_blocks, ky), part(g.kernel_h, y_blocks, ky + 1),
+                           part(g.kernel_w, x_blocks, kx), part(g.kernel_w, x_blocks, kx + 1)});
+        }
+  return tasks;
+}
+
+constexpr int64_t kPairs = 4;  // the most that a task has
+
+// Adds row `row` of the task's channel, columns j .. j + length of the small image, to the task's sums.
+void add_row(const Geometry& g, const Kernels& kernels, const Task& task, const float* small, const float* large_row,
+             int64_t row, int64_t j, int64_t length, float* sums) {
+  const float* a[kPairs];
+  float* into[kPairs];
+  int64_t pairs = 0, pair = 0;
+  const int64_t width = task.x_to - task.x_from, line = g.out_w * g.batch;
+  for (int64_t ky = task.y_from; ky < task.y_to; ++ky) {
+    const int64_t i = row + g.pad_h - ky * g.dilation_h;
+    for (int64_t o = task.out_from; o < task.out_to; ++o, ++pair) {
+      if (i < 0 || i >= g.out_h) continue;
+      a[pairs] = small + (o * g.out_h + i) * line + j;
+      into[pairs++] = sums + pair * width * kernels.lanes;
+    }
+  }
+  const int64_t step = g.dilation_w * g.batch;
+  if (pairs) kernels.dot(pairs, width, a, large_row + task.x_from * step + j, step, length, into);
+}
+
+void weight_gradient(const Geometry& g, const float* large, const float* small, float* dw) {
+  const int64_t line = g.out_w * g.batch, guard = g.pad_w * g.batch;
+  const Kernels& kernels = machine.kernels(line);
+  std::vector<float> copy;
+  if (guard) {
+    copy = guarded(large, g.in_channels * g.in_h, g.in_w * g.batch, guard);
+    large = copy.data();
+  }
+  const int64_t pitch = g.in_w * g.batch + 2 * guard, lanes = kernels.lanes;
+  const std::vector<Task> tasks = tasks_of(g, kernels);
+  const int64_t count = int64_t(tasks.size()), ins = g.in_channels / g.group;
+  const int64_t per_task = kPairs * std::min(kernels.most[4], g.kernel_w) * lanes;
+  std::vector<float> all_sums(size_t(count * per_task), 0.0f);
+  const int64_t chunk = std::max<int64_t>(lanes, 2048);  // rows of four outputs stay in the first cache
+  in_threads(g.threads, [&](int64_t thread, int64_t threads) {
+    const int64_t from = part(count, threads, thread), to = part(count, threads, thread + 1);
+    for (int64_t first = from, end; first < to; first = end) {
+      for (end = first; end < to && tasks[size_t(end)].channel == tasks[size_t(first)].channel;) ++end;
+      for (int64_t row = 0; row < g.in_h; ++row) {
+        const float* large_row = large + (tasks[size_t(first)].channel * g.in_h + row) * pitch;
+        for (int64_t j = 0; j < line; j += chunk)
+          for (int64_t task = first; task < end; ++task)
+            add_row(g, kernels, tasks[size_t(task)], small, large_row, row, j, std::min(chunk, line - j),
+                    all_sums.data() + task * per_task);
+      }
+    }
+    for (int64_t index = from; index < to; ++index) {
+      const Task& task = tasks[size_t(index)];
+      const float* sums = all_sums.data() + index * per_task;
+      for (int64_t ky = task.y_from; ky < task.y_to; ++ky)
+        for (int64_t o = task.out_from; o < task.out_to; ++o)
+          for (int64_t kx = task.x_from; kx < task.x_to; ++kx, sums += lanes) {
+            float sum = 0.0f;
+            for (int64_t lane = 0; lane < lanes; ++lane) sum += sums[lane];
+            dw[((o * ins + task.channel % ins) * g.kernel_h + ky) * g.kernel_w + kx] = sum;
+          }
+    }
+  });
+}
+
+}  // namespace
+
+// Whether the sizes are those that this file was built with, and in this order.
+EXPORT int64_t deepcae_version() { return 1; }
+
+// The name of the instruction set in use; with a name that this machine has, that one from now on.
+EXPORT const char* deepcae_instructions(const char* name) {
+  for (int index = 0; name && index < machine.count; ++index)
+    if (!std::strcmp(machine.choices[index].name, name)) machine.first = index;
+  return machine.choices[machine.first].name;
+}
+
+// The OpenMP runtime whose threads are used: GOMP_parallel, omp_get_thread_num, omp_get_num_threads.
+EXPORT void deepcae_threads(void* parallel, void* number, void* count) {
+  gomp_parallel = reinterpret_cast<Parallel>(parallel);
+  thread_number = reinterpret_cast<Number>(number);
+  thread_count = reinterpret_cast<Number>(count);
+}
+
+// y = x correlated with w, plus bias (null for none). 0, or 1 where the memory does not suffice.
+EXPORT int deepcae_correlate(const Geometry* geometry, const float* x, const float* w, const float* bias, float* y) {
+  try {
+    correlate(*geometry, x, w, bias, y);
+    return 0;
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+}
+
+// dw[o, c, ky, kx] = sum of small[o, i, j] large[c, i + ky, j + kx]. 0, or 1 where the memory does not suffice.
+EXPORT int deepcae_weight_gradient(const Geometry* geometry, const float* large, const float* small, float* dw) {
+  try {
+    weight_gradient(*geometry, large, small, dw);
+    return 0;
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+}

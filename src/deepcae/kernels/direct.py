@@ -1,0 +1,94 @@
+"""Convolution and deconvolution by the compiled kernels: float32 on the CPU, stride 1, one or two spatial axes.
+
+Memory: the batch innermost. What comes in another order is copied; what goes out is a view (N, C, H, W) of memory
+(C, H, W, N), so that a chain of layers copies only at its ends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from . import native
+from .native import Geometry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def batch_last(x: Tensor) -> Tensor:
+    """(N, C, ...) → (C, ..., N), contiguous: a view where the memory is so already."""
+    turned = x.movedim(0, -1)
+    if turned.is_contiguous():
+        return turned
+    if x.is_contiguous():  # a matrix is turned in blocks, which is several times faster
+        return x.reshape(x.shape[0], -1).t().contiguous().reshape(turned.shape)
+    return turned.contiguous()
+
+
+class _Correlation(torch.autograd.Function):
+    """y = x correlated with w, plus b; x and y (N, C, H, W)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor | None, geometry: Geometry) -> Tensor:
+        memory, w = batch_last(x), w.contiguous()
+        ctx.save_for_backward(memory, w)
+        ctx.geometry = geometry
+        return native.correlate(geometry, memory, w, b).movedim(-1, 0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        x, w = ctx.saved_tensors
+        there, back = ctx.geometry, ctx.geometry.transposed()
+        dy = batch_last(grads[0])
+        dx = dw = db = None
+        if ctx.needs_input_grad[0]:
+            dx = native.correlate(back, dy, w, None).movedim(-1, 0)
+        if ctx.needs_input_grad[1]:
+            dw = native.weight_gradient(back, dy, x) if there.turned else native.weight_gradient(there, x, dy)
+        if ctx.needs_input_grad[2]:
+            db = dy.sum((1, 2, 3))
+        return dx, dw, db, None
+
+
+def _plane(sizes: tuple[int, ...], fill: int) -> tuple[int, int]:
+    """One number per axis of a plane; a line is a plane of one row."""
+    return (fill, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
+
+
+def convolution(
+    x: Tensor, w: Tensor, b: Tensor | None, pad: tuple[int, ...], dilation: tuple[int, ...], groups: int
+) -> Tensor:
+    """(N, C, [H,] W) with w (O, C/groups, [kh,] kw) → (N, O, [H',] W')."""
+    return _apply(x, w, b, pad, dilation, groups, turned=False)
+
+
+def deconvolution(
+    x: Tensor, w: Tensor, b: Tensor | None, pad: tuple[int, ...], dilation: tuple[int, ...], groups: int
+) -> Tensor:
+    """(N, C, [H,] W) with w (C, O/groups, [kh,] kw) → (N, O, [H',] W')."""
+    return _apply(x, w, b, pad, dilation, groups, turned=True)
+
+
+def _apply(
+    x: Tensor, w: Tensor, b: Tensor | None, pad: tuple[int, ...], dilation: tuple[int, ...], groups: int, turned: bool
+) -> Tensor:
+    if x.dim() == 3:
+        line = _apply(x.unsqueeze(2), w.unsqueeze(2), b, _plane(pad, 0), _plane(dilation, 1), groups, turned)
+        return line.squeeze(2)
+    batch, channels, in_h, in_w = x.shape
+    (kernel_h, kernel_w), (pad_h, pad_w), (dilation_h, dilation_w) = w.shape[2:], pad, dilation
+    outputs = w.shape[1] * groups if turned else w.shape[0]
+    if turned:
+        pad_h, pad_w = dilation_h * (kernel_h - 1) - pad_h, dilation_w * (kernel_w - 1) - pad_w
+    out_h = in_h + 2 * pad_h - dilation_h * (kernel_h - 1)
+    out_w = in_w + 2 * pad_w - dilation_w * (kernel_w - 1)
+    geometry = Geometry(
+        batch, groups, channels, in_h, in_w, outputs, out_h, out_w,
+        kernel_h, kernel_w, pad_h, pad_w, dilation_h, dilation_w, turned,
+    )  # fmt: skip
+    y: Tensor = _Correlation.apply(x, w, b, geometry)
+    return y

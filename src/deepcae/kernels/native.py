@@ -1,0 +1,147 @@
+"""The compiled kernels (`core/core.cpp`) through ctypes: loaded once, with the threads that torch has already.
+
+Two OpenMP runtimes in one process would fight for the cores, so the library has none: it gets the entry points of the
+runtime that torch's own library was linked with. Where they cannot be found, it runs in one thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import sys
+from functools import cache, lru_cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_VERSION = 1  # of the sizes that both sides pass
+_WORTH_THREADS = 1_000_000  # multiplications below which a second thread does not pay
+_OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
+
+
+class Geometry(NamedTuple):
+    """A correlation of stride 1, `in` → `out`; images (channels, height, width, batch), fields as in core.cpp.
+
+    y[o, i, j] = sum over c, ky, kx of w[o, c, ky, kx] x[c, i - pad_h + ky·dilation_h, j - pad_w + kx·dilation_w].
+    `turned`: w is (in, out/group, kh, kw) and its kernels are turned by 180 degrees.
+    """
+
+    batch: int
+    group: int
+    in_channels: int
+    in_h: int
+    in_w: int
+    out_channels: int
+    out_h: int
+    out_w: int
+    kernel_h: int
+    kernel_w: int
+    pad_h: int
+    pad_w: int
+    dilation_h: int
+    dilation_w: int
+    turned: bool
+
+    def transposed(self) -> Geometry:
+        """The correlation that leads back, from `out` to `in`, with the same w."""
+        return self._replace(
+            in_channels=self.out_channels, in_h=self.out_h, in_w=self.out_w,
+            out_channels=self.in_channels, out_h=self.in_h, out_w=self.in_w,
+            pad_h=self.dilation_h * (self.kernel_h - 1) - self.pad_h,
+            pad_w=self.dilation_w * (self.kernel_w - 1) - self.pad_w,
+            turned=not self.turned,
+        )  # fmt: skip
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    """The library, or None where it was not built: said once."""
+    for suffix in EXTENSION_SUFFIXES:
+        path = Path(__file__).with_name(f"_core{suffix}")
+        if path.exists():
+            try:
+                library = ctypes.CDLL(str(path))
+                if library.deepcae_version() == _VERSION:
+                    return _prepared(library)
+                reason = "is of another version: install deepcae again"
+            except (OSError, AttributeError) as error:
+                reason = f"cannot be loaded: {error}"
+            break
+    else:
+        reason = "was not built, there was no C++ compiler: convolutions take PyTorch's ways, which are slower"
+    logging.getLogger("deepcae").warning("the compiled core of deepcae %s", reason)
+    return None
+
+
+def _prepared(library: ctypes.CDLL) -> ctypes.CDLL:
+    pointer = ctypes.c_void_p
+    library.deepcae_instructions.restype = ctypes.c_char_p
+    library.deepcae_instructions.argtypes = [ctypes.c_char_p]
+    library.deepcae_threads.argtypes = [pointer] * 3
+    library.deepcae_threads.restype = None
+    library.deepcae_correlate.argtypes = [pointer] * 5
+    library.deepcae_weight_gradient.argtypes = [pointer] * 4
+    found = _openmp()
+    if found is not None:
+        library.deepcae_threads(*found)
+    return library
+
+
+def _openmp() -> list[int | None] | None:
+    """The entry points of torch's OpenMP runtime; None where it has none of that kind."""
+    name = {"darwin": "libtorch_cpu.dylib", "win32": "torch_cpu.dll"}.get(sys.platform, "libtorch_cpu.so")
+    try:
+        theirs = ctypes.CDLL(str(Path(torch.__file__).with_name("lib") / name))  # is loaded: its symbols and its needs'
+        return [ctypes.cast(getattr(theirs, symbol), ctypes.c_void_p).value for symbol in _OPENMP]
+    except (OSError, AttributeError):
+        return None
+
+
+def available() -> bool:
+    return _library() is not None
+
+
+def instructions(name: str = "") -> str:
+    """The instruction set in use, "" without a library; `name` asks for one, which counts if the machine has it."""
+    library = _library()
+    return "" if library is None else str(library.deepcae_instructions(name.encode() or None).decode())
+
+
+@lru_cache(maxsize=1024)
+def _sizes(geometry: Geometry, threads: int) -> ctypes.Array[ctypes.c_int64]:
+    g = geometry
+    area = min(g.in_h * g.in_w, g.out_h * g.out_w)
+    products = g.batch * g.in_channels * g.out_channels // g.group * g.kernel_h * g.kernel_w * area
+    return (ctypes.c_int64 * (len(g) + 1))(*g, threads if products >= _WORTH_THREADS else 1)
+
+
+def correlate(geometry: Geometry, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+    """x (C, H, W, N), w and b, all contiguous → y (O, H', W', N)."""
+    g = geometry
+    y = x.new_empty(g.out_channels, g.out_h, g.out_w, g.batch)
+    library = _library()
+    assert library is not None
+    sizes = _sizes(g, torch.get_num_threads())
+    failed = library.deepcae_correlate(
+        sizes, x.data_ptr(), w.data_ptr(), None if b is None else b.data_ptr(), y.data_ptr()
+    )
+    if failed:
+        raise MemoryError("no memory for the copies that a convolution needs")
+    return y
+
+
+def weight_gradient(geometry: Geometry, large: Tensor, small: Tensor) -> Tensor:
+    """dw[o, c, ky, kx] = sum over n, i, j of small[o, i, j, n] large[c, i - pad + ky·dilation, …, n]; not `turned`."""
+    g = geometry
+    dw = large.new_empty(g.out_channels, g.in_channels // g.group, g.kernel_h, g.kernel_w)
+    library = _library()
+    assert library is not None
+    sizes = _sizes(g, torch.get_num_threads())
+    if library.deepcae_weight_gradient(sizes, large.data_ptr(), small.data_ptr(), dw.data_ptr()):
+        raise MemoryError("no memory for the sums that the gradient of a convolution needs")
+    return dw

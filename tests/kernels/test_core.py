@@ -1,0 +1,219 @@
+"""The compiled kernels against torch's float64, over drawn shapes, instruction sets, threads and memory orders."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from deepcae.errors import SpecError
+from deepcae.kernels import choice, direct, native
+from deepcae.kernels.choice import Case
+from deepcae.kernels.convolution import convolution, deconvolution
+
+needs_core = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
+pair = st.tuples(st.integers(1, 6), st.integers(1, 6))
+quick = settings(max_examples=100, deadline=None)
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    preference, instructions, threads = choice.preference(), native.instructions(), torch.get_num_threads()
+    yield
+    choice.prefer(preference)
+    native.instructions(instructions)
+    torch.set_num_threads(threads)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> dict:
+    """Sizes of a convolution, or of the deconvolution that leads back."""
+    kernel, dilation = draw(pair), draw(st.tuples(st.integers(1, 2), st.integers(1, 3)))
+    pad = draw(st.tuples(st.integers(0, 7), st.integers(0, 7)))
+    sizes = [draw(st.integers(1, 12)) for _ in kernel]
+    groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
+    return {
+        "batch": draw(st.one_of(st.integers(1, 130), st.sampled_from([1, 3, 4, 7, 8, 15, 16, 17, 100, 112]))),
+        "channels": groups * draw(st.integers(1, 5)),
+        "outputs": groups * draw(st.integers(1, 9)),
+        "sizes": sizes, "kernel": kernel, "dilation": dilation, "pad": pad, "groups": groups,
+        "transposed": draw(st.booleans()),
+        "order": draw(st.sampled_from(["first", "last", "strided"])),
+        "bias": draw(st.booleans()),
+        "instructions": draw(st.sampled_from(["avx512", "avx2", "sse2", "neon", "scalar"])),
+        "threads": draw(st.sampled_from([1, 2, 3])),
+    }  # fmt: skip
+
+
+def _in_order(x: torch.Tensor, order: str) -> torch.Tensor:
+    if order == "last":
+        return x.movedim(0, -1).contiguous().movedim(-1, 0)
+    if order == "strided":
+        return torch.stack([x, x], -1)[..., 0]
+    return x
+
+
+def _random(seed: int, *shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _compared(case: dict) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """(ours, float64's, the same with all values positive) of the output and each gradient."""
+    c, o, g = case["channels"], case["outputs"], case["groups"]
+    x = _in_order(_random(0, case["batch"], c, *case["sizes"]), case["order"])
+    w = _random(1, c, o // g, *case["kernel"]) if case["transposed"] else _random(1, o, c // g, *case["kernel"])
+    inputs = [x, w, *([_random(2, o)] if case["bias"] else [])]
+
+    def run(inputs: list[torch.Tensor], ours: bool, upper: torch.Tensor | None) -> list[torch.Tensor]:
+        leaves = [value.detach().requires_grad_() for value in inputs]
+        b = leaves[2] if case["bias"] else None
+        if ours:
+            operation = direct.deconvolution if case["transposed"] else direct.convolution
+            y = operation(leaves[0], leaves[1], b, case["pad"], case["dilation"], g)
+        elif case["transposed"]:
+            y = torch.conv_transpose2d(leaves[0], leaves[1], b, 1, case["pad"], 0, g, case["dilation"])
+        else:
+            y = torch.conv2d(leaves[0], leaves[1], b, 1, case["pad"], case["dilation"], g)
+        upper = _random(3, *y.shape).to(y.dtype) if upper is None else upper
+        return [y.detach(), *torch.autograd.grad(y, leaves, upper)]
+
+    ours, theirs = run(inputs, True, None), run([value.double() for value in inputs], False, None)
+    sizes = run([value.double().abs() for value in inputs], False, _random(3, *theirs[0].shape).double().abs())
+    return list(zip(ours, theirs, sizes, strict=True))
+
+
+def _fits(case: dict) -> bool:
+    for size, kernel, dilation, pad in zip(case["sizes"], case["kernel"], case["dilation"], case["pad"], strict=True):
+        extent = dilation * (kernel - 1)
+        if (size - 1 + extent - 2 * pad if case["transposed"] else size + 2 * pad - extent - 1) < 0:
+            return False
+    return True
+
+
+PAPER = {
+    "batch": 100, "channels": 4, "outputs": 2, "sizes": [20, 20], "kernel": (9, 9), "dilation": (1, 1), "pad": (0, 0),
+    "groups": 1, "transposed": False, "order": "last", "bias": True, "instructions": "avx512", "threads": 2,
+}  # fmt: skip
+
+
+@needs_core
+@quick
+@given(cases())
+@example(PAPER)
+@example({**PAPER, "channels": 2, "sizes": [12, 12], "kernel": (17, 17), "transposed": True})
+@example({**PAPER, "batch": 1, "sizes": [64, 3], "kernel": (3, 3), "pad": (1, 1)})
+def test_outputs_and_gradients_are_those_of_float64(case: dict) -> None:
+    assume(_fits(case))
+    native.instructions(case["instructions"])
+    torch.set_num_threads(case["threads"])
+    for ours, theirs, size in _compared(case):
+        assert ours.shape == theirs.shape
+        assert ((ours - theirs).abs() <= 1e-5 * size + 1e-30).all()
+
+
+@needs_core
+@quick
+@given(cases())
+@example(PAPER)
+def test_results_do_not_depend_on_the_number_of_threads(case: dict) -> None:
+    assume(_fits(case))
+    native.instructions(case["instructions"])
+    results = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        results.append([ours for ours, _, _ in _compared(case)])
+    for values in zip(*results, strict=True):
+        assert all(torch.equal(values[0], value) for value in values)
+
+
+@needs_core
+def test_lines_are_planes_of_one_row() -> None:
+    x, w, b = _random(0, 5, 4, 40), _random(1, 6, 2, 7), _random(2, 6)
+    ours = direct.convolution(x, w, b, (2,), (3,), 2)
+    torch.testing.assert_close(ours, torch.conv1d(x, w, b, 1, 2, 3, 2))
+    ours = direct.deconvolution(x, w := _random(1, 4, 3, 7), b, (2,), (3,), 2)
+    torch.testing.assert_close(ours, torch.conv_transpose1d(x, w, b, 1, 2, 0, 2, 3))
+
+
+@needs_core
+def test_a_chain_keeps_the_batch_last() -> None:
+    x, w = _random(0, 20, 3, 9, 9), _random(1, 3, 3, 4, 4)
+    y = direct.convolution(x, w, None, (0, 0), (1, 1), 1)
+    assert direct.batch_last(torch.sigmoid(y)).data_ptr()
+    assert y.movedim(0, -1).is_contiguous()
+    assert direct.batch_last(y).data_ptr() == y.data_ptr()
+
+
+@needs_core
+def test_a_gradient_of_a_gradient_is_refused() -> None:
+    x, w = _random(0, 2, 1, 5, 5).requires_grad_(), _random(1, 1, 1, 3, 3).requires_grad_()
+    (dx,) = torch.autograd.grad(direct.convolution(x, w, None, (0, 0), (1, 1), 1).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        dx.sum().backward()
+
+
+def _case(**changes: object) -> Case:
+    given = {"transposed": False, "x": (100, 4, 20, 20), "w": (2, 4, 9, 9), "stride": (1, 1), "pad": (0, 0)}
+    return Case(**{**given, "dilation": (1, 1), "groups": 1, "plain": True, **changes})  # type: ignore[arg-type]
+
+
+@needs_core
+def test_what_the_core_cannot_is_left_to_others() -> None:
+    choice.prefer("core")
+    assert choice.choice(_case()) == "core"
+    assert choice.choice(_case(stride=(2, 2))) == "torch"
+    assert choice.choice(_case(stride=(1, 2))) == "torch"
+    assert choice.choice(_case(plain=False)) == "banded"
+    assert choice.choice(_case(x=(0, 4, 20, 20))) == "torch"
+    assert choice.choice(_case(x=(2, 4, 9, 9, 9), w=(2, 4, 3, 3, 3), stride=(1,) * 3, pad=(0,) * 3)) == "torch"
+
+
+def test_the_rule_can_be_set() -> None:
+    choice.prefer("torch")
+    assert choice.choice(_case()) == choice.choice(_case(w=(2, 4, 1, 1))) == "torch"
+    choice.prefer("banded")
+    assert choice.choice(_case()) == "banded"
+    assert choice.choice(_case(w=(2, 4, 1, 1))) == "product"
+    with pytest.raises(SpecError, match="DEEPCAE_KERNELS is 'fast', but may be auto, core, banded, torch"):
+        choice.prefer("fast")
+
+
+@pytest.mark.parametrize("name", ["core", "banded", "torch"])
+def test_every_rule_gives_the_same_numbers(name: str) -> None:
+    x, b = _random(0, 20, 4, 13, 14), _random(2, 2)
+    settings = ((1, 1), (0, 0), (1, 1))
+    for operation, w, theirs in (
+        (convolution, _random(1, 2, 4, 7, 7), torch.conv2d),
+        (deconvolution, _random(1, 4, 2, 11, 12), torch.conv_transpose2d),
+    ):
+        choice.prefer(name)
+        torch.testing.assert_close(
+            operation(x, w, b, *settings), theirs(x.double(), w.double(), b.double()).float(), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_a_process_takes_the_rule_of_its_environment() -> None:
+    code = "from deepcae.kernels import choice; print(choice.preference(), choice.is_forced())"
+    environment = {**os.environ, choice.VARIABLE: "torch"}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["torch", "True"]
+
+
+def test_without_the_library_torch_does_the_work(tmp_path) -> None:
+    """Said once, on the standard error stream."""
+    code = (
+        "import torch\nfrom deepcae.kernels import native\nnative.__file__ = 'nowhere/native.py'\n"
+        "from deepcae.kernels.convolution import convolution\n"
+        "x, w = torch.ones(2, 1, 5, 5), torch.ones(1, 1, 3, 3)\n"
+        "for _ in range(2):\n    y = convolution(x, w, None, (1, 1), (0, 0), (1, 1))\n"
+        "print(y.sum().item(), native.instructions() == '')"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert told.stdout.split() == ["162.0", "True"]
+    assert told.stderr.count("was not built") == 1

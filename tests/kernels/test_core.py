@@ -174,6 +174,18 @@ def test_what_the_core_cannot_is_left_to_others() -> None:
     assert choice.choice(_case(x=(2, 4, 9, 9, 9), w=(2, 4, 3, 3, 3), stride=(1,) * 3, pad=(0,) * 3)) == "torch"
 
 
+@needs_core
+def test_the_rule_takes_the_core_for_the_papers_layers_alone() -> None:
+    choice.prefer("auto")
+    for x, w in (((100, 1, 28, 28), (8, 1, 9, 9)), ((100, 8, 20, 20), (4, 8, 9, 9))):
+        assert choice.choice(_case(x=x, w=w)) == "core"
+    for x, w in (((100, 4, 12, 12), (4, 4, 17, 17)), ((100, 4, 28, 28), (4, 1, 1, 1))):
+        assert choice.choice(_case(x=x, w=w, transposed=True)) == "core"
+    assert choice.choice(_case(x=(100, 250, 1, 1), w=(250, 4, 12, 12), transposed=True)) == "product"
+    assert choice.choice(_case(x=(100, 64, 16, 16), w=(64, 64, 3, 3), pad=(1, 1))) == "torch"
+    assert choice.choice(_case(x=(1, 16, 8, 8), w=(8, 16, 5, 5))) == "torch"
+
+
 def test_the_rule_can_be_set() -> None:
     choice.prefer("torch")
     assert choice.choice(_case()) == choice.choice(_case(w=(2, 4, 1, 1))) == "torch"
@@ -203,6 +215,37 @@ def test_a_process_takes_the_rule_of_its_environment() -> None:
     environment = {**os.environ, choice.VARIABLE: "torch"}
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout.split() == ["torch", "True"]
+
+
+def test_a_resumed_run_computes_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(choice.VARIABLE, raising=False)
+    choice.prefer("torch")
+    recorded = choice.in_force()
+    assert recorded == {"rule": "torch", "instructions": ""}
+    choice.prefer("auto")
+    assert choice.go_on_with(recorded) == ""
+    assert choice.preference() == "torch"
+    monkeypatch.setenv(choice.VARIABLE, "banded")
+    choice.prefer("banded")
+    assert choice.go_on_with(recorded) == (
+        "convolutions were computed by rule 'torch' with no compiled kernels and are by rule 'banded' with no compiled "
+        "kernels now"
+    )
+    assert choice.preference() == "banded"
+    with pytest.raises(ValueError, match="no rule of kernels: fast"):
+        choice.go_on_with({"rule": "fast", "instructions": ""})
+
+
+@needs_core
+def test_a_resumed_run_takes_the_same_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(choice.VARIABLE, raising=False)
+    choice.prefer("auto")
+    native.instructions("scalar")
+    recorded = choice.in_force()
+    native.instructions("sse2")
+    assert choice.go_on_with(recorded) == ""
+    assert native.instructions() == "scalar"
+    assert "with amx compiled kernels and are by" in choice.go_on_with({"rule": "auto", "instructions": "amx"})
 
 
 def test_without_the_library_torch_does_the_work(tmp_path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from deepcae.errors import SnapshotError
+from deepcae.kernels import choice
 from deepcae.proto.binary import read_state
 from deepcae.solver.records import Finished, Record, Snapshotted, Started, Step, Test, Warned
 from deepcae.solver.snapshot import MANIFEST, MODEL, STATE, find, latest
@@ -232,6 +233,16 @@ def test_a_changed_net_text_and_seed_are_told(trained: Path) -> None:
         "the seed was 7 and is 9 now: shuffled data come in another order",
         "the network text has changed since the snapshot",
     ]
+
+
+def test_other_kernels_are_told(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = "banded" if choice.preference() == "torch" else "torch"
+    monkeypatch.setenv(choice.VARIABLE, other)
+    monkeypatch.setattr(choice, "_preference", [])
+    solver = Solver("solver.prototxt", out="run", snapshot="latest", overrides="max_iter: 17")
+    (told,) = [record.message for record in solver.solve() if isinstance(record, Warned)]
+    assert told.startswith("convolutions were computed by rule '")
+    assert told.endswith(f"are by rule '{other}' with no compiled kernels now: the last bits of its numbers may differ")
 
 
 def test_a_renamed_bare_state_is_taken(trained: Path) -> None:

@@ -58,6 +58,35 @@ def is_forced() -> bool:
     return VARIABLE in os.environ
 
 
+def in_force() -> dict[str, str]:
+    """What a snapshot keeps, for a resumed run to compute in the same ways: the rule and the core's instructions."""
+    from . import native
+
+    return {"rule": preference(), "instructions": native.instructions() if has_core() else ""}
+
+
+def go_on_with(recorded: dict[str, str]) -> str:
+    """Takes the ways that `in_force` told before; what cannot be had so, in words. ValueError for what it never tells.
+
+    A rule that the environment names stays.
+    """
+    from . import native
+
+    rule, instructions = recorded["rule"], recorded["instructions"]
+    if rule not in get_args(Preference) or not isinstance(instructions, str):
+        raise ValueError(f"no rule of kernels: {rule}")
+    if not is_forced():
+        prefer(rule)
+    if instructions:
+        native.instructions(instructions)
+    now = in_force()
+    return "" if now == recorded else f"convolutions were computed by {_told(recorded)} and are by {_told(now)} now"
+
+
+def _told(recorded: dict[str, str]) -> str:
+    return f"rule '{recorded['rule']}' with {recorded['instructions'] or 'no'} compiled kernels"
+
+
 def has_core() -> bool:
     """Whether the compiled kernels are there and may be used."""
     from . import native
@@ -95,7 +124,22 @@ def _core_can(case: Case) -> bool:
 
 
 def _core_pays(case: Case) -> bool:
-    return not _is_product(case) or (set(case.w[2:]) == {1} and math.prod(case.w) <= 64)
+    """Few pairs of channels: the core wins. Many: PyTorch's blocks over channels, and its Winograd products for 3×3.
+
+    Measured by `benchmarks/convolutions.py --shapes rule`, one thread, forward and both gradients, torch ÷ core. Batch
+    100: 1→20 5×5 4.8, 3→16 3×3 2.3, 16→8 3×3 1.4, 16→3 3×3 1.4, but 16→16 3×3 0.9, 32→32 3×3 0.6; one pixel: 2→1 5.4,
+    8→8 1.1, 32→32 0.7. Batch 10: 1→20 5×5 4.0, 16→8 3×3 1.7, 16→16 3×3 0.6; one pixel 0.7. Batch 1: 1→20 5×5 2.0,
+    8→4 4×4 2.4, 16→1 9×9 1.8, but 4→4 3×3 0.7, 16→8 3×3 0.4.
+
+    Kernels of 2×2 and 3×3 are PyTorch's whatever their channels: they stand beside others that are, and turning images
+    between the two orders of memory costs more than they gain.
+    """
+    batch, pairs, area = case.x[0], case.x[1] * case.w[1 if case.transposed else 0], math.prod(case.w[2:])
+    if not case.transposed:
+        pairs //= case.groups
+    if area == 1:
+        return batch >= 32 and pairs <= 64
+    return area >= 16 and pairs <= (128 if batch >= 8 else 32) and not _is_product(case)
 
 
 def _banded_pays(case: Case) -> bool:

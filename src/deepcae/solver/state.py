@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from ..errors import SnapshotError
+from ..kernels import choice
 from ..net import hdf5
 from ..net.blobs import array_of, blob_of
 from ..net.weights import load_weights, to_hdf5, to_message
@@ -55,6 +56,7 @@ def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
         "net_sha256": _digest(solver.net.document.message),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "kernels": choice.in_force(),
     }
     ending = "" if solver.param.snapshot_format == SolverParameter.BINARYPROTO else HDF5
     learned_net = str(Snapshot.at(prefix, solver.iteration, ending).model)
@@ -146,6 +148,9 @@ def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
         yield f"the snapshot was made with {extras['threads']} threads, this run has {torch.get_num_threads()}: {_BITS}"
     if extras["torch"] != torch.__version__:
         yield f"the snapshot was made by torch {extras['torch']}, this is {torch.__version__}: {_BITS}"
+    told = choice.go_on_with(extras["kernels"]) if "kernels" in extras else ""
+    if told:
+        yield f"{told}: {_BITS}"
     if extras["net_sha256"] != _digest(solver.net.document.message):
         yield "the network text has changed since the snapshot"
     changed = list(_changed_settings(_solver_of(extras), solver.param))

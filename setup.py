@@ -18,7 +18,14 @@ class BuildCore(build_ext):
         if self.compiler.compiler_type == "msvc":
             ext.extra_compile_args = ["/O2", "/std:c++17"]
         else:
-            ext.extra_compile_args = ["-O3", "-std=c++17", "-fvisibility=hidden", "-Wno-psabi", "-Wno-unknown-pragmas"]
+            ext.extra_compile_args = [
+                "-O3",
+                "-g0",
+                "-std=c++17",
+                "-fvisibility=hidden",
+                "-Wno-psabi",
+                "-Wno-unknown-pragmas",
+            ]
         super().build_extension(ext)
 
     def get_export_symbols(self, ext: Extension) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from deepcae.errors import SpecError
 from deepcae.kernels import choice, direct, native
@@ -156,6 +157,21 @@ def test_a_gradient_of_a_gradient_is_refused() -> None:
     (dx,) = torch.autograd.grad(direct.convolution(x, w, None, (0, 0), (1, 1), 1).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         dx.sum().backward()
+
+
+@needs_core
+def test_tensors_without_numbers_are_not_the_cores() -> None:
+    choice.prefer("core")
+    with FakeTensorMode():
+        y = convolution(torch.empty(20, 1, 28, 28), torch.empty(4, 1, 9, 9), None, (1, 1), (0, 0), (1, 1))
+    assert y.shape == (20, 4, 20, 20)
+
+
+@needs_core
+def test_a_bias_may_lie_anywhere() -> None:
+    x, w, b = _random(0, 20, 1, 9, 9), _random(1, 3, 1, 5, 5), _random(2, 6)[::2]
+    ours = direct.convolution(x, w, b, (0, 0), (1, 1), 1)
+    torch.testing.assert_close(ours, torch.conv2d(x, w, b), rtol=1e-5, atol=1e-5)
 
 
 def _case(**changes: object) -> Case:

@@ -24,7 +24,7 @@ VARIABLE = "DEEPCAE_KERNELS"
 
 
 class Case(NamedTuple):
-    """A convolution's shapes; `transposed` for a deconvolution; `plain`: float32 on the CPU."""
+    """A convolution's shapes; `transposed` for a deconvolution; `plain`: float32 in the CPU's memory."""
 
     transposed: bool
     x: Sizes

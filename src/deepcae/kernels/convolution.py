@@ -32,7 +32,7 @@ def convolution(
     rank = x.dim() - 2
     if rank == 0:
         return _without_space(convolution, x, w, b, groups)
-    way = _way(False, x, w, stride, pad, dilation, groups)
+    way = _way(False, x, w, b, stride, pad, dilation, groups)
     if way == "core":
         from . import direct
 
@@ -63,7 +63,7 @@ def deconvolution(
     rank = x.dim() - 2
     if rank == 0:
         return _without_space(deconvolution, x, w, b, groups)
-    way = _way(True, x, w, stride, pad, dilation, groups)
+    way = _way(True, x, w, b, stride, pad, dilation, groups)
     if way == "core":
         from . import direct
 
@@ -80,9 +80,26 @@ def deconvolution(
     return operation(x, w, b, stride, pad, 0, groups, dilation)
 
 
-def _way(transposed: bool, x: Tensor, w: Tensor, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int) -> Way:
-    plain = x.dtype == w.dtype == torch.float32 and x.device.type == w.device.type == "cpu"
+def _way(
+    transposed: bool, x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int
+) -> Way:
+    plain = all(map(_is_plain, (x, w) if b is None else (x, w, b))) and not _is_traced()
     return choice(Case(transposed, tuple(x.shape), tuple(w.shape), stride, pad, dilation, groups, plain))
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether there are float32 numbers in the CPU's memory, not those of a subclass that only plays a tensor."""
+    return (
+        tensor.dtype == torch.float32
+        and tensor.device.type == "cpu"
+        and type(tensor) in (torch.Tensor, torch.nn.Parameter)
+    )
+
+
+def _is_traced() -> bool:
+    """Whether torch writes down what is computed: it would not see the compiled kernels."""
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined]
+    return bool(tracing) or bool(torch.compiler.is_compiling())
 
 
 def _pointwise(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:

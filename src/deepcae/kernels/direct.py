@@ -34,6 +34,7 @@ class _Correlation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor | None, geometry: Geometry) -> Tensor:
         memory, w = batch_last(x), w.contiguous()
+        b = None if b is None else b.contiguous()
         ctx.save_for_backward(memory, w)
         ctx.geometry = geometry
         return native.correlate(geometry, memory, w, b).movedim(-1, 0)

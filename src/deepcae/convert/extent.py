@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from ..errors import DataError
@@ -40,7 +39,7 @@ def steps_between(plan: Plan, given: Sequence[str], wanted: Sequence[str]) -> tu
     DataError for a blob that is not there, and for a given one that nothing wanted depends on.
     """
     for name in (*given, *wanted):
-        _require(plan, name)
+        plan.require(name)
     final = set(given) - set(plan.fed)  # what is given inside of the net is not computed
     begin = final & set(wanted)
     needed = set(wanted) - final
@@ -75,10 +74,3 @@ def require_sizes(plan: Plan, steps: Sequence[Step] | None = None) -> None:
 
 def _measures(step: Step) -> bool:
     return step.layer is not None and (step.layer.is_loss or step.type in _MEASURES)
-
-
-def _require(plan: Plan, name: str) -> None:
-    if name not in plan.shapes:
-        close = difflib.get_close_matches(name, plan.shapes, 1)
-        hint = f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(plan.shapes)}"
-        raise DataError(f"net '{plan.name}' has no blob '{name}'{hint}")

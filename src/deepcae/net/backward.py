@@ -10,12 +10,15 @@ passes, and layers behind it that share the blob, had given is gone. Source: Caf
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ..layers.base import Shape
 from .graph import Graph
 from .params import ParamPlan
 from .step import Step
+
+if TYPE_CHECKING:
+    from .plan import Plan
 
 
 def mark_backward(graph: Graph, steps: Sequence[Step], params: Sequence[ParamPlan]) -> None:
@@ -78,26 +81,19 @@ def counted_only(steps: Sequence[Step]) -> frozenset[str]:
     return frozenset(found)
 
 
-def lost_gradients(
-    steps: Sequence[Step], params: Sequence[ParamPlan], shapes: Mapping[str, Shape | None]
-) -> dict[int, set[int]]:
+def lost_gradients(plan: Plan) -> dict[int, set[int]]:
     """For each learned blob (its owner's index) whose gradient a pass writes over: the steps that give it in vain.
 
     A backward pass comes from the last layer, so the first layer that writes over it has the last word; layers before
     that one still add to it.
     """
     lost: dict[int, set[int]] = {}
-    for index, step in reversed(list(enumerate(steps))):
-        bottoms = [shapes.get(name) for name in step.bottoms]
+    for index, step in reversed(list(enumerate(plan.steps))):
+        bottoms = [plan.shapes.get(name) for name in step.bottoms]
         if not step.params or not step.needs_backward or step.layer is None or None in bottoms:
             continue
         for k in step.layer.overwrites([shape for shape in bottoms if shape is not None]):
-            owner = _owner(params, step.params[k])
-            behind = range(index + 1, len(steps))
-            lost[owner] = {i for i in behind if any(_owner(params, other) == owner for other in steps[i].params)}
+            owner = plan.owner(step.params[k])
+            behind = range(index + 1, len(plan.steps))
+            lost[owner] = {i for i in behind if owner in map(plan.owner, plan.steps[i].params)}
     return lost
-
-
-def _owner(params: Sequence[ParamPlan], index: int) -> int:
-    owner = params[index].owner
-    return index if owner is None else owner

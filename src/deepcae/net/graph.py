@@ -8,20 +8,18 @@ Source: Caffe's net.cpp (FilterNet, StateMeetsRule) and insert_splits.cpp.
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from ..errors import Place, Problem
 from ..proto.schema import TEST, TRAIN, LayerParameter
+from ..proto.suggest import closest
 from ..proto.text import Document
 
 PHASES = {"TRAIN": TRAIN, "TEST": TEST}
-# Likeness is slow to tell: problems up to which a likely name is looked for, its letters, and the names looked at.
-_HINTS, _LONGEST, _MOST = 100, 100, 2000
+_HINTS = 100  # problems up to which a likely name is looked for: likeness is slow to tell
 Top = tuple[int, int]  # (index of the layer among the kept ones, index of the top in it)
 
 
@@ -138,8 +136,8 @@ def _unknown_bottom(blob: str, known: Iterable[str], makers: Mapping[str, str]) 
         return (
             f"bottom '{blob}' is made only later, by layer '{makers[blob]}'; a layer stands after those it reads from"
         )
-    close = difflib.get_close_matches(blob[:_LONGEST], list(islice(known, _MOST)), 1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
+    near = closest(blob, known)
+    hint = f"; did you mean '{near}'?" if near else ""
     return f"bottom '{blob}' is not made by any earlier layer{hint}"
 
 

@@ -159,7 +159,7 @@ class Net:
     def _index(self) -> None:
         """Prepares what the inner loop runs over."""
         self._slots = {name: slot for slot, name in enumerate(self.plan.shapes)}
-        lost = lost_gradients(self.plan.steps, self.plan.params, self.plan.shapes)
+        lost = lost_gradients(self.plan)
         self.overwritten = [self.tensors[i] for i in lost]
         deaf = [frozenset(i for i in lost if k in lost[i]) for k in range(len(self.plan.steps))]
         self._runs = list(map(self._run, self.plan.steps, deaf))
@@ -171,8 +171,7 @@ class Net:
     def _run(self, step: Step, deaf: frozenset[int]) -> _Run:
         """`deaf`: the learned blobs to which this step's gradient is lost."""
         assert step.layer is not None
-        own = [self.plan.params[i].owner for i in step.params]
-        owners = [i if owner is None else owner for i, owner in zip(step.params, own, strict=True)]
+        owners = map(self.plan.owner, step.params)
         tensors = [self.tensors[i].detach() if i in deaf else self.tensors[i] for i in owners]
         planned = [(t, self.plan.params[i].shape) for t, i in zip(tensors, step.params, strict=True)]
         params = tuple(t if tuple(t.shape) == shape else t.reshape(shape or ()) for t, shape in planned)
@@ -243,8 +242,7 @@ class Net:
         given = {**(inputs or {}), **blobs}
         wanted = tuple(want) if want is not None else self.outputs
         for name in (*given, *wanted):
-            if name not in self._slots:
-                raise DataError(f"net '{self.name}' has no blob '{name}'; it has {', '.join(self._slots)}")
+            self.plan.require(name)
         tensors = {name: self._tensor(name, value) for name, value in given.items()}
         self._check_shapes(tensors)
         slots: list[Any] = [None] * len(self._slots)

@@ -23,7 +23,7 @@ _SMALL = 1e-6
 def oddities(plan: Plan, passes: int = 1) -> Iterator[Problem]:
     """What is odd in a network that was planned without a problem, with `passes` (iter_size) per update."""
     silent = counted_only(plan.steps)
-    lost = lost_gradients(plan.steps, plan.params, plan.shapes)
+    lost = lost_gradients(plan)
     for index, step in enumerate(plan.steps):
         found = [*_of_settings(step, plan), *_of_place(index, step, plan), *_of_loss(step, silent)]
         found += _of_parameters(index, step, lost, passes)

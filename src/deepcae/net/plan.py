@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import DataError, LayerError, SpecError
 from ..layers import Layer, make_layer
 from ..layers.base import Learned, Shape
+from ..proto.suggest import closest
 from .advice import authors_name, explain_mismatch
 from .backward import mark_backward
 from .graph import Graph, Node
@@ -59,6 +60,14 @@ class Plan:
     def fed(self) -> tuple[str, ...]:
         """Every blob that comes from outside: the tops of all sources."""
         return tuple(top for step in self.sources for top in step.tops)
+
+    def require(self, blob: str) -> str:
+        """`blob`, if the net has one of this name. DataError with the closest name, or all of them, otherwise."""
+        if blob in self.shapes:
+            return blob
+        near = closest(blob, self.shapes)
+        hint = f"; did you mean '{near}'?" if near else f"; it has {', '.join(self.shapes)}"
+        raise DataError(f"net '{self.name}' has no blob '{blob}'{hint}")
 
     def owner(self, index: int) -> int:
         """The parameter whose tensor parameter `index` uses: itself, or the one that it shares."""

@@ -65,13 +65,7 @@ def _check(net: Net, blobs: Sequence[str], outputs: Sequence[str | Path], num_ba
     if num_batches < 1:
         raise DataError(f"the number of batches is at least 1, not {num_batches}")
     for blob in blobs:
-        shape = net.plan.shapes.get(blob)
-        if blob not in net.plan.shapes:
-            import difflib
-
-            close = difflib.get_close_matches(blob, net.plan.shapes, 1)
-            hint = f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(net.plan.shapes)}"
-            raise DataError(f"net '{net.name}' has no blob '{blob}'{hint}")
+        shape = net.plan.shapes[net.plan.require(blob)]
         if kind == "lmdb" and shape is not None and len(shape) > 4:
             raise DataError(f"blob '{blob}' has {len(shape)} axes; a Datum holds (C, H, W), so write h5 or npz")
     for output in outputs:

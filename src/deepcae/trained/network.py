@@ -117,13 +117,10 @@ class Trained:
 
     def blob(self, name: str) -> str:
         """`name`, if the net has such a blob. DataError with the closest one otherwise."""
-        if name in self.net.plan.shapes:
-            return name
-        import difflib
-
-        close = difflib.get_close_matches(name, self.net.plan.shapes, 1)
-        hint = f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(self.net.plan.shapes)}"
-        raise DataError(f"{self.origin}: has no blob '{name}'{hint}")
+        try:
+            return self.net.plan.require(name)
+        except DataError as error:
+            raise DataError(f"{self.origin}: {error}") from None
 
     def _losses(self) -> list[Step]:
         return [step for step in self.net.plan.steps if step.layer is not None and step.layer.is_loss]

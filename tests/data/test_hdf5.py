@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import h5py
 import numpy as np
 import pytest
 
+from deepcae.data.h5file import stamp_of
 from deepcae.data.hdf5 import HDF5Rows
 from deepcae.data.source import Feed, open_source, shapes
+from deepcae.data.stream import Stream
 from deepcae.errors import DataError
 from deepcae.proto.schema import TEST, TRAIN
 
@@ -68,8 +71,59 @@ def test_a_large_set_is_read_in_blocks_only(tmp_path: Path, write_h5: WriteH5) -
     rows = HDF5Rows([path], ("x",), memory_limit=1000, block=400)
     for start in (0, 20, 500, 990):
         np.testing.assert_array_equal(rows.read(slice(start, start + 10))["x"][:, 0], np.arange(start, start + 10))
-        assert len(rows._block[1]["x"]) == (14 if start < 980 else 6)  # 10 rows, rounded up to whole chunks; the rest
+        assert len(rows._current["x"]) == (14 if start < 980 else 6)  # 10 rows, rounded up to whole chunks; the rest
     rows.close()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4", ">f8"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"chunks": (3, 2)}, {"chunks": (3, 2), "compression": "gzip"}, {"userblock_size": 1024}, {"compact": True}],
+    ids=str,
+)
+def test_any_rows_of_any_layout(tmp_path: Path, dtype: str, options: dict[str, Any]) -> None:
+    """Scattered rows of a large set: out of order, repeated, from several files."""
+    values = np.arange(80, dtype=dtype).reshape(40, 2)
+    paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    layout = {key: options[key] for key in ("chunks", "compression") if key in options}
+    if "compact" in options:
+        layout["dcpl"] = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        layout["dcpl"].set_layout(h5py.h5d.COMPACT)
+    for path, part in zip(paths, (values[:25], values[25:]), strict=True):
+        with h5py.File(path, "w", userblock_size=options.get("userblock_size")) as file:
+            file.create_dataset("x", data=part, **layout)
+    rows = HDF5Rows(paths, ("x",), memory_limit=0, block=100)
+    for wanted in ([39, 0, 25, 24, 24, 7], [3], list(range(40)), [38, 39, 0, 1]):
+        got = rows.read(np.array(wanted))["x"]
+        assert got.dtype == np.float32
+        np.testing.assert_array_equal(got, values[wanted])
+    rows.close()
+
+
+def test_rows_that_are_cut_off_are_told(tmp_path: Path, write_h5: WriteH5) -> None:
+    path = write_h5(tmp_path / "x.h5", {"x": np.zeros((1000, 50))})
+    rows = HDF5Rows([path], ("x",), memory_limit=0)
+    rows.read(np.array([999]))
+    os.truncate(path, 200_000)
+    rows.headers[0] = replace(rows.headers[0], stamp=stamp_of(path))  # as if it had been so from the start
+    with pytest.raises(DataError, match=r"x.h5: dataset 'x': rows 3 to 999 cannot be read"):
+        rows.read(np.array([999, 3]))
+    rows.close()
+
+
+def test_blocks_come_round_and_round(tmp_path: Path, write_h5: WriteH5) -> None:
+    """A stream over a large set reads each block once in a round, and the next one before it is asked for."""
+    path = write_h5(tmp_path / "x.h5", {"x": np.arange(10.0)})
+    rows = HDF5Rows([path], ("x",), memory_limit=0, block=12)
+    read: list[int] = []
+    copied = rows._copied
+    rows._copied = lambda start, stop: read.append(start) or copied(start, stop)  # type: ignore[assignment,func-returns-value]
+    stream = Stream(rows, 1)
+    assert stream.at_hand
+    assert [stream.batch(index)["x"].item() for index in range(25)] == [index % 10 for index in range(25)]
+    assert stream.batch(3)["x"].item() == 3  # a jump
+    stream.close()
+    assert read[:9] == [0, 3, 6, 9, 0, 3, 6, 9, 0]
 
 
 def test_nets_that_read_the_same_files_share_them(folder: Path) -> None:
@@ -89,10 +143,10 @@ def test_a_transform_is_applied_to_the_first_top(folder: Path, layer: MakeLayer)
 def test_files_are_closed(folder: Path) -> None:
     rows = HDF5Rows([folder / "a.h5", folder / "b.h5"], ("data",), memory_limit=0)
     rows.read(np.arange(10))
-    handles = list(rows._handles.values())
-    assert len(handles) == 2
+    files = [opened._file for opened in rows._files._open.values()]
+    assert len(files) == 2
     rows.close()
-    assert not any(handles)  # a closed file is false
+    assert not any(files)  # a closed file is false
 
 
 def rewrite(path: Path, arrays: dict[str, Any]) -> None:

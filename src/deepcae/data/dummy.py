@@ -36,6 +36,11 @@ class DummySource:
                 draw(filler, shape, np.random.default_rng(0))  # an unusable filler is refused now
         self._key = (seed % 2**64, zlib.crc32(layer.name.encode()))
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether nothing is drawn."""
+        return len(self._constant) == len(self.tops)
+
     def batch(self, index: int) -> Arrays:
         arrays = {}
         for number, top in enumerate(self.tops):

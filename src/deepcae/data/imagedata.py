@@ -70,6 +70,9 @@ class ImageRows:
         self._files, self._color, self._size = files, color, size
         self.shapes: dict[str, Shape] = {tops[0]: self._image(0).shape, tops[1]: ()}
 
+    def at_hand(self, size: int, shuffled: bool) -> bool:
+        return False
+
     def read(self, rows: slice | np.ndarray) -> Arrays:
         numbers = range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
         images = np.empty((len(numbers), *self.shapes[self.tops[0]]), np.float32)

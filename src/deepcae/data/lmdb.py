@@ -57,6 +57,9 @@ class DatumRows:
         first = self.read(slice(0, 1))
         self.shapes: dict[str, Shape] = {top: array.shape[1:] for top, array in first.items()}
 
+    def at_hand(self, size: int, shuffled: bool) -> bool:
+        return False
+
     def read(self, rows: slice | np.ndarray) -> Arrays:
         numbers = range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
         images: list[np.ndarray] = []

@@ -58,7 +58,7 @@ def _read(path: Path, datasets: tuple[str, ...], limit: int | None) -> Mapping[s
 
     rows = HDF5Rows(_hdf5_files(path), datasets, memory_limit=0)
     try:
-        return rows.read(np.arange(rows.total if limit is None else min(limit, rows.total)))
+        return rows.read(slice(0, rows.total if limit is None else min(limit, rows.total)))
     finally:
         rows.close()
 

@@ -18,6 +18,8 @@ class MemorySource(Stream):
     float32 arrays in C order are not copied: what is written into them later is read from then on.
     """
 
+    at_hand = True  # what is written must not come too late for a batch that was read ahead
+
     def __init__(
         self, arrays: Mapping[str, npt.ArrayLike], batch_size: int, *, shuffle: bool = False, seed: int = 0
     ) -> None:

@@ -30,6 +30,10 @@ class Source(Protocol):
     tops: tuple[str, ...]
     shapes: dict[str, Shape]  # of a whole batch
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether a batch costs next to nothing, so that reading ahead gains nothing."""
+
     def batch(self, index: int) -> dict[str, np.ndarray]:
         """Batch `index` (from 0): one float32 array in C order for each top. May be a view: don't write into it."""
 
@@ -119,6 +123,11 @@ class Feed:
                 raise DataError(f"layer {layer.name!r} ({layer.type}): {error}") from error
         self.tops = tuple(top for source in self.sources for top in source.tops)
         self.shapes = {top: shape for source in self.sources for top, shape in source.shapes.items()}
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether every source's batches cost next to nothing."""
+        return all(source.at_hand for source in self.sources)
 
     def batch(self, index: int) -> dict[str, np.ndarray]:
         """Batch `index` of every source, by blob name."""

@@ -6,6 +6,7 @@ layers, `hdf5_data_layer.cpp`). Here that is a pure function of i, so that a run
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
@@ -17,6 +18,17 @@ from ..errors import DataError
 Shape = tuple[int, ...]
 Arrays = dict[str, np.ndarray]
 
+CHEAP = 2**20  # bytes of a batch that are copied faster than a thread could hand them over
+ALIGNMENT = 64  # bytes: matrix products round differently for other addresses
+
+
+def aligned(shape: Shape) -> np.ndarray:
+    """An empty float32 array that begins at a multiple of `ALIGNMENT`."""
+    size = 4 * math.prod(shape)
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(np.float32).reshape(shape)
+
 
 class Rows(Protocol):
     """A storage that can be read at any rows."""
@@ -24,6 +36,9 @@ class Rows(Protocol):
     tops: tuple[str, ...]
     total: int  # n: number of rows, at least 1
     shapes: dict[str, Shape]  # of one row
+
+    def at_hand(self, size: int, shuffled: bool) -> bool:
+        """Whether `size` rows, one after another or `shuffled`, cost no more than their copy; nothing is read."""
 
     def read(self, rows: slice | np.ndarray) -> Arrays:
         """The rows, float32 and C order; may be views of what is kept in memory: don't write into them."""
@@ -66,6 +81,13 @@ class Stream:
             empty = np.zeros((1, *rows.shapes[first]), np.float32)
             self.shapes[first] = (batch_size, *transform(empty, 0).shape[1:])
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether a batch is a slice of memory, or a small copy."""
+        copied = sum(math.prod(shape) for shape in self.shapes.values()) * 4
+        plain = not self.shuffle and self._transform is None
+        return self.rows.at_hand(self.batch_size, self.shuffle) and (plain or copied <= CHEAP)
+
     def batch(self, index: int) -> Arrays:
         """Batch `index` of the endless stream, whatever was read before."""
         if index < 0:
@@ -105,6 +127,9 @@ class ArrayRows:
         self.tops = tuple(arrays)
         self.total = len(next(iter(arrays.values())))
         self.shapes = {top: array.shape[1:] for top, array in arrays.items()}
+
+    def at_hand(self, size: int, shuffled: bool) -> bool:
+        return True
 
     def read(self, rows: slice | np.ndarray) -> Arrays:
         return {top: array[rows] for top, array in self.arrays.items()}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..data.ahead import Ahead
 from ..data.source import Feed
 from ..errors import DataError, Problem, SpecError
 from ..layers.python import python_layers
@@ -80,8 +81,9 @@ def _make(choice: NetChoice, seed: int, device: str | torch.device, folders: Seq
 
 
 def open_feed(net: Net, seed: int) -> Batches:
-    """What the net's data layers name, opened."""
-    return Feed(net.sources, net.phase, net.folders, seed)
+    """What the net's data layers name, opened; read ahead of the net, unless it lies in memory."""
+    feed = Feed(net.sources, net.phase, net.folders, seed)
+    return feed if feed.at_hand else Ahead(feed.batch)
 
 
 def _feed(choice: NetChoice, net: Net, seed: int, feed: OpenFeed) -> FedNet:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..data.output import Outputs
+from ..data.stream import ALIGNMENT
 from ..errors import DataError
 from ..net.net import Net, Watch
 from .records import Values
@@ -48,7 +49,7 @@ class FedNet:
         lacking = [name for name in self.net.inputs if name not in arrays]
         if lacking:
             raise DataError(f"net '{self.net.name}': no data layer gives blob(s) {', '.join(lacking)}")
-        return {name: _tensor(array).to(self.net.device) for name, array in arrays.items()}
+        return {name: _on(self.net.device, _tensor(array)) for name, array in arrays.items()}
 
     def told(self, blobs: Blobs) -> torch.Tensor:
         """The values of all outputs in one vector, still on the device; see `named`."""
@@ -61,13 +62,24 @@ class FedNet:
         return {name: _take(values, min(blobs[name].numel(), MOST_ELEMENTS)) for name in self.net.outputs}
 
 
+def _on(device: torch.device, tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor on the device; a GPU fetches it from pinned memory, while the host goes on."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def _take(values: Iterator[float], count: int) -> Values:
     taken = tuple(next(values) for _ in range(count))
     return taken[0] if count == 1 else taken
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:
-    """The array as a float32 tensor; without a copy where torch allows it."""
-    if array.dtype == np.float32 and array.flags.writeable and array.flags.c_contiguous:
-        return torch.from_numpy(array)
-    return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
+    """The array as a float32 tensor; without a copy where torch allows it.
+
+    What lies at an odd address is copied to where torch puts its own: a batch gives the same bits wherever it was.
+    """
+    if array.dtype != np.float32 or not array.flags.writeable or not array.flags.c_contiguous:
+        array = np.array(array, dtype=np.float32, order="C")
+    tensor = torch.from_numpy(array)
+    return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()

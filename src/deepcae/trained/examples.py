@@ -142,6 +142,7 @@ class _Transformed:
 
     def __init__(self, rows: Rows, images: str, apply: Any) -> None:
         self.tops, self.total, self.shapes = rows.tops, rows.total, rows.shapes
+        self.at_hand = rows.at_hand
         self._rows, self._images, self._apply = rows, images, apply
 
     def read(self, rows: slice | np.ndarray) -> dict[str, np.ndarray]:

@@ -1,119 +1,226 @@
-"""One training step of the paper's networks: deepcae beside plain PyTorch, in one process, in the order A B A B …
+"""One training step: deepcae beside plain PyTorch, torch.compile and JAX, in the order A B A B …
 
-    python benchmarks/training_step.py [--networks NAME …] [--dims N] [--threads T] [--rounds R] [--json FILE]
+    python benchmarks/training_step.py [--networks NAME …] [--batches N …] [--threads T …] [--quick] [--json FILE]
 
-Both sides do the same work on the same random images: forward, both losses, backward, Caffe's SGD update with weight
-decay, batch 100, data from memory. Plain PyTorch is an `nn.Sequential` with `torch.optim.SGD`, in its default layout.
-Printed: the median over the rounds of milliseconds per iteration, and the ratio of the medians.
+All sides do the same work from the same weights on the same random images in memory: forward, all losses, backward, and
+SGD with momentum and weight decay. That they do is asserted: their losses of the first iterations are equal. All sides
+of one number of threads run in one process, in rounds, each for the same time; printed are the medians over the rounds
+of milliseconds per iteration, as a Markdown table.
+
+`PyTorch` and `channels_last` are its two memory formats, both with its fused optimizer; `compile` is torch.compile with
+inductor, its compilation not counted; `JAX` one jitted step, where JAX is installed. `ratio`: the best of the others by
+deepcae. `limit`: the arithmetic that the network cannot do without (`networks.flops`) by the rate of a large fp32
+matrix product, of the better of the two libraries that PyTorch has for it, measured in the same rounds; `× limit`: how
+far deepcae is from it.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
+import math
+import multiprocessing
+import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-import h5py
-import numpy as np
+import opponents
 import torch
-from torch import nn
+from networks import OTHERS, ZOO, flops, write
 
-from deepcae import zoo
+from deepcae.kernels import native
+from deepcae.solver.records import Step
 from deepcae.solver.solver import Solver
 
-BATCH = 100
+Run = Callable[[int], float]
+QUIET = "test_interval: 1000000000 test_initialization: false display: 0 snapshot: 0"
+SIDES = ("deepcae", "PyTorch", "channels_last", "compile", "JAX")
+PRODUCT = 1024  # the matrix product's size
+CHECKED = 3  # iterations whose losses must be equal
 
 
-def plain_model(name: str, dims: int) -> nn.Sequential:
-    """The network as one writes it in PyTorch."""
-    if name.startswith("cae"):
-        maps1, maps2, neurons = (4, 2, 125) if name == "cae1" else (8, 4, 250)
-        return nn.Sequential(
-            nn.Conv2d(1, maps1, 9), nn.Sigmoid(), nn.Conv2d(maps1, maps2, 9), nn.Sigmoid(), nn.Flatten(),
-            nn.Linear(maps2 * 144, neurons), nn.Sigmoid(), nn.Linear(neurons, dims),
-            nn.Linear(dims, neurons), nn.Sigmoid(), nn.Unflatten(1, (neurons, 1, 1)),
-            nn.ConvTranspose2d(neurons, maps2, 12), nn.Sigmoid(), nn.ConvTranspose2d(maps2, maps2, 17), nn.Sigmoid(),
-            nn.ConvTranspose2d(maps2, 1, 1),
-        )  # fmt: skip
-    width = int(name.split("-")[1])
-    inner = {300: (150, 75), 500: (250, 125), 1000: (500, 250), 2000: (1000, 500), 3000: (1500, 750)}[width]
-    sizes = [784, width, *inner, dims, *inner[::-1], width, 784]
-    layers: list[nn.Module] = [nn.Flatten()]
-    for k, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
-        layers.append(nn.Linear(inputs, outputs))
-        if k not in (len(inner) + 1, len(sizes) - 2):
-            layers.append(nn.Sigmoid())
-    return nn.Sequential(*layers)
-
-
-def plain_step(name: str, dims: int, images: torch.Tensor) -> Callable[[int], None]:
-    model = plain_model(name, dims)
-    momentum = 0.0 if name.startswith("cae") else 0.9
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.006, momentum=momentum, weight_decay=0.0005)
-    l2_weight = 1.0 if name.startswith("cae") else 0.0
-
-    def run(iterations: int) -> None:
-        for i in range(iterations):
-            start = i * BATCH % len(images)
-            x = images[start : start + BATCH]
-            logits = model(x)
-            target = x.reshape(logits.shape)
-            loss = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="sum") / BATCH
-            l2 = nn.functional.mse_loss(torch.sigmoid(logits), target, reduction="sum") / (2 * BATCH)
-            optimizer.zero_grad()
-            (loss + l2_weight * l2 if l2_weight else loss).backward()
-            optimizer.step()
+def deepcae(solver: Solver) -> Run:
+    def run(iterations: int) -> float:
+        records = solver.step(iterations)
+        return next(record.loss for record in reversed(records) if isinstance(record, Step))
 
     return run
 
 
-def our_step(name: str, dims: int, images: torch.Tensor, folder: Path) -> Callable[[int], None]:
-    with h5py.File(folder / "data.h5", "w") as file:
-        file["data"] = images.numpy()
-        file["label"] = np.zeros(len(images), np.float32)
-    (folder / "list.txt").write_text("data.h5\n")
-    zoo.write(zoo.build(name, dims, train_list=folder / "list.txt", test_list=folder / "list.txt"), folder)
-    quiet = "test_interval: 1000000000 test_initialization: false display: 0 snapshot: 0"
-    solver = Solver(folder / "solver.prototxt", out=folder / "run", seed=1, overrides=quiet)
-    return lambda iterations: solver.step(iterations) and None
+def products() -> dict[str, Run]:
+    """A large matrix product by the two libraries that PyTorch may take."""
+    a = torch.randn(PRODUCT, PRODUCT)
+
+    def repeated(multiply: Callable[[], object]) -> Run:
+        def run(iterations: int) -> float:
+            for _ in range(iterations):
+                multiply()
+            return 0.0
+
+        return run
+
+    made = {"product": repeated(lambda: a @ a)}
+    if torch.backends.mkldnn.is_available():
+        made["oneDNN product"] = repeated(lambda: torch.ops.mkldnn._linear_pointwise(a, a, None, "none", [], ""))
+    return made
+
+
+def sides_of(names: list[str], solver: Solver, data: dict[str, Any], batch: int) -> dict[str, Run]:
+    """The sides that this machine has, by name."""
+    made = {
+        "deepcae": lambda: deepcae(solver),
+        "PyTorch": lambda: opponents.pytorch(solver, data, batch),
+        "channels_last": lambda: opponents.pytorch(solver, data, batch, channels_last=True),
+        "compile": lambda: opponents.pytorch(solver, data, batch, compiled=True),
+        "JAX": lambda: opponents.jax_step(solver, data, batch),
+    }
+    return {name: made[name]() for name in names}  # before deepcae moves the weights that they begin with
+
+
+def check(sides: dict[str, Run], label: str) -> dict[str, Run]:
+    """The sides that run, deepcae's losses being theirs. AssertionError where they differ."""
+    working: dict[str, Run] = {}
+    ours: list[float] = []
+    for name, run in sides.items():
+        try:
+            losses = [run(1) for _ in range(CHECKED)]
+        except Exception as error:
+            if name != "compile":  # which needs a compiler that works
+                raise
+            print(f"{label}: torch.compile cannot: {str(error).splitlines()[0]}", flush=True)
+            continue
+        ours = ours or losses
+        equal = all(math.isclose(a, b, rel_tol=1e-3) for a, b in zip(ours, losses, strict=True))
+        assert equal, f"{label}: the losses of {name} are {losses}, those of deepcae {ours}"
+        working[name] = run
+    return working
+
+
+def timed(run: Run, iterations: int) -> float:
+    """Milliseconds per iteration."""
+    began = time.perf_counter()
+    run(iterations)
+    return (time.perf_counter() - began) / iterations * 1e3
+
+
+def measure(sides: dict[str, Run], rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Of each side, milliseconds per iteration in each round; `seconds` for all, but an iteration at least."""
+    slot = seconds / rounds / len(sides) * 1e3
+    once = {name: timed(run, 1) for name, run in sides.items()}
+    warm = {name: timed(run, max(1, round(slot / 4 / once[name]))) for name, run in sides.items()}
+    counts = {name: max(1, round(slot / ms)) for name, ms in warm.items()}
+    if sum(warm.values()) * rounds > 3 * seconds * 1e3:
+        rounds = min(rounds, 3)
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, run in sides.items():
+            times[name].append(timed(run, counts[name]))
+    return times
+
+
+def measure_cell(name: str, batch: int, threads: int, args: argparse.Namespace) -> dict[str, Any]:
+    """One network at one batch size."""
+    with tempfile.TemporaryDirectory() as folder:
+        text, data = write(name, args.dims, batch, Path(folder))
+        solver = Solver(text, out=Path(folder) / "run", seed=1, overrides=QUIET)
+        names = [side for side in args.sides if side != "compile" or batch in args.compile_batches]
+        sides = check(sides_of(names, solver, data, batch), f"{name}, batch {batch}")
+        times = measure({**sides, **products()}, args.rounds, args.seconds)
+    medians = {side: statistics.median(values) for side, values in times.items()}
+    return {
+        "network": name, "batch": batch, "threads": threads, "flops": flops(solver.net), "ms": medians,
+        "rounds_ms": times,
+    }  # fmt: skip
+
+
+def measure_threads(threads: int, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """All networks and batch sizes with so many threads, in a process of its own."""
+    torch.set_num_threads(threads)
+    torch._dynamo.config.cache_size_limit = 1000
+    if "JAX" in args.sides:
+        opponents.start_jax(threads)
+    cells = []
+    for name in args.networks:
+        for batch in args.batches:
+            cells.append(measure_cell(name, batch, threads, args))
+            told = ", ".join(f"{side} {ms:.2f}" for side, ms in cells[-1]["ms"].items())
+            print(f"{name}, batch {batch}, {threads} threads, ms: {told}", flush=True)
+    return cells
+
+
+def add_limits(cells: list[dict[str, Any]]) -> dict[str, float]:
+    """The matrix products' rates in these cells, FLOP/s; by the best of them, each cell's limit and ratios."""
+    names = [name for name in cells[0]["ms"] if name not in SIDES]
+    rates = {name: 2 * PRODUCT**3 / statistics.median(cell["ms"][name] for cell in cells) * 1e3 for name in names}
+    for cell in cells:
+        ours, others = cell["ms"].get("deepcae"), [cell["ms"][side] for side in SIDES[1:] if side in cell["ms"]]
+        cell["limit_ms"] = cell["flops"] / max(rates.values()) * 1e3
+        if ours:
+            cell["ratio"] = min(others) / ours if others else None
+            cell["of_limit"] = ours / cell["limit_ms"]
+    return rates
+
+
+def unrest(cells: list[dict[str, Any]]) -> str:
+    """A word of caution where the machine had more to do: where the same product took longer in some rounds."""
+    times = sorted(ms for cell in cells for ms in cell["rounds_ms"]["product"])
+    low, high = times[len(times) // 20], times[-1 - len(times) // 20]
+    return f"\n\nThe machine was not idle: a product took {low:.1f} to {high:.1f} ms." if high > 1.3 * low else ""
+
+
+def table(cells: list[dict[str, Any]], sides: list[str]) -> str:
+    """In Markdown, a line per cell."""
+    heads = ["network", "batch", *sides, "ratio", "limit", "× limit"]
+    lines = [heads, ["---"] * len(heads)]
+    for cell in cells:
+        ratio = f"{cell['ratio']:.2f}×" if cell.get("ratio") else "–"
+        times = [f"{cell['ms'][side]:.2f}" if side in cell["ms"] else "–" for side in sides]
+        far = f"{cell['of_limit']:.1f}" if "of_limit" in cell else "–"
+        lines.append([cell["network"], str(cell["batch"]), *times, ratio, f"{cell['limit_ms']:.3f}", far])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=[*ZOO, *OTHERS], help=f"of {', '.join([*ZOO, *OTHERS])}")
+    parser.add_argument("--dims", type=int, default=2, help="code neurons")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 10, 100, 1000])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    parser.add_argument("--compile-batches", type=int, nargs="*", default=[100], help="a compilation takes ten seconds")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5, help="per network and batch size")
+    parser.add_argument("--quick", action="store_true", help="batches of 1 and 100, without compile and JAX, 3 rounds")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    if args.quick:
+        args.batches, args.rounds, args.seconds = [1, 100], 3, 2
+        args.sides = [side for side in args.sides if side not in ("compile", "JAX")]
+    if "JAX" in args.sides and not find_spec("jax"):
+        args.sides.remove("JAX")
+        print("JAX is not installed: without it")
+    return args
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", default=["cae1", "cae2", "classic-1000"])
-    parser.add_argument("--dims", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--iterations", type=int, default=30, help="per round and side")
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    images = torch.from_numpy(np.random.default_rng(0).random((1000, 1, 28, 28), dtype=np.float32))
-    results = {}
-    print(f"{'network':<14}{'deepcae':>12}{'PyTorch':>12}{'ratio':>9}   (ms per iteration, {args.threads} threads)")
-    for name in args.networks:
-        with tempfile.TemporaryDirectory() as folder:
-            sides = {
-                "deepcae": our_step(name, args.dims, images, Path(folder)),
-                "pytorch": plain_step(name, args.dims, images),
-            }
-            times: dict[str, list[float]] = {side: [] for side in sides}
-            for round_ in range(args.rounds + 1):
-                for side, run in sides.items():
-                    began = time.perf_counter()
-                    run(args.iterations)
-                    if round_:  # the first round warms up
-                        times[side].append((time.perf_counter() - began) / args.iterations * 1e3)
-        ours, plain = (statistics.median(times[side]) for side in ("deepcae", "pytorch"))
-        results[name] = {"deepcae_ms": ours, "pytorch_ms": plain, "ratio": plain / ours, "rounds_ms": times}
-        print(f"{name:<14}{ours:>12.2f}{plain:>12.2f}{plain / ours:>8.2f}×")
+    args = arguments()
+    told = f"PyTorch {torch.__version__}, kernels {native.instructions() or 'not compiled'}, {platform.machine()}"
+    cells, tables = [], []
+    for threads in args.threads:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            measured = pool.apply(measure_threads, (threads, args))
+        rates = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in add_limits(measured).items())
+        title = f"{threads} thread{'s' * (threads > 1)}, ms per iteration (GFLOP/s: {rates})"
+        tables.append(f"{title}\n\n{table(measured, args.sides)}{unrest(measured)}")
+        cells += measured
+    print(f"\n{told}\n\n" + "\n\n".join(tables))
     if args.json:
-        args.json.write_text(json.dumps(results, indent=1) + "\n")
+        args.json.write_text(json.dumps({"machine": told, "cells": cells}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,20 @@ class Layer(ABC):
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         """The tops' shapes for bottoms of these shapes. Raises LayerError for bottoms that do not fit."""
 
+    def multiplications(self, bottoms: Sequence[Shape]) -> int:
+        """How many products of values and weights the tops are the sums of; each gradient takes as many again.
+
+        0 where a layer does no such arithmetic. Products with the zeros of a padding are no use and not counted.
+        """
+        return 0
+
+    def way(self, bottoms: Sequence[Shape], plain: bool) -> str:
+        """Which kernel computes it, see `kernels.choice`; "" where there is none to choose.
+
+        `plain`: for float32 in the CPU's memory.
+        """
+        return ""
+
     def read_files(self, bottoms: Sequence[Shape | None], folders: Sequence[str | Path]) -> None:
         """Reads the files that its settings name, beside data: LayerError where one is missing or does not fit."""
         return

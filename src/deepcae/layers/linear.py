@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import LayerError
+from ..kernels.choice import Case, choice
 from ..kernels.convolution import convolution, deconvolution
 from ..lazy import torch
 from .base import Arity, Context, Layer, Learned, Shape, canonical_axis, count
@@ -73,6 +75,7 @@ class _SpatialFilter(_Windowed):
 
     bottoms: ClassVar[Arity] = (1, None)
     tops: ClassVar[Arity] = (1, None)
+    transposed: ClassVar[bool] = False
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -126,6 +129,24 @@ class _SpatialFilter(_Windowed):
         )
         return [(*shape[:axis], self.num_output, *sizes)] * len(bottoms)
 
+    def multiplications(self, bottoms: Sequence[Shape]) -> int:
+        shape = bottoms[0]
+        axis = self.channel_axis(shape)
+        sizes, outputs = shape[axis + 1 :], self.shapes(bottoms)[0][axis + 1 :]
+        if self.transposed:
+            sizes, outputs = outputs, sizes
+        pairs = math.prod(map(_products, sizes, outputs, *self.geometry(shape)))
+        return len(bottoms) * count(shape, 0, axis + 1) * self.num_output // self.group * pairs
+
+    def way(self, bottoms: Sequence[Shape], plain: bool) -> str:
+        shape = bottoms[0]
+        axis = self.channel_axis(shape)
+        kernel, *numbers = self.geometry(shape)
+        x, w = (count(shape, 0, axis), *shape[axis:]), self.weight_shape(shape[axis], kernel)
+        if not kernel:  # lines of one pixel
+            x, w, numbers = (*x, 1), (*w, 1), [(1,), (0,), (1,)]
+        return choice(Case(self.transposed, x, w, numbers[0], numbers[1], numbers[2], self.group, plain))
+
     @abstractmethod
     def weight_shape(self, channels: int, kernel: Shape) -> Shape:
         """The weights' shape."""
@@ -161,6 +182,15 @@ def convolved_size(axis: int, size: int, kernel: int, stride: int, pad: int, dil
     return output
 
 
+def _products(size: int, output: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
+    """Along one axis: the pairs of an output and a place of the kernel that meet inside the input, not in the pad."""
+    found = 0
+    for k in range(kernel):
+        shift = pad - dilation * k  # input = stride · output - shift
+        found += max(0, min(output, (size - 1 + shift) // stride + 1) - max(0, -(-shift // stride)))
+    return found
+
+
 class Convolution(_SpatialFilter):
     """y[n,o,i] = b[o] + sum over c, k of w[o,c,k] x[n,c,s·i + d·k - p], within each group of channels; no kernel flip.
 
@@ -191,6 +221,7 @@ class Deconvolution(_SpatialFilter):
     """
 
     type: ClassVar[str] = "Deconvolution"
+    transposed: ClassVar[bool] = True
 
     def weight_shape(self, channels: int, kernel: Shape) -> Shape:
         return (channels, self.num_output // self.group, *kernel)
@@ -271,6 +302,12 @@ class InnerProduct(Layer):
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         return [(*bottoms[0][: self._axis(bottoms[0])], self.num_output)]
+
+    def multiplications(self, bottoms: Sequence[Shape]) -> int:
+        return count(bottoms[0]) * self.num_output
+
+    def way(self, bottoms: Sequence[Shape], plain: bool) -> str:
+        return "torch"
 
     def shapes_partly(self, bottoms: Sequence[Shape | None], batch: int | None) -> list[Shape | None]:
         if batch is None or self.settings.axis != 1:

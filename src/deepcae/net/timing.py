@@ -1,0 +1,263 @@
+"""Where the time of a net's passes goes, layer by layer, and what the machine's arithmetic would allow.
+
+A pass is the net's own: its data, one autograd graph, every blob in the memory order that the kernels leave it in.
+Passes without stamps tell what the whole takes; others, in turn with them, are stamped between the layers (`stamps`)
+and tell where the time goes. What a pass takes outside its layers is what is left of a stamped one: from its beginning
+to its end, less its layers and the stamping. It is reckoned pass by pass, since what else the machine does hits a whole
+pass more often than any one layer: on a busy machine the medians of the layers add up to less than that of the whole.
+
+*Useful arithmetic*: two operations, a multiplication and an addition, for each product of a value and a weight:
+forward, for the gradient of each bottom that is wanted, and for that of the weights where they are learned. Only
+Convolution, Deconvolution and InnerProduct do such. *The limit*: the time that it would take at the rate of a large
+matrix product, the fastest of some that are made between the passes, in float32 with the same threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from .net import Blobs, Net
+from .stamps import Stamps, now, seconds
+from .step import Step
+
+Read = Callable[[int], Mapping[str, np.ndarray]]
+
+_WARM = 3  # passes that choose kernels and fill caches, before those that count and behind each round
+_ROUNDS = 5  # of matrix products, spread over the passes
+_PRODUCTS = 3  # in each of them
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the passes of a net are fed with: arrays that stay, and the data layers that are read anew each time.
+
+    `sources`: by the number of the layer in the plan. As `data.Feed`, it gives batches by their number.
+    """
+
+    fixed: Mapping[str, np.ndarray]
+    sources: Mapping[int, Read] = field(default_factory=dict)
+
+    def batch(self, index: int) -> dict[str, np.ndarray]:
+        """Batch `index` of every source and the fixed arrays, by blob name."""
+        read = (source(index) for source in self.sources.values())
+        return {**self.fixed, **{top: array for arrays in read for top, array in arrays.items()}}
+
+
+@dataclass
+class LayerTime:
+    """One layer. Times are medians in seconds; `backward` is None where no gradient passes."""
+
+    name: str
+    type: str
+    kernel: str  # see `Layer.way`
+    forward: float
+    backward: float | None
+    operations: int  # useful ones, forward and backward
+
+    @property
+    def seconds(self) -> float:
+        return self.forward + (self.backward or 0.0)
+
+    @property
+    def rate(self) -> float | None:
+        """Useful operations per second; None where there are none."""
+        return self.operations / self.seconds if self.operations and self.seconds else None
+
+
+@dataclass
+class Timing:
+    """All layers in their order, and the whole: medians in seconds."""
+
+    layers: list[LayerTime]
+    outside: float  # of a pass: what lies in no layer
+    forward_backward: float  # a pass without stamps: forward alone where nothing is learned
+    product_rate: float  # operations per second of a large matrix product, at its best
+    step: float | None = None  # a solver's whole step, of `passes` passes
+    passes: int = 1
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether there is a backward pass."""
+        return any(layer.backward is not None for layer in self.layers)
+
+    @property
+    def in_layers(self) -> float:
+        """The layers' times in one pass, added up."""
+        return sum(layer.seconds for layer in self.layers)
+
+    @property
+    def update(self) -> float | None:
+        """What a solver's step takes beside its passes."""
+        return None if self.step is None else self.step - self.passes * self.forward_backward
+
+    @property
+    def whole(self) -> float:
+        """A solver's step, or else one pass."""
+        return self.forward_backward if self.step is None else self.step
+
+    @property
+    def operations(self) -> int:
+        """Useful ones of the whole."""
+        return self.passes * sum(layer.operations for layer in self.layers)
+
+    @property
+    def limit(self) -> float:
+        """Seconds that the whole would take at the rate of a matrix product."""
+        return self.operations / self.product_rate
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs: times in seconds, rates in operations per second."""
+        layers = [{**asdict(layer), "rate": layer.rate} for layer in self.layers]
+        names = "product_rate", "operations", "forward_backward", "outside", "passes", "update", "step", "limit"
+        return {"layers": layers, **{name: getattr(self, name) for name in names}}
+
+
+def measure(
+    net: Net,
+    inputs: Inputs,
+    iterations: int = 50,
+    step: Callable[[], object] | None = None,
+    passes: int = 1,
+    progress: Callable[[int], object] | None = None,
+) -> Timing:
+    """Times `iterations` passes of each kind in turn: without stamps, stamped, and `step`, a solver's step if given.
+
+    A pass goes back where a loss depends on something learned, and is forward alone elsewhere. `progress` is told how
+    many are done. Weights stay as they are, but for running statistics (BatchNorm) and for what `step` does.
+    """
+    passer = _Passer(net, inputs)
+    works: list[Callable[[], object]] = [passer.run, passer.run_stamped, *([step] if step is not None else [])]
+    times: list[list[float]] = [[] for _ in works]
+    products: list[float] = []
+    due = {iterations * k // _ROUNDS for k in range(_ROUNDS)}
+    for done in range(iterations):
+        if done in due:
+            products += _product_seconds(net.device)
+            for work in [passer.run, *works[2:]] * _WARM:
+                work()
+        for work, taken in zip(works, times, strict=True):
+            taken.append(seconds(work, net.device))
+        if progress is not None:
+            progress(done + 1)
+    passer.clear()
+    rate = 2.0 * _side(net.device) ** 3 / min(products)
+    solvers = median(times[2]) if step is not None else None
+    return Timing(passer.layers(), median(passer.outside), median(times[0]), rate, solvers, passes)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A layer's kernel, and the products that it takes each way."""
+
+    kernel: str
+    forward: int
+    backward: int
+
+    @classmethod
+    def of(cls, net: Net, step: Step, bottoms: Sequence[torch.Tensor]) -> _Work:
+        """Of a pass that autograd follows: the bottoms tell whether somebody wants their gradients."""
+        assert step.layer is not None
+        shapes = [tuple(bottom.shape) for bottom in bottoms]
+        products = step.layer.multiplications(shapes)
+        learned = any(net.tensors[k].requires_grad for k in step.params[:1])  # a bias takes additions alone
+        wanted = sum(bottom.requires_grad for bottom in bottoms)
+        backward = products * learned + products * wanted // max(len(bottoms), 1)
+        return cls(step.layer.way(shapes, net.device.type == "cpu"), products, backward)
+
+
+class _Passer:
+    """Runs passes of a net, and keeps the times of its layers."""
+
+    def __init__(self, net: Net, inputs: Inputs) -> None:
+        self.net, self.inputs = net, inputs
+        self.fixed = {name: _tensor(array, net.device) for name, array in inputs.fixed.items()}
+        self.position = 0
+        self.works: list[_Work] = [_Work("", 0, 0)] * len(net.plan.steps)
+        self.learns = bool(net.loss_weights)
+        self.learns = self._survey()
+        self.forward: list[list[float]] = [[] for _ in self.works]
+        self.backward: list[list[float]] = [[] for _ in self.works]
+        self.outside: list[float] = []
+
+    def run(self) -> None:
+        """One pass without stamps."""
+        self.clear()
+        with torch.set_grad_enabled(self.learns):
+            blobs = self.net.forward(self._read()[1])
+            if self.learns:
+                self.net.loss(blobs).backward()
+
+    def run_stamped(self) -> None:
+        """One pass with a stamp between each two layers."""
+        began = now(self.net.device)
+        self.clear()
+        with torch.set_grad_enabled(self.learns):
+            reading, values = self._read()
+            stamps = Stamps(self.net)
+            blobs = self.net.forward(values, watch=stamps)
+            if self.learns:
+                self.net.loss(blobs).backward()
+        stamps.end()
+        stamps.forward.update(reading)
+        for kept, found in ((self.forward, stamps.forward), (self.backward, stamps.backward)):
+            for number, taken in found.items():
+                kept[number].append(taken)
+        inside = sum(stamps.forward.values()) + sum(stamps.backward.values())
+        self.outside.append(stamps.ended - began - inside - stamps.stamping)
+
+    def layers(self) -> list[LayerTime]:
+        found = zip(self.net.plan.steps, self.works, self.forward, self.backward, strict=True)
+        return [
+            LayerTime(
+                step.name, step.type, work.kernel,
+                median(there or [0.0]), median(back) if back else None,
+                2 * (work.forward + (work.backward if back else 0)),
+            )
+            for step, work, there, back in found
+        ]  # fmt: skip
+
+    def _survey(self) -> bool:
+        """Looks at the work of each layer in a first pass. Whether there is a way back."""
+        numbers = {id(step): i for i, step in enumerate(self.net.plan.steps)}
+
+        def watch(step: Step, bottoms: Sequence[torch.Tensor], tops: Sequence[torch.Tensor]) -> None:
+            self.works[numbers[id(step)]] = _Work.of(self.net, step, bottoms)
+
+        with torch.set_grad_enabled(self.learns):
+            return self.net.loss(self.net.forward(self._read()[1], watch=watch)).requires_grad
+
+    def _read(self) -> tuple[dict[int, float], Blobs]:
+        """How long each source took, by its number in the plan, and the next inputs on the net's device."""
+        reading: dict[int, float] = {}
+        blobs = dict(self.fixed)
+        for number, read in self.inputs.sources.items():
+            began = now(self.net.device)
+            blobs |= {name: _tensor(array, self.net.device) for name, array in read(self.position).items()}
+            reading[number] = now(self.net.device) - began
+        self.position += 1
+        return reading, blobs
+
+    def clear(self) -> None:
+        """Forgets the gradients."""
+        for tensor in self.net.tensors:
+            tensor.grad = None
+
+
+def _tensor(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(np.require(array, np.float32, ["C", "W"])).to(device)
+
+
+def _side(device: torch.device) -> int:
+    """Rows and columns of matrices that are large enough for the full rate of their product."""
+    return 1024 if device.type == "cpu" else 8192
+
+
+def _product_seconds(device: torch.device) -> list[float]:
+    a, b = (torch.rand(_side(device), _side(device), device=device) for _ in range(2))
+    return [seconds(lambda: a @ b, device) for _ in range(_PRODUCTS + 1)][1:]

@@ -43,7 +43,7 @@ def test_the_commands_of_the_fixed_interface_are_there() -> None:
     looking = {"encode", "decode", "embed", "layers", "plot", "report"}
     texts = {"summary", "check", "draw", "upgrade", "convert", "zoo"}
     tools = {"convert_imageset", "compute_image_mean", "extract_features", "parse_log"}
-    assert found == data | looking | texts | tools | {"train", "test", "demo"}
+    assert found == data | looking | texts | tools | {"train", "test", "time", "demo"}
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -117,6 +117,12 @@ def test_importing_the_package_loads_nothing() -> None:
         ("test run --model m", "not both"),
         ("test --model m --weights w --iterations 0", "--iterations"),
         ("test --model nowhere.prototxt --weights w", "nowhere.prototxt"),
+        ("time", "give --model, or --solver"),
+        ("time --model m --solver s", "give --model, or --solver"),
+        ("time --solver s --phase TEST", "--solver says how its net is built"),
+        ("time --model nowhere.prototxt", "nowhere.prototxt: there is no such file"),
+        ("time --solver nowhere.prototxt", "nowhere.prototxt: there is no such file"),
+        ("time --model m --iterations 0", "--iterations"),
         ("summary nowhere.prototxt", "nowhere.prototxt: there is no such file"),
         ("summary . ", "no run there"),
         ("summary s --phase DEPLOY", "neither TRAIN nor TEST"),

@@ -16,20 +16,21 @@ from .draw import draw
 from .pictures import layers, plot, report
 from .summary import summary
 from .test import evaluate
+from .time import time_layers
 from .tools import compute_image_mean, convert_imageset, extract_features, parse_log
 from .train import train
 from .upgrade import upgrade
 from .zoo import zoo
 
 PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "Train and test": (train, evaluate),
+    "Train and test": (train, evaluate, time_layers),
     "Network and solver texts": (summary, check, draw, upgrade, convert, zoo),
     "Look at a run": (encode, decode, embed, layers, plot, report),
     "Caffe's tools": (convert_imageset, compute_image_mean, extract_features, parse_log),
     "Begin": (demo,),
 }
 
-NAMES = {evaluate: "test"}  # where the function is called otherwise
+NAMES = {evaluate: "test", time_layers: "time"}  # where the function is called otherwise
 NAMES |= {tool: tool.__name__ for tool in PANELS["Caffe's tools"]}  # with underscores, as Caffe's programs
 
 app = typer.Typer(

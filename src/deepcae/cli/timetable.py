@@ -1,0 +1,152 @@
+"""The times of a network's layers as a person reads them, and as a program does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..net.net import Net
+    from ..net.timing import LayerTime, Timing
+
+NONE = "–"
+_MOST = 2 / 3  # of the layers' time: what the layers that are named take together
+_BUSY = 1.25  # a whole that takes so many times its parts was not alone on the machine
+
+
+def show(net: Net, fed_with: str, timing: Timing) -> None:
+    """The table and what it says, on stdout."""
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
+    console.print(_head(net, fed_with, timing), markup=False)
+    console.print(_table(timing))
+    console.print("\n".join(sentences(timing)), markup=False)
+
+
+def _head(net: Net, fed_with: str, timing: Timing) -> str:
+    about = conditions(net)
+    threads, kernels = about["threads"], about["kernels"]
+    compiled = f" ({kernels['instructions']})" if kernels["instructions"] else ""
+    assumed = "".join(f"the shape of '{blob}' is assumed: {why}\n" for blob, why in net.plan.assumed.items())
+    return (
+        f"{net.name or 'network'} ({about['phase']}), batch {about['batch']}, fed with {fed_with}\n{assumed}"
+        f"{net.device}, {threads} thread{'s' * (threads != 1)}, kernels {kernels['rule']}{compiled}; "
+        f"a large matrix product makes {_giga(timing.product_rate)} GFLOP/s"
+    )
+
+
+def _table(timing: Timing) -> Table:
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
+    table.add_column("layer")
+    table.add_column("type")
+    table.add_column("kernel")
+    for title in ("forward ms", "backward ms", "of the time", "GFLOP/s", "of the product's"):
+        table.add_column(title, justify="right")
+    together = timing.in_layers + timing.outside
+    for layer in timing.layers:
+        table.add_row(
+            layer.name, layer.type, layer.kernel or NONE, *_times(layer), _share(layer.seconds, together),
+            *_rates(layer.rate, timing),
+        )  # fmt: skip
+    table.add_section()
+    forward = sum(layer.forward for layer in timing.layers)
+    backward = _ms(timing.in_layers - forward) if timing.goes_back else NONE
+    rate = timing.operations / timing.passes / timing.in_layers if timing.in_layers else 0.0
+    share = _share(timing.in_layers, together)
+    table.add_row("all layers", "", "", _ms(forward), backward, share, *_rates(rate or None, timing))
+    table.add_row("in no layer", "", "", _ms(timing.outside), "", _share(timing.outside, together), "", "")
+    return table
+
+
+def sentences(timing: Timing) -> list[str]:
+    """Where the time goes, what the whole takes, and what it would at the rate of a matrix product."""
+    lines = []
+    named = _greatest(timing.layers)
+    if named:
+        share = sum(layer.seconds for layer in named) / timing.in_layers
+        lines.append(f"{_share(share, 1)} of the layers' time: {', '.join(layer.name for layer in named)}.")
+    ways = "forward and backward" if timing.goes_back else "forward alone"
+    whole = f"A whole pass, {ways}, takes {_ms(timing.forward_backward)} ms"
+    if timing.step is not None and timing.update is not None:
+        passes = f" of {timing.passes} passes" if timing.passes > 1 else ""
+        whole += (
+            f", a step of the solver{passes} {_ms(timing.step)} ms: {_ms(timing.update)} ms for the update and data"
+        )
+    lines.append(f"{whole}.")
+    if timing.operations:
+        lines.append(
+            f"The limit is {_ms(timing.limit)} ms, {timing.operations / 1e9:.3g} GFLOP at the rate of a matrix "
+            f"product: the whole takes {timing.whole / timing.limit:.1f} times as long."
+        )
+    if timing.forward_backward > _BUSY * (timing.in_layers + timing.outside):
+        lines.append("A whole pass takes longer than its parts: the machine was busy with other work, too.")
+    return lines
+
+
+def _greatest(layers: list[LayerTime]) -> list[LayerTime]:
+    """The fewest layers that take most of the time."""
+    ordered = sorted(layers, key=lambda layer: -layer.seconds)
+    named: list[LayerTime] = []
+    left = _MOST * sum(layer.seconds for layer in layers)
+    for layer in ordered:
+        if left <= 0:
+            break
+        named.append(layer)
+        left -= layer.seconds
+    return named
+
+
+def _times(layer: LayerTime) -> tuple[str, str]:
+    """Forward (none for an input that is not read anew) and backward."""
+    return _ms(layer.forward) if layer.forward else NONE, NONE if layer.backward is None else _ms(layer.backward)
+
+
+def _rates(rate: float | None, timing: Timing) -> tuple[str, str]:
+    """Operations per second, and their share of the matrix product's."""
+    return (NONE, NONE) if rate is None else (_giga(rate), _share(rate, timing.product_rate))
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.3f}"
+
+
+def _giga(number: float) -> str:
+    return f"{number / 1e9:.1f}"
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else NONE
+
+
+def conditions(net: Net) -> dict[str, Any]:
+    """What the figures hold for."""
+    import torch
+
+    from ..kernels.choice import in_force
+
+    shapes = [shape for name in net.inputs if (shape := net.plan.shapes[name])]
+    return {
+        "net": net.name,
+        "phase": ("TRAIN", "TEST")[net.phase],
+        "batch": shapes[0][0] if shapes else None,
+        "device": str(net.device),
+        "threads": torch.get_num_threads(),
+        "kernels": in_force(),
+    }
+
+
+def write(path: Path, net: Net, fed_with: str, iterations: int, timing: Timing) -> None:
+    """The figures as JSON: seconds, operations, operations per second."""
+    from ..atomic import whole_file
+
+    found = {**conditions(net), "fed_with": fed_with, "iterations": iterations, **timing.to_json()}
+    with whole_file(path) as file:
+        file.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from deepcae.npy import array_from, arrays_from
+from deepcae.npy import Spool, array_from, arrays_from
 
 KINDS = st.sampled_from(["<f4", ">f8", "u1", "<i8", "?", "<U3", "S4"])
 
@@ -61,3 +61,18 @@ def test_a_claim_beyond_what_deflate_can_do_is_refused(tmp_path):
     (tmp_path / "a.npz").write_bytes(data[:at] + (2**31 - 1).to_bytes(4, "little") + data[at + 4 :])
     with pytest.raises(ValueError, match="says it has 2147483647 bytes"):
         arrays_from(tmp_path / "a.npz", ["x"])
+
+
+@given(
+    KINDS.flatmap(lambda kind: arrays.arrays(kind, arrays.array_shapes(min_dims=0, min_side=1))), st.sampled_from("CF")
+)
+def test_a_spool_writes_what_savez_writes(tmp_path_factory, array, order):
+    folder = tmp_path_factory.mktemp("spool")
+    np.savez_compressed(folder / "whole.npz", x=array)
+    with Spool(folder) as spool, zipfile.ZipFile(folder / "blocks.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for block in np.array_split(array.copy(order), 3) if array.ndim else [array]:
+            if block.size:
+                spool.add(block)
+        spool.into(archive, "x")
+    assert (folder / "blocks.npz").read_bytes() == (folder / "whole.npz").read_bytes()
+    assert len(list(folder.iterdir())) == 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.io import loadmat, savemat
 
-from deepcae.codes import files
+from deepcae.codes import files, writers
 from deepcae.errors import DataError
 
 ENDINGS = (".h5", ".npz", ".csv", ".mat")
@@ -80,7 +82,7 @@ def test_matlab_sees_columns_and_a_struct(tmp_path: Path) -> None:
 
 
 def test_mat_refuses_what_it_cannot_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MAT_LIMIT", CODES.nbytes - 1)
+    monkeypatch.setattr(writers, "MAT_LIMIT", CODES.nbytes - 1)
     with pytest.raises(DataError, match=r"codes\.mat: codes take .* GiB.*less than 2 GiB per variable.*save as \.h5"):
         files.save(tmp_path / "codes.mat", CODES)
     assert list(tmp_path.iterdir()) == []
@@ -91,15 +93,76 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, ending: str, monkeyp
     path = files.save(tmp_path / f"codes{ending}", CODES)
     before = path.read_bytes()
 
-    def full(temporary: Path, *_: object) -> None:
-        temporary.write_bytes(b"half")
+    @contextmanager
+    def full(job: writers.Job) -> Iterator[writers.Put]:
+        with whole(job) as put:
+            yield put
+        job.temporary.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setitem(files._WRITERS, ending, full)
+    whole = writers.WRITERS[ending]
+    monkeypatch.setitem(writers.WRITERS, ending, full)
     with pytest.raises(DataError, match=r"cannot be written: .*No space left"):
         files.save(path, CODES * 2)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("labels", [None, LABELS, LABELS / 4, np.array(["a", "b", "c", "d", "e", "longer", "é,"])])
+def test_blocks_make_the_file_that_all_at_once_makes(tmp_path: Path, ending: str, labels: np.ndarray | None) -> None:
+    whole, blocks = tmp_path / f"whole{ending}", tmp_path / f"blocks{ending}"
+    files.save(whole, CODES, labels, ABOUT)
+    with files.writing(blocks, len(CODES), ABOUT) as write:
+        for rows in (slice(0, 3), slice(3, 4), slice(4, 7)):
+            write(CODES[rows], None if labels is None else labels[rows])
+        assert not blocks.exists()
+    if ending != ".mat":  # which tells the time
+        assert blocks.read_bytes() == whole.read_bytes()
+    back, wanted = files.load(blocks), files.load(whole)
+    np.testing.assert_array_equal(back.codes, wanted.codes)
+    np.testing.assert_array_equal(back.labels, wanted.labels)  # type: ignore[arg-type]
+    assert sorted(tmp_path.iterdir()) == [blocks, whole]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_blocks_that_break_off_leave_nothing(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"codes{ending}"
+
+    def interrupted() -> np.ndarray:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), files.writing(path, 14) as write:
+        write(CODES, LABELS), write(interrupted(), LABELS)
+    with pytest.raises(ValueError, match="7 of 14 rows"), files.writing(path, 14) as write:
+        write(CODES, LABELS)
+    with pytest.raises(DataError, match="2 labels for 7 codes"), files.writing(path, 14) as write:
+        write(CODES, LABELS[:2])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_codes_are_read_in_slices(tmp_path: Path, ending: str) -> None:
+    path = files.save(tmp_path / f"codes{ending}", CODES, LABELS, ABOUT)
+    with files.reading(path) as found:
+        assert (len(found.codes), found.codes.shape, found.codes.dtype) == (7, (7, 3), np.float32)
+        np.testing.assert_array_equal(found.codes[2:5], CODES[2:5])
+        np.testing.assert_array_equal(found.labels, LABELS)  # type: ignore[arg-type]
+        assert found.attributes == files.load(path).attributes
+    path.write_bytes(b"garbage")
+    with pytest.raises(DataError, match=r"codes\."), files.reading(path):
+        pass
+    with pytest.raises(DataError, match=r"no such file"), files.reading(tmp_path / f"none{ending}"):
+        pass
+
+
+def test_other_names_and_no_attributes(tmp_path: Path) -> None:
+    for ending in (".h5", ".npz"):
+        with files.writing(tmp_path / f"x{ending}", 7, names=("data", "label")) as write:
+            write(CODES, LABELS)
+    assert sorted(np.load(tmp_path / "x.npz")) == ["data", "label"]
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert (sorted(file), dict(file.attrs)) == (["data", "label"], {})
 
 
 def test_unknown_endings_are_named(tmp_path: Path) -> None:

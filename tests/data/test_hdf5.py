@@ -71,7 +71,7 @@ def test_a_large_set_is_read_in_blocks_only(tmp_path: Path, write_h5: WriteH5) -
     rows = HDF5Rows([path], ("x",), memory_limit=1000, block=400)
     for start in (0, 20, 500, 990):
         np.testing.assert_array_equal(rows.read(slice(start, start + 10))["x"][:, 0], np.arange(start, start + 10))
-        assert len(rows._current["x"]) == (14 if start < 980 else 6)  # 10 rows, rounded up to whole chunks; the rest
+        assert len(rows._block["x"]) == (14 if start < 980 else 6)  # 10 rows, rounded up to whole chunks; the rest
     rows.close()
 
 
@@ -105,7 +105,9 @@ def test_rows_that_are_cut_off_are_told(tmp_path: Path, write_h5: WriteH5) -> No
     rows = HDF5Rows([path], ("x",), memory_limit=0)
     rows.read(np.array([999]))
     os.truncate(path, 200_000)
-    rows.headers[0] = replace(rows.headers[0], stamp=stamp_of(path))  # as if it had been so from the start
+    rows._files.headers[0] = replace(
+        rows._files.headers[0], stamp=stamp_of(path)
+    )  # as if it had been so from the start
     with pytest.raises(DataError, match=r"x.h5: dataset 'x': rows 3 to 999 cannot be read"):
         rows.read(np.array([999, 3]))
     rows.close()
@@ -116,14 +118,24 @@ def test_blocks_come_round_and_round(tmp_path: Path, write_h5: WriteH5) -> None:
     path = write_h5(tmp_path / "x.h5", {"x": np.arange(10.0)})
     rows = HDF5Rows([path], ("x",), memory_limit=0, block=12)
     read: list[int] = []
-    copied = rows._copied
-    rows._copied = lambda start, stop: read.append(start) or copied(start, stop)  # type: ignore[assignment,func-returns-value]
+    copied = rows._files.copied
+    rows._files.copied = lambda start, stop: read.append(start) or copied(start, stop)  # type: ignore[assignment,func-returns-value]
     stream = Stream(rows, 1)
     assert stream.at_hand
     assert [stream.batch(index)["x"].item() for index in range(25)] == [index % 10 for index in range(25)]
     assert stream.batch(3)["x"].item() == 3  # a jump
     stream.close()
     assert read[:9] == [0, 3, 6, 9, 0, 3, 6, 9, 0]
+
+
+def test_who_lets_go_of_rows_lets_go_of_their_file(tmp_path: Path, write_h5: WriteH5) -> None:
+    path = write_h5(tmp_path / "x.h5", {"x": np.arange(1000.0)})
+    rows = HDF5Rows([path], ("x",), memory_limit=0, block=400)
+    for start in (0, 300, 400):
+        rows.read(slice(start, start + 10))
+    rows._blocks._take(0)  # whatever is under way is done
+    del rows
+    write_h5(path, {"x": np.arange(3.0)})  # refused while the file is open
 
 
 def test_nets_that_read_the_same_files_share_them(folder: Path) -> None:
@@ -143,7 +155,7 @@ def test_a_transform_is_applied_to_the_first_top(folder: Path, layer: MakeLayer)
 def test_files_are_closed(folder: Path) -> None:
     rows = HDF5Rows([folder / "a.h5", folder / "b.h5"], ("data",), memory_limit=0)
     rows.read(np.arange(10))
-    files = [opened._file for opened in rows._files._open.values()]
+    files = [opened._file for opened in rows._files._open._open.values()]
     assert len(files) == 2
     rows.close()
     assert not any(files)  # a closed file is false

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from deepcae.data.idx import TYPES, read_idx
-from deepcae.data.load import load_images, read_all
+from deepcae.data.load import load_images, open_rows, read_all
 from deepcae.errors import DataError
 from reference import reference_dir
 
@@ -138,3 +138,27 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(DataError, match=message):
             load_images(tmp_path / name)
+
+
+def test_what_lies_plainly_in_a_file_is_read_in_blocks(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (9, 3, 4), dtype=np.uint8)
+    np.save(tmp_path / "c.npy", images)
+    np.save(tmp_path / "fortran.npy", np.asfortranarray(images))
+    np.savez(tmp_path / "z.npz", data=images)
+    (tmp_path / "plain").write_bytes(idx_bytes(images))
+    (tmp_path / "zipped").write_bytes(gzip.compress(idx_bytes(images)))
+    for name, in_file in {"c.npy": True, "fortran.npy": False, "z.npz": False, "plain": True, "zipped": False}.items():
+        rows = open_rows(tmp_path / name)
+        assert (rows.total, rows.shapes, rows.at_hand(4, False)) == (9, {"data": (1, 3, 4)}, not in_file)
+        for which in (slice(2, 5), np.array([8, 0, 0])):
+            found = rows.read(which)["data"]
+            assert (found.dtype, found.flags.c_contiguous) == (np.float32, True)
+            np.testing.assert_array_equal(found, images[which][:, None] / np.float32(255))
+    for name in ("c.npy", "plain"):
+        rows = open_rows(tmp_path / name)
+        with open(tmp_path / name, "r+b") as file:
+            file.truncate(120)
+        with pytest.raises(DataError, match=rf"{name}: rows 3 to 8 cannot be read"):
+            rows.read(slice(3, 9))
+        with pytest.raises(DataError, match=name):
+            open_rows(tmp_path / name)

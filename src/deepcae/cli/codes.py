@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,6 +48,7 @@ def encode(
 ) -> None:
     """Compute the code (or any blob) of every image, with its label."""
     from ..codes import files
+    from ..trained import passes
     from ..trained.examples import open_examples
     from .device import choose_device
     from .trained import open_trained
@@ -57,12 +59,16 @@ def encode(
     trained = open_trained(run, model, weights, choose_device(device, threads), strict)
     name = trained.blob(blob) if blob else trained.code
     examples = open_examples(trained, data)
-    codes, labels = encoded(trained, examples, name, quiet)
     about = {"net": trained.net.name, "blob": name, "origin": trained.origin, "data": examples.origin}
-    if labels is not None and examples.labels is not None:
+    if examples.labels is not None:
         about["labels"] = examples.labels  # a Siamese network's `sim` is no class
-    files.save(out, codes, labels, about)
-    say(f"wrote {out}: {len(codes)} codes of shape {list(codes.shape[1:])} from blob '{name}'", quiet)
+    with (
+        files.writing(out, len(examples), about) as write,
+        bar("encoding", len(examples), quiet) as advance,
+    ):
+        for codes, labels in passes.encoded_blocks(trained, examples, name, advance):
+            write(codes, labels)
+    say(f"wrote {out}: {len(examples)} codes of shape {list(codes.shape[1:])} from blob '{name}'", quiet)
 
 
 def encoded(
@@ -89,9 +95,12 @@ def decode(
     quiet: options.Quiet = False,
 ) -> None:
     """Run the decoder alone: images from codes, your own ones too."""
+    import numpy as np
+
     from ..codes import files
+    from ..trained import passes
     from .device import choose_device
-    from .images import NUMBERS, check_ending, save_numbers, save_sheet
+    from .images import PICTURES, check_ending, most_shown, save_numbers, save_sheet
     from .trained import open_trained
 
     check_ending(out)
@@ -103,24 +112,28 @@ def decode(
     trained = open_trained(folder, model, weights, choose_device(device, threads), strict)
     code = trained.blob(code_blob) if code_blob else trained.code
     restored = trained.blob(blob) if blob else trained.restored
-    loaded = files.load(codes)
+    with files.reading(codes) as loaded:
+        drawn = out.suffix.lower() in PICTURES
+        rows = loaded.codes[: most_shown()] if drawn else loaded.codes
+        with bar("decoding", len(rows), quiet) as advance:
+            blocks = _blaming(codes, passes.decoded_blocks(trained, rows, code, restored, advance))
+            if drawn:
+                images = np.concatenate(list(blocks))
+                part = f", the first {len(rows)} of {len(loaded.codes)}" if len(rows) < len(loaded.codes) else ""
+                title = f"{trained.net.name}: restored from {codes}{part}"
+                save_sheet(out, trained.as_images(images), loaded.labels, title)
+                shape = images.shape[1:]
+            else:
+                shape = save_numbers(out, blocks, len(rows), loaded.labels)
+    say(f"wrote {out}: {len(rows)} images of shape {list(shape)} from blob '{restored}'", quiet)
+
+
+def _blaming(codes: Path, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The blocks; the file of codes is named where they do not fit."""
     try:
-        images = decoded(trained, loaded.codes, code, restored, quiet)
+        yield from blocks
     except DataError as error:
         raise DataError(f"{codes}: {error}") from None
-    if out.suffix.lower() in NUMBERS:
-        save_numbers(out, images, loaded.labels)
-    else:
-        save_sheet(out, trained.as_images(images), loaded.labels, f"{trained.net.name}: restored from {codes}")
-    say(f"wrote {out}: {len(images)} images of shape {list(images.shape[1:])} from blob '{restored}'", quiet)
-
-
-def decoded(trained: Trained, codes: np.ndarray, code: str, restored: str, quiet: bool = False) -> np.ndarray:
-    """Blob `restored` for every row of `codes`, under a bar."""
-    from ..trained import passes
-
-    with bar("decoding", len(codes), quiet) as advance:
-        return passes.decoded(trained, codes, code, restored, advance)
 
 
 def embed(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from ..atomic import whole_file
 from ..errors import DataError
 
 NUMBERS, PICTURES = (".h5", ".npz"), (".png", ".svg", ".pdf")
@@ -19,15 +19,23 @@ def check_ending(path: Path) -> None:
         raise DataError(f"{path}: images are written as {known}, not {path.suffix or 'a file without ending'}")
 
 
-def save_numbers(path: Path, images: np.ndarray, labels: np.ndarray | None) -> None:
-    """Writes images (N, ...) as `data` and their labels as `label`, in the format that the ending names."""
-    arrays = {"data": images} if labels is None else {"data": images, "label": labels}
-    with whole_file(path) as temporary:
-        if path.suffix.lower() == ".h5":
-            _write_h5(temporary, arrays)
-        else:
-            with temporary.open("wb") as stream:
-                np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+def save_numbers(path: Path, blocks: Iterable[np.ndarray], total: int, labels: np.ndarray | None) -> tuple[int, ...]:
+    """Writes `total` images as `data` and their labels as `label`, block by block; returns the shape of one image."""
+    from ..codes import files
+
+    done, shape = 0, ()
+    with files.writing(path, total, names=("data", "label")) as write:
+        for images in blocks:
+            write(images, None if labels is None else labels[done : done + len(images)])
+            done, shape = done + len(images), images.shape[1:]
+    return shape
+
+
+def most_shown() -> int:
+    """How many images a sheet takes."""
+    from ..viz.gallery import SHOWN
+
+    return SHOWN
 
 
 def save_sheet(path: Path, images: np.ndarray, labels: np.ndarray | None, title: str) -> None:
@@ -37,12 +45,3 @@ def save_sheet(path: Path, images: np.ndarray, labels: np.ndarray | None, title:
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise DataError(f"images of shape {list(images.shape[1:])} make no {path.suffix}; write .h5 or .npz")
     save(gallery(images, labels, title), path)
-
-
-def _write_h5(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    import h5py
-
-    with h5py.File(path, "w") as file:
-        for name, array in arrays.items():
-            words = array.dtype.kind == "U"  # which HDF5 knows as its own strings only
-            file.create_dataset(name, data=array.astype(h5py.string_dtype()) if words else array, track_times=False)

@@ -13,11 +13,13 @@ from __future__ import annotations
 import csv
 import difflib
 import json
+import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import h5py
 import numpy as np
@@ -25,16 +27,17 @@ import numpy as np
 from ..atomic import whole_file
 from ..errors import DataError
 from ..npy import MOST_DENSE, arrays_from
+from .writers import WRITERS, Job
 
-MAT_LIMIT = 2**31 - 1  # bytes per variable: the sizes in a MATLAB 5 file are 32 bits wide
 Attribute = str | int | float | bool
+Write = Callable[..., None]  # (codes, labels=None): the next rows
 
 
 @dataclass(frozen=True)
 class Codes:
     """What a file of codes holds. `codes`: (N, K) or (N, C, H, W); `labels`: (N,) or None."""
 
-    codes: np.ndarray
+    codes: np.ndarray  # inside of `reading`: what gives an array when it is sliced
     labels: np.ndarray | None = None
     attributes: dict[str, Attribute] = field(default_factory=dict)
 
@@ -49,50 +52,96 @@ def save(
 
     `.csv` lays the axes of one example out in one row (in C order) and carries no attributes.
     """
+    with writing(path, len(np.atleast_1d(codes)), attributes or {}) as write:
+        write(codes, labels)
+    return Path(path)
+
+
+@contextmanager
+def writing(
+    path: str | os.PathLike[str],
+    total: int,
+    attributes: Mapping[str, Attribute] | None = None,
+    names: tuple[str, str] = ("codes", "labels"),
+) -> Iterator[Write]:
+    """What `save` does for `total` rows that come in blocks: yields `write(codes, labels)`, to be called for each.
+
+    The memory that is needed is that of a block, except for `.mat`. The file appears when the context ends without an
+    error. `names`: of codes and labels in the file.
+    """
     target = Path(path)
-    write = _WRITERS[ending(target)]
-    content = _checked(target, codes, labels, dict(attributes or {}))
+    open_writer = WRITERS[ending(target)]
+    done = 0
     try:
         with whole_file(target) as temporary:
-            write(temporary, content, target)
+            about = None if attributes is None else dict(attributes)
+            with open_writer(Job(temporary, target, total, names, about)) as put:
+
+                def write(codes: np.ndarray, labels: np.ndarray | None = None) -> None:
+                    nonlocal done
+                    block = _checked(target, codes, labels, {})
+                    put(done, block.codes, block.labels)
+                    done += len(block.codes)
+
+                yield write
+                if done != total:
+                    raise ValueError(f"{done} of {total} rows were written")
     except OSError as error:
         raise DataError(f"{target}: cannot be written: {error.strerror or error}") from error
-    return target
 
 
 def load(path: str | os.PathLike[str]) -> Codes:
     """Read a file that `save` wrote, or one laid out alike. Nothing in the file is ever executed or unpickled."""
     source = Path(path)
     read = _READERS[ending(source)]
+    with _readable(source):
+        content = read(source)
+    return _checked(source, content.codes, content.labels, content.attributes)
+
+
+@contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[Codes]:
+    """What `load` gives; but the codes of an .h5 file stay there and are read where they are sliced."""
+    source = Path(path)
+    if ending(source) != ".h5":
+        yield load(source)
+        return
+    with ExitStack() as stack:
+        with _readable(source):
+            file = stack.enter_context(h5py.File(source, "r"))
+            content = _from_h5(file, source)
+        yield _checked(source, content.codes, content.labels, content.attributes)
+
+
+@contextmanager
+def _readable(source: Path) -> Iterator[None]:
+    """Says in one sentence what is wrong with a file."""
     if not source.is_file():
         raise DataError(f"{source}: no such file")
     try:
-        content = read(source)
+        yield
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, csv.Error) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{source}: not a readable {source.suffix} file of codes: {reason}") from error
-    return _checked(source, content.codes, content.labels, content.attributes)
 
 
 def ending(path: Path) -> str:
     """The ending of a file of codes; DataError for one that names no format."""
     found = path.suffix.lower()
-    if found not in _WRITERS:
-        close = difflib.get_close_matches(found, _WRITERS, n=1)
+    if found not in WRITERS:
+        close = difflib.get_close_matches(found, WRITERS, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise DataError(
-            f"{path}: codes are kept as {', '.join(_WRITERS)}, not {found or 'a file without ending'}{hint}"
-        )
+        raise DataError(f"{path}: codes are kept as {', '.join(WRITERS)}, not {found or 'a file without ending'}{hint}")
     return found
 
 
 def _checked(path: Path, codes: Any, labels: Any, attributes: dict[str, Attribute]) -> Codes:
-    codes = np.asarray(codes)
-    if codes.ndim < 2:
+    codes = codes if isinstance(codes, StoredRows) else np.asarray(codes)
+    if len(codes.shape) < 2:
         raise DataError(f"{path}: codes have shape {codes.shape}; expected one row per example, (N, K)")
     if codes.dtype.kind not in "fiub":
         raise DataError(f"{path}: codes are of type {codes.dtype}; expected numbers")
-    if not codes.size:
+    if not math.prod(codes.shape):
         raise DataError(f"{path}: holds no codes (their shape is {list(codes.shape)})")
     if labels is None:
         return Codes(codes, None, attributes)
@@ -110,29 +159,35 @@ def numbers_or_words(labels: np.ndarray) -> np.ndarray:
     return np.array([word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word) for word in words])
 
 
-def _write_h5(temporary: Path, content: Codes, _: Path) -> None:
-    with h5py.File(temporary, "w") as file:
-        file.create_dataset("codes", data=content.codes)
-        if content.labels is not None:
-            file.create_dataset("labels", data=_fixed(content.labels))
-        file.attrs.update({key: _fixed(np.asarray(value)) for key, value in content.attributes.items()})
-
-
 def _read_h5(path: Path) -> Codes:
     with h5py.File(path, "r") as file:
-        arrays = {name: _h5_array(file, path, name) for name in ("codes", "labels") if name in file}
-        if "codes" not in arrays:
-            raise _missing(path, list(file))
-        attributes = {key: _attribute(file, key) for key in file.attrs if _is_fixed(file.attrs.get_id(key).dtype)}
-        return Codes(arrays["codes"], arrays.get("labels"), attributes)
+        content = _from_h5(file, path)
+        return Codes(content.codes[:], content.labels, content.attributes)
 
 
-def _fixed(values: np.ndarray) -> np.ndarray:
-    """Words as UTF-8 strings of one length; numbers as they are."""
-    if values.dtype.kind != "U":
-        return values
-    encoded = np.char.encode(values, "utf-8")
-    return encoded.astype(h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize)))
+def _from_h5(file: h5py.File, path: Path) -> Codes:
+    if "codes" not in file:
+        raise _missing(path, list(file))
+    labels = _h5_dataset(file, path, "labels")[()] if "labels" in file else None
+    attributes = {key: _attribute(file, key) for key in file.attrs if _is_fixed(file.attrs.get_id(key).dtype)}
+    codes: Any = StoredRows(_h5_dataset(file, path, "codes"), path)
+    return Codes(codes, labels, attributes)
+
+
+class StoredRows:
+    """Codes that lie in an open file; a slice of them is an array."""
+
+    def __init__(self, dataset: h5py.Dataset, path: Path) -> None:
+        self._dataset, self._path = dataset, path
+        self.shape: tuple[int, ...] = dataset.shape
+        self.dtype: np.dtype[Any] = dataset.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        with _readable(self._path):
+            return np.asarray(self._dataset[rows] if self.shape else self._dataset[()])
 
 
 def _is_fixed(dtype: np.dtype) -> bool:
@@ -146,7 +201,7 @@ def _attribute(file: h5py.File, key: str) -> Attribute:
     return plain
 
 
-def _h5_array(file: h5py.File, path: Path, name: str) -> np.ndarray:
+def _h5_dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
     if not isinstance(
         file.get(name, getlink=True), h5py.HardLink
     ):  # an external link would read any file of this machine
@@ -160,15 +215,7 @@ def _h5_array(file: h5py.File, path: Path, name: str) -> np.ndarray:
         raise DataError(f"{path}: '{name}' is of type {dataset.dtype}; expected numbers, or words of a fixed length")
     if dataset.size * dataset.dtype.itemsize > MOST_DENSE * dataset.id.get_storage_size():
         raise DataError(f"{path}: '{name}' says it has shape {dataset.shape}, but so much is not stored")
-    return np.asarray(dataset[()])
-
-
-def _write_npz(temporary: Path, content: Codes, _: Path) -> None:
-    arrays = {"codes": content.codes, "attributes": np.array(json.dumps(content.attributes, sort_keys=True))}
-    if content.labels is not None:
-        arrays["labels"] = content.labels
-    with temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    return dataset
 
 
 def _read_npz(path: Path) -> Codes:
@@ -177,24 +224,6 @@ def _read_npz(path: Path) -> Codes:
         raise _missing(path, names)
     attributes = json.loads(str(arrays["attributes"])) if "attributes" in arrays else {}
     return Codes(arrays["codes"], arrays.get("labels"), attributes)
-
-
-def _write_csv(temporary: Path, content: Codes, _: Path) -> None:
-    rows = content.codes.reshape(len(content.codes), -1)
-    digits = "%.17g" if rows.dtype == np.float64 else "%.9g"  # enough to read back the same number
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
-        names = [f"code_{column + 1}" for column in range(rows.shape[1])]
-        stream.write(",".join(names if content.labels is None else [*names, "label"]) + "\n")
-        if content.labels is None:
-            np.savetxt(stream, rows, digits, delimiter=",")
-        else:
-            _write_labelled_rows(stream, rows, content.labels, digits)
-
-
-def _write_labelled_rows(stream: IO[str], rows: np.ndarray, labels: np.ndarray, digits: str) -> None:
-    writer = csv.writer(stream, lineterminator="\n")
-    for row, label in zip(rows.tolist(), labels.tolist(), strict=True):
-        writer.writerow([*(digits % value for value in row), label])
 
 
 def _read_csv(path: Path) -> Codes:
@@ -232,22 +261,6 @@ def _parsed_labels(words: list[str]) -> np.ndarray:
     return np.array(words)
 
 
-def _write_mat(temporary: Path, content: Codes, target: Path) -> None:
-    from scipy.io import savemat
-
-    if content.codes.nbytes > MAT_LIMIT:
-        raise DataError(
-            f"{target}: codes take {content.codes.nbytes / 2**30:.2f} GiB, and a .mat file holds less than 2 GiB per "
-            "variable; save as .h5, which MATLAB reads with h5read"
-        )
-    variables: dict[str, Any] = {"codes": content.codes}
-    if content.labels is not None:
-        variables["labels"] = content.labels.reshape(-1, 1)
-    if content.attributes:
-        variables["attributes"] = content.attributes
-    savemat(temporary, variables, appendmat=False, long_field_names=True)
-
-
 def _read_mat(path: Path) -> Codes:
     from .mat import read_mat
 
@@ -265,12 +278,6 @@ def _missing(path: Path, names: list[str]) -> DataError:
     return DataError(f"{path}: has no 'codes'; it holds {found}")
 
 
-_WRITERS: dict[str, Callable[[Path, Codes, Path], None]] = {
-    ".h5": _write_h5,
-    ".npz": _write_npz,
-    ".csv": _write_csv,
-    ".mat": _write_mat,
-}
 _READERS: dict[str, Callable[[Path], Codes]] = {
     ".h5": _read_h5,
     ".npz": _read_npz,

@@ -22,6 +22,7 @@ from .stream import Shape
 
 MOST_DENSE = 1100  # bytes that one byte of a file can stand for: gzip's limit is 1032
 DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # what h5py raises in damaged files
+PIECE = 8 * 2**20  # bytes that are converted at a time
 OPEN_FILES = 16  # files kept open at a time; a list may name thousands
 HAS_PREAD = hasattr(os, "pread")  # not on Windows
 
@@ -132,12 +133,15 @@ class OpenFile:
 
     def copy(self, top: str, start: int, target: np.ndarray) -> None:
         """Rows `start` … of dataset `top` into all of `target`, which is float32 in C order."""
-        dataset, rows = self._dataset(top), np.s_[start : start + len(target)]
+        dataset = self._dataset(top)
         if dataset.dtype == target.dtype:
-            dataset.read_direct(target, rows)
-        else:
-            with np.errstate(over="ignore"):  # a double beyond float32 becomes inf, as in C
-                target[...] = dataset[rows]
+            dataset.read_direct(target, np.s_[start : start + len(target)])
+            return
+        size = max(1, PIECE // max(1, target[:1].nbytes))
+        with np.errstate(over="ignore"):  # a double beyond float32 becomes inf, as in C
+            for at in range(0, len(target), size):
+                piece = target[at : at + size]
+                piece[...] = dataset[start + at : start + at + len(piece)]
 
     def pick(self, top: str, rows: np.ndarray) -> np.ndarray:
         """Any rows, in any order, as they are stored.

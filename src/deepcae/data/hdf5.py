@@ -27,7 +27,7 @@ import numpy as np
 from ..errors import DataError
 from ..proto.lookup import resolve
 from .ahead import Ahead
-from .h5file import DAMAGE, Header, OpenFiles, first_line, opened, read_header
+from .h5file import DAMAGE, Header, OpenFile, OpenFiles, first_line, opened, read_header
 from .stream import ArrayRows, Arrays, Stream, aligned
 
 __all__ = ["HDF5Rows", "open_hdf5", "opened", "read_list"]
@@ -69,12 +69,79 @@ def read_list(path: Path, *folders: str | Path) -> list[Path]:
 
 
 class HDF5Rows:
-    """The rows of several HDF5 files, one after the other."""
+    """The rows of several HDF5 files, one after the other: in memory, or read in blocks."""
 
     def __init__(
-        self, files: Sequence[Path], tops: tuple[str, ...], memory_limit: int | None = None, block: int = BLOCK
+        self,
+        files: Sequence[Path],
+        tops: tuple[str, ...],
+        memory_limit: int | None = None,
+        block: int | None = None,
     ) -> None:
         self.tops = tops
+        self._files = files_ = HDF5Files(files, tops)
+        self.shapes, self.total = files_.shapes, files_.total
+        row_bytes = 4 * sum(math.prod(shape) for shape in self.shapes.values())
+        self.in_memory = self.total * row_bytes <= (MEMORY_LIMIT if memory_limit is None else memory_limit)
+        self._memory: ArrayRows | None = None
+        self._block_rows = max(1, (BLOCK if block is None else block) // max(row_bytes, 1))
+        self._starts = starts = files_.starts(self._block_rows)
+        ends = [*starts[1:], self.total]
+
+        def block_at(turn: int) -> Arrays:  # turns count on where the stream begins again
+            return files_.copied(starts[turn % len(starts)], ends[turn % len(starts)])
+
+        self._blocks = Ahead(block_at, 1 if len(starts) == 1 else None)
+        self._turn, self._block = -1, files_.copied(0, 0)
+
+    def at_hand(self, size: int, shuffled: bool) -> bool:
+        return self.in_memory or not (shuffled or size > self._block_rows)
+
+    def read(self, rows: slice | np.ndarray) -> Arrays:
+        if self.in_memory:
+            if self._memory is None:
+                self._memory = self._load()
+            return self._memory.read(rows)
+        if not isinstance(rows, slice):
+            return self._files.scattered(rows)
+        if rows.stop - rows.start <= self._block_rows:
+            return self._run(rows.start, rows.stop)
+        return self._files.copied(rows.start, rows.stop)
+
+    def close(self) -> None:
+        self._blocks.close()
+        self._files.close()
+
+    def _load(self) -> ArrayRows:
+        """The whole data set; nets that read the same files (train and test-on-train) share it."""
+        key = (self.tops, tuple((header.path.resolve(), header.stamp) for header in self._files.headers))
+        loaded = _LOADED.get(key)
+        if loaded is None:
+            loaded = _LOADED[key] = ArrayRows(self._files.copied(0, self.total))
+            self._files.close()
+        return loaded
+
+    def _run(self, start: int, stop: int) -> Arrays:
+        """Neighbouring rows: a view where they lie within one block."""
+        parts: list[Arrays] = []
+        while start < stop:
+            number = bisect_right(self._starts, start) - 1
+            ahead = (number - self._turn) % len(self._starts)
+            if ahead or self._turn < 0:
+                self._turn = self._turn + ahead if self._turn >= 0 else number
+                self._block = self._blocks.batch(self._turn)
+            begin = self._starts[number]
+            parts.append({top: array[start - begin : stop - begin] for top, array in self._block.items()})
+            start += len(parts[-1][self.tops[0]])
+        if len(parts) == 1:
+            return parts[0]
+        return {top: np.concatenate([part[top] for part in parts]) for top in self.tops}
+
+
+class HDF5Files:
+    """The rows of several HDF5 files, one after the other, copied as they are asked for. Threads take turns."""
+
+    def __init__(self, files: Sequence[Path], tops: tuple[str, ...]) -> None:
         self.headers = [read_header(path, tops) for path in files]
         first = self.headers[0]
         self.shapes = first.shapes
@@ -87,87 +154,28 @@ class HDF5Rows:
                     )
         self._ends = np.cumsum([header.rows for header in self.headers]).tolist()
         self.total: int = self._ends[-1]
-        row_bytes = 4 * sum(math.prod(shape) for shape in self.shapes.values())
-        self.in_memory = self.total * row_bytes <= (MEMORY_LIMIT if memory_limit is None else memory_limit)
-        self._memory: ArrayRows | None = None
-        self._block_rows = max(1, block // max(row_bytes, 1))
-        self._starts = self._starts_of_blocks()
-        self._blocks = Ahead(self._block, 1 if len(self._starts) == 1 else None)
-        self._turn, self._current = -1, self._empty(0)
-        self._files, self._lock = OpenFiles(), Lock()
+        self._open, self._lock = OpenFiles(), Lock()
 
-    def at_hand(self, size: int, shuffled: bool) -> bool:
-        return self.in_memory or not (shuffled or size > self._block_rows)
-
-    def read(self, rows: slice | np.ndarray) -> Arrays:
-        if self.in_memory:
-            if self._memory is None:
-                self._memory = self._load()
-            return self._memory.read(rows)
-        if not isinstance(rows, slice):
-            return self._scattered(rows)
-        if rows.stop - rows.start <= self._block_rows:
-            return self._run(rows.start, rows.stop)
-        return self._copied(rows.start, rows.stop)
-
-    def close(self) -> None:
-        self._blocks.close()
-        self._files.close()
-
-    def _empty(self, rows: int) -> Arrays:
-        return {top: aligned((rows, *shape)) for top, shape in self.shapes.items()}
-
-    def _load(self) -> ArrayRows:
-        """The whole data set; nets that read the same files (train and test-on-train) share it."""
-        key = (self.tops, tuple((header.path.resolve(), header.stamp) for header in self.headers))
-        loaded = _LOADED.get(key)
-        if loaded is None:
-            arrays = self._copied(0, self.total)
-            self._files.close()
-            loaded = _LOADED[key] = ArrayRows(arrays)
-        return loaded
-
-    def _starts_of_blocks(self) -> list[int]:
-        """The first row of every block: whole chunks of one file."""
-        starts: list[int] = []
+    def starts(self, size: int) -> list[int]:
+        """The first rows of blocks of about `size` rows: whole chunks of one file."""
+        found: list[int] = []
         for header, end in zip(self.headers, self._ends, strict=True):
-            size = -(-self._block_rows // header.chunk) * header.chunk
-            starts.extend(range(end - header.rows, end, size))
-        return starts
+            found.extend(range(end - header.rows, end, -(-size // header.chunk) * header.chunk))
+        return found
 
-    def _run(self, start: int, stop: int) -> Arrays:
-        """Neighbouring rows: a view where they lie within one block."""
-        parts: list[Arrays] = []
-        while start < stop:
-            number = bisect_right(self._starts, start) - 1
-            if number != self._turn % len(self._starts) or self._turn < 0:
-                self._turn += 1 + (number - self._turn - 1) % len(self._starts)  # as the stream goes round and round
-                self._current = self._blocks.batch(self._turn)
-            begin = self._starts[number]
-            part = {top: array[start - begin : stop - begin] for top, array in self._current.items()}
-            parts.append(part)
-            start += len(part[self.tops[0]])
-        return (
-            parts[0] if len(parts) == 1 else {top: np.concatenate([part[top] for part in parts]) for top in self.tops}
-        )
-
-    def _block(self, turn: int) -> Arrays:
-        number = turn % len(self._starts)
-        return self._copied(self._starts[number], [*self._starts, self.total][number + 1])
-
-    def _copied(self, start: int, stop: int) -> Arrays:
+    def copied(self, start: int, stop: int) -> Arrays:
         """Rows start … stop-1 of the whole, across files."""
         out, at = self._empty(stop - start), 0
         while start < stop:
             header, base = self._home(start)
-            end = min(stop, base + header.rows, start + self._block_rows)
-            for top in self.tops:
-                with self._reading(header, top, start - base, end - 1 - base):
-                    self._files[header].copy(top, start - base, out[top][at : at + end - start])
+            end = min(stop, base + header.rows)
+            for top in self.shapes:
+                with self._reading(header, top, start - base, end - 1 - base) as file:
+                    file.copy(top, start - base, out[top][at : at + end - start])
             at, start = at + end - start, end
         return out
 
-    def _scattered(self, rows: np.ndarray) -> Arrays:
+    def scattered(self, rows: np.ndarray) -> Arrays:
         """Any rows."""
         out = self._empty(len(rows))
         files = np.searchsorted(self._ends, rows, side="right")
@@ -175,10 +183,16 @@ class HDF5Rows:
             places = np.flatnonzero(files == number)
             header, base = self._home(int(rows[places[0]]))
             wanted = rows[places] - base
-            for top in self.tops:
-                with self._reading(header, top, wanted.min(), wanted.max()), np.errstate(over="ignore"):
-                    out[top][places] = self._files[header].pick(top, wanted)
+            for top in self.shapes:
+                with self._reading(header, top, wanted.min(), wanted.max()) as file, np.errstate(over="ignore"):
+                    out[top][places] = file.pick(top, wanted)
         return out
+
+    def close(self) -> None:
+        self._open.close()
+
+    def _empty(self, rows: int) -> Arrays:
+        return {top: aligned((rows, *shape)) for top, shape in self.shapes.items()}
 
     def _home(self, row: int) -> tuple[Header, int]:
         """The file that holds a row, and the number of its own first row."""
@@ -187,11 +201,11 @@ class HDF5Rows:
         return header, self._ends[number] - header.rows
 
     @contextmanager
-    def _reading(self, header: Header, top: str, first: int, last: int) -> Iterator[None]:
-        """One thread at a time; damage is told with its place."""
+    def _reading(self, header: Header, top: str, first: int, last: int) -> Iterator[OpenFile]:
+        """The file; damage is told with its place."""
         try:
             with self._lock:
-                yield
+                yield self._open[header]
         except DAMAGE as error:
             rows = f"rows {first} to {last} cannot be read ({first_line(error)})"
             raise DataError(f"{header.path}: dataset {top!r}: {rows}") from error

@@ -11,13 +11,15 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from ..errors import DataError
+from .plain import FileArray, Stored
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+ZIPPED = b"\x1f\x8b"
 PIECE = 2**24  # bytes read at a time: a header that promises too much costs no memory
 
 
@@ -35,29 +37,49 @@ def read_idx(path: Path) -> np.ndarray:
     """The array that the file holds, in native byte order. DataError for anything else than a whole IDX file."""
     try:
         with _opened(path) as file:
-            head = file.read(4)
-            if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or not head[3]:
-                raise DataError(f"{path}: is no IDX file (it begins with {head.hex(' ') or 'nothing'})")
-            dims = file.read(4 * head[3])
-            if len(dims) < 4 * head[3]:
-                raise DataError(f"{path}: ends within its header")
-            shape = struct.unpack(f">{head[3]}I", dims)
-            dtype = np.dtype(TYPES[head[2]])
-            content = _read_up_to(file, math.prod(shape) * dtype.itemsize + 1)
+            shape, dtype = _header(file, path)
+            wanted = math.prod(shape) * dtype.itemsize
+            content = _read_up_to(file, wanted + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: is damaged ({error})") from error
-    wanted = math.prod(shape) * dtype.itemsize
     if len(content) != wanted:
-        much = f"only {len(content)}" if len(content) < wanted else "more"
-        raise DataError(f"{path}: its header promises {list(shape)}, {wanted} bytes of values, but it holds {much}")
+        raise _other_size(path, shape, wanted, f"only {len(content)}" if len(content) < wanted else "more")
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def stored_idx(path: Path) -> Stored:
+    """`read_idx`; but what is not zipped stays in the file, and is read where it is sliced."""
+    with open(path, "rb") as file:
+        if file.read(2) == ZIPPED:
+            return read_idx(path)
+        file.seek(0)
+        shape, dtype = _header(file, path)
+        begin, wanted = file.tell(), math.prod(shape) * dtype.itemsize
+    there = path.stat().st_size - begin
+    if there != wanted:
+        raise _other_size(path, shape, wanted, f"only {there}" if there < wanted else "more")
+    return FileArray(path, shape, dtype, begin)
+
+
+def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    head = file.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or not head[3]:
+        raise DataError(f"{path}: is no IDX file (it begins with {head.hex(' ') or 'nothing'})")
+    dims = file.read(4 * head[3])
+    if len(dims) < 4 * head[3]:
+        raise DataError(f"{path}: ends within its header")
+    return struct.unpack(f">{head[3]}I", dims), np.dtype(TYPES[head[2]])
+
+
+def _other_size(path: Path, shape: tuple[int, ...], wanted: int, much: str) -> DataError:
+    return DataError(f"{path}: its header promises {list(shape)}, {wanted} bytes of values, but it holds {much}")
 
 
 def _opened(path: Path) -> BinaryIO:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     with open(path, "rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
+        zipped = file.read(2) == ZIPPED
     return cast(BinaryIO, gzip.open(path, "rb")) if zipped else open(path, "rb")
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..npy import array_from, arrays_from
+from ..npy import array_from, arrays_from, layout_of
+from .plain import FileArray, PlainRows, Stored
 
 HDF5_START = b"\x89HDF\r\n\x1a\n"
 LABELS = ("label", "labels")  # what people call them
@@ -29,23 +30,27 @@ def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray,
         start = file.read(8)
     if start == HDF5_START or path.suffix == ".txt":
         return _from_hdf5(path, limit)
+    rows = open_rows(path)
+    arrays = rows.read(slice(0, rows.total if limit is None else limit))
+    return arrays["data"], arrays.get("label")
+
+
+def open_rows(path: Path) -> PlainRows:
+    """What `load_images` gives of an IDX, .npy or .npz file, to be read in blocks.
+
+    What stands plainly in the file stays there; what is zipped, or in Fortran's order, is held in memory as stored.
+    """
+    with open(path, "rb") as file:
+        start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
-        return _pixels(_from_npy(path), path)[:limit], None
+        return PlainRows(_from_npy(path), None, path)
     if start.startswith(b"PK"):
-        images, labels = _from_npz(path)
-    else:
-        from .idx import is_idx
+        return PlainRows(*_from_npz(path), path)
+    from .idx import is_idx
 
-        if not is_idx(path):
-            raise DataError(f"{path}: is neither HDF5, a .txt list of HDF5 files, .npy, .npz nor IDX")
-        images, labels = _from_idx(path)
-    if labels is not None:
-        from .memory import as_float32
-
-        labels = _by_row(as_float32(labels, f"{path}: its label"))
-        if len(labels) != len(images):
-            raise DataError(f"{path}: has {len(images)} images, but {len(labels)} labels")
-    return _pixels(images, path)[:limit], None if labels is None else labels[:limit]
+    if not is_idx(path):
+        raise DataError(f"{path}: is neither HDF5, a .txt list of HDF5 files, .npy, .npz nor IDX")
+    return PlainRows(*_from_idx(path), path)
 
 
 def read_all(path: str | Path, dataset: str = "data", limit: int | None = None) -> np.ndarray:
@@ -103,26 +108,23 @@ def _by_row(labels: np.ndarray) -> np.ndarray:
     return labels.reshape(-1) if labels.size == len(labels) else labels
 
 
-def _from_idx(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    from .idx import read_idx
+def _from_idx(path: Path) -> tuple[Stored, np.ndarray | None]:
+    from .idx import read_idx, stored_idx
 
     beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
-    return read_idx(path), read_idx(beside) if beside != path and beside.is_file() else None
+    return stored_idx(path), read_idx(beside) if beside != path and beside.is_file() else None
 
 
-def _from_npy(path: Path) -> np.ndarray:
+def _from_npy(path: Path) -> Stored:
     try:
-        return array_from(path.read_bytes())
+        with open(path, "rb") as file:
+            layout = layout_of(file, path.stat().st_size)
+            if layout.in_fortran_order:
+                file.seek(0)
+                return array_from(file.read())
     except (ValueError, OSError) as error:
         raise DataError(f"{path}: is damaged or holds Python objects ({error})") from error
-
-
-def _pixels(array: np.ndarray, path: Path) -> np.ndarray:
-    """Grey levels 0..255 → 0..1; other numbers as they stand."""
-    from .memory import as_float32
-
-    values = as_float32(array, str(path))
-    return _as_images(values / np.float32(255) if array.dtype == np.uint8 else values, path)
+    return FileArray(path, layout.shape, layout.dtype, layout.begin)
 
 
 def _as_images(array: np.ndarray, path: Path) -> np.ndarray:

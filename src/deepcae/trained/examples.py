@@ -12,21 +12,23 @@ Labels are classes where their name says so; a Siamese network's `sim` is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..data.ahead import Ahead
 from ..data.hdf5 import HDF5Rows, opened, read_list
-from ..data.load import HDF5_START, LABELS, load_images
+from ..data.load import HDF5_START, LABELS, open_rows
 from ..data.stream import ArrayRows, Rows
 from ..errors import DataError
 from ..proto.lookup import resolve
 from .network import Trained
 
 BATCH = 100
+LABEL_ROWS = 2**16  # that are looked at at a time
 
 
 @dataclass
@@ -37,14 +39,38 @@ class Examples:
     images: str
     labels: str | None
     origin: str
+    labels_alone: Rows | None = None  # where they can be read without the images
+    of_classes: bool = False  # no label can be anything else than one whole number
 
     def __len__(self) -> int:
         return self.rows.total
 
     def batches(self, size: int = BATCH) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """(images, labels) of each row once, `size` rows at a time; the last batch may be shorter."""
-        for start in range(0, len(self), size):
-            yield self.take(start, min(start + size, len(self)))
+        """(images, labels) of each row once, `size` rows at a time; the last batch may be shorter.
+
+        Files that are slow to read are read one batch ahead, in a thread.
+        """
+        count = -(-len(self) // size)
+
+        def take(index: int) -> tuple[np.ndarray, np.ndarray | None]:
+            return self.take(index * size, min((index + 1) * size, len(self)))
+
+        if self.rows.at_hand(size, False):
+            yield from map(take, range(count))
+            return
+        ahead = Ahead(take, count)
+        try:
+            yield from map(ahead.batch, range(count))
+        finally:
+            ahead.close()
+
+    def label_kind(self) -> LabelKind:
+        """What the labels of all rows are: they are read, a block at a time."""
+        if self.labels is None or self.of_classes:
+            return LabelKind(one_hot=False, whole=True)
+        rows, starts = self.labels_alone or self.rows, range(0, len(self), LABEL_ROWS)
+        blocks = (rows.read(slice(start, min(start + LABEL_ROWS, len(self)))) for start in starts)
+        return LabelKind.of(block[self.labels] for block in blocks)
 
     def take(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
         arrays = self.rows.read(slice(start, stop))
@@ -63,12 +89,33 @@ class Examples:
         return images, None if labels is None else one_each(labels).item()
 
 
+@dataclass(frozen=True)
+class LabelKind:
+    """How labels (N, ...) become one each: of one-hot rows the class, of other columns the first; integers if whole."""
+
+    one_hot: bool
+    whole: bool
+
+    @classmethod
+    def of(cls, blocks: Iterable[np.ndarray]) -> LabelKind:
+        """That of all rows: what holds for each of them."""
+        one_hot = whole = True
+        for labels in blocks:
+            rows = labels.reshape(len(labels), -1)
+            one_hot &= rows.shape[1] > 2 and bool(np.isin(rows, (0, 1)).all() and (rows.sum(axis=1) == 1).all())
+            whole &= np.array_equal(rows[:, 0], np.round(rows[:, 0]))
+        return cls(one_hot, whole or one_hot)
+
+    def one_each(self, labels: np.ndarray) -> np.ndarray:
+        """(N, ...) → (N,)."""
+        rows = labels.reshape(len(labels), -1)
+        flat = rows.argmax(axis=1) if self.one_hot else rows[:, 0]
+        return flat.astype(np.int64) if self.whole else flat
+
+
 def one_each(labels: np.ndarray) -> np.ndarray:
     """Labels (N, ...) → (N,), whole numbers where they are; of one-hot rows the class, of other columns the first."""
-    rows = labels.reshape(len(labels), -1)
-    one_hot = rows.shape[1] > 2 and np.isin(rows, (0, 1)).all() and (rows.sum(axis=1) == 1).all()
-    flat = rows.argmax(axis=1) if one_hot else rows[:, 0]
-    return flat.astype(np.int64) if np.array_equal(flat, np.round(flat)) else flat
+    return LabelKind.of([labels]).one_each(labels)
 
 
 def open_examples(trained: Trained, source: Path | None) -> Examples:
@@ -76,9 +123,10 @@ def open_examples(trained: Trained, source: Path | None) -> Examples:
     if source is None:
         return _own(trained)
     if source.is_file() and not is_hdf5(source) and source.suffix != ".txt":
-        images, labels = load_images(source)
-        arrays = {"data": images} if labels is None else {"data": images, "label": labels}
-        return Examples(ArrayRows(arrays), "data", None if labels is None else "label", str(source))
+        rows = open_rows(source)
+        if rows.labels is None:
+            return Examples(rows, "data", None, str(source))
+        return Examples(rows, "data", "label", str(source), ArrayRows({"label": rows.labels}))
     return _from_hdf5(trained, source)
 
 
@@ -89,7 +137,8 @@ def _from_hdf5(trained: Trained, source: Path) -> Examples:
         names = list(file)
     images, labels = _choose(names, trained.images, source), _label_of(names, trained.labels)
     rows = HDF5Rows(files, (images,) if labels is None else (images, labels))
-    return Examples(_scaled(trained, rows, images), images, labels, str(source))
+    alone = None if labels is None else HDF5Rows(files, (labels,), memory_limit=0)
+    return Examples(_scaled(trained, rows, images), images, labels, str(source), alone)
 
 
 def is_hdf5(path: Path) -> bool:
@@ -110,7 +159,7 @@ def _own(trained: Trained) -> Examples:
                 break
             labels = _label_of(list(layer.top), trained.labels)
             rows = _scaled(trained, stream.rows, trained.images)
-            return Examples(rows, trained.images, labels, f"the test data of {trained.origin}")
+            return Examples(rows, trained.images, labels, f"the test data of {trained.origin}", of_classes=True)
     raise DataError(f"{trained.origin}: its net names no data file; give DATA")
 
 

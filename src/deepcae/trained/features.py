@@ -8,6 +8,7 @@ Source: Caffe's extract_features.cpp.
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,10 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from ..atomic import whole_file
+from ..data.ahead import Ahead
 from ..data.records import float_datum, new_lmdb
 from ..data.source import Feed
 from ..errors import DataError
 from ..net.net import Net
+from ..npy import Spool
 
 KINDS = ("lmdb", "h5", "npz")
 
@@ -41,9 +44,11 @@ def extract_features(
     written = dict.fromkeys(blobs, 0)
     with ExitStack() as stack:
         feed = stack.enter_context(Feed(net.sources, net.phase, net.folders))
+        batches = Ahead(feed.batch, num_batches)
+        stack.callback(batches.close)
         writers = [stack.enter_context(_WRITERS[kind](Path(output))) for output in outputs]
         for index in range(num_batches):
-            made = net(feed.batch(index), want=list(blobs))
+            made = net(batches.batch(index), want=list(blobs))
             for blob, write in zip(blobs, writers, strict=True):
                 batch = made[blob].detach().cpu().numpy()
                 write(batch if batch.ndim else batch[None])
@@ -103,10 +108,10 @@ def _h5(path: Path) -> Iterator[Writer]:
 
 @contextmanager
 def _npz(path: Path) -> Iterator[Writer]:
-    parts: list[np.ndarray] = []
-    yield parts.append
-    with whole_file(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, data=np.concatenate(parts))
+    with whole_file(path) as temporary, Spool(path.parent) as rows:
+        yield rows.add
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            rows.into(archive, "data")
 
 
 _WRITERS = {"lmdb": _lmdb, "h5": _h5, "npz": _npz}

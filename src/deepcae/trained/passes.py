@@ -2,39 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from ..errors import DataError
-from .examples import BATCH, Examples, one_each
+from ..layers.base import count
+from .examples import Examples, one_each
 from .network import Trained
 
 Progress = Callable[[int], object]
 """Is told how many examples are done."""
+
+BLOB = 2 * 2**20  # bytes of the largest blob: what a core's cache holds
+SMALLEST, LARGEST = 16, 512  # images of a batch
+BATCHES = 16  # that make a block
 
 
 def encoded(
     trained: Trained, examples: Examples, blob: str, progress: Progress | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Blob `blob` of every example (N, ...), and the labels (N,) if there are any."""
-    parts: list[np.ndarray] = []
+    codes: np.ndarray | None = None
     labels: list[np.ndarray] = []
     done = 0
-    for images, classes in examples.batches():
+    for part, classes in encoded_blocks(trained, examples, blob, progress):
+        if codes is None:
+            codes = np.empty((len(examples), *part.shape[1:]), part.dtype)
+        codes[done : done + len(part)] = part
+        labels.extend([] if classes is None else [classes])
+        done += len(part)
+    assert codes is not None  # a data set without examples cannot be opened
+    return codes, np.concatenate(labels) if labels else None
+
+
+def encoded_blocks(
+    trained: Trained, examples: Examples, blob: str, progress: Progress | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """What `encoded` gives, in blocks of a few batches: the memory that is needed is that of a block."""
+    kind = examples.label_kind()
+    waiting: list[tuple[np.ndarray, np.ndarray | None]] = []
+    size, done = batch_size(trained), 0
+    for images, labels in examples.batches(size):
         result = _computed(trained, examples, images, [blob])[blob]
         if result.shape[:1] != images.shape[:1]:
             raise DataError(
                 f"blob '{blob}' has shape {list(result.shape)} for {len(images)} images; a code has one row for each"
             )
-        parts.append(result)
-        labels.extend([] if classes is None else [classes])
+        waiting.append((result, None if labels is None else kind.one_each(labels)))
         done += len(images)
+        if len(waiting) == BATCHES or done == len(examples):
+            yield _joined(waiting)
+            waiting.clear()
         if progress is not None:
             progress(done)
-    if not parts:
-        raise DataError(f"{examples.origin}: has no examples")
-    return np.concatenate(parts), one_each(np.concatenate(labels)) if labels else None
+
+
+def _joined(parts: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> tuple[np.ndarray, np.ndarray | None]:
+    labels = [part for _, part in parts if part is not None]
+    return np.concatenate([codes for codes, _ in parts]), np.concatenate(labels) if labels else None
+
+
+def batch_size(trained: Trained) -> int:
+    """How many images go through the net at a time: as many as the largest blob has in `BLOB` bytes."""
+    largest = max((count(shape, 1) for shape in trained.net.plan.shapes.values() if shape is not None), default=1)
+    return min(max(BLOB // (4 * max(largest, 1)), SMALLEST), LARGEST)
 
 
 def _computed(trained: Trained, examples: Examples, images: np.ndarray, blobs: list[str]) -> dict[str, np.ndarray]:
@@ -61,18 +94,25 @@ def decoded(
     trained: Trained, codes: np.ndarray, code: str, restored: str, progress: Progress | None = None
 ) -> np.ndarray:
     """Blob `restored` for every row of `codes`, which are values of blob `code`."""
-    planned = trained.net.plan.shapes[code]
+    return np.concatenate(list(decoded_blocks(trained, codes, code, restored, progress)))
+
+
+def decoded_blocks(
+    trained: Trained, codes: np.ndarray, code: str, restored: str, progress: Progress | None = None
+) -> Iterator[np.ndarray]:
+    """What `decoded` gives, a batch at a time; of `codes` only slices are asked for."""
+    planned, row = trained.net.plan.shapes[code], codes.shape[1:]
     if planned is not None:
-        if codes[0].size != int(np.prod(planned[1:])):
-            raise DataError(f"codes have {codes[0].size} values each, but blob '{code}' has shape {list(planned[1:])}")
-        codes = codes.reshape(len(codes), *planned[1:])
-    parts = []
-    for start in range(0, len(codes), BATCH):
-        rows = codes[start : start + BATCH]
-        parts.append(trained.net({code: rows}, want=[restored])[restored].cpu().numpy())
+        if math.prod(row) != math.prod(planned[1:]):
+            raise DataError(f"codes have {math.prod(row)} values each, but blob '{code}' has shape {list(planned[1:])}")
+        row = planned[1:]
+    size = batch_size(trained)
+    for start in range(0, len(codes), size):
+        rows = codes[start : start + size]
+        rows = rows.reshape(len(rows), *row)
+        yield trained.net({code: rows}, want=[restored])[restored].cpu().numpy()
         if progress is not None:
             progress(start + len(rows))
-    return np.concatenate(parts)
 
 
 def way(trained: Trained, examples: Examples, index: int) -> list[tuple[str, np.ndarray]]:

@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 CORE := src/deepcae/kernels/core
-.PHONY: venv test sanitize fuzz conformance demo schema models clean
+.PHONY: venv test sanitize portable fuzz conformance demo schema models clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -29,6 +29,13 @@ sanitize: venv
 	    $(CORE)/core.cpp -o build/sanitize/deepcae/kernels/_core.so
 	PYTHONPATH=build/sanitize ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) \
 	    $$($(CXX) -print-file-name=libubsan.so)" $(BIN)/python -m pytest -p no:cacheprovider tests/kernels/test_core.py
+
+# The compiled kernels without Python, by any compiler and for any machine: see tests/kernels/portable.cpp.
+LAUNCH ?=
+portable:
+	mkdir -p build
+	$(CXX) -O2 -std=c++17 -Wall -Wextra -Wno-psabi -Wno-unknown-pragmas -Werror tests/kernels/portable.cpp -o build/portable -pthread
+	$(LAUNCH) build/portable
 
 # How far the results are from real Caffe's, family by family.
 conformance: venv

@@ -61,17 +61,15 @@ class Geometry(NamedTuple):
 @cache
 def _library() -> ctypes.CDLL | None:
     """The library, or None where it was not built: said once."""
-    for suffix in EXTENSION_SUFFIXES:
-        path = Path(__file__).with_name(f"_core{suffix}")
-        if path.exists():
-            try:
-                library = ctypes.CDLL(str(path))
-                if library.deepcae_version() == _VERSION:
-                    return _prepared(library)
-                reason = "is of another version: install deepcae again"
-            except (OSError, AttributeError) as error:
-                reason = f"cannot be loaded: {error}"
-            break
+    path = Path(__file__).with_name(f"_core{EXTENSION_SUFFIXES[-1]}")  # the one without a Python's name
+    if path.exists():
+        try:
+            library = ctypes.CDLL(str(path))
+            if library.deepcae_version() == _VERSION:
+                return _prepared(library)
+            reason = "is of another version: install deepcae again"
+        except (OSError, AttributeError) as error:
+            reason = f"cannot be loaded: {error}"
     else:
         reason = "was not built, there was no C++ compiler: convolutions take PyTorch's ways, which are slower"
     logging.getLogger("deepcae").warning("the compiled core of deepcae %s", reason)

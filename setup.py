@@ -26,6 +26,8 @@ class BuildCore(build_ext):
                 "-g0",
                 "-std=c++17",
                 "-fvisibility=hidden",
+                "-fno-math-errno",  # these two: so that conditions and roots become vectors
+                "-fno-trapping-math",
                 "-Wno-psabi",
                 "-Wno-unknown-pragmas",
             ]
@@ -58,7 +60,7 @@ setup(
         Extension(
             "deepcae.kernels._core",
             sources=[f"{CORE}/core.cpp"],
-            depends=[f"{CORE}/kernels.inc"],
+            depends=[f"{CORE}/{part}.inc" for part in ("kernels", "elements", "steps")],
             language="c++",
             optional=True,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,21 @@ from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deepcae.kernels import choice, native
 from deepcae.proto.schema import SolverParameter
 from deepcae.solver.update import RULES, Updater
+
+needs_core = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
+WAYS = ["torch", *(["core"] if native.available() else [])]
+
+
+@pytest.fixture(autouse=True, params=WAYS)
+def _way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every rule stands twice: in PyTorch's operators and in the compiled core."""
+    before = choice.preference()
+    choice.prefer(request.param)
+    yield
+    choice.prefer(before)
 
 
 @dataclass
@@ -165,3 +179,46 @@ def test_many_blobs_move_as_each_alone(rule: str, data: st.DataObject) -> None:
             own.step([torch.from_numpy(g.copy())], 0.0, 0.1, iteration)
     for one, other in zip(together, alone, strict=True):
         assert torch.equal(one.tensor, other.tensor)
+
+
+@needs_core
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), rule=st.sampled_from(list(RULES)))
+def test_the_core_moves_as_torch_does(data: st.DataObject, rule: str) -> None:
+    """Large and small blobs, clipping, iter_size, both decays, wanted updates, one and two threads.
+
+    No gradient is near 0, where those rules that divide by its size would blow rounding up.
+    """
+    clip, size, kept, left, l1, threads = data.draw(
+        st.tuples(
+            st.sampled_from([-1.0, 0.5]), st.sampled_from([1, 3]), st.booleans(), st.booleans(), st.booleans(),
+            st.sampled_from([1, 2]),
+        )
+    )  # fmt: skip
+    text = (
+        f'type: "{rule}" weight_decay: 0.03 clip_gradients: {clip} iter_size: {size} snapshot_diff: {str(kept).lower()}'
+    )
+    text += ' regularization_type: "L1"' if l1 else ""
+    text += " momentum: 0.9" if RULES[rule].uses_momentum else ""
+    shapes = data.draw(st.lists(st.sampled_from([(), (3,), (40, 500), (17, 1, 31)]), min_size=1, max_size=4))
+    mults = [(data.draw(st.sampled_from([0.0, 1.0, 2.0])), data.draw(st.sampled_from([0.0, 1.0]))) for _ in shapes]
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    values = [(random.normal(size=shape) / 1000).astype(np.float32) for shape in shapes]
+    signs = ([np.asarray(random.choice([-1, 1], size=shape)) for shape in shapes] for _ in range(3))
+    steps = [[np.asarray(sign * random.uniform(0.5, 2, sign.shape), np.float32) for sign in each] for each in signs]
+    made = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    for way in ("torch", "core"):
+        choice.prefer(way)
+        blobs = [Blob(f"w/{i}", torch.tensor(value), *mults[i]) for i, value in enumerate(values)]
+        updater = Updater(text_format.Parse(text, SolverParameter()), blobs)
+        for iteration, each in enumerate(steps):
+            gradients = [torch.tensor(g) for g in each]
+            updater.step(gradients, float(updater.norm(gradients)), 0.1, iteration, leave_update=left)
+        made.append(
+            [*(blob.tensor for blob in blobs), *updater.history, *updater.updates, *(gradients if left else [])]
+        )
+    torch.set_num_threads(before)
+    for one, other in zip(*made, strict=True):
+        torch.testing.assert_close(one, other, rtol=5e-5, atol=5e-6)

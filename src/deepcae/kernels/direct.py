@@ -80,16 +80,23 @@ def _apply(
     if x.dim() == 3:
         line = _apply(x.unsqueeze(2), w.unsqueeze(2), b, _plane(pad, 0), _plane(dilation, 1), groups, turned)
         return line.squeeze(2)
-    batch, channels, in_h, in_w = x.shape
-    (kernel_h, kernel_w), (pad_h, pad_w), (dilation_h, dilation_w) = w.shape[2:], pad, dilation
-    outputs = w.shape[1] * groups if turned else w.shape[0]
+    geometry = geometry_of(tuple(x.shape), tuple(w.shape), pad, dilation, groups, turned)
+    y: Tensor = _Correlation.apply(x, w, b, geometry)
+    return y
+
+
+def geometry_of(
+    x: tuple[int, ...], w: tuple[int, ...], pad: tuple[int, ...], dilation: tuple[int, ...], groups: int, turned: bool
+) -> Geometry:
+    """The correlation that a convolution of images `x` (N, C, H, W) is, or, `turned`, a deconvolution."""
+    batch, channels, in_h, in_w = x
+    (kernel_h, kernel_w), (pad_h, pad_w), (dilation_h, dilation_w) = w[2:], pad, dilation
+    outputs = w[1] * groups if turned else w[0]
     if turned:
         pad_h, pad_w = dilation_h * (kernel_h - 1) - pad_h, dilation_w * (kernel_w - 1) - pad_w
     out_h = in_h + 2 * pad_h - dilation_h * (kernel_h - 1)
     out_w = in_w + 2 * pad_w - dilation_w * (kernel_w - 1)
-    geometry = Geometry(
+    return Geometry(
         batch, groups, channels, in_h, in_w, outputs, out_h, out_w,
         kernel_h, kernel_w, pad_h, pad_w, dilation_h, dilation_w, turned,
     )  # fmt: skip
-    y: Tensor = _Correlation.apply(x, w, b, geometry)
-    return y

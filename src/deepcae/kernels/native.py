@@ -19,7 +19,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-_VERSION = 1  # of the sizes that both sides pass
+_VERSION = 2  # of the sizes that both sides pass
 _WORTH_THREADS = 1_000_000  # multiplications below which a second thread does not pay
 _OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 
@@ -84,6 +84,17 @@ def _prepared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.deepcae_threads.restype = None
     library.deepcae_correlate.argtypes = [pointer] * 5
     library.deepcae_weight_gradient.argtypes = [pointer] * 4
+    number, real, single = ctypes.c_int64, ctypes.c_double, ctypes.c_float
+    library.deepcae_activate.argtypes = [number, single, number, number, *[pointer] * 3, number]
+    library.deepcae_activate_back.argtypes = [number, single, number, number, *[pointer] * 3, number]
+    library.deepcae_cross_entropy.argtypes = [number, real, real, *[pointer] * 4, number]
+    library.deepcae_squares.argtypes = [number, real, real, *[pointer] * 5, number]
+    library.deepcae_pool.argtypes = [pointer] * 4
+    library.deepcae_pool_back.argtypes = [pointer] * 4
+    library.deepcae_turn.argtypes = [number, number, pointer, pointer, number]
+    library.deepcae_update.argtypes = [pointer, number, pointer, number]
+    library.deepcae_squared.argtypes = [number, pointer, number]
+    library.deepcae_squared.restype = real
     found = _openmp()
     if found is not None:
         library.deepcae_threads(*found)
@@ -104,6 +115,13 @@ def available() -> bool:
     return _library() is not None
 
 
+def library() -> ctypes.CDLL:
+    """The library, where it is `available`."""
+    found = _library()
+    assert found is not None
+    return found
+
+
 def instructions(name: str = "") -> str:
     """The instruction set in use, "" without a library; `name` asks for one, which counts if the machine has it."""
     library = _library()
@@ -111,7 +129,8 @@ def instructions(name: str = "") -> str:
 
 
 @lru_cache(maxsize=1024)
-def _sizes(geometry: Geometry, threads: int) -> ctypes.Array[ctypes.c_int64]:
+def sizes_of(geometry: Geometry, threads: int) -> ctypes.Array[ctypes.c_int64]:
+    """The geometry as the library takes it, with the number of threads that pays."""
     g = geometry
     area = min(g.in_h * g.in_w, g.out_h * g.out_w)
     products = g.batch * g.in_channels * g.out_channels // g.group * g.kernel_h * g.kernel_w * area
@@ -122,10 +141,8 @@ def correlate(geometry: Geometry, x: Tensor, w: Tensor, b: Tensor | None) -> Ten
     """x (C, H, W, N), w and b, all contiguous → y (O, H', W', N)."""
     g = geometry
     y = x.new_empty(g.out_channels, g.out_h, g.out_w, g.batch)
-    library = _library()
-    assert library is not None
-    sizes = _sizes(g, torch.get_num_threads())
-    failed = library.deepcae_correlate(
+    sizes = sizes_of(g, torch.get_num_threads())
+    failed = library().deepcae_correlate(
         sizes, x.data_ptr(), w.data_ptr(), None if b is None else b.data_ptr(), y.data_ptr()
     )
     if failed:
@@ -137,9 +154,7 @@ def weight_gradient(geometry: Geometry, large: Tensor, small: Tensor) -> Tensor:
     """dw[o, c, ky, kx] = sum over n, i, j of small[o, i, j, n] large[c, i - pad + ky·dilation, …, n]; not `turned`."""
     g = geometry
     dw = large.new_empty(g.out_channels, g.in_channels // g.group, g.kernel_h, g.kernel_w)
-    library = _library()
-    assert library is not None
-    sizes = _sizes(g, torch.get_num_threads())
-    if library.deepcae_weight_gradient(sizes, large.data_ptr(), small.data_ptr(), dw.data_ptr()):
+    sizes = sizes_of(g, torch.get_num_threads())
+    if library().deepcae_weight_gradient(sizes, large.data_ptr(), small.data_ptr(), dw.data_ptr()):
         raise MemoryError("no memory for the sums that the gradient of a convolution needs")
     return dw

@@ -1,5 +1,8 @@
 """How weights move: Caffe's clip → normalise → regularise → update, over all blobs of a kind at once.
 
+On the CPU the compiled core does all of it in one pass over the memory (`kernels.calls.FusedUpdate`); elsewhere, and
+without a core, PyTorch's operators do it, whose rules stand here.
+
 Notation: w weights, g gradient, η = rate · lr_mult, μ momentum, ρ rms_decay, β2 momentum2, ε delta, λ = weight_decay ·
 decay_mult; h, h2 are blobs of history, shaped as w. Every rule returns Δ, and w ← w − Δ.
 
@@ -19,10 +22,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..kernels.choice import has_core
 from ..lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ..kernels.calls import FusedUpdate
 
 Tensors = list["Tensor"]
 
@@ -153,6 +159,11 @@ class Updater:
         """The last Δ of every blob, where the solver text wants to see it."""
         num = len(self.weights)
         self.history = [torch.zeros_like(w) for _ in range(self.rule.num_history) for w in self.weights]
+        self._mults = [(blob.lr_mult, blob.decay_mult) for blob in learnable]
+        self._is_plain = bool(self.weights) and all(
+            w.dtype == torch.float32 and w.device.type == "cpu" and w.is_contiguous() for w in self.weights
+        )
+        self._fused: FusedUpdate | None = None
         members: dict[tuple[float, float], list[int]] = {}
         for index, blob in enumerate(learnable):
             members.setdefault((blob.lr_mult, blob.decay_mult), []).append(index)
@@ -176,11 +187,12 @@ class Updater:
         """The gradients accumulated since `clear_gradients`, in creation order; zero where the loss does not reach."""
         return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in self._leaves]
 
-    @staticmethod
-    def norm(gradients: Tensors) -> Tensor:
+    def norm(self, gradients: Tensors) -> Tensor:
         """√(Σ over all blobs of Σ g²), a scalar on the gradients' device."""
         if not gradients:
             return torch.zeros(())
+        if self._fuses(gradients):
+            return torch.tensor(self._in_core().norm(gradients))
         return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
 
     def step(self, gradients: Tensors, norm: float, rate: float, iteration: int, *, leave_update: bool = False) -> None:
@@ -188,6 +200,9 @@ class Updater:
 
         With `leave_update` they hold Δ afterwards, as a parameter's diff does in Caffe.
         """
+        if self._fuses(gradients):
+            self._in_core().step(gradients, self._settings(norm, rate, iteration), leave_update)
+            return
         with torch.no_grad():
             self._clip(gradients, norm)
             for group, members in zip(self._groups, self._members, strict=True):
@@ -201,6 +216,34 @@ class Updater:
                     torch._foreach_copy_([self.updates[i] for i in members], delta)
                 if leave_update:
                     torch._foreach_copy_(g, delta)
+
+    def _fuses(self, gradients: Tensors) -> bool:
+        """Whether the compiled core can make the step: everything is float32 in the CPU's memory, without gaps."""
+        return self._is_plain and has_core() and all(map(torch.Tensor.is_contiguous, gradients))
+
+    def _in_core(self) -> FusedUpdate:
+        if self._fused is None:
+            from ..kernels.calls import FusedUpdate
+
+            num, rates = len(self.weights), [lr_mult for lr_mult, _ in self._mults]
+            history = [self.history[block * num : (block + 1) * num] for block in range(self.rule.num_history)]
+            decay = [self.param.weight_decay * decay_mult for _, decay_mult in self._mults]
+            l1 = self.param.regularization_type == "L1"
+            self._fused = FusedUpdate(self.param.type, l1, self.weights, history, self.updates, rates, decay)
+        return self._fused
+
+    def _settings(self, norm: float, rate: float, iteration: int) -> dict[str, float]:
+        """The numbers of this step's formulas."""
+        param, clip, t = self.param, self.param.clip_gradients, iteration + 1
+        clipped = clip / norm if norm > clip >= 0 else 1.0
+        settings = {"rate": rate, "scale": clipped / param.iter_size, "momentum": param.momentum, "delta": param.delta}
+        settings["rest"] = 1 - (param.rms_decay if param.type == "RMSProp" else param.momentum)
+        settings["rms_decay"], settings["momentum2"], settings["rest2"] = (
+            param.rms_decay, param.momentum2, 1 - param.momentum2,
+        )  # fmt: skip
+        adam = param.type == "Adam"
+        settings["correction"] = math.sqrt(1 - param.momentum2**t) / (1 - param.momentum**t) if adam else 1.0
+        return settings
 
     def _clip(self, g: Tensors, norm: float) -> None:
         """g ← g · clip/n if n > clip ≥ 0, with n the norm of all raw sums over iter_size."""

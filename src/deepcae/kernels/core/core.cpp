@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -54,6 +55,54 @@ struct Kernels {
   void (*dot)(int64_t pairs, int64_t places, const float* const* a, const float* b, int64_t step, int64_t length,
               float* const* sums);
 };
+
+// Planes of `batch` numbers per place; the kernel is clipped to the image.
+struct Pooling {
+  int64_t planes, batch, in_h, in_w, out_h, out_w, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, mean, threads;
+};
+
+enum Activation : int64_t { kIdentity, kSigmoid, kReLU };
+enum Rule : int64_t { kSGD, kNesterov, kAdaGrad, kRMSProp, kAdaDelta, kAdam };
+
+// What all blobs of an update share. rest = 1 - the decay of the first history, rest2 = 1 - momentum2.
+struct Update {
+  int64_t rule, l1;
+  double rate, correction;
+  float scale, momentum, momentum2, rms_decay, delta, rest, rest2;
+};
+
+struct Elements {
+  void (*activate)(int64_t kind, float slope, int64_t count, float bias, float* x, float* y);
+  float (*activate_back)(int64_t kind, float slope, int64_t count, const float* y, float* dy);
+  float (*cross_entropy)(int64_t count, float scale, const float* x, const float* t, float* dx);
+  float (*squares)(int64_t count, float scale, const float* a, const float* b, float* da, float* db);
+  void (*pool_max)(const Pooling&, const float* x, float* y, int32_t* place);
+  void (*pool_max_back)(const Pooling&, const float* dy, const int32_t* place, float* dx);
+  void (*pool_mean)(const Pooling&, const float* x, float* y);
+  void (*pool_mean_back)(const Pooling&, const float* dy, float* dx);
+  void (*update)(const Update&, int64_t count, double lr, float decay, float* w, float* g, float* h, float* h2,
+                 float* d);
+  float (*squared)(int64_t count, const float* x);
+};
+
+}  // namespace
+
+// What follows may take several turns of a loop at once, whatever its pointers are called.
+#if defined(__clang__)
+#define EACH _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define EACH _Pragma("GCC ivdep")
+#else
+#define EACH
+#endif
+
+#define ISA scalar
+namespace {
+#include "elements.inc"
+}
+#undef ISA
+
+namespace {
 
 // One lane: what is shorter than a vector, and compilers without vector types.
 namespace scalar {
@@ -102,6 +151,7 @@ namespace {
 #pragma GCC target("avx512f,fma,prefer-vector-width=512")
 #endif
 #include "kernels.inc"
+#include "elements.inc"
 #undef ISA
 #undef LANES
 #undef SUMS
@@ -117,6 +167,7 @@ namespace {
 #define LANES 8
 #define SUMS 12
 #include "kernels.inc"
+#include "elements.inc"
 #undef ISA
 #undef LANES
 #undef SUMS
@@ -135,6 +186,7 @@ namespace {
 #define SUMS 12
 #endif
 #include "kernels.inc"
+#include "elements.inc"
 #undef ISA
 #undef LANES
 #undef SUMS
@@ -146,6 +198,7 @@ namespace {
 struct Choice {
   const char* name;
   const Kernels* kernels;
+  const Elements* elements;
 };
 
 // The instruction sets that this machine has, the best first.
@@ -154,22 +207,24 @@ int available(Choice* choices) {
 #if defined(__GNUC__)
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) choices[count++] = {"avx512", &avx512::kernels};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) choices[count++] = {"avx2", &avx2::kernels};
-  choices[count++] = {"sse2", &baseline::kernels};
+  if (__builtin_cpu_supports("avx512f")) choices[count++] = {"avx512", &avx512::kernels, &avx512::elements};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) choices[count++] = {"avx2", &avx2::kernels, &avx2::elements};
+  choices[count++] = {"sse2", &baseline::kernels, &baseline::elements};
 #elif defined(__aarch64__)
-  choices[count++] = {"neon", &baseline::kernels};
+  choices[count++] = {"neon", &baseline::kernels, &baseline::elements};
 #else
-  choices[count++] = {"vectors of 4", &baseline::kernels};
+  choices[count++] = {"vectors of 4", &baseline::kernels, &baseline::elements};
 #endif
 #endif
-  choices[count++] = {"scalar", &scalar::kernels};
+  choices[count++] = {"scalar", &scalar::kernels, &scalar::elements};
   return count;
 }
 
 struct Machine {
   Choice choices[4];
   int count = available(choices), first = 0;
+
+  const Elements& elements() const { return *choices[first].elements; }
 
   // The best whose vectors are not longer than a row.
   const Kernels& kernels(int64_t line) const {
@@ -413,7 +468,7 @@ void weight_gradient(const Geometry& g, const float* large, const float* small, 
 }  // namespace
 
 // Whether the sizes are those that this file was built with, and in this order.
-EXPORT int64_t deepcae_version() { return 1; }
+EXPORT int64_t deepcae_version() { return 2; }
 
 // The name of the instruction set in use; with a name that this machine has, that one from now on.
 EXPORT const char* deepcae_instructions(const char* name) {
@@ -448,3 +503,5 @@ EXPORT int deepcae_weight_gradient(const Geometry* geometry, const float* large,
     return 1;
   }
 }
+
+#include "steps.inc"

@@ -1,0 +1,193 @@
+"""Calls of the compiled core, bound to the memory that they read and write: what a `net.program` is made of.
+
+Everything is float32 and contiguous, with the batch innermost: a blob (N, ...) lies as (..., N). A call returns nothing
+and may be made again and again; whoever holds it holds the tensors, too. No result depends on the number of threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from . import native
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Call = Callable[[], None]
+Kind = Literal["identity", "sigmoid", "relu"]
+KINDS: tuple[Kind, ...] = ("identity", "sigmoid", "relu")
+
+
+def bound(function: Any, *arguments: Any) -> Call:
+    """The library's `function` with these arguments. MemoryError if it ever lacks memory."""
+    held = arguments
+    passed = tuple(argument.data_ptr() if isinstance(argument, torch.Tensor) else argument for argument in arguments)
+
+    def call() -> None:
+        if function(*passed):
+            raise MemoryError(f"no memory for what a layer needs ({len(held)} arguments)")
+
+    return call
+
+
+def activate(kind: Kind, slope: float, bias: Tensor | None, x: Tensor, y: Tensor) -> Call:
+    """x += bias of its row; y = f(x), which may be x itself. x and y (rows, ...), bias (rows)."""
+    rows = len(x)
+    return bound(
+        native.library().deepcae_activate,
+        KINDS.index(kind), slope, rows, x.numel() // rows, bias, x, y, torch.get_num_threads(),
+    )  # fmt: skip
+
+
+def activate_back(kind: Kind, slope: float, y: Tensor, dy: Tensor, dbias: Tensor | None) -> Call:
+    """dy becomes dx = dy · f'(x), told from y; dbias (rows) = the sum of each row's dx."""
+    rows = len(dy)
+    return bound(
+        native.library().deepcae_activate_back,
+        KINDS.index(kind), slope, rows, dy.numel() // rows, y, dy, dbias, torch.get_num_threads(),
+    )  # fmt: skip
+
+
+def cross_entropy(share: float, weight: float, x: Tensor, t: Tensor, dx: Tensor | None, loss: Tensor) -> Call:
+    """loss = share · sum of max(x, 0) - x·t + log(1 + e^-|x|); dx = weight · share · (sigmoid(x) - t)."""
+    return bound(
+        native.library().deepcae_cross_entropy, x.numel(), share, weight, x, t, dx, loss, torch.get_num_threads()
+    )
+
+
+def squares(
+    share: float, weight: float, a: Tensor, b: Tensor, da: Tensor | None, db: Tensor | None, loss: Tensor
+) -> Call:
+    """loss = share / 2 · sum of (a - b)²; da = weight · share · (a - b), db = -da."""
+    return bound(
+        native.library().deepcae_squares, a.numel(), share, weight, a, b, da, db, loss, torch.get_num_threads()
+    )
+
+
+def pool(sizes: Any, x: Tensor, y: Tensor, place: Tensor | None) -> Call:
+    """y of x by `pooling_sizes`; `place` (int32, as y) takes where each maximum stood, None for means."""
+    return bound(native.library().deepcae_pool, sizes, x, y, place)
+
+
+def pool_back(sizes: Any, dy: Tensor, place: Tensor | None, dx: Tensor) -> Call:
+    return bound(native.library().deepcae_pool_back, sizes, dy, place, dx)
+
+
+def pooling_sizes(
+    x: Tensor, y: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], mean: bool
+) -> Any:
+    """x (C, H, W, N), y (C, H', W', N)."""
+    numbers = (*x.shape[:1], x.shape[3], *x.shape[1:3], *y.shape[1:3], *kernel, *stride, *pad)
+    return (ctypes.c_int64 * 14)(*numbers, int(mean), torch.get_num_threads())
+
+
+def turn(x: int, batch: int, y: Tensor) -> None:
+    """Copies a blob (N, ...) at the address `x` into y (..., N), now."""
+    native.library().deepcae_turn(batch, y.numel() // batch, x, y.data_ptr(), torch.get_num_threads())
+
+
+def correlate(geometry: native.Geometry, x: Tensor, w: Tensor, b: Tensor | None, y: Tensor) -> Call:
+    sizes = native.sizes_of(geometry, torch.get_num_threads())
+    return bound(native.library().deepcae_correlate, sizes, x, w, b, y)
+
+
+def weight_gradient(geometry: native.Geometry, large: Tensor, small: Tensor, dw: Tensor) -> Call:
+    sizes = native.sizes_of(geometry, torch.get_num_threads())
+    return bound(native.library().deepcae_weight_gradient, sizes, large, small, dw)
+
+
+def product(a: Tensor, b: Tensor, y: Tensor) -> Call:
+    """y = a b, matrices; a and b may be transposed views."""
+    multiply = torch.mm
+
+    def call() -> None:
+        multiply(a, b, out=y)
+
+    return call
+
+
+class _Blob(ctypes.Structure):
+    """As `Learned` in core/steps.inc."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("w", "g", "h", "h2", "d")),
+        ("count", ctypes.c_int64), ("lr", ctypes.c_double), ("decay", ctypes.c_double),
+    ]  # fmt: skip
+
+
+class _Rule(ctypes.Structure):
+    """As `Update` in core/core.cpp."""
+
+    _fields_ = [
+        ("rule", ctypes.c_int64), ("l1", ctypes.c_int64), ("rate", ctypes.c_double), ("correction", ctypes.c_double),
+        *((name, ctypes.c_float) for name in ("scale", "momentum", "momentum2", "rms_decay", "delta", "rest", "rest2")),
+    ]  # fmt: skip
+
+
+RULES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
+
+
+class FusedUpdate:
+    """All of a solver's step in one call over the learned blobs: the formulas are those of `solver.update`.
+
+    `history`: one or two lists as long as `weights`; `updates` (or none) take Δ; `lr`, `decay`: each blob's
+    multiplier of the rate, and its λ.
+    """
+
+    def __init__(
+        self,
+        rule: str,
+        l1: bool,
+        weights: Sequence[Tensor],
+        history: Sequence[Sequence[Tensor]],
+        updates: Sequence[Tensor],
+        lr: Sequence[float],
+        decay: Sequence[float],
+    ) -> None:
+        self._held = (list(weights), [list(block) for block in history])
+        self._updates = list(updates)
+        self._taken: Sequence[Tensor] = ()
+        self._left = False  # whether Δ was left in the gradients the last time
+        self._blobs = (_Blob * len(weights))()
+        for i, (blob, weight) in enumerate(zip(self._blobs, weights, strict=True)):
+            blob.w, blob.count, blob.lr, blob.decay = weight.data_ptr(), weight.numel(), lr[i], decay[i]
+            blob.h = history[0][i].data_ptr()
+            blob.h2 = history[1][i].data_ptr() if len(history) > 1 else None
+            blob.d = updates[i].data_ptr() if updates else None
+        self._rule = _Rule(rule=RULES.index(rule), l1=int(l1))
+
+    def norm(self, gradients: Sequence[Tensor]) -> float:
+        """√(Σ over all blobs of Σ g²)."""
+        self._take(gradients)
+        squared = native.library().deepcae_squared(len(self._blobs), self._blobs, torch.get_num_threads())
+        return float(squared) ** 0.5
+
+    def step(self, gradients: Sequence[Tensor], settings: dict[str, float], leave_update: bool = False) -> None:
+        """Moves the weights. The gradients are written over, with `leave_update` by Δ.
+
+        `settings`: the fields of core.cpp's Update.
+        """
+        self._take(gradients)
+        if not self._updates and (leave_update or self._left):
+            for blob in self._blobs:
+                blob.d = blob.g if leave_update else None
+            self._left = leave_update
+        for name, value in settings.items():
+            setattr(self._rule, name, value)
+        failed = native.library().deepcae_update(
+            ctypes.byref(self._rule), len(self._blobs), self._blobs, torch.get_num_threads()
+        )
+        if failed:
+            raise MemoryError("no memory for an update")
+        if leave_update and self._updates:
+            torch._foreach_copy_(list(gradients), self._updates)
+
+    def _take(self, gradients: Sequence[Tensor]) -> None:
+        if gradients is not self._taken:
+            for blob, gradient in zip(self._blobs, gradients, strict=True):
+                blob.g = gradient.data_ptr()
+            self._taken = gradients

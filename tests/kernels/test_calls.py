@@ -1,0 +1,146 @@
+"""The core's calls against torch's float64: every instruction set, one and two threads, short rows and long ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepcae.kernels import calls, native
+from deepcae.kernels.pooling import average_pool, max_pool
+
+pytestmark = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
+quick = settings(max_examples=60, deadline=None)
+SETS = ("avx512", "avx2", "sse2", "neon", "scalar")
+sizes = st.sampled_from([(1, 1), (3, 7), (2, 16), (5, 100), (1, 9000), (3, 40_000), (700, 90)])
+machines = st.tuples(st.sampled_from(SETS), st.sampled_from([1, 2]), st.integers(0, 2**31))
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    instructions, threads = native.instructions(), torch.get_num_threads()
+    yield
+    native.instructions(instructions)
+    torch.set_num_threads(threads)
+
+
+def _take(machine: tuple[str, int, int]) -> torch.Generator:
+    native.instructions(machine[0])
+    torch.set_num_threads(machine[1])
+    return torch.Generator().manual_seed(machine[2])
+
+
+def _close(ours: torch.Tensor, exact: torch.Tensor, scale: torch.Tensor | float = 0.0) -> None:
+    """To 2e-6 of the exact value, or of the sizes that were added."""
+    assert ours.shape == exact.shape
+    assert bool(((ours.double() - exact).abs() <= 2e-6 * (exact.abs() + scale) + 1e-37).all())
+
+
+@quick
+@given(machine=machines, size=sizes, kind=st.sampled_from(calls.KINDS), biased=st.booleans(), in_place=st.booleans())
+def test_activations(machine: Any, size: Any, kind: Any, biased: bool, in_place: bool) -> None:
+    generator = _take(machine)
+    x = torch.randn(size, generator=generator) * 20
+    bias = torch.randn(size[0], generator=generator) if biased else None
+    slope = 0.25 if kind == "relu" and machine[2] % 2 else 0.0
+    moved = x + (0 if bias is None else bias[:, None])
+    y = x if in_place or kind == "identity" else torch.empty_like(x)
+    calls.activate(kind, slope, bias, x, y)()
+    exact = moved.double()
+    functions = {"identity": exact, "sigmoid": exact.sigmoid(), "relu": torch.nn.functional.leaky_relu(exact, slope)}
+    _close(y, functions[kind])
+    if y is not x:
+        assert torch.equal(x, moved)
+
+    dy = torch.randn(size, generator=generator)
+    slopes = {"identity": torch.ones(size), "sigmoid": y * (1 - y), "relu": torch.where(y > 0, 1.0, slope)}
+    wanted = dy.double() * slopes[kind].double()
+    sums = torch.empty(size[0])
+    calls.activate_back(kind, slope, y, dy, sums)()
+    _close(dy, wanted)
+    _close(sums, wanted.sum(1), wanted.abs().sum(1))
+
+
+def test_activations_hand_nan_and_infinity_on() -> None:
+    for name in SETS:
+        native.instructions(name)
+        x = torch.tensor([[math.nan, math.inf, -math.inf, 0.0, -1.0] * 7])
+        for kind, exact in (("sigmoid", x.sigmoid()), ("relu", x.relu())):
+            y = torch.empty_like(x)
+            calls.activate(kind, 0.0, None, x.clone(), y)()
+            torch.testing.assert_close(y, exact, equal_nan=True)
+
+
+@quick
+@given(machine=machines, size=sizes, weight=st.sampled_from([1.0, -0.5, 3.0]), wanted=st.booleans())
+def test_losses(machine: Any, size: Any, weight: float, wanted: bool) -> None:
+    generator = _take(machine)
+    x, t = torch.randn(size, generator=generator) * 6, torch.rand(size, generator=generator)
+    loss, share = torch.zeros(()), 1 / size[1]
+    dx = torch.empty_like(x) if wanted else None
+    exact, target = x.double().requires_grad_(), t.double().requires_grad_()
+
+    calls.cross_entropy(share, weight, x, t, dx, loss)()
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(exact, target.detach(), reduction="sum") * share
+    _close(loss, entropy.detach())
+    (gradient,) = torch.autograd.grad(weight * entropy, exact)
+    if dx is not None:
+        _close(dx, gradient, abs(weight) * share)
+
+    dt = torch.empty_like(t)
+    calls.squares(share, weight, x, t, dx, dt, loss)()
+    squares = (exact - target).square().sum() * share / 2
+    _close(loss, squares.detach())
+    gradient, other = torch.autograd.grad(weight * squares, (exact, target))
+    scale = abs(weight) * share * (x.double().abs() + t)
+    _close(dt, other, scale)
+    if dx is not None:
+        _close(dx, gradient, scale)
+
+
+@quick
+@given(
+    machine=machines, batch=st.integers(1, 40), plane=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)), stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    pad=st.tuples(st.integers(0, 3), st.integers(0, 3)), mean=st.booleans(), empty=st.booleans(),
+)  # fmt: skip
+def test_pooling(
+    machine: Any, batch: int, plane: Any, kernel: Any, stride: Any, pad: Any, mean: bool, empty: bool
+) -> None:
+    """As the layer's operators do it, ties, nan and windows outside the image among them."""
+    generator = _take(machine)
+    pad = tuple(min(p, k - 1) for p, k in zip(pad, kernel, strict=True))
+    outputs = tuple(
+        max(0, size + 2 * p - k) // s + 1 + empty for size, k, s, p in zip(plane, kernel, stride, pad, strict=True)
+    )
+    x = torch.randint(-3, 4, (batch, 3, *plane), generator=generator).float()
+    if machine[2] % 3 == 0 and not mean:
+        x[torch.rand(x.shape, generator=generator) < 0.2] = math.nan
+    x.requires_grad_()
+    exact = average_pool(x, kernel, stride, pad, outputs) if mean else max_pool(x, kernel, stride, pad, outputs)[0]
+    dy = torch.randn(exact.shape, generator=generator)
+    (dx,) = torch.autograd.grad(exact, x, dy)
+
+    memory = x.detach().movedim(0, -1).contiguous()
+    y = torch.empty(3, *outputs, batch)
+    place = None if mean else torch.empty(y.shape, dtype=torch.int32)
+    numbers = calls.pooling_sizes(memory, y, kernel, stride, pad, mean)
+    calls.pool(numbers, memory, y, place)()
+    torch.testing.assert_close(y.movedim(-1, 0), exact.detach())
+    back = torch.empty_like(memory)
+    calls.pool_back(numbers, dy.movedim(0, -1).contiguous(), place, back)()
+    torch.testing.assert_close(back.movedim(-1, 0), dx, rtol=1e-5, atol=1e-5)
+
+
+@quick
+@given(machine=machines, rows=st.integers(1, 130), columns=st.integers(1, 900))
+def test_turning(machine: Any, rows: int, columns: int) -> None:
+    x = torch.randn(rows, columns, generator=_take(machine))
+    y = torch.empty(columns, rows)
+    calls.turn(x.data_ptr(), rows, y)
+    assert torch.equal(y, x.t())

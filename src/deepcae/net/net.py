@@ -43,7 +43,7 @@ class LearnedBlob:
 
 
 @dataclass
-class _Run:
+class Run:
     """A step as the inner loop needs it: no names, no look-ups."""
 
     layer: Layer
@@ -163,12 +163,12 @@ class Net:
         self.overwritten = [self.tensors[i] for i in lost]
         deaf = [frozenset(i for i in lost if k in lost[i]) for k in range(len(self.plan.steps))]
         self._runs = list(map(self._run, self.plan.steps, deaf))
-        self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[_Run]] = {}
+        self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[Run]] = {}
         self._checked: set[tuple[tuple[str, Shape], ...]] = set()
         silent = counted_only(self.plan.steps)
         self._objective = [(top, weight, top not in silent) for top, weight in self.loss_weights.items()]
 
-    def _run(self, step: Step, deaf: frozenset[int]) -> _Run:
+    def _run(self, step: Step, deaf: frozenset[int]) -> Run:
         """`deaf`: the learned blobs to which this step's gradient is lost."""
         assert step.layer is not None
         owners = map(self.plan.owner, step.params)
@@ -176,7 +176,7 @@ class Net:
         planned = [(t, self.plan.params[i].shape) for t, i in zip(tensors, step.params, strict=True)]
         params = tuple(t if tuple(t.shape) == shape else t.reshape(shape or ()) for t, shape in planned)
         blocked = step.node.param.propagate_down
-        return _Run(
+        return Run(
             step.layer,
             tuple(self._slots[name] for name in step.bottoms),
             tuple(self._slots[name] for name in step.tops),
@@ -184,6 +184,10 @@ class Net:
             tuple(i for i, flag in enumerate(blocked) if not flag),
             step,
         )
+
+    def run_of(self, index: int) -> Run:
+        """Step `index` of the plan with its tensors."""
+        return self._runs[index]
 
     def forward(
         self, inputs: Mapping[str, torch.Tensor], generator: torch.Generator | None = None, watch: Watch | None = None
@@ -210,7 +214,7 @@ class Net:
 
     def _execute(
         self,
-        runs: Iterable[_Run],
+        runs: Iterable[Run],
         slots: list[Any],
         generator: torch.Generator | None,
         watch: Watch | None = None,
@@ -277,13 +281,13 @@ class Net:
         sizes = {planned[name][:1]: shape[:1] for name, shape in fed.items()}
         return {name: sizes[shape[:1]] + shape[1:] for name, shape in planned.items() if shape and shape[:1] in sizes}
 
-    def _between(self, given: frozenset[str], wanted: frozenset[str]) -> list[_Run]:
+    def _between(self, given: frozenset[str], wanted: frozenset[str]) -> list[Run]:
         """The steps that lead from `given` to `wanted`. DataError names an input that is lacking."""
         key = (given, wanted)
         if key not in self._pruned:
             final = given.difference(self.inputs)  # an input that is given may still be rewritten in place
             needed = set(wanted - final)
-            runs: list[_Run] = []
+            runs: list[Run] = []
             for step, run in zip(reversed(self.plan.steps), reversed(self._runs), strict=True):
                 if needed.isdisjoint(step.tops):
                     continue

@@ -1,0 +1,207 @@
+"""The training pass of a net as a fixed list of calls into memory that stays: no autograd, no allocation, no copies.
+
+PyTorch spends about a millisecond per pass on a net of the paper's size without computing anything; here it is a tenth
+of that. Where every layer has calls for it (see `ops`), the pass is written down once, forward and backward, for the
+batch size that the text gives, and played again and again. Blobs are seen as (N, ...), as everywhere; their memory is
+(..., N), the batch innermost. The numbers are those of `Net.forward` and autograd up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..kernels import calls
+from ..kernels.calls import Call
+from ..kernels.choice import has_core
+from ..layers.base import Context, Shape
+from .affine import Affine
+from .backward import counted_only
+from .op import Op, Unsuited
+from .ops import op_of
+
+if TYPE_CHECKING:
+    from .net import Net
+
+
+class Tape:
+    """`play(inputs)` computes all blobs, the loss and the gradients of all learned blobs.
+
+    `gradients`: one per learnable blob of the net, in its order; whoever writes over them may, they are made anew.
+    """
+
+    def __init__(self, net: Net) -> None:
+        writer = Writer(net)
+        self.threads = torch.get_num_threads()
+        self._inputs = [(name, writer.blobs[name]) for name in net.inputs]
+        self._calls = writer.calls
+        self._context = writer.context
+        self.gradients = writer.gradients
+        self.blobs = {name: x.movedim(-1, 0) if x.dim() else x for name, x in writer.blobs.items()}
+        weights = net.loss_weights
+        self._losses = [(writer.blobs[name], weight) for name, weight in weights.items()]
+        self._batch = writer.batch
+
+    def play(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> float:
+        """The pass over one batch; the loss. What it made lies in `blobs` and `gradients` until the next."""
+        self._context.generator = generator
+        for name, memory in self._inputs:
+            given = inputs[name]
+            if given.shape != self.blobs[name].shape:
+                raise ValueError(f"blob '{name}' is {list(self.blobs[name].shape)}, not {list(given.shape)}")
+            given = given.contiguous()
+            calls.turn(given.data_ptr(), self._batch, memory)
+        for call in self._calls:
+            call()
+        return sum(weight * float(loss) for loss, weight in self._losses)
+
+
+def tape_of(net: Net) -> Tape | None:
+    """The net's training pass, written down; None where autograd's way is the right one.
+
+    That is: on other devices and without compiled kernels; where a layer is better left to PyTorch's kernels; where the
+    text bends what gradients do (propagate_down, blobs written over); where blobs differ in their number of samples.
+    """
+    if net.device.type != "cpu" or not has_core() or net.overwritten or counted_only(net.plan.steps):
+        return None
+    if any(step.node.param.propagate_down for step in net.plan.steps):
+        return None
+    try:
+        return Tape(net)
+    except Unsuited:
+        return None
+
+
+class Writer:
+    """Writes the calls of a net's pass down, forward, then backward."""
+
+    def __init__(self, net: Net) -> None:
+        self.net = net
+        self.calls: list[Call] = []
+        self.context = Context()
+        self.batch = self._batch_size()
+        self.blobs: dict[str, Tensor] = {}  # (..., N)
+        self._makers: dict[str, Op] = {}
+        self._free: list[Tensor] = []
+        self._prepare_gradients()
+        self._write()
+
+    # For the ops
+
+    def write(self, call: Call) -> None:
+        self.calls.append(call)
+
+    def planned(self, name: str) -> Shape:
+        """(N, ...)"""
+        return self.net.plan.shapes[name] or ()
+
+    def shape(self, name: str) -> Shape:
+        """(..., N), of a blob that holds one number ()."""
+        shape = self.planned(name)
+        return (*shape[1:], shape[0]) if shape else ()
+
+    def new(self, name: str) -> Tensor:
+        """Memory for a blob, of its own."""
+        return torch.zeros(self.shape(name))
+
+    def borrow(self, like: Tensor) -> Tensor:
+        """Memory for a gradient, until it is set free."""
+        for index, memory in enumerate(self._free):
+            if memory.numel() == like.numel():
+                return self._free.pop(index).view(like.shape)
+        return torch.zeros(like.shape)
+
+    def free(self, memory: Tensor | None) -> None:
+        if memory is not None and memory.dim():
+            self._free.append(memory)
+
+    def maker(self, name: str) -> Op | None:
+        """What made a blob, as far as it is written."""
+        return self._makers.get(name)
+
+    def gradient(self, index: int, k: int) -> Tensor | None:
+        """Where step `index` writes the gradient of its k-th learned blob; None where none is wanted.
+
+        A blob that several steps use gets the sum: the first to write writes over it, the others add.
+        """
+        step, owner = self.net.plan.steps[index], self.net.plan.owner(self.net.plan.steps[index].params[k])
+        whole = self._of_owner.get(owner)
+        if whole is None or not step.needs_backward:
+            return None
+        shape = self.net.run_of(index).params[k].shape
+        self._written[owner] += 1
+        if self._written[owner] == 1:
+            return whole.view(shape)
+        part = torch.zeros(shape)
+        self._sums.append((whole.view(shape), part))
+        return part
+
+    # Writing
+
+    def _batch_size(self) -> int:
+        """The N of all blobs. Unsuited where there is none that all share."""
+        sizes = {shape[0] for shape in self.net.plan.shapes.values() if shape}
+        if len(sizes) != 1 or None in self.net.plan.shapes.values() or not all(sizes):
+            raise Unsuited
+        return sizes.pop()
+
+    def _prepare_gradients(self) -> None:
+        plan, tensors = self.net.plan, self.net.tensors
+        if any(tensor.dtype != torch.float32 or not tensor.is_contiguous() for tensor in tensors):
+            raise Unsuited
+        owners = [i for i, param in enumerate(plan.params) if param.owner is None]
+        self.gradients = [torch.zeros_like(tensors[i], requires_grad=False) for i in owners]
+        wanted = zip(owners, self.gradients, strict=True)
+        self._of_owner = {i: gradient for i, gradient in wanted if tensors[i].requires_grad}
+        self._written: Counter[int] = Counter()
+        self._sums: list[tuple[Tensor, Tensor]] = []
+
+    def _write(self) -> None:
+        plan = self.net.plan
+        for name in self.net.inputs:
+            self.blobs[name] = self.new(name)
+        ops: list[tuple[int, Op]] = []
+        for index, step in enumerate(plan.steps):
+            if step.layer is not None and step.layer.is_source:
+                continue
+            op = op_of(self, index)
+            if isinstance(op, Affine):
+                op.followed = self._is_followed(index)
+            tops = op.forward([self.blobs[name] for name in step.bottoms])
+            self.blobs.update(zip(step.tops, tops, strict=True))
+            self._makers.update(dict.fromkeys(step.tops, op))
+            ops.append((index, op))
+        self._write_back(ops)
+        for gradient in self._unwritten():
+            self.calls.insert(0, gradient.zero_)  # type: ignore[arg-type]
+
+    def _write_back(self, ops: list[tuple[int, Op]]) -> None:
+        gradients: dict[str, Tensor | None] = {}
+        for index, op in reversed(ops):
+            step = self.net.plan.steps[index]
+            if not step.needs_backward:
+                continue
+            given = [gradients.pop(name, None) for name in step.tops]
+            made = op.backward(given)
+            for whole, part in self._sums:
+                self.write(lambda whole=whole, part=part: whole.add_(part))  # type: ignore[misc]
+            self._sums.clear()
+            gradients.update(
+                (name, gradient) for name, gradient, wanted in zip(step.bottoms, made, op.wanted, strict=True) if wanted
+            )
+
+    def _is_followed(self, index: int) -> bool:
+        """Whether the next step is an activation that reads this one's top, alone."""
+        steps = self.net.plan.steps
+        if index + 1 == len(steps):
+            return False
+        step, after = steps[index], steps[index + 1]
+        return after.type in ("Sigmoid", "ReLU") and after.bottoms == step.tops and not any(step.loss_weights)
+
+    def _unwritten(self) -> list[Tensor]:
+        owners = (i for i, param in enumerate(self.net.plan.params) if param.owner is None)
+        return [g for i, g in zip(owners, self.gradients, strict=True) if not self._written[i]]

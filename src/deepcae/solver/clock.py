@@ -23,6 +23,13 @@ class Clock:
         self._steps[min(self._num, 1)] += time.perf_counter() - began
         self._num += 1
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Times the block as part of the steps so far: a device is waited for that had not been before."""
+        began = time.perf_counter()
+        yield
+        self._steps[min(max(self._num - 1, 0), 1)] += time.perf_counter() - began
+
     def per_iteration(self) -> float:
         """Mean seconds of a step; 0 before the first."""
         if self._num <= 1:

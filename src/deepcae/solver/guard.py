@@ -27,6 +27,7 @@ SATURATED = 0.99  # a layer is saturated when this share of its outputs is in th
 CONSTANT = 1e-4  # a blob is constant when its spread over the batch is this small beside its size
 PROGRESS = 0.005  # the loss is stuck unless a look within the last ones beat all before by this share
 GONE = 1e-6  # gradients are gone at this share of the greatest norm so far
+STUCK, GRADIENTS_GONE = "the loss is stuck at", "the gradients are gone"  # what warnings of a stuck net say
 
 
 def require_finite(
@@ -44,6 +45,14 @@ def require_finite(
     if culprit is None and math.isfinite(loss):
         return  # every gradient is finite, only the square of their norm is beyond float32
     raise TrainingError(f"iteration {iteration}: {culprit or 'the loss is not finite'} (loss = {loss:g})")
+
+
+def require_finite_since(net: Net, iteration: int, loss: float, norm: float) -> None:
+    """As `require_finite` for an iteration that is over: its blobs are gone, the weights have moved since."""
+    if math.isfinite(loss) and (math.isfinite(norm) or _in_parameters(net) is None):
+        return
+    what = f"the loss is not finite (loss = {loss:g})" if not math.isfinite(loss) else "a gradient is not finite"
+    raise TrainingError(f"iteration {iteration}: {what}; --set 'display: 1' tells in which layer it begins")
 
 
 def require_finite_state(net: Net, iteration: int, history: Sequence[torch.Tensor]) -> None:
@@ -138,7 +147,7 @@ class Guard:
             yield from self._judge(watched, _symptoms(watched, blobs[watched.blob].detach()), stuck)
         self._gone = self._gone + 1 if norm <= GONE * self._greatest else 0
         if self._gone == PERSISTENT and stuck:
-            yield f"the gradients are gone (norm {norm:.3g}, greatest {self._greatest:.3g}): no weight moves any more"
+            yield f"{GRADIENTS_GONE} (norm {norm:.3g}, greatest {self._greatest:.3g}): no weight moves any more"
 
     def _judge(self, watched: _Watched, symptoms: dict[str, str], stuck: bool) -> Iterator[str]:
         watched.seen = {symptom: watched.seen.get(symptom, 0) + 1 for symptom in symptoms}
@@ -146,7 +155,7 @@ class Guard:
             dead = symptom == "dead" and watched.seen[symptom] >= 2  # no gradient at all: it will not come back
             if (dead or (stuck and watched.seen[symptom] >= PERSISTENT)) and symptom not in watched.told:
                 watched.told.add(symptom)
-                state = "" if dead else f", and the loss is stuck at {self._losses[-1]:.6g}"
+                state = "" if dead else f", and {STUCK} {self._losses[-1]:.6g}"
                 yield f"layer '{watched.layer}' ({watched.type}): {sentence}{state}"
 
 

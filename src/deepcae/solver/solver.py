@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,20 @@ from ..proto.text import merge
 from . import snapshot as files
 from . import state
 from .build import OpenFeed, build_nets, load_initial, open_feed, seed_for
+from .capture import Captured, CudaRecorder, Recorder
 from .clock import Clock
 from .debug import Debug
-from .guard import Guard, require_finite, require_finite_state
+from .guard import Guard, require_finite_state
+from .iteration import Attended, Passes, Unattended
+from .ledger import MOST_WAITING, Ledger, Told
 from .lr import rate
 from .passes import Blobs
-from .records import Failed, Finished, LastPass, Loaded, Record, Snapshotted, Started, Step, Test, Values, Warned
+from .precision import check as check_precision
+from .program import Program, told_error
+from .records import Debugged, Failed, Finished, LastPass, Loaded, Record, Snapshotted, Started, Test, Warned
 from .run import RunFiles, snapshot_prefix
 from .smoothing import SmoothedLoss
+from .trials import Trials
 from .update import Updater
 
 
@@ -44,7 +50,8 @@ class Solver:
     files to start from, in place of the solver's `weights`. `snapshot`: what to resume, see `restore`. `folders`: more
     places to look up files. `keep`: how many snapshots stay on disk (None: all; at least 2). `strict`: whether weights
     to start from must match the net, layer by layer. `allow_python_layers`: whether the texts may name Python code that
-    is then run. `feed(net, seed)`: what reads a net's data layers, in place of `data.Feed`.
+    is then run. `feed(net, seed)`: what reads a net's data layers, in place of `data.Feed`. `precision`: how exactly
+    the training passes multiply, see `precision` (default: the snapshot's, else fp32).
     Raises SpecError with all problems of all texts.
     """
 
@@ -63,6 +70,7 @@ class Solver:
         strict: bool = False,
         allow_python_layers: bool = False,
         feed: OpenFeed | None = None,
+        precision: str | None = None,
     ) -> None:
         if weights is not None and snapshot is not None:
             raise SpecError("weights and snapshot exclude each other: a snapshot brings its own weights")
@@ -81,7 +89,14 @@ class Solver:
         )
         self.generator = torch.Generator(self.net.device)
         self.generator.manual_seed((self.seed + 0x9E3779B97F4A7C15) % 2**63)  # not the stream of the fillers
+        kept = "fp32" if resumed is None else state.precision_of(resumed)
+        self.precision = check_precision(kept if precision is None else precision, self.net.device)
         self.updater = Updater(self.param, self.net.learnable)
+        program = Program(self.net, self.precision) if self.precision == "bf16" else self.net
+        self._passes = Passes(program, self.updater, self.net.device, self.precision)
+        self._attended = Attended(self._passes, self.net, self.generator, self.train.outputs.write)
+        self.ledger = Ledger(self)
+        self._ahead: Captured | None = None
         self.guard = Guard(self.net, self.param.display)
 
         self.iteration = 0  # updates done
@@ -92,10 +107,11 @@ class Solver:
         self._notes: list[str | Loaded] = []
         self._stop = self._snapshot_wanted = False
         self._saved: Snapshotted | None = None
-        self._border: list[int] | None = None  # the test nets' positions before a test that is under way
-        self._last_blobs: Blobs = {}
-        self._last_test: dict[str, Values] = {}
-        self._clock = Clock()
+        self.last_blobs: Blobs = {}
+        self.trials = Trials(self)
+        self.clock = Clock()
+        if self.net.device.type == "cuda" and not self.net.sinks and self.param.display != 1:
+            self.run_ahead(CudaRecorder(self.net.device))
         if snapshot is not None and resumed is not None:
             self._restore(resumed)
         else:
@@ -110,9 +126,24 @@ class Solver:
         return [fed.net for fed in self.tests]
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody asked it to stop, or for a snapshot."""
+        return self._stop or self._snapshot_wanted
+
+    @property
     def test_positions(self) -> list[int]:
         """The test nets' data positions at the last border between iterations."""
-        return list(self._border) if self._border is not None else [fed.position for fed in self.tests]
+        return self.trials.positions
+
+    def run_ahead(self, recorder: Recorder) -> None:
+        """Lets the device work without being waited for, but at borders; `recorder` makes one call of an iteration."""
+        self._ahead = Captured(Unattended(self._passes, self.param, self.generator), recorder)
+        self.ledger.lag = MOST_WAITING
 
     # What may be asked for while it runs, from a signal handler or another thread
 
@@ -128,14 +159,20 @@ class Solver:
 
     def solve(self) -> Iterator[Record]:
         """Trains until max_iter. TrainingError (after a `Failed` record) where the run cannot go on."""
+        with self.opened() as run_files:
+            for record in self._solve():
+                run_files.write(record)
+                yield record
+
+    @contextmanager
+    def opened(self) -> Iterator[RunFiles]:
+        """The files of a run, open; SpecError without a max_iter."""
         if not self.param.HasField("max_iter"):
             raise SpecError(Problem("max_iter is missing; it has no default", self.document.place()))
         with RunFiles(self) as run_files, ExitStack() as outputs:
             for fed in (self.train, *self.tests):
                 outputs.callback(fed.outputs.close)
-            for record in self._solve():
-                run_files.write(record)
-                yield record
+            yield run_files
 
     def step(self, n: int = 1) -> list[Record]:
         """Takes n iterations, whatever max_iter says, and returns their records."""
@@ -145,96 +182,97 @@ class Solver:
             records.extend(self._iterate())
             if self._stop:
                 break
+        records.extend(self.ledger.take())
         return records
 
     def _solve(self) -> Iterator[Record]:
         began = time.perf_counter()
-        self._begin()
-        policy, max_iter = self.param.lr_policy, self.param.max_iter
-        yield Started(self.iteration, self.net.name, policy, max_iter, self.seed, self.resumed_from)
-        while self._notes:
-            note = self._notes.pop(0)
-            yield note if isinstance(note, Loaded) else Warned(self.iteration, note)
+        yield from self.start()
         try:
-            while self.iteration < max_iter and not self._stop:
+            while self.iteration < self.param.max_iter and not self._stop:
                 yield from self._iterate()
-            if self.param.snapshot_after_train and not self._is_saved():
-                yield self._save()
+            yield from self.end()
         except TrainingError as error:
             yield Failed(self.iteration, str(error))
             raise
-        stopped = self._stop
-        if not stopped:
-            yield from self._look_back()
-        yield self._finish("stopped" if stopped else "done", time.perf_counter() - began)
+        yield from self.finish(began)
 
     def _iterate(self) -> Iterator[Record]:
         """One iteration, in Caffe's order: test, forward and backward, display, update, snapshot."""
-        now = self.iteration
-        if self.param.test_interval and now % self.param.test_interval == 0 and (now or self.param.test_initialization):
-            yield from self._test_all()
-            if self._stop:
-                return
+        yield from self.test_if_due()
+        if self._stop:
+            return
+        now, debugged = self.iteration, None
         displayed = bool(self.param.display) and now % self.param.display == 0
         debug = Debug(self.net) if displayed and self.param.debug_info else None
-        with self._clock.step():
-            loss, norm, blobs, gradients = self._forward_backward(debug)
-            require_finite(self.net, now, loss, norm, blobs, gradients)
-            smoothed = self.smoothed.add(loss, now)
+        with self.clock.step():
+            batches = (self.train.next_inputs() for _ in range(self.param.iter_size))
             lr, step = rate(self.param, now, self.current_step)
-            if debug is not None:
-                debug.before_update(blobs, gradients)
-            self.updater.step(gradients, norm, lr, now)
-        raised = step if self.param.lr_policy == "multistep" and step > self.current_step else None
-        self.iteration, self.current_step, self._last_blobs = now + 1, step, blobs
-        yield self._step_record(now, displayed, loss, smoothed, lr, norm, raised)
+            told: Told
+            if self._ahead is None or debug is not None:
+                passed, told = self._attended.run(batches, lr, now, debug)
+            else:
+                passed = self._ahead.run(batches, lr, now)
+                told = passed.told
         if debug is not None:
-            yield debug.record(now, self.updater.updates)
-        for message in self.guard.look(now, loss, norm, blobs):
-            yield Warned(now, message)
-        due = self.param.snapshot and self.iteration % self.param.snapshot == 0
-        if due or self._snapshot_wanted:
-            yield self._save_or_warn()
-
-    def _forward_backward(self, debug: Debug | None) -> tuple[float, float, Blobs, list[torch.Tensor]]:
-        """Mean loss and the gradients' sums over iter_size passes, the norm of the sums, the last pass's blobs."""
-        self.updater.clear_gradients()
-        losses = []
-        for _ in range(self.param.iter_size):
-            blobs = self.train.forward(self.generator, debug.watch if debug is not None else None)
-            loss = self.net.loss(blobs)
-            if loss.requires_grad:
-                for tensor in self.net.overwritten:  # by this pass, as in Caffe: only the last one's gradient counts
-                    tensor.grad = None
-                loss.backward()
-            losses.append(loss.detach())
-        gradients = self.updater.gradients()
-        mean = losses[0] if len(losses) == 1 else torch.stack(losses).sum() / len(losses)
-        loss_value, norm = torch.stack(
-            [mean, self.updater.norm(gradients).to(mean.device)]
-        ).tolist()  # the device is waited for once
-        return loss_value, norm, blobs, gradients
-
-    def _step_record(
-        self, now: int, displayed: bool, loss: float, smoothed: float, lr: float, norm: float, raised: int | None
-    ) -> Step:
-        clip = self.param.clip_gradients
-        clipped = clip if norm > clip >= 0 else None
-        if not displayed:
-            return Step(now, loss, smoothed, lr, norm, raised_step=raised, clipped_to=clipped)
-        outputs = self.train.named(self.train.told(self._last_blobs), self._last_blobs)
-        seconds, iterations = self._clock.lap()
-        return Step(
-            now, loss, smoothed, lr, norm, True, outputs, self.net.loss_weights, seconds, iterations,
-            self.param.display, raised, clipped,
-        )  # fmt: skip
+            debugged = debug.record(now, self.updater.updates)
+        yield from self.account(told, passed.blobs, lr, step, debugged)
 
     def _begin(self) -> None:
         """A call of step() or solve() begins: Caffe forgets the smoothed loss, unless it was just restored."""
         if not self.goes_on:
             self.smoothed = SmoothedLoss(self.param.average_loss, start=self.iteration)
         self.goes_on = False
-        self._clock = Clock()
+        self.clock = Clock()
+
+    # The parts of an iteration, and what comes before and after all of them; `runs` calls them for several solvers
+
+    def start(self) -> Iterator[Record]:
+        """The records before the first iteration."""
+        self._begin()
+        policy, max_iter = self.param.lr_policy, self.param.max_iter
+        yield Started(self.iteration, self.net.name, policy, max_iter, self.seed, self.resumed_from)
+        while self._notes:
+            note = self._notes.pop(0)
+            yield note if isinstance(note, Loaded) else Warned(self.iteration, note)
+        if self.precision != "fp32":
+            yield Warned(self.iteration, told_error(self.train, self.generator, self.precision))
+
+    def test_if_due(self) -> Iterator[Record]:
+        now = self.iteration
+        if self.param.test_interval and now % self.param.test_interval == 0 and (now or self.param.test_initialization):
+            yield from self.trials.run_all()
+
+    def account(
+        self,
+        told: Told,
+        blobs: Blobs,
+        lr: float,
+        step: int,
+        debugged: Debugged | None = None,
+    ) -> Iterator[Record]:
+        """Behind an update: counts the iteration, tells what is due, takes the snapshot that is due."""
+        raised = step if self.param.lr_policy == "multistep" and step > self.current_step else None
+        self.ledger.enter(self.iteration, told, lr, raised, debugged)
+        self.iteration, self.current_step, self.last_blobs = self.iteration + 1, step, blobs
+        if self.ledger.is_due():
+            yield from self.ledger.take()
+        if self.param.snapshot and self.iteration % self.param.snapshot == 0:
+            self._snapshot_wanted = True
+        yield from self.snapshot_if_wanted()
+
+    def end(self) -> Iterator[Record]:
+        """Behind the last iteration: what has not been told, and the last snapshot."""
+        yield from self.ledger.take()
+        if self.param.snapshot_after_train and not self._is_saved():
+            yield self._save()
+
+    def finish(self, began: float) -> Iterator[Record]:
+        """The last tests and the last record; `began`: when the run did, by perf_counter."""
+        stopped = self._stop
+        if not stopped:
+            yield from self._look_back()
+        yield self._finish("stopped" if stopped else "done", time.perf_counter() - began)
 
     def _look_back(self) -> Iterator[Record]:
         """After the last update: one more loss if display divides the iteration, one more test likewise."""
@@ -242,53 +280,26 @@ class Solver:
             with torch.no_grad():
                 blobs = self.train.forward(self.generator)
                 loss = self.net.loss(blobs).item()
-            self._last_blobs = blobs
+            self.last_blobs = blobs
             outputs = self.train.named(self.train.told(blobs), blobs)
             yield LastPass(self.iteration, loss, self.smoothed.add(loss, self.iteration), outputs)
         if self.param.test_interval and self.iteration % self.param.test_interval == 0:
-            yield from self._test_all()
+            yield from self.trials.run_all()
 
     def _finish(self, reason: str, seconds: float) -> Finished:
         self._stop = self._snapshot_wanted = False
-        train = self.train.named(self.train.told(self._last_blobs), self._last_blobs) if self._last_blobs else {}
+        train = self.train.named(self.train.told(self.last_blobs), self.last_blobs) if self.last_blobs else {}
         path = self._saved.path if self._saved else ""
-        return Finished(self.iteration, reason, train, self._last_test, seconds, self._clock.per_iteration(), path)
+        return Finished(self.iteration, reason, train, self.trials.last, seconds, self.clock.per_iteration(), path)
 
     # Tests
 
     def test(self, index: int = 0) -> Test:
         """Runs a test net now: the mean of each output over its test_iter batches."""
-        record = next((record for record in self._test(index) if isinstance(record, Test)), None)
+        record = next((record for record in self.trials.run(index) if isinstance(record, Test)), None)
         if record is None:
             raise TrainingError(f"test net #{index} was stopped before its last batch")
         return record
-
-    def _test_all(self) -> Iterator[Record]:
-        self._border = [fed.position for fed in self.tests]
-        for index in range(len(self.tests)):
-            yield from self._test(index)
-            if self._stop:
-                break
-        if self._stop:  # a resumed run makes this test again, from the same data
-            for fed, position in zip(self.tests, self._border, strict=True):
-                fed.position = position
-        self._border = None
-
-    @torch.no_grad()
-    def _test(self, index: int) -> Iterator[Record]:
-        fed, told, losses = self.tests[index], [], []
-        for _ in range(self.param.test_iter[index]):
-            if self._snapshot_wanted:
-                yield self._save_or_warn()
-            if self._stop:
-                return
-            blobs = fed.forward(self.generator)
-            told.append(fed.told(blobs))
-            losses.append(fed.net.loss(blobs))
-        outputs = fed.named(torch.stack(told).mean(dim=0), blobs)
-        self._last_test = outputs
-        loss = torch.stack(losses).mean().item()
-        yield Test(self.iteration, index, outputs, loss, fed.net.loss_weights, self.param.test_compute_loss)
 
     # Snapshots
 
@@ -306,11 +317,17 @@ class Solver:
         in_place = snapshot.prefix == self.prefix and not snapshot.bare
         self._saved = Snapshotted(self.iteration, str(snapshot.model)) if in_place else None
 
+    def snapshot_if_wanted(self) -> Iterator[Record]:
+        """The one that was asked for by `request_snapshot`."""
+        if self._snapshot_wanted:
+            yield self._save_or_warn()
+
     def _is_saved(self) -> bool:
         return self._saved is not None and self._saved.iteration == self.iteration
 
     def _save(self) -> Snapshotted:
         self._snapshot_wanted = False
+        self.ledger.settle()
         require_finite_state(self.net, self.iteration, self.updater.history)
         Path(self.prefix).parent.mkdir(parents=True, exist_ok=True)
         done = files.commit(self.prefix, self.iteration, state.parts_of(self, self.prefix))

@@ -57,6 +57,7 @@ def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "kernels": choice.in_force(),
+        "precision": solver.precision,
     }
     ending = "" if solver.param.snapshot_format == SolverParameter.BINARYPROTO else HDF5
     learned_net = str(Snapshot.at(prefix, solver.iteration, ending).model)
@@ -151,6 +152,9 @@ def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
     told = choice.go_on_with(extras["kernels"]) if "kernels" in extras else ""
     if told:
         yield f"{told}: {_BITS}"
+    precision = extras.get("precision", "fp32")
+    if precision != solver.precision:
+        yield f"the precision was {precision} and is {solver.precision} now"
     if extras["net_sha256"] != _digest(solver.net.document.message):
         yield "the network text has changed since the snapshot"
     changed = list(_changed_settings(_solver_of(extras), solver.param))
@@ -165,6 +169,11 @@ def seed_of(snapshot: Snapshot) -> int | None:
     """The seed of the run that took the snapshot, which a resumed run goes on with."""
     extras = _extras_of(snapshot)
     return None if extras is None else int(extras["seed"])
+
+
+def precision_of(snapshot: Snapshot) -> str:
+    """How the run that took the snapshot multiplied; older ones did in fp32."""
+    return str((_extras_of(snapshot) or {}).get("precision", "fp32"))
 
 
 def _require_same_type(solver: Solver, snapshot: Snapshot, extras: dict[str, Any]) -> None:

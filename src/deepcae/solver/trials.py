@@ -1,0 +1,57 @@
+"""The tests of a training: each test net over its test_iter batches, the mean of each output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+
+from .records import Record, Test, Values
+
+if TYPE_CHECKING:
+    from .solver import Solver
+
+
+class Trials:
+    """The test nets of a solver. `last`: the outputs of the last test made."""
+
+    def __init__(self, solver: Solver) -> None:
+        self.solver = solver
+        self.last: dict[str, Values] = {}
+        self._border: list[int] | None = None  # the nets' data positions before a test that is under way
+
+    @property
+    def positions(self) -> list[int]:
+        """The nets' data positions at the last border between iterations."""
+        return list(self._border) if self._border is not None else [fed.position for fed in self.solver.tests]
+
+    def run_all(self) -> Iterator[Record]:
+        """Tests all nets, unless it is asked to stop."""
+        solver = self.solver
+        self._border = [fed.position for fed in solver.tests]
+        for index in range(len(solver.tests)):
+            yield from self.run(index)
+            if solver.is_stopping:
+                break
+        if solver.is_stopping:  # a resumed run makes this test again, from the same data
+            for fed, position in zip(solver.tests, self._border, strict=True):
+                fed.position = position
+        self._border = None
+
+    @torch.no_grad()
+    def run(self, index: int) -> Iterator[Record]:
+        """Tests one net; takes the snapshots that are asked for meanwhile."""
+        solver, told, losses = self.solver, [], []
+        fed = solver.tests[index]
+        for _ in range(solver.param.test_iter[index]):
+            yield from solver.snapshot_if_wanted()
+            if solver.is_stopping:
+                return
+            blobs = fed.forward(solver.generator)
+            told.append(fed.told(blobs))
+            losses.append(fed.net.loss(blobs))
+        outputs = fed.named(torch.stack(told).mean(dim=0), blobs)
+        self.last = outputs
+        loss = torch.stack(losses).mean().item()
+        yield Test(solver.iteration, index, outputs, loss, fed.net.loss_weights, solver.param.test_compute_loss)

@@ -34,7 +34,8 @@ sanitize: venv
 LAUNCH ?=
 portable:
 	mkdir -p build
-	$(CXX) -O2 -std=c++17 -Wall -Wextra -Wno-psabi -Wno-unknown-pragmas -Werror tests/kernels/portable.cpp -o build/portable -pthread
+	$(CXX) -O3 -std=c++17 -fno-math-errno -fno-trapping-math -Wall -Wextra -Werror -Wno-psabi -Wno-unknown-pragmas -pthread \
+	    tests/kernels/portable.cpp -o build/portable
 	$(LAUNCH) build/portable
 
 # How far the results are from real Caffe's, family by family.

@@ -1,5 +1,6 @@
-// The compiled core without Python: every instruction set that this machine has against loops in double precision, on
-// random shapes, in one thread and in three. For compilers and machines where the tests in Python cannot run:
+// The compiled core without Python: every instruction set that this machine has, on random shapes, in one thread and in
+// three. Convolutions against loops in double precision; all else, which the tests in Python judge, against the scalar
+// set, and that one's sigmoid against the standard library's. For compilers and machines where Python cannot run:
 //
 //   make portable                                                                      this machine's compiler
 //   make portable CXX=clang++
@@ -66,7 +67,8 @@ struct Sums {
   void add(int64_t at, double product) { sum[size_t(at)] += product, size[size_t(at)] += std::fabs(product); }
 };
 
-void compare(const char* what, const char* name, const Geometry& g, const Sums& expected, const std::vector<float>& got) {
+void compare(const char* what, const char* name, const Geometry& g, const Sums& expected,
+             const std::vector<float>& got) {
   for (size_t at = 0; at < got.size(); ++at) {
     if (std::fabs(got[at] - expected.sum[at]) <= 1e-5 * expected.size[at] + 1e-30) continue;
     std::printf("%s by %s: %g in place of %g at %zu; sizes", what, name, double(got[at]), expected.sum[at], at);
@@ -117,6 +119,72 @@ void weight_gradients(Geometry g, const char* name) {
   compare("gradient", name, g, expected, dw);
 }
 
+// What the functions that work element by element make of the same random numbers.
+std::vector<float> elements(const char* name, unsigned seed) {
+  deepcae_instructions(name);
+  generator.seed(seed);
+  std::vector<float> made;
+  const auto keep = [&](const std::vector<float>& values) { made.insert(made.end(), values.begin(), values.end()); };
+  const int64_t rows = from_to(1, 5), length = from_to(0, 5) ? from_to(1, 200) : from_to(7000, 20000);
+  const int64_t count = rows * length, threads = from_to(1, 3);
+  const auto bias = values(rows), x = values(count), t = values(count);
+  for (int64_t kind : {kSigmoid, kReLU}) {
+    std::vector<float> in = x, y(x.size()), dy = t, dbias(bias.size());
+    deepcae_activate(kind, 0.1f, rows, length, bias.data(), in.data(), y.data(), threads);
+    deepcae_activate_back(kind, 0.1f, rows, length, y.data(), dy.data(), dbias.data(), threads);
+    for (size_t at = 0; kind == kSigmoid && at < y.size(); ++at) {
+      if (std::fabs(y[at] - 1 / (1 + std::exp(-double(in[at])))) <= 1e-6) continue;
+      std::printf("%s: the sigmoid of %g is not %g\n", name, double(in[at]), double(y[at]));
+      std::exit(1);
+    }
+    keep(in), keep(y), keep(dy), keep(dbias);
+  }
+  std::vector<float> da(x.size()), db(x.size()), turned(x.size()), losses(2);
+  deepcae_cross_entropy(count, 1.0 / double(count), 2, x.data(), t.data(), da.data(), &losses[0], threads);
+  keep(da);
+  deepcae_squares(count, 1.0 / double(count), 2, x.data(), t.data(), da.data(), db.data(), &losses[1], threads);
+  deepcae_turn(rows, length, x.data(), turned.data(), threads);
+  keep(da), keep(db), keep(losses), keep(turned);
+  for (int64_t rule : {kSGD, kNesterov, kAdaGrad, kRMSProp, kAdaDelta, kAdam}) {
+    std::vector<float> w = x, g = t, h(x.size(), 0.5f), h2(x.size(), 0.5f), d(x.size());
+    const Update update = {rule, from_to(0, 1), 0.1, 0.5, 0.7f, 0.9f, 0.99f, 0.9f, 0.01f, 0.1f, 0.01f};
+    const Learned blob = {w.data(), g.data(), h.data(), h2.data(), d.data(), count, 2.0, 0.01};
+    deepcae_update(&update, 1, &blob, threads);
+    keep(w), keep(g), keep(h), keep(h2), keep(d), keep({float(deepcae_squared(1, &blob, threads) / double(count))});
+  }
+  return made;
+}
+
+std::vector<float> pooled(const char* name, unsigned seed) {
+  deepcae_instructions(name);
+  generator.seed(seed);
+  Pooling p = {from_to(1, 3), from_to(1, 40), from_to(3, 9), from_to(3, 9), 0, 0, from_to(1, 3), from_to(1, 3),
+               from_to(1, 3), from_to(1, 3), 0, 0, from_to(0, 1), from_to(1, 3)};
+  p.pad_h = from_to(0, p.kernel_h - 1), p.pad_w = from_to(0, p.kernel_w - 1);
+  p.out_h = (p.in_h + 2 * p.pad_h - p.kernel_h) / p.stride_h + 1;
+  p.out_w = (p.in_w + 2 * p.pad_w - p.kernel_w) / p.stride_w + 1;
+  const auto x = values(p.planes * p.in_h * p.in_w * p.batch), dy = values(p.planes * p.out_h * p.out_w * p.batch);
+  std::vector<float> y(dy.size()), dx(x.size());
+  std::vector<int32_t> place(dy.size());
+  deepcae_pool(&p, x.data(), y.data(), place.data());
+  deepcae_pool_back(&p, dy.data(), place.data(), dx.data());
+  y.insert(y.end(), dx.begin(), dx.end());
+  y.insert(y.end(), place.begin(), place.end());
+  return y;
+}
+
+void compare_with_scalar(const char* name, unsigned seed) {
+  for (const auto function : {elements, pooled}) {
+    const auto got = function(name, seed), expected = function("scalar", seed);
+    for (size_t at = 0; at < got.size(); ++at) {
+      if (std::fabs(got[at] - expected[at]) <= 1e-4f * (1 + std::fabs(expected[at]))) continue;
+      std::printf("%s: %g in place of scalar's %g (%s, seed %u, number %zu)\n", name, double(got[at]),
+                  double(expected[at]), function == elements ? "elements" : "pooled", seed, at);
+      std::exit(1);
+    }
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -133,6 +201,7 @@ int main(int count, char** arguments) {
       weight_gradients(g, name);
       ++done;
     }
+    for (unsigned seed = 0; seed < unsigned(cases); ++seed) compare_with_scalar(name, seed);
     std::printf("%s: %lld shapes agree\n", name, static_cast<long long>(cases));
   }
 }

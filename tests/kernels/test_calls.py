@@ -144,3 +144,17 @@ def test_turning(machine: Any, rows: int, columns: int) -> None:
     y = torch.empty(columns, rows)
     calls.turn(x.data_ptr(), rows, y)
     assert torch.equal(y, x.t())
+
+
+@quick
+@given(
+    machine=machines, rows=st.integers(1, 150), columns=st.sampled_from([1, 2, 15, 16, 17, 96, 100, 300]),
+    depth=st.sampled_from([1, 3, 80, 500]), transposed=st.booleans(),
+)  # fmt: skip
+def test_products(machine: Any, rows: int, columns: int, depth: int, transposed: bool) -> None:
+    generator = _take(machine)
+    a = torch.randn((depth, rows) if transposed else (rows, depth), generator=generator)
+    a = a.t() if transposed else a
+    b, y = torch.randn(depth, columns, generator=generator), torch.empty(rows, columns)
+    calls.product(a, b, y)()
+    _close(y, a.double() @ b.double(), a.double().abs() @ b.double().abs())

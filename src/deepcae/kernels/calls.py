@@ -101,13 +101,14 @@ def weight_gradient(geometry: native.Geometry, large: Tensor, small: Tensor, dw:
 
 
 def product(a: Tensor, b: Tensor, y: Tensor) -> Call:
-    """y = a b, matrices; a and b may be transposed views."""
-    multiply = torch.mm
+    """y = a b, matrices; a may be a transposed view, b and y are without gaps."""
+    sizes = (ctypes.c_int64 * 6)(*y.shape, a.shape[1], *a.stride(), torch.get_num_threads())
+    return bound(native.library().deepcae_product, sizes, a, b, y)
 
-    def call() -> None:
-        multiply(a, b, out=y)
 
-    return call
+def turned(x: Tensor, y: Tensor) -> Call:
+    """y = xᵀ, matrices."""
+    return bound(native.library().deepcae_turn, *x.shape, x, y, torch.get_num_threads())
 
 
 class _Blob(ctypes.Structure):

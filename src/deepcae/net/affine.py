@@ -85,7 +85,10 @@ class Product(Affine):
     def weight_gradient(self, dy: Tensor, dw: Tensor) -> None:
         large, small = self.x.reshape(self.inputs, -1), dy.reshape(self.outputs, -1)
         a, b = (large, small) if self.transposed else (small, large)
-        self.writer.write(calls.product(a, b.t(), dw.reshape(self.weight)))
+        b_turned = self.writer.borrow(b.t())
+        self.writer.write(calls.turned(b, b_turned))
+        self.writer.write(calls.product(a, b_turned, dw.reshape(self.weight)))
+        self.writer.free(b_turned)
 
     def input_gradient(self, dy: Tensor, dx: Tensor) -> None:
         w = self.w if self.transposed else self.w.t()

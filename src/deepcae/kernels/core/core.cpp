@@ -47,6 +47,11 @@ struct Window {
   int64_t y_from, y_to, x_from, x_to;
 };
 
+// c (rows, columns) = a (rows, depth) b (depth, columns); b and c without gaps, a by its steps.
+struct Product {
+  int64_t rows, columns, depth, row_step, column_step, threads;
+};
+
 struct Kernels {
   int64_t lanes;
   int64_t most[5];  // vectors per block, by the number of outputs
@@ -54,6 +59,8 @@ struct Kernels {
                     int64_t outputs, int64_t length);
   void (*dot)(int64_t pairs, int64_t places, const float* const* a, const float* b, int64_t step, int64_t length,
               float* const* sums);
+  void (*product)(const Product&, const float* a, const float* b, float* c, int64_t from, int64_t to, int64_t start,
+                  int64_t end);
 };
 
 // Planes of `batch` numbers per place; the kernel is clipped to the image.
@@ -133,7 +140,18 @@ void dot(int64_t pairs, int64_t places, const float* const* a, const float* b, i
   }
 }
 
-const Kernels kernels = {1, {0, 64, 64, 64, 64}, correlate, dot};
+void product(const Product& p, const float* a, const float* b, float* c, int64_t from, int64_t to, int64_t start,
+             int64_t end) {
+  for (int64_t m = from; m < to; ++m) {
+    for (int64_t j = start; j < end; ++j) c[m * p.columns + j] = 0.0f;
+    for (int64_t k = 0; k < p.depth; ++k) {
+      const float factor = a[m * p.row_step + k * p.column_step];
+      EACH for (int64_t j = start; j < end; ++j) c[m * p.columns + j] += factor * b[k * p.columns + j];
+    }
+  }
+}
+
+const Kernels kernels = {1, {0, 64, 64, 64, 64}, correlate, dot, product};
 
 }  // namespace scalar
 }  // namespace

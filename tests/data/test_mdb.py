@@ -23,7 +23,7 @@ def write(folder: Path, records: dict[bytes, bytes]) -> Path:
 
 def read(path: Path) -> dict[bytes, bytes]:
     file = MdbFile(path)
-    return {key: file.value(number) for number, key in enumerate(file.keys)}
+    return {file.key(number): file.value(number) for number in range(len(file))}
 
 
 @settings(max_examples=25, deadline=None)

@@ -34,6 +34,7 @@ __all__ = ["HDF5Rows", "open_hdf5", "opened", "read_list"]
 
 MEMORY_LIMIT = 256 * 2**20  # bytes of a data set that is kept in memory as a whole
 BLOCK = 8 * 2**20  # bytes that are read at a time from a larger one
+EVEN = 512  # rows of which a block holds a multiple, so that batches of powers of two lie within one
 
 
 def open_hdf5(layer: Any, phase: int, folders: Sequence[str | Path], seed: int) -> Stream:
@@ -85,6 +86,8 @@ class HDF5Rows:
         self.in_memory = self.total * row_bytes <= (MEMORY_LIMIT if memory_limit is None else memory_limit)
         self._memory: ArrayRows | None = None
         self._block_rows = max(1, (BLOCK if block is None else block) // max(row_bytes, 1))
+        if self._block_rows > EVEN:
+            self._block_rows -= self._block_rows % EVEN
         self._starts = starts = files_.starts(self._block_rows)
         ends = [*starts[1:], self.total]
 

@@ -51,7 +51,7 @@ class DatumRows:
             raise DataError(f"Data makes 1 or 2 tops, data and label, not {len(tops)}")
         self.tops, self._path, self._color = tops, path, color
         self._file = MdbFile(_file_of(path))
-        self.total = len(self._file.keys)
+        self.total = len(self._file)
         if not self.total:
             raise DataError(f"{path}: holds no record")
         first = self.read(slice(0, 1))
@@ -62,16 +62,18 @@ class DatumRows:
 
     def read(self, rows: slice | np.ndarray) -> Arrays:
         numbers = range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
-        images: list[np.ndarray] = []
         labels = np.empty(len(numbers), np.float32)
+        data: np.ndarray | None = None
         for at, number in enumerate(numbers):
             image, labels[at] = self._record(number, self._file.value(number))
-            if images and image.shape != images[0].shape:
+            if data is None:
+                data = np.empty((len(numbers), *image.shape), np.float32)
+            if image.shape != data.shape[1:]:
                 raise DataError(
-                    f"{self._where(number)}: is of size {list(image.shape)}, others of {list(images[0].shape)}"
+                    f"{self._where(number)}: is of size {list(image.shape)}, others of {list(data.shape[1:])}"
                 )
-            images.append(image)
-        data = np.stack(images).astype(np.float32, copy=False)
+            data[at] = image
+        assert data is not None
         return dict(zip(self.tops, (data, labels), strict=False))
 
     def _record(self, number: int, value: bytes) -> tuple[np.ndarray, int]:
@@ -90,7 +92,7 @@ class DatumRows:
         return values.reshape(shape), datum.label
 
     def _where(self, number: int) -> str:
-        return f"{self._path}: record {number} (key {self._file.keys[number][:40]!r})"
+        return f"{self._path}: record {number} (key {self._file.key(number)[:40]!r})"
 
     def close(self) -> None:
         self._file.close()

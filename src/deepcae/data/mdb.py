@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from weakref import finalize
@@ -30,7 +31,10 @@ Place = tuple[int, int]  # (position in the file, size) of a value
 
 
 class MdbFile:
-    """One data.mdb, open for reading: `keys` in order, `value(i)` of the i-th. DataError for what is damaged."""
+    """One data.mdb, open for reading: `key(i)` and `value(i)` of the i-th record. DataError for what is damaged.
+
+    Of each record its place is kept, 20 bytes in all.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,18 +45,28 @@ class MdbFile:
         if (self._last + 1) * self._page_size > self._size:
             needed = (self._last + 1) * self._page_size
             raise DataError(f"{path}: is cut off: {self._size} bytes, {needed} are in use")
-        self.keys: list[bytes] = []
-        self._places: list[Place] = []
+        self._places, self._sizes, self._keys = array("Q"), array("I"), array("Q")
         self._seen: set[int] = set()
-        for key, place in self._records(root, 0) if root != _NONE else ():
-            self.keys.append(key)
+        for key, (place, size) in self._records(root, 0) if root != _NONE else ():
             self._places.append(place)
-        if len(self.keys) != entries:
-            raise self._damaged(f"it counts {entries} records, and {len(self.keys)} are there")
+            self._sizes.append(size)
+            self._keys.append(key)
+        self._seen.clear()
+        if len(self) != entries:
+            raise self._damaged(f"it counts {entries} records, and {len(self)} are there")
+
+    def __len__(self) -> int:
+        """The number of records."""
+        return len(self._places)
+
+    def key(self, number: int) -> bytes:
+        """The name of a record."""
+        position = self._keys[number]
+        return self._read(position + 2, int.from_bytes(self._read(position, 2), "little"))
 
     def value(self, number: int) -> bytes:
         """The bytes of a record."""
-        return self._read(*self._places[number])
+        return self._read(self._places[number], self._sizes[number])
 
     def _damaged(self, what: str) -> DataError:
         return DataError(f"{self.path}: is no readable LMDB ({what})")
@@ -80,8 +94,8 @@ class MdbFile:
             raise self._damaged("its keys stand more than once, which Caffe's never do")
         return page_size, root, last, entries
 
-    def _records(self, number: int, depth: int) -> Iterator[tuple[bytes, Place]]:
-        """Keys and places of the values below a page, in order."""
+    def _records(self, number: int, depth: int) -> Iterator[tuple[int, Place]]:
+        """Where the keys below a page lie, with their sizes before them, and the values; in order."""
         if depth > DEPTH or number in self._seen or not 1 < number <= self._last:
             raise self._damaged(f"page {number} is none of its tree")
         self._seen.add(number)
@@ -98,14 +112,15 @@ class MdbFile:
             else:
                 yield self._record(page, number, offset + 8, key_size, low | high << 16, node_flags)
 
-    def _record(self, page: bytes, number: int, at: int, key_size: int, size: int, flags: int) -> tuple[bytes, Place]:
+    def _record(self, page: bytes, number: int, at: int, key_size: int, size: int, flags: int) -> tuple[int, Place]:
         inside = 8 if flags & BIG_VALUE else size
         if flags & (SUB_DATABASE | DUPLICATES) or not key_size or at + key_size + inside > self._page_size:
             raise self._damaged(f"page {number} has a record that is none of Caffe's")
-        key, position = page[at : at + key_size], number * self._page_size + at + key_size
+        key = number * self._page_size + at - 2
+        position = key + 2 + key_size
         if flags & BIG_VALUE:
             first = struct.unpack_from("<Q", page, at + key_size)[0]
             position = first * self._page_size + HEAD
             if not 1 < first <= self._last or position + size > (self._last + 1) * self._page_size:
-                raise self._damaged(f"the value of {key[:40]!r} lies behind its end")
+                raise self._damaged(f"the value of {page[at : at + key_size][:40]!r} lies behind its end")
         return key, (position, size)

@@ -65,9 +65,10 @@ def _joined(parts: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> tuple[np.n
 
 
 def batch_size(trained: Trained) -> int:
-    """How many images go through the net at a time: as many as the largest blob has in `BLOB` bytes."""
+    """How many images go through the net at a time: as many as the largest blob has in `BLOB` bytes, a power of two."""
     largest = max((count(shape, 1) for shape in trained.net.plan.shapes.values() if shape is not None), default=1)
-    return min(max(BLOB // (4 * max(largest, 1)), SMALLEST), LARGEST)
+    fitting = max(1, BLOB // (4 * max(largest, 1)))
+    return min(max(2 ** (fitting.bit_length() - 1), SMALLEST), LARGEST)
 
 
 def _computed(trained: Trained, examples: Examples, images: np.ndarray, blobs: list[str]) -> dict[str, np.ndarray]:

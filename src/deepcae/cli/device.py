@@ -13,7 +13,7 @@ def choose_device(name: str, threads: int | None = None) -> str:
         torch.set_num_threads(threads)
     kind, _, number = name.lower().partition(":")
     if kind == "auto" and not number:
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return _exact("cuda") if torch.cuda.is_available() else "cpu"
     if kind == "cpu" and not number:
         return "cpu"
     if kind == "mps" and not number:
@@ -37,4 +37,13 @@ def _cuda(name: str, number: str) -> str:
         )
     if number and int(number) >= count:
         raise DataError(f"device {name}: there are {count} GPU(s), numbered from 0")
+    return _exact(name)
+
+
+def _exact(name: str) -> str:
+    """The device, its float32 products in full: without this, convolutions round their operands (tf32)."""
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
     return name

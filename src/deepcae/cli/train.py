@@ -6,15 +6,12 @@ import shlex
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from . import options
 from .screen import answer, say
-
-if TYPE_CHECKING:
-    from .training import Outcome
 
 
 class Effect(StrEnum):
@@ -51,6 +48,17 @@ def train(
     sighup_effect: Annotated[Effect, typer.Option("--sighup-effect", help="What SIGHUP does.")] = Effect.snapshot,
     device: options.Device = "auto",
     threads: options.Threads = None,
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", metavar="fp32|tf32|bf16", help="Of products.", show_default="fp32, or the run's"),
+    ] = None,
+    runs: Annotated[
+        int, typer.Option("--runs", min=1, help="Trainings of seeds S, S+1, ...: in DIR/seed-S, DIR/seed-S+1, ...")
+    ] = 1,
+    batched: Annotated[
+        bool | None,
+        typer.Option("--batched/--separate", help="Several runs as one program.", show_default="on a GPU"),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Give up the run that lies in DIR.")] = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -63,40 +71,27 @@ def train(
         raise typer.BadParameter("--snapshot goes on with a training, --weights begins a new one: give one of them")
     if solver is None and (out is None or snapshot is None):
         raise typer.BadParameter("give --solver, or --out DIR --snapshot latest to go on with the run in DIR")
-    from ..solver.solver import Solver
+    if runs > 1 and snapshot not in (None, "latest"):
+        raise typer.BadParameter("several runs go on from their own snapshots: give --snapshot latest")
     from .device import choose_device
-    from .trained import weight_files
-    from .training import LOG, Effects, carry_out, default_out, prepare, solver_text
+    from .training import LOG, Effects, Order, carry_out, default_out, summary
 
-    folder = out or default_out(solver or Path())
-    prepare(folder, snapshot, overwrite)
-    if snapshot == "latest" and not _has_snapshot(folder):
-        say(f"{folder}: has no snapshot yet; beginning at the beginning", quiet)
-        snapshot = None
-    document, folders = solver_text(solver, folder, [*(overrides or []), *_state(level, stage)])
-    training = Solver(
-        document,
-        out=folder,
-        seed=seed,
-        device=choose_device(device, threads),
-        weights=weight_files(weights) if weights else None,
-        snapshot=snapshot,
-        folders=folders,
-        strict=strict,
-    )
-    effects = Effects(training, sigint_effect.value, sighup_effect.value)
-    outcome = carry_out(training, folder / LOG, quiet, effects)
+    folder, texts = out or default_out(solver or Path()), [*(overrides or []), *_state(level, stage)]
+    effects = (sigint_effect.value, sighup_effect.value)
+    where = choose_device(device, threads)
+    order = Order(solver, texts, weights, strict, snapshot, overwrite, where, precision)
+    if runs > 1:
+        from .runs import train_all
+
+        train_all(context, order, folder, seed, runs, threads, batched, effects, quiet, json)
+        return
+    training = order.open(folder, seed, quiet)
+    outcome = carry_out(training, folder / LOG, quiet, Effects(training, *effects))
     if outcome.finished.reason != "done":
         resume = shlex.join(["deepcae", "train", "--out", str(folder), "--snapshot", "latest"])
         say(f"stopped at iteration {outcome.finished.iteration}; go on with: {resume}")
     if json:
-        answer(_summary(outcome, context))
-
-
-def _has_snapshot(folder: Path) -> bool:
-    from ..solver.run import ABOUT, Run
-
-    return (folder / ABOUT).exists() and Run(folder).latest_snapshot() is not None
+        answer(summary(outcome, time.perf_counter() - context.obj))
 
 
 def _state(level: int | None, stage: str) -> list[str]:
@@ -109,17 +104,3 @@ def _state(level: int | None, stage: str) -> list[str]:
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _summary(outcome: Outcome, context: typer.Context) -> dict[str, Any]:
-    from .training import plain
-
-    finished = outcome.finished
-    return {
-        "iterations": finished.iteration,
-        "train": {name: plain(value) for name, value in finished.train.items()},
-        "test": outcome.test,
-        "seconds": time.perf_counter() - context.obj,
-        "seconds_per_iteration": finished.seconds_per_iteration,
-        "snapshot": finished.snapshot,
-    }

@@ -14,6 +14,7 @@ from .screen import bar, say
 if TYPE_CHECKING:
     from ..proto.document import Document
     from ..solver.records import Finished, Record, Test
+    from ..solver.signals import Stoppable
     from ..solver.solver import Solver
 
 LOG = "train.log"
@@ -36,29 +37,55 @@ def carry_out(
     lines: Callable[[Record], Iterable[str]] | None = None,
 ) -> Outcome:
     """Runs `solver` to its end, with Caffe's lines in the file `log` and `lines` (default: the same) on stderr."""
-    from ..solver.log import log_lines
-    from ..solver.records import Finished, Step, Test, Warned
     from ..solver.signals import handle_signals
 
-    finished: Finished | None = None
-    tested: Test | None = None
     with (
         handle_signals(effects or solver),
         bar("training", solver.param.max_iter, quiet, solver.iteration) as advance,
-        _opened(log) as write,
+        opened_log(log) as write,
     ):
+        listener = Listener(solver, write, quiet, advance, lines)
         for record in solver.solve():
-            caffes = log_lines(record)
-            for line in caffes:
-                write(line)
-            for line in caffes if lines is None else lines(record):
-                say(line, quiet and not isinstance(record, Warned))
-            if isinstance(record, Step):
-                advance(record.iteration + 1, f"loss {record.smoothed_loss:.5g}")
-            tested = record if isinstance(record, Test) else tested
-            finished = record if isinstance(record, Finished) else finished
-    assert finished is not None  # a training that fails raises
-    return Outcome(finished, _last_test(solver, finished, tested))
+            listener.take(record)
+    return listener.outcome()
+
+
+class Listener:
+    """Takes one training's records: lines for its log and the screen, each with `label` before it there."""
+
+    def __init__(
+        self,
+        solver: Solver,
+        write: Callable[[str], None],
+        quiet: bool,
+        advance: Callable[..., None],
+        lines: Callable[[Record], Iterable[str]] | None = None,
+        label: str = "",
+    ) -> None:
+        self.solver, self.write, self.quiet, self.advance = solver, write, quiet, advance
+        self.lines, self.label = lines, label
+        self.finished: Finished | None = None
+        self._tested: Test | None = None
+
+    def take(self, record: Record) -> None:
+        from ..solver.log import log_lines
+        from ..solver.records import Finished, Step, Test, Warned
+
+        caffes = log_lines(record)
+        for line in caffes:
+            self.write(line)
+        for line in caffes if self.lines is None else self.lines(record):
+            say(self.label + line, self.quiet and not isinstance(record, Warned))
+        if isinstance(record, Step):
+            self.advance(record.iteration + 1, f"loss {record.smoothed_loss:.5g}")
+        elif isinstance(record, Test):
+            self._tested = record
+        elif isinstance(record, Finished):
+            self.finished = record
+
+    def outcome(self) -> Outcome:
+        assert self.finished is not None  # a training that fails raises
+        return Outcome(self.finished, _last_test(self.solver, self.finished, self._tested))
 
 
 def _last_test(solver: Solver, finished: Finished, tested: Test | None) -> dict[str, float]:
@@ -79,17 +106,77 @@ def plain(value: Any) -> float:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Callable[[str], None]]:
+def opened_log(path: Path) -> Iterator[Callable[[str], None]]:
     """A writer of lines to the end of a log file; each line is there at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8", buffering=1) as file:
         yield lambda line: print(line, file=file)
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a training is to be made of, as the command line says it, less folder and seed."""
+
+    solver: Path | None
+    overrides: Sequence[str]
+    weights: str | None
+    strict: bool
+    snapshot: str | None
+    overwrite: bool
+    device: str
+    precision: str | None
+
+    def open(self, folder: Path, seed: int | None, quiet: bool = False) -> Solver:
+        """The solver, at its beginning or at the snapshot."""
+        from ..solver.solver import Solver
+        from .trained import weight_files
+
+        prepare(folder, self.snapshot, self.overwrite)
+        snapshot = self.snapshot
+        if snapshot == "latest" and not has_snapshot(folder):
+            say(f"{folder}: has no snapshot yet; beginning at the beginning", quiet)
+            snapshot = None
+        document, folders = solver_text(self.solver, folder, self.overrides)
+        return Solver(
+            document, out=folder, seed=seed, device=self.device, snapshot=snapshot, folders=folders, strict=self.strict,
+            weights=weight_files(self.weights) if self.weights else None, precision=self.precision,
+        )  # fmt: skip
+
+    def argv(self, folder: Path, seed: int) -> list[str]:
+        """The same as arguments of `deepcae train`."""
+        given: list[tuple[str, object | None]] = [
+            ("--solver", self.solver), ("--weights", self.weights), ("--snapshot", self.snapshot),
+            ("--precision", self.precision), *(("--set", text) for text in self.overrides),
+        ]  # fmt: skip
+        options = [word for name, value in given if value is not None for word in (name, str(value))]
+        flags = [name for name, wanted in (("--strict", self.strict), ("--overwrite", self.overwrite)) if wanted]
+        return ["--out", str(folder), "--seed", str(seed), "--device", self.device, *options, *flags]
+
+
+def has_snapshot(folder: Path) -> bool:
+    """Whether a run lies there that can be gone on with."""
+    from ..solver.run import ABOUT, Run
+
+    return (folder / ABOUT).exists() and Run(folder).latest_snapshot() is not None
+
+
+def summary(outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """A training's end for programs."""
+    finished = outcome.finished
+    return {
+        "iterations": finished.iteration,
+        "train": {name: plain(value) for name, value in finished.train.items()},
+        "test": outcome.test,
+        "seconds": seconds,
+        "seconds_per_iteration": finished.seconds_per_iteration,
+        "snapshot": finished.snapshot,
+    }
+
+
 class Effects:
     """Caffe's --sigint_effect and --sighup_effect: stop, snapshot or none."""
 
-    def __init__(self, solver: Solver, sigint: str, sighup: str) -> None:
+    def __init__(self, solver: Stoppable, sigint: str, sighup: str) -> None:
         actions = {"stop": solver.request_stop, "snapshot": solver.request_snapshot, "none": lambda: None}
         self.request_stop = actions[sigint]
         self.request_snapshot = actions[sighup]

@@ -1,0 +1,181 @@
+"""Runs trained as one program tell and leave what each does alone, up to rounding; and what several come to."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from deepcae import zoo
+from deepcae.errors import TrainingError
+from deepcae.solver.capture import Recorder
+from deepcae.solver.program import Unbatchable
+from deepcae.solver.records import Failed, Finished, Record
+from deepcae.solver.runs import Together, folder_of, is_stuck, statistics, verdict
+from deepcae.solver.solver import Solver
+from deepcae.solver.update import RULES
+from solver.test_ahead import Memory, told
+from solver.tiny import write_training
+
+SEEDS = (7, 8, 9)
+
+
+def solvers_of(text: Path, out: Path, **settings: object) -> list[Solver]:
+    return [Solver(text, out=folder_of(out, seed), seed=seed, **settings) for seed in SEEDS]  # type: ignore[arg-type]
+
+
+def solved(joint: Together) -> list[list[Record]]:
+    records: list[list[Record]] = [[] for _ in joint.solvers]
+    collect(joint, records)
+    return records
+
+
+def collect(joint: Together, records: list[list[Record]]) -> None:
+    for k, record in joint.solve():
+        records[k].append(record)
+
+
+def check_as_alone(alone: Solver, expected: list[Record], joint: Solver, found: list[Record]) -> None:
+    assert [type(record) for record in found] == [type(record) for record in expected]
+    assert told(found) == [pytest.approx(entry, rel=1e-4, abs=1e-6) for entry in told(expected)]
+    for a, b in zip(alone.net.tensors, joint.net.tensors, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-6)
+    for a, b in zip(alone.updater.history, joint.updater.history, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-6)
+    assert (alone.out, joint.out) != (None, None)
+    assert names(alone) == names(joint)
+
+
+def names(solver: Solver) -> list[str]:
+    assert solver.out is not None
+    return sorted(path.name for path in solver.out.iterdir())
+
+
+@pytest.mark.parametrize("recorder", [None, Memory()])
+@pytest.mark.parametrize(
+    "extra", ["", "display: 5 snapshot: 6 iter_size: 2", "clip_gradients: 0.05 snapshot_diff: true"]
+)
+@pytest.mark.parametrize("type", list(RULES))
+def test_together_is_as_alone(type: str, extra: str, recorder: Recorder | None, tmp_path: Path) -> None:
+    text = write_training(tmp_path, type=type, dropout=0.0)
+    alone = solvers_of(text, tmp_path / "alone", overrides=extra)
+    expected = [list(solver.solve()) for solver in alone]
+    joint = Together(solvers_of(text, tmp_path / "joint", overrides=extra), recorder and StackMemory())
+    found = solved(joint)
+    for k in range(len(SEEDS)):
+        check_as_alone(alone[k], expected[k], joint.solvers[k], found[k])
+    assert not torch.equal(alone[0].net.tensors[0], alone[1].net.tensors[0])
+
+
+class StackMemory(Memory):
+    """A recorder of several runs' losses."""
+
+    def record(self, work):  # type: ignore[no-untyped-def]
+        return work
+
+
+def test_the_papers_network_together(tmp_path: Path) -> None:
+    """Convolutions with a kernel per run."""
+    import h5py
+    import numpy as np
+
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["data"] = np.random.default_rng(0).random((30, 1, 28, 28), dtype=np.float32)
+        file["label"] = np.zeros(30, np.float32)
+    (tmp_path / "list.txt").write_text("data.h5\n")
+    lists = {"train_list": tmp_path / "list.txt", "test_list": tmp_path / "list.txt"}
+    zoo.write(zoo.build("cae1", 2, **lists), tmp_path)
+    few = "max_iter: 3 test_iter: 1 display: 1 test_interval: 2"
+    alone = solvers_of(tmp_path / "solver.prototxt", tmp_path / "alone", overrides=few)
+    expected = [list(solver.solve()) for solver in alone]
+    joint = Together(solvers_of(tmp_path / "solver.prototxt", tmp_path / "joint", overrides=few))
+    for k, found in enumerate(solved(joint)):
+        assert told(found) == [pytest.approx(entry, rel=1e-5) for entry in told(expected[k])]
+
+
+def test_stopped_and_resumed_together_or_alone(tmp_path: Path) -> None:
+    text = write_training(tmp_path, dropout=0.0)
+    whole = Together(solvers_of(text, tmp_path / "whole"))
+    solved(whole)
+    joint = Together(solvers_of(text, tmp_path / "joint", overrides="display: 0 snapshot: 0"))
+    for _, record in joint.solve():
+        if joint.solvers[0].iteration >= 6:
+            joint.request_stop()
+        assert not isinstance(record, Finished) or record.reason == "stopped"
+    stopped = {solver.iteration for solver in joint.solvers}
+    assert len(stopped) == 1
+    assert 6 <= stopped.pop() < 16
+    resumed = Together(solvers_of(text, tmp_path / "joint", snapshot="latest"))
+    solved(resumed)
+    for a, b in zip(whole.solvers, resumed.solvers, strict=True):
+        assert all(map(torch.equal, a.net.tensors, b.net.tensors))
+    alone = Solver(
+        text, out=folder_of(tmp_path / "joint", 8), snapshot=f"{folder_of(tmp_path / 'joint', 8)}/snap_iter_12"
+    )
+    list(alone.solve())
+    torch.testing.assert_close(alone.net.tensors[0], whole.solvers[1].net.tensors[0], rtol=1e-4, atol=1e-6)
+
+
+def test_a_run_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
+    text = write_training(tmp_path, dropout=0.0)
+    alone = solvers_of(text, tmp_path / "alone")
+    expected = [list(solver.solve()) for solver in alone]
+    solvers = solvers_of(text, tmp_path / "joint")
+    with torch.no_grad():
+        solvers[1].net.tensors[0][0, 0] = math.nan
+    joint, records = Together(solvers), list[list[Record]](([], [], []))
+    with pytest.raises(TrainingError, match="seed 8: iteration 0: "):
+        collect(joint, records)
+    assert isinstance(records[1][-1], Failed)
+    assert not list(folder_of(tmp_path / "joint", 8).glob("*.caffemodel"))
+    for k in (0, 2):
+        check_as_alone(alone[k], expected[k], solvers[k], records[k])
+
+
+def test_what_cannot_be_one_program_is_said(tmp_path: Path) -> None:
+    text = write_training(tmp_path)
+    solvers = solvers_of(text, tmp_path / "dropout")
+    with pytest.raises(Unbatchable, match="net 'tiny': "):
+        Together(solvers)
+    assert [solver.train.position for solver in solvers] == [0, 0, 0]
+    assert all(not solver.ledger.lag for solver in solvers)
+    text = write_training(tmp_path, dropout=0.0)
+    solvers = solvers_of(text, tmp_path / "uneven")
+    solvers[2].step()
+    with pytest.raises(Unbatchable, match="different iterations \\(0, 0, 1\\)"):
+        Together(solvers)
+
+
+@pytest.mark.parametrize(
+    ("losses", "stuck", "missing", "stable", "why"),
+    [
+        ([100, 102, 104], [], 0, True, "'loss' differs by 3.9 % between the runs (5 % may)"),
+        ([100, 102, 106], [], 0, False, "'loss' differs by 5.8 %"),
+        ([100, 100], [], 0, None, "at least 3 runs"),
+        ([200, 200, 200], [2], 0, False, "seed 2 stopped learning"),
+        ([100, 100], [], 1, False, "1 of the runs did not come to its end"),
+        ([100, 100, math.nan], [], 0, False, "'loss' differs by nan %"),
+        ([0, 0, 0], [], 0, True, "0 %"),
+    ],
+)
+def test_the_verdict(losses: list[float], stuck: list[int], missing: int, stable: bool | None, why: str) -> None:
+    found, sentence = verdict([{"loss": loss, "l2": 1.0} for loss in losses], stuck, missing)
+    assert found is stable
+    assert why in sentence
+
+
+def test_statistics_of_the_runs() -> None:
+    assert statistics([{"a": 1.0}, {"a": 2.0}, {"a": 6.0}])["a"] == pytest.approx(
+        {"mean": 3.0, "std": 7**0.5, "least": 1.0, "greatest": 6.0}
+    )
+    assert statistics([{"a": 4.0}])["a"]["std"] == 0
+    assert statistics([]) == {}
+
+
+def test_the_guards_words_tell_a_stuck_run() -> None:
+    harmless = {"kind": "warned", "message": "the snapshot was made with 2 threads"}
+    assert not is_stuck([harmless, {"kind": "train"}])
+    stuck = "layer 'a' (Sigmoid): 100 % of blob 'a' is saturated, and the loss is stuck at 202.6"
+    assert is_stuck([harmless, {"kind": "warned", "message": stuck}])

@@ -143,7 +143,7 @@ std::vector<float> elements(const char* name, unsigned seed) {
   deepcae_cross_entropy(count, 1.0 / double(count), 2, x.data(), t.data(), da.data(), &losses[0], threads);
   keep(da);
   deepcae_squares(count, 1.0 / double(count), 2, x.data(), t.data(), da.data(), db.data(), &losses[1], threads);
-  deepcae_turn(rows, length, x.data(), turned.data(), threads);
+  deepcae_turn(rows, 1, length, x.data(), turned.data(), threads);
   keep(da), keep(db), keep(losses), keep(turned);
   for (int64_t rule : {kSGD, kNesterov, kAdaGrad, kRMSProp, kAdaDelta, kAdam}) {
     std::vector<float> w = x, g = t, h(x.size(), 0.5f), h2(x.size(), 0.5f), d(x.size());

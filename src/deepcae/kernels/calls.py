@@ -85,11 +85,6 @@ def pooling_sizes(
     return (ctypes.c_int64 * 14)(*numbers, int(mean), torch.get_num_threads())
 
 
-def turn(x: int, batch: int, y: Tensor) -> None:
-    """Copies a blob (N, ...) at the address `x` into y (..., N), now."""
-    native.library().deepcae_turn(batch, y.numel() // batch, x, y.data_ptr(), torch.get_num_threads())
-
-
 def correlate(geometry: native.Geometry, x: Tensor, w: Tensor, b: Tensor | None, y: Tensor) -> Call:
     sizes = native.sizes_of(geometry, torch.get_num_threads())
     return bound(native.library().deepcae_correlate, sizes, x, w, b, y)
@@ -106,9 +101,11 @@ def product(a: Tensor, b: Tensor, y: Tensor) -> Call:
     return bound(native.library().deepcae_product, sizes, a, b, y)
 
 
-def turned(x: Tensor, y: Tensor) -> Call:
-    """y = xᵀ, matrices."""
-    return bound(native.library().deepcae_turn, *x.shape, x, y, torch.get_num_threads())
+def turn(x: Tensor, y: Tensor) -> Call:
+    """y (S, P, R) = x (R, P, S) with its first and last axis exchanged, or matrices, where P is 1."""
+    rows, columns = len(x), x.shape[-1]
+    places = x.numel() // (rows * columns)
+    return bound(native.library().deepcae_turn, rows, places, columns, x, y, torch.get_num_threads())
 
 
 class _Blob(ctypes.Structure):

@@ -92,7 +92,7 @@ def _prepared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.deepcae_pool.argtypes = [pointer] * 4
     library.deepcae_pool_back.argtypes = [pointer] * 4
     library.deepcae_product.argtypes = [pointer] * 4
-    library.deepcae_turn.argtypes = [number, number, pointer, pointer, number]
+    library.deepcae_turn.argtypes = [number, number, number, pointer, pointer, number]
     library.deepcae_update.argtypes = [pointer, number, pointer, number]
     library.deepcae_squared.argtypes = [number, pointer, number]
     library.deepcae_squared.restype = real

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from ..kernels import calls
@@ -40,11 +41,8 @@ class Affine(Op):
             return [None]
         if not self.followed and (db := self.bias_gradient()) is not None:
             self.writer.write(calls.activate_back("identity", 0.0, self.y, dy, db))
-        if (dw := self.writer.gradient(self.index, 0)) is not None:
-            self.weight_gradient(dy, dw)
         dx = self.writer.borrow(self.x) if self.wanted[0] else None
-        if dx is not None:
-            self.input_gradient(dy, dx)
+        self.gradients(dy, self.writer.gradient(self.index, 0), dx)
         self.writer.free(dy)
         return [dx]
 
@@ -60,12 +58,8 @@ class Affine(Op):
         """y of x, without the bias unless `adds_bias`."""
 
     @abstractmethod
-    def weight_gradient(self, dy: Tensor, dw: Tensor) -> None:
-        """dw of x and dy."""
-
-    @abstractmethod
-    def input_gradient(self, dy: Tensor, dx: Tensor) -> None:
-        """dx of w and dy."""
+    def gradients(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> None:
+        """Those to the weights and to the bottom, as far as they are wanted."""
 
 
 class Product(Affine):
@@ -82,17 +76,18 @@ class Product(Affine):
         w = self.w.t() if self.transposed else self.w
         self.writer.write(calls.product(w, self.x.reshape(inputs, -1), self.y.reshape(outputs, -1)))
 
-    def weight_gradient(self, dy: Tensor, dw: Tensor) -> None:
-        large, small = self.x.reshape(self.inputs, -1), dy.reshape(self.outputs, -1)
-        a, b = (large, small) if self.transposed else (small, large)
-        b_turned = self.writer.borrow(b.t())
-        self.writer.write(calls.turned(b, b_turned))
-        self.writer.write(calls.product(a, b_turned, dw.reshape(self.weight)))
-        self.writer.free(b_turned)
-
-    def input_gradient(self, dy: Tensor, dx: Tensor) -> None:
-        w = self.w if self.transposed else self.w.t()
-        self.writer.write(calls.product(w, dy.reshape(self.outputs, -1), dx.reshape(self.inputs, -1)))
+    def gradients(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> None:
+        small = dy.reshape(self.outputs, -1)
+        if dw is not None:
+            large = self.x.reshape(self.inputs, -1)
+            a, b = (large, small) if self.transposed else (small, large)
+            turned = self.writer.borrow(b.t())
+            self.writer.write(calls.turn(b, turned))
+            self.writer.write(calls.product(a, turned, dw.reshape(self.weight)))
+            self.writer.free(turned)
+        if dx is not None:
+            w = self.w if self.transposed else self.w.t()
+            self.writer.write(calls.product(w, small, dx.reshape(self.inputs, -1)))
 
 
 class Correlation(Affine):
@@ -108,15 +103,71 @@ class Correlation(Affine):
         self.w = self.params[0].detach()
         self.writer.write(calls.correlate(self.geometry, self.x, self.w, self.bias, self.y))
 
-    def weight_gradient(self, dy: Tensor, dw: Tensor) -> None:
+    def gradients(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> None:
         there, back = self.geometry, self.geometry.transposed()
-        if there.turned:
+        if dw is not None and there.turned:
             self.writer.write(calls.weight_gradient(back, dy, self.x, dw))
-        else:
+        elif dw is not None:
             self.writer.write(calls.weight_gradient(there, self.x, dy, dw))
+        if dx is not None:
+            self.writer.write(calls.correlate(back, dy, self.w, None, dx))
 
-    def input_gradient(self, dy: Tensor, dx: Tensor) -> None:
-        self.writer.write(calls.correlate(self.geometry.transposed(), dy, self.w, None, dx))
+
+class Foreign(Affine):
+    """A convolution or deconvolution by PyTorch's operators, channels last: blobs are turned there and back."""
+
+    adds_bias = True
+
+    def __init__(self, writer: Writer, index: int, case: Case) -> None:
+        super().__init__(writer, index)
+        self.case = case
+        self.numbers = (case.stride, case.pad, case.dilation, case.transposed, (0, 0), case.groups)
+
+    def apply(self) -> None:
+        self.w = self.params[0].detach()
+        self.outside = _channels_last(self.x)
+        turn = calls.turn(_places(self.x), self.outside.permute(0, 2, 3, 1).flatten(1, 2))
+
+        def call() -> None:
+            turn()
+            w = self.w.contiguous(memory_format=torch.channels_last)
+            y = torch.convolution(self.outside, w, None if self.bias is None else self.bias.detach(), *self.numbers)
+            _take(y, self.y)
+
+        self.writer.write(call)
+
+    def gradients(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> None:
+        upper = _channels_last(dy)
+        turn = calls.turn(_places(dy), upper.permute(0, 2, 3, 1).flatten(1, 2))
+        wanted = (dx is not None, dw is not None, False)
+
+        def call() -> None:
+            turn()
+            w = self.w.contiguous(memory_format=torch.channels_last)
+            made = torch.ops.aten.convolution_backward(upper, self.outside, w, None, *self.numbers, wanted)
+            if dx is not None:
+                _take(made[0], dx)
+            if dw is not None:
+                dw.copy_(made[1])
+
+        self.writer.write(call)
+
+
+def _channels_last(memory: Tensor) -> Tensor:
+    """(C, H, W, N) → an empty (N, C, H, W) whose memory is (N, H, W, C)."""
+    channels, height, width, batch = memory.shape
+    return torch.empty(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _places(memory: Tensor) -> Tensor:
+    """(C, H, W, N) → (C, HW, N)"""
+    return memory.flatten(1, 2)
+
+
+def _take(blob: Tensor, memory: Tensor) -> None:
+    """memory (C, H, W, N) = blob (N, C, H, W)"""
+    last = blob.contiguous(memory_format=torch.channels_last)
+    calls.turn(last.permute(0, 2, 3, 1).flatten(1, 2), _places(memory))()
 
 
 def filter_of(writer: Writer, index: int, layer: Convolution | Deconvolution) -> Affine:
@@ -127,9 +178,31 @@ def filter_of(writer: Writer, index: int, layer: Convolution | Deconvolution) ->
         raise Unsuited
     _, stride, pad, dilation = layer.geometry(x)
     transposed = isinstance(layer, Deconvolution)
-    way = choice(Case(transposed, x, tuple(w.shape), stride, pad, dilation, layer.group, plain=True))
+    case = Case(transposed, x, tuple(w.shape), stride, pad, dilation, layer.group, plain=True)
+    way = choice(case)
     if way == "core":
-        return Correlation(writer, index, Case(transposed, x, tuple(w.shape), stride, pad, dilation, layer.group, True))
+        return Correlation(writer, index, case)
     if way == "product":  # one pixel of the kernel, or of the image, or of the top
         return Product(writer, index, (w.shape[0], math.prod(w.shape[1:])), transposed)
+    if (
+        way == "torch"
+        and _pays_to_turn(case)
+        and all(_fits(*axis) for axis in zip(x[2:], w.shape[2:], pad, dilation, strict=True))
+    ):
+        return Foreign(writer, index, case)
     raise Unsuited
+
+
+def _pays_to_turn(case: Case) -> bool:
+    """Whether there are 100 products for each number that is turned, so that turning costs a few hundredths."""
+    channels, outputs = (
+        (case.w[0], case.w[1] * case.groups) if case.transposed else (case.w[1] * case.groups, case.w[0])
+    )
+    larger, smaller = (outputs, channels) if case.transposed else (channels, outputs)
+    products = channels * outputs // case.groups * math.prod(case.w[2:])
+    return products >= 100 * (larger * math.prod(case.stride) + smaller)
+
+
+def _fits(size: int, kernel: int, pad: int, dilation: int) -> bool:
+    """Whether the kernel lies within the padded image, as PyTorch wants it."""
+    return dilation * (kernel - 1) + 1 <= size + 2 * pad

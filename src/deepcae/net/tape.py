@@ -53,8 +53,7 @@ class Tape:
             given = inputs[name]
             if given.shape != self.blobs[name].shape:
                 raise ValueError(f"blob '{name}' is {list(self.blobs[name].shape)}, not {list(given.shape)}")
-            given = given.contiguous()
-            calls.turn(given.data_ptr(), self._batch, memory)
+            calls.turn(given.contiguous().view(self._batch, -1), memory.view(-1, self._batch))()
         for call in self._calls:
             call()
         return sum(weight * float(loss) for loss, weight in self._losses)

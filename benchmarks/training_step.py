@@ -149,7 +149,6 @@ def measure_cell(name: str, batch: int, threads: int, args: argparse.Namespace) 
 def measure_threads(threads: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     """All networks and batch sizes with so many threads, in a process of its own."""
     torch.set_num_threads(threads)
-    torch._dynamo.config.cache_size_limit = 1000
     if "JAX" in args.sides:
         opponents.start_jax(threads)
     cells = []

@@ -48,6 +48,23 @@ def test_blobs_are_float32_in_every_precision(net: Net) -> None:
     assert all(torch.equal(same[name], exact[name]) for name in exact)
 
 
+def test_losses_are_computed_in_float32(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside: dict[str, bool] = {}
+    for step in net.plan.steps:
+        assert step.layer is not None
+        forward = step.layer.forward
+        monkeypatch.setattr(
+            step.layer,
+            "forward",
+            lambda *given, name=step.name, forward=forward: (
+                inside.update({name: torch.is_autocast_enabled("cpu")}),
+                forward(*given),
+            )[1],
+        )
+    Program(net, "bf16").forward({"x": torch.rand(4, 1, 8, 8)})
+    assert {name for name, rounds in inside.items() if not rounds} == {"loss"}
+
+
 def test_the_error_is_told_and_changes_nothing(net: Net) -> None:
     x, generator = torch.rand(4, 1, 8, 8), torch.Generator().manual_seed(3)
     before = generator.get_state()

@@ -83,7 +83,7 @@ class Captured:
         self._rate = 0.0
 
     def run(self, batches: Iterable[Inputs], rate: float, iteration: int) -> Passed:
-        """As `Unattended.run`. The blobs stay as they are until the next call."""
+        """As `Unattended.run`. What it gives lies in memory that the next call writes over."""
         given = list(batches)
         if self._warm < WARM_UP and not self.refused:
             return self._warm_up(given, rate, iteration)
@@ -96,8 +96,7 @@ class Captured:
         passed = self._replay()
         if not self._whole:
             self.step.update(passed, rate, iteration)
-        norm = passed.norm.clone() if isinstance(passed.norm, torch.Tensor) else passed.norm
-        return Passed(passed.loss.clone(), norm, passed.blobs, passed.gradients)
+        return passed
 
     def _warm_up(self, given: Sequence[Inputs], rate: float, iteration: int) -> Passed:
         generator = self.step.generator

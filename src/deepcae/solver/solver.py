@@ -93,8 +93,8 @@ class Solver:
         self.precision = check_precision(kept if precision is None else precision, self.net.device)
         self.updater = Updater(self.param, self.net.learnable)
         program = Program(self.net, self.precision) if self.precision == "bf16" else self.net
-        self._passes = Passes(program, self.updater, self.net.device, self.precision)
-        self._attended = Attended(self._passes, self.net, self.generator, self.train.outputs.write)
+        self.passes = Passes(program, self.updater, self.net.device, self.precision)
+        self._attended = Attended(self.passes, self.net, self.generator, self.train.outputs.write)
         self.ledger = Ledger(self)
         self._ahead: Captured | None = None
         self.guard = Guard(self.net, self.param.display)
@@ -142,7 +142,7 @@ class Solver:
 
     def run_ahead(self, recorder: Recorder) -> None:
         """Lets the device work without being waited for, but at borders; `recorder` makes one call of an iteration."""
-        self._ahead = Captured(Unattended(self._passes, self.param, self.generator), recorder)
+        self._ahead = Captured(Unattended(self.passes, self.param, self.generator), recorder)
         self.ledger.lag = MOST_WAITING
 
     # What may be asked for while it runs, from a signal handler or another thread

@@ -15,7 +15,7 @@ from deepcae import zoo
 from deepcae.errors import SpecError
 from deepcae.kernels import choice, native
 from deepcae.net.net import Net
-from deepcae.net.tape import Tape, tape_of
+from deepcae.net.tape import Tape, Tapes
 from deepcae.proto.read import read_net_text
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
@@ -31,6 +31,10 @@ def _core() -> Iterator[None]:
 
 def net_of(text: str, seed: int = 1) -> Net:
     return Net(read_net_text(text), "TRAIN", seed=seed)
+
+
+def tape_of(net: Net) -> Tape | None:
+    return Tapes(net).now()
 
 
 def inputs_of(net: Net, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -168,7 +172,7 @@ def test_without_the_core_there_is_none() -> None:
 @st.composite
 def chains(draw: st.DrawFn) -> str:
     """Layers one after another, then a loss against another input."""
-    batch = draw(st.sampled_from([1, 2, 5, 33]))
+    batch = draw(st.sampled_from([4, 5, 33]))
     channels, plane = draw(st.integers(1, 4)), (draw(st.integers(1, 9)), draw(st.integers(1, 9)))
     lines, blob, number = [], "x", draw(st.integers(1, 6))
     kinds = ["Convolution", "Deconvolution", "InnerProduct", "Sigmoid", "ReLU", "TanH", "Pooling", "Flatten", "Eltwise"]

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from deepcae.errors import TrainingError
+from deepcae.kernels import choice
 from deepcae.solver.guard import LOOK_EVERY, PERSISTENT, Guard
 from deepcae.solver.records import Failed, Record, Snapshotted, Warned
 from deepcae.solver.run import Run
@@ -84,6 +85,7 @@ def test_a_layer_that_overflows_is_named(training: Path) -> None:
 def test_a_gradient_that_overflows_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its loss is finite: only the gradients tell."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(choice, "_preference", ["torch"])  # a pass with hooks
     solver = Solver(write_training(tmp_path, dropout=0))
     blob = solver.net.learnable[2].tensor
     blob.register_hook(lambda gradient: gradient * math.inf)

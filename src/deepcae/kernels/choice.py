@@ -88,10 +88,11 @@ def _told(recorded: dict[str, str]) -> str:
 
 
 def has_core() -> bool:
-    """Whether the compiled kernels are there and may be used."""
+    """Whether the compiled kernels are there and may be used; those without vectors only on request."""
     from . import native
 
-    return preference() in ("auto", "core") and native.available()
+    wanted = preference()
+    return wanted in ("auto", "core") and native.available() and (wanted == "core" or native.has_vectors())
 
 
 def choice(case: Case) -> Way:

@@ -123,6 +123,11 @@ def library() -> ctypes.CDLL:
     return found
 
 
+def has_vectors() -> bool:
+    """Whether the instruction set in use has any; kernels without are slower than PyTorch's."""
+    return instructions() != "scalar"
+
+
 def instructions(name: str = "") -> str:
     """The instruction set in use, "" without a library; `name` asks for one, which counts if the machine has it."""
     library = _library()

@@ -40,7 +40,9 @@ class Op(ABC):
 
     @property
     def wanted(self) -> tuple[bool, ...]:
-        return self.step.bottom_needs_backward
+        """Which bottoms want a gradient."""
+        flags = self.step.bottom_needs_backward
+        return flags if self.writer.backward else (False,) * len(flags)
 
     def new_tops(self) -> list[Tensor]:
         return [self.writer.new(name) for name in self.step.tops]

@@ -145,7 +145,7 @@ class Recorded(Op):
 
     def run(self) -> None:
         self.leaves = [x.detach().requires_grad_(flag) for x, flag in zip(self.given, self.wanted, strict=True)]
-        with torch.set_grad_enabled(self.step.needs_backward):
+        with torch.set_grad_enabled(self.step.needs_backward and self.writer.backward):
             self.made = self.layer.forward(self.leaves, self.params, self.writer.context)
         for top, made in zip(self.tops, self.made, strict=True):
             _batch_first(top).copy_(made.detach())

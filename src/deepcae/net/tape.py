@@ -1,9 +1,9 @@
-"""The training pass of a net as a fixed list of calls into memory that stays: no autograd, no allocation, no copies.
+"""The pass of a net as a fixed list of calls into memory that stays: no autograd, no allocation, no copies.
 
 PyTorch spends about a millisecond per pass on a net of the paper's size without computing anything; here it is a tenth
-of that. Where every layer has calls for it (see `ops`), the pass is written down once, forward and backward, for the
-batch size that the text gives, and played again and again. Blobs are seen as (N, ...), as everywhere; their memory is
-(..., N), the batch innermost. The numbers are those of `Net.forward` and autograd up to rounding.
+of that. Where every layer has calls for it (see `ops`), the pass is written down once, forward and, for a training,
+backward, for the batch size that the text gives, and played again and again. Blobs are seen as (N, ...), as everywhere;
+their memory is (..., N), the batch innermost. The numbers are those of `Net.forward` and autograd up to rounding.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..kernels import calls
+from ..kernels import calls, native
 from ..kernels.calls import Call
-from ..kernels.choice import has_core
+from ..kernels.choice import has_core, preference
 from ..layers.base import Context, Shape
 from .affine import Affine
 from .backward import counted_only
@@ -28,14 +28,17 @@ if TYPE_CHECKING:
     from .net import Net
 
 
+LEAST_BATCH = 4  # of fewer samples most lanes of a vector would be empty
+
+
 class Tape:
-    """`play(inputs)` computes all blobs, the loss and the gradients of all learned blobs.
+    """`play(inputs)` computes all blobs and the loss, with `backward` the gradients of all learned blobs, too.
 
     `gradients`: one per learnable blob of the net, in its order; whoever writes over them may, they are made anew.
     """
 
-    def __init__(self, net: Net) -> None:
-        writer = Writer(net)
+    def __init__(self, net: Net, backward: bool = True) -> None:
+        writer = Writer(net, backward)
         self.threads = torch.get_num_threads()
         self._inputs = [(name, writer.blobs[name]) for name in net.inputs]
         self._calls = writer.calls
@@ -46,40 +49,59 @@ class Tape:
         self._losses = [(writer.blobs[name], weight) for name, weight in weights.items()]
         self._batch = writer.batch
 
+    def takes(self, inputs: Mapping[str, Tensor]) -> bool:
+        """Whether the inputs have the shapes for which it was written."""
+        return all(inputs[name].shape == self.blobs[name].shape for name, _ in self._inputs)
+
     def play(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> float:
         """The pass over one batch; the loss. What it made lies in `blobs` and `gradients` until the next."""
         self._context.generator = generator
         for name, memory in self._inputs:
-            given = inputs[name]
-            if given.shape != self.blobs[name].shape:
-                raise ValueError(f"blob '{name}' is {list(self.blobs[name].shape)}, not {list(given.shape)}")
-            calls.turn(given.contiguous().view(self._batch, -1), memory.view(-1, self._batch))()
+            calls.turn(inputs[name].contiguous().view(self._batch, -1), memory.view(-1, self._batch))()
         for call in self._calls:
             call()
         return sum(weight * float(loss) for loss, weight in self._losses)
 
 
-def tape_of(net: Net) -> Tape | None:
-    """The net's training pass, written down; None where autograd's way is the right one.
+class Tapes:
+    """The tape of a net as threads and kernels are now: written anew when they change; None where there can be none.
 
-    That is: on other devices and without compiled kernels; where a layer is better left to PyTorch's kernels; where the
-    text bends what gradients do (propagate_down, blobs written over); where blobs differ in their number of samples.
+    There is none on other devices and without compiled kernels; where a layer is better left to PyTorch's kernels;
+    where the text bends what gradients do (propagate_down, blobs written over); where blobs differ in their number of
+    samples, or have fewer than `LEAST_BATCH`.
     """
-    if net.device.type != "cpu" or not has_core() or net.overwritten or counted_only(net.plan.steps):
-        return None
-    if any(step.node.param.propagate_down for step in net.plan.steps):
-        return None
-    try:
-        return Tape(net)
-    except Unsuited:
-        return None
+
+    def __init__(self, net: Net, backward: bool = True) -> None:
+        self.net, self.backward = net, backward
+        self._written: tuple[object, Tape | None] = (None, None)
+
+    def now(self) -> Tape | None:
+        if self.net.device.type != "cpu" or not has_core():
+            return None
+        state = (torch.get_num_threads(), preference(), native.instructions())
+        if self._written[0] != state:
+            self._written = (state, self._write())
+        return self._written[1]
+
+    def _write(self) -> Tape | None:
+        plan = self.net.plan
+        if (
+            self.net.overwritten
+            or counted_only(plan.steps)
+            or any(step.node.param.propagate_down for step in plan.steps)
+        ):
+            return None
+        try:
+            return Tape(self.net, self.backward)
+        except Unsuited:
+            return None
 
 
 class Writer:
-    """Writes the calls of a net's pass down, forward, then backward."""
+    """Writes the calls of a net's pass down, forward, then `backward`."""
 
-    def __init__(self, net: Net) -> None:
-        self.net = net
+    def __init__(self, net: Net, backward: bool) -> None:
+        self.net, self.backward = net, backward
         self.calls: list[Call] = []
         self.context = Context()
         self.batch = self._batch_size()
@@ -144,7 +166,7 @@ class Writer:
     def _batch_size(self) -> int:
         """The N of all blobs. Unsuited where there is none that all share."""
         sizes = {shape[0] for shape in self.net.plan.shapes.values() if shape}
-        if len(sizes) != 1 or None in self.net.plan.shapes.values() or not all(sizes):
+        if len(sizes) != 1 or min(sizes) < LEAST_BATCH or None in self.net.plan.shapes.values():
             raise Unsuited
         return sizes.pop()
 
@@ -174,9 +196,10 @@ class Writer:
             self.blobs.update(zip(step.tops, tops, strict=True))
             self._makers.update(dict.fromkeys(step.tops, op))
             ops.append((index, op))
-        self._write_back(ops)
-        for gradient in self._unwritten():
-            self.calls.insert(0, gradient.zero_)  # type: ignore[arg-type]
+        if self.backward:
+            self._write_back(ops)
+            for gradient in self._unwritten():
+                self.calls.insert(0, gradient.zero_)  # type: ignore[arg-type]
 
     def _write_back(self, ops: list[tuple[int, Op]]) -> None:
         gradients: dict[str, Tensor | None] = {}

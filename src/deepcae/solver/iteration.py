@@ -6,7 +6,7 @@ clips on the device, and leaves loss and norm there until somebody asks. One cla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..net.net import Net, Watch
+from ..net.tape import Tape, Tapes
 from .debug import Debug
 from .guard import require_finite
 from .precision import Precision, multiplying
@@ -50,6 +51,7 @@ class Passes:
 
     def __init__(self, net: Trainable, updater: Updater, device: torch.device, precision: Precision = "fp32") -> None:
         self.net, self.updater, self.device, self.precision = net, updater, device, precision
+        self._tapes = Tapes(net) if isinstance(net, Net) and precision == "fp32" else None
 
     def run(
         self,
@@ -59,6 +61,11 @@ class Passes:
         seen: Callable[[Blobs], None] | None = None,
     ) -> Passed:
         """One pass per batch. `seen` is told of each pass's blobs."""
+        tape = self._tapes.now() if self._tapes is not None and watch is None else None
+        if tape is not None:
+            batches = list(batches)
+            if all(map(tape.takes, batches)):
+                return self._play(tape, batches, generator, seen)
         self.updater.clear_gradients()
         losses = []
         with multiplying(self.precision, self.device):
@@ -75,6 +82,26 @@ class Passes:
         gradients = self.updater.gradients()
         mean = losses[0] if len(losses) == 1 else torch.stack(losses).sum(0) / len(losses)
         return Passed(mean, self._norm(gradients, mean), blobs, gradients)
+
+    def _play(
+        self,
+        tape: Tape,
+        batches: Sequence[Inputs],
+        generator: torch.Generator | None,
+        seen: Callable[[Blobs], None] | None,
+    ) -> Passed:
+        """The same from a tape: without autograd."""
+        losses, gradients = [], tape.gradients
+        for index, inputs in enumerate(batches):
+            losses.append(tape.play(inputs, generator))
+            if seen is not None:
+                seen(tape.blobs)
+            if index == 0 and len(batches) > 1:
+                gradients = [gradient.clone() for gradient in gradients]
+            elif index:
+                torch._foreach_add_(gradients, tape.gradients)
+        mean = torch.tensor(sum(losses) / len(losses))
+        return Passed(mean, self.updater.norm(gradients), tape.blobs, gradients)
 
     def _norm(self, gradients: Tensors, loss: Tensor) -> Tensor | float:
         if not loss.dim():

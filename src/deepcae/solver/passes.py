@@ -12,7 +12,8 @@ import torch
 from ..data.output import Outputs
 from ..data.stream import ALIGNMENT
 from ..errors import DataError
-from ..net.net import Net, Watch
+from ..net.net import Net
+from ..net.tape import Tapes
 from .records import Values
 
 MOST_ELEMENTS = 1000  # of one output that are told
@@ -35,10 +36,21 @@ class FedNet:
 
     def __post_init__(self) -> None:
         self.outputs = Outputs(self.net.sinks)
+        self._tapes = Tapes(self.net, backward=False)
 
-    def forward(self, generator: torch.Generator, watch: Watch | None = None) -> dict[str, torch.Tensor]:
-        """A pass over the next batch: all blobs, with their graph. Writes what the net's HDF5Output layers ask for."""
-        blobs = self.net.forward(self.next_inputs(), generator, watch)
+    def forward(self, generator: torch.Generator) -> Blobs:
+        """A pass over the next batch, without gradients: all blobs. Writes what the net's HDF5Output layers ask for.
+
+        Blobs of one number are the caller's, others are so until the next pass.
+        """
+        inputs, tape = self.next_inputs(), self._tapes.now()
+        blobs: Blobs
+        if tape is not None and tape.takes(inputs):
+            tape.play(inputs, generator)
+            blobs = {name: blob if blob.dim() else blob.clone() for name, blob in tape.blobs.items()}
+        else:
+            with torch.no_grad():
+                blobs = self.net.forward(inputs, generator)
         self.outputs.write(blobs)
         return blobs
 

@@ -255,7 +255,7 @@ def test_a_resumed_run_computes_as_before(monkeypatch: pytest.MonkeyPatch) -> No
 @needs_core
 def test_a_resumed_run_takes_the_same_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(choice.VARIABLE, raising=False)
-    choice.prefer("auto")
+    choice.prefer("core")
     native.instructions("scalar")
     recorded = choice.in_force()
     native.instructions("sse2")

@@ -90,10 +90,22 @@ def test_what_is_wrong_is_said_once(model: Path, capsys: pytest.CaptureFixture[s
     assert code == 2
     assert err.count("did you mean 'base_lr'") == 1
     code, _, err = train(capsys, *argv, "--precision", "tf32")
-    assert code != 0
+    assert code == 2
     assert err.count("error: precision tf32 is for NVIDIA GPUs") == 1
     code, _, err = train(capsys, *argv, "--snapshot", "a_iter_4.solverstate")
     assert (code, err.count("give --snapshot latest")) == (2, 1)
+
+
+@pytest.mark.parametrize("way", ["--separate", "--batched"])
+def test_a_run_that_fails_is_named(way: str, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--solver", str(model / "solver.prototxt"), "--runs", "2", "--out", "all", "-q", "--json", way]
+    code, out, err = train(capsys, *argv, "--set", "base_lr: 1e30")
+    assert code == 1
+    assert len(re.findall(r"^error: (seed-[34]: )?iteration \d+: ", err, re.MULTILINE)) in (1, 2)
+    answer = json.loads(out)
+    assert answer["stable"] is False
+    assert answer["why"] == "2 of the runs did not come to its end"
+    assert [list(run) for run in answer["runs"]] == [["seed", "folder"]] * 2
 
 
 def test_random_layers_are_trained_one_by_one(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

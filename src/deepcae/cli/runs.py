@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,7 @@ def _together(
 ) -> list[Ended] | None:
     """The runs as one program; None where that cannot be."""
     from ..solver.program import Unbatchable
+    from ..solver.records import Failed
     from ..solver.runs import Together
     from ..solver.signals import handle_signals
 
@@ -115,7 +116,7 @@ def _together(
     except Unbatchable as error:
         say(f"trained one by one, not as one program: {error}", quiet)
         return None
-    first, error_line = solvers[0], ""
+    first, failures = solvers[0], dict[int, str]()
     with ExitStack() as stack:
         stack.enter_context(handle_signals(Effects(joint, *effects)))
         advance = stack.enter_context(
@@ -125,16 +126,16 @@ def _together(
             Listener(solver, stack.enter_context(opened_log(folder / LOG)), quiet, advance, label=f"{folder.name}: ")
             for solver, folder in zip(solvers, folders.values(), strict=True)
         ]
-        try:
+        with suppress(TrainingError):  # it sums up what the records of failures have told
             for k, record in joint.solve():
                 listeners[k].take(record)
-        except TrainingError as error:
-            error_line = str(error)
+                if isinstance(record, Failed):
+                    failures[solvers[k].seed] = f"error: {record.message}"
     ended = []
     for listener, (seed, folder) in zip(listeners, folders.items(), strict=True):
         done = listener.finished is not None
         made = summary(listener.outcome(), time.perf_counter() - began) if done else None
-        ended.append(Ended(seed, folder, made, 0 if done else 1, [] if done else [f"error: {error_line}"]))
+        ended.append(Ended(seed, folder, made, 0 if done else 1, [] if done else [failures[seed]]))
     return ended
 
 
@@ -208,7 +209,9 @@ class Children:
         code = process.returncode
         if code and self._is_stopping() and not errors:  # stopped before it could take a snapshot
             return Ended(seed, folder, None)
-        return Ended(seed, folder, json.loads(answered) if answered and not code else None, min(abs(code), 1), errors)
+        return Ended(
+            seed, folder, json.loads(answered) if answered and not code else None, code if code >= 0 else 1, errors
+        )
 
 
 def _found(ended: Sequence[Ended], seconds: float) -> dict[str, Any]:
@@ -248,7 +251,7 @@ def _weights(entry: dict[str, Any]) -> Sequence[str]:
 
 
 def _tell(found: dict[str, Any], ended: Sequence[Ended], out: Path, order: Order, quiet: bool) -> None:
-    for line in dict.fromkeys(line for each in ended for line in each.errors):
+    for line in _complaints(ended):
         say(line)
     for name, figure in found["test"].items():
         told = f"{figure['mean']:.5g} ± {figure['std']:.2g} ({figure['least']:.5g} to {figure['greatest']:.5g})"
@@ -260,6 +263,13 @@ def _tell(found: dict[str, Any], ended: Sequence[Ended], out: Path, order: Order
         solver = ["--solver", str(order.solver)] if order.solver is not None else []
         seeds = ["--runs", str(len(ended)), "--seed", str(ended[0].seed), "--snapshot", "latest"]
         say(f"stopped; go on with: {shlex.join(['deepcae', 'train', *solver, '--out', str(out), *seeds])}")
+
+
+def _complaints(ended: Sequence[Ended]) -> list[str]:
+    """What went wrong; with the run's folder where it is not the same in all."""
+    if len({tuple(each.errors) for each in ended}) == 1:
+        return ended[0].errors
+    return [f"error: {each.folder.name}: {line.removeprefix('error: ')}" for each in ended for line in each.errors]
 
 
 def _stopped(each: Ended) -> bool:

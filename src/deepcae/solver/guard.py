@@ -52,7 +52,7 @@ def require_finite_since(net: Net, iteration: int, loss: float, norm: float) -> 
     if math.isfinite(loss) and (math.isfinite(norm) or _in_parameters(net) is None):
         return
     what = f"the loss is not finite (loss = {loss:g})" if not math.isfinite(loss) else "a gradient is not finite"
-    raise TrainingError(f"iteration {iteration}: {what}; --set 'display: 1' tells in which layer it begins")
+    raise TrainingError(f"iteration {iteration}: {what}; alone, with --set 'display: 1', the run tells its layer")
 
 
 def require_finite_state(net: Net, iteration: int, history: Sequence[torch.Tensor]) -> None:

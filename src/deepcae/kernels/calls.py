@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Call = Callable[[], None]
 Kind = Literal["identity", "sigmoid", "relu"]
+LEAST_COLUMNS = 12
 KINDS: tuple[Kind, ...] = ("identity", "sigmoid", "relu")
 
 
@@ -96,7 +97,17 @@ def weight_gradient(geometry: native.Geometry, large: Tensor, small: Tensor, dw:
 
 
 def product(a: Tensor, b: Tensor, y: Tensor) -> Call:
-    """y = a b, matrices; a may be a transposed view, b and y are without gaps."""
+    """y = a b, matrices; a may be a transposed view, b and y are without gaps.
+
+    The core wants whole vectors of columns; fewer than `LEAST_COLUMNS` are left to PyTorch.
+    """
+    if y.shape[1] < LEAST_COLUMNS:
+        multiply = torch.mm
+
+        def call() -> None:
+            multiply(a, b, out=y)
+
+        return call
     sizes = (ctypes.c_int64 * 6)(*y.shape, a.shape[1], *a.stride(), torch.get_num_threads())
     return bound(native.library().deepcae_product, sizes, a, b, y)
 

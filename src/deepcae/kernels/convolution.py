@@ -53,6 +53,7 @@ def convolution(
     if any(overhang):
         x = torch.nn.functional.pad(x, [n for extra in reversed(overhang) for n in (0, extra)])
     operation = (torch.conv1d, torch.conv2d, torch.conv3d)[rank - 1]
+    x, w = _in_torch_s_order(x, w)
     return operation(x, w, b, stride, pad, dilation, groups)
 
 
@@ -77,6 +78,7 @@ def deconvolution(
 
         return banded.deconvolution(x, w, b)
     operation = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)[rank - 1]
+    x, w = _in_torch_s_order(x, w)
     return operation(x, w, b, stride, pad, 0, groups, dilation)
 
 
@@ -85,6 +87,18 @@ def _way(
 ) -> Way:
     plain = all(map(_is_plain, (x, w) if b is None else (x, w, b))) and not _is_traced()
     return choice(Case(transposed, tuple(x.shape), tuple(w.shape), stride, pad, dilation, groups, plain))
+
+
+def _in_torch_s_order(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """Images and kernels with their channels last in memory, where PyTorch is faster so; what follows stays so.
+
+    Measured on a CPU, one thread, forward and both gradients, channels first ÷ channels last: batch 100, 3→16 3×3 on
+    64×64 1.8, 16→3 3.3, 16→16 on 32×32 1.3, 20→50 5×5 on 12×12 1.4, but 1→16 3×3 0.8; batch 10, 3→16 3.1; batch 1,
+    16→16 1.4, but 3→16 0.6, 4→4 on 16×16 0.7.
+    """
+    if x.dim() != 4 or x.device.type != "cpu" or x.shape[1] < (2 if x.shape[0] > 1 else 16):
+        return x, w
+    return x.contiguous(memory_format=torch.channels_last), w.contiguous(memory_format=torch.channels_last)
 
 
 def _is_plain(tensor: Tensor) -> bool:

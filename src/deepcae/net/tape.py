@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from .net import Net
 
 
-LEAST_BATCH = 4  # of fewer samples most lanes of a vector would be empty
-
-
 class Tape:
     """`play(inputs)` computes all blobs and the loss, with `backward` the gradients of all learned blobs, too.
 
@@ -68,7 +65,7 @@ class Tapes:
 
     There is none on other devices and without compiled kernels; where a layer is better left to PyTorch's kernels;
     where the text bends what gradients do (propagate_down, blobs written over); where blobs differ in their number of
-    samples, or have fewer than `LEAST_BATCH`.
+    samples.
     """
 
     def __init__(self, net: Net, backward: bool = True) -> None:
@@ -166,7 +163,7 @@ class Writer:
     def _batch_size(self) -> int:
         """The N of all blobs. Unsuited where there is none that all share."""
         sizes = {shape[0] for shape in self.net.plan.shapes.values() if shape}
-        if len(sizes) != 1 or min(sizes) < LEAST_BATCH or None in self.net.plan.shapes.values():
+        if len(sizes) != 1 or None in self.net.plan.shapes.values() or not all(sizes):
             raise Unsuited
         return sizes.pop()
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 Call = Callable[[], None]
 Kind = Literal["identity", "sigmoid", "relu"]
-LEAST_COLUMNS = 12
 KINDS: tuple[Kind, ...] = ("identity", "sigmoid", "relu")
 
 
@@ -97,11 +96,8 @@ def weight_gradient(geometry: native.Geometry, large: Tensor, small: Tensor, dw:
 
 
 def product(a: Tensor, b: Tensor, y: Tensor) -> Call:
-    """y = a b, matrices; a may be a transposed view, b and y are without gaps.
-
-    The core wants whole vectors of columns; fewer than `LEAST_COLUMNS` are left to PyTorch.
-    """
-    if y.shape[1] < LEAST_COLUMNS:
+    """y = a b, matrices; a may be a transposed view, b and y are without gaps. A vector b is left to PyTorch."""
+    if y.shape[1] == 1:
         multiply = torch.mm
 
         def call() -> None:

@@ -156,11 +156,11 @@ class OpenFile:
             return picked
         descriptor = self._file.id.get_vfd_handle()
         size = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:]))
-        places = [first + size * row for row in rows.tolist()]
+        begins = [first + size * row for row in rows.tolist()]
         if HAS_FADVISE:  # the disk hears of all of them before it is waited for
-            for place in places:
-                os.posix_fadvise(descriptor, place, size, os.POSIX_FADV_WILLNEED)
-        content = b"".join([os.pread(descriptor, size, place) for place in places])
+            for begin in begins:
+                os.posix_fadvise(descriptor, begin, size, os.POSIX_FADV_WILLNEED)
+        content = b"".join([os.pread(descriptor, size, begin) for begin in begins])
         return np.frombuffer(content, dataset.dtype).reshape(len(rows), *dataset.shape[1:])
 
     def _dataset(self, top: str) -> h5py.Dataset:

@@ -7,6 +7,7 @@ and may be made again and again; whoever holds it holds the tensors, too. No res
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,29 +18,67 @@ from . import native
 if TYPE_CHECKING:
     from torch import Tensor
 
-Call = Callable[[], None]
+Call = Callable[[], object]
 Kind = Literal["identity", "sigmoid", "relu"]
 KINDS: tuple[Kind, ...] = ("identity", "sigmoid", "relu")
 
+FUNCTIONS = (  # in the order of the switch in core/steps.inc
+    "correlate", "weight_gradient", "product", "turn", "activate", "activate_back", "cross_entropy", "squares",
+    "pool", "pool_back",
+)  # fmt: skip
+_WORDS = 12
 
-def bound(function: Any, *arguments: Any) -> Call:
-    """The library's `function` with these arguments. MemoryError if it ever lacks memory."""
-    held = arguments
-    passed = tuple(argument.data_ptr() if isinstance(argument, torch.Tensor) else argument for argument in arguments)
 
-    def call() -> None:
-        if function(*passed):
-            raise MemoryError(f"no memory for what a layer needs ({len(held)} arguments)")
+class Bound:
+    """Calls of the library's functions with arguments that stay, one after another. MemoryError if it lacks memory."""
 
-    return call
+    def __init__(self, words: bytes, held: tuple[Any, ...]) -> None:
+        self._words, self._held, self._count = words, held, len(words) // (8 * _WORDS)
+        self._play = native.library().deepcae_play
+
+    def __call__(self) -> None:
+        if self._play(self._words, self._count):
+            raise MemoryError("no memory for what a layer needs beside its blobs")
+
+    def then(self, other: Bound) -> Bound:
+        """Both, as one call."""
+        return Bound(self._words + other._words, self._held + other._held)
+
+
+def bound(function: str, *arguments: Any) -> Bound:
+    """One call of one of the `FUNCTIONS`."""
+    words = struct.pack("q", FUNCTIONS.index(function)) + b"".join(map(_word, arguments))
+    return Bound(words.ljust(8 * _WORDS, b"\0"), arguments)
+
+
+def _word(argument: Any) -> bytes:
+    """Eight bytes: a number, or where a tensor or an array of numbers lies."""
+    if isinstance(argument, float):
+        return struct.pack("d", argument)
+    if isinstance(argument, torch.Tensor):
+        return struct.pack("q", argument.data_ptr())
+    if isinstance(argument, ctypes.Array):
+        return struct.pack("q", ctypes.addressof(argument))
+    return struct.pack("q", argument or 0)
+
+
+def joined(calls: Sequence[Call]) -> list[Call]:
+    """The same calls, neighbours of the library's made one, for which Python is asked once."""
+    made: list[Call] = []
+    for call in calls:
+        if made and isinstance(call, Bound) and isinstance(made[-1], Bound):
+            made[-1] = made[-1].then(call)
+        else:
+            made.append(call)
+    return made
 
 
 def activate(kind: Kind, slope: float, bias: Tensor | None, x: Tensor, y: Tensor) -> Call:
     """x += bias of its row; y = f(x), which may be x itself. x and y (rows, ...), bias (rows)."""
     rows = len(x)
     return bound(
-        native.library().deepcae_activate,
-        KINDS.index(kind), slope, rows, x.numel() // rows, bias, x, y, torch.get_num_threads(),
+        "activate",
+        KINDS.index(kind), float(slope), rows, x.numel() // rows, bias, x, y, torch.get_num_threads(),
     )  # fmt: skip
 
 
@@ -47,34 +86,30 @@ def activate_back(kind: Kind, slope: float, y: Tensor, dy: Tensor, dbias: Tensor
     """dy becomes dx = dy · f'(x), told from y; dbias (rows) = the sum of each row's dx."""
     rows = len(dy)
     return bound(
-        native.library().deepcae_activate_back,
-        KINDS.index(kind), slope, rows, dy.numel() // rows, y, dy, dbias, torch.get_num_threads(),
+        "activate_back",
+        KINDS.index(kind), float(slope), rows, dy.numel() // rows, y, dy, dbias, torch.get_num_threads(),
     )  # fmt: skip
 
 
 def cross_entropy(share: float, weight: float, x: Tensor, t: Tensor, dx: Tensor | None, loss: Tensor) -> Call:
     """loss = share · sum of max(x, 0) - x·t + log(1 + e^-|x|); dx = weight · share · (sigmoid(x) - t)."""
-    return bound(
-        native.library().deepcae_cross_entropy, x.numel(), share, weight, x, t, dx, loss, torch.get_num_threads()
-    )
+    return bound("cross_entropy", x.numel(), float(share), float(weight), x, t, dx, loss, torch.get_num_threads())
 
 
 def squares(
     share: float, weight: float, a: Tensor, b: Tensor, da: Tensor | None, db: Tensor | None, loss: Tensor
 ) -> Call:
     """loss = share / 2 · sum of (a - b)²; da = weight · share · (a - b), db = -da."""
-    return bound(
-        native.library().deepcae_squares, a.numel(), share, weight, a, b, da, db, loss, torch.get_num_threads()
-    )
+    return bound("squares", a.numel(), float(share), float(weight), a, b, da, db, loss, torch.get_num_threads())
 
 
 def pool(sizes: Any, x: Tensor, y: Tensor, place: Tensor | None) -> Call:
     """y of x by `pooling_sizes`; `place` (int32, as y) takes where each maximum stood, None for means."""
-    return bound(native.library().deepcae_pool, sizes, x, y, place)
+    return bound("pool", sizes, x, y, place)
 
 
 def pool_back(sizes: Any, dy: Tensor, place: Tensor | None, dx: Tensor) -> Call:
-    return bound(native.library().deepcae_pool_back, sizes, dy, place, dx)
+    return bound("pool_back", sizes, dy, place, dx)
 
 
 def pooling_sizes(
@@ -87,12 +122,12 @@ def pooling_sizes(
 
 def correlate(geometry: native.Geometry, x: Tensor, w: Tensor, b: Tensor | None, y: Tensor) -> Call:
     sizes = native.sizes_of(geometry, torch.get_num_threads())
-    return bound(native.library().deepcae_correlate, sizes, x, w, b, y)
+    return bound("correlate", sizes, x, w, b, y)
 
 
 def weight_gradient(geometry: native.Geometry, large: Tensor, small: Tensor, dw: Tensor) -> Call:
     sizes = native.sizes_of(geometry, torch.get_num_threads())
-    return bound(native.library().deepcae_weight_gradient, sizes, large, small, dw)
+    return bound("weight_gradient", sizes, large, small, dw)
 
 
 def product(a: Tensor, b: Tensor, y: Tensor) -> Call:
@@ -105,14 +140,14 @@ def product(a: Tensor, b: Tensor, y: Tensor) -> Call:
 
         return call
     sizes = (ctypes.c_int64 * 6)(*y.shape, a.shape[1], *a.stride(), torch.get_num_threads())
-    return bound(native.library().deepcae_product, sizes, a, b, y)
+    return bound("product", sizes, a, b, y)
 
 
 def turn(x: Tensor, y: Tensor) -> Call:
     """y (S, P, R) = x (R, P, S) with its first and last axis exchanged, or matrices, where P is 1."""
     rows, columns = len(x), x.shape[-1]
     places = x.numel() // (rows * columns)
-    return bound(native.library().deepcae_turn, rows, places, columns, x, y, torch.get_num_threads())
+    return bound("turn", rows, places, columns, x, y, torch.get_num_threads())
 
 
 class _Blob(ctypes.Structure):

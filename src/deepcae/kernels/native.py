@@ -84,18 +84,11 @@ def _prepared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.deepcae_threads.restype = None
     library.deepcae_correlate.argtypes = [pointer] * 5
     library.deepcae_weight_gradient.argtypes = [pointer] * 4
-    number, real, single = ctypes.c_int64, ctypes.c_double, ctypes.c_float
-    library.deepcae_activate.argtypes = [number, single, number, number, *[pointer] * 3, number]
-    library.deepcae_activate_back.argtypes = [number, single, number, number, *[pointer] * 3, number]
-    library.deepcae_cross_entropy.argtypes = [number, real, real, *[pointer] * 4, number]
-    library.deepcae_squares.argtypes = [number, real, real, *[pointer] * 5, number]
-    library.deepcae_pool.argtypes = [pointer] * 4
-    library.deepcae_pool_back.argtypes = [pointer] * 4
-    library.deepcae_product.argtypes = [pointer] * 4
-    library.deepcae_turn.argtypes = [number, number, number, pointer, pointer, number]
+    number = ctypes.c_int64
     library.deepcae_update.argtypes = [pointer, number, pointer, number]
     library.deepcae_squared.argtypes = [number, pointer, number]
-    library.deepcae_squared.restype = real
+    library.deepcae_squared.restype = ctypes.c_double
+    library.deepcae_play.argtypes = [pointer, number]
     found = _openmp()
     if found is not None:
         library.deepcae_threads(*found)
@@ -128,10 +121,17 @@ def has_vectors() -> bool:
     return instructions() != "scalar"
 
 
+_in_use: list[str] = []  # the instruction set, once asked for
+
+
 def instructions(name: str = "") -> str:
     """The instruction set in use, "" without a library; `name` asks for one, which counts if the machine has it."""
     library = _library()
-    return "" if library is None else str(library.deepcae_instructions(name.encode() or None).decode())
+    if library is None:
+        return ""
+    if name or not _in_use:
+        _in_use[:] = [str(library.deepcae_instructions(name.encode() or None).decode())]
+    return _in_use[0]
 
 
 @lru_cache(maxsize=1024)

@@ -38,7 +38,7 @@ class Tape:
         writer = Writer(net, backward)
         self.threads = torch.get_num_threads()
         self._inputs = [(name, writer.blobs[name]) for name in net.inputs]
-        self._calls = writer.calls
+        self._calls = calls.joined(writer.calls)
         self._context = writer.context
         self.gradients = writer.gradients
         self.blobs = {name: x.movedim(-1, 0) if x.dim() else x for name, x in writer.blobs.items()}
@@ -196,7 +196,7 @@ class Writer:
         if self.backward:
             self._write_back(ops)
             for gradient in self._unwritten():
-                self.calls.insert(0, gradient.zero_)  # type: ignore[arg-type]
+                self.calls.insert(0, gradient.zero_)
 
     def _write_back(self, ops: list[tuple[int, Op]]) -> None:
         gradients: dict[str, Tensor | None] = {}

@@ -52,6 +52,8 @@ def test_codes_do_not_depend_on_the_blocks(
         codes, labels = passes.encoded(trained, open_examples(trained, tmp_path / "x.h5"), "code", told.append)
         np.testing.assert_allclose(codes, wanted(trained, IMAGES / np.float32(255)), rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(labels, np.arange(ROWS) % 10)  # type: ignore[arg-type]
+        assert labels is not None
+        assert labels.dtype == np.int64
         assert told[-1] == ROWS
         assert len(told) == -(-ROWS // size)
     again = passes.decoded(trained, codes, "code", "up")
@@ -88,7 +90,7 @@ def test_memory_does_not_grow_with_the_file(trained: Trained, tmp_path: Path, mo
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert count == rows
-    assert peaks[1] < 1.2 * peaks[0]
+    assert peaks[1] < 2 * peaks[0]  # four times the images; a thread may be a block ahead or not
     assert peaks[1] < 240_000 * 144  # the images as float32
 
 

@@ -104,7 +104,7 @@ class LabelKind:
             rows = labels.reshape(len(labels), -1)
             one_hot &= rows.shape[1] > 2 and bool(np.isin(rows, (0, 1)).all() and (rows.sum(axis=1) == 1).all())
             whole &= np.array_equal(rows[:, 0], np.round(rows[:, 0]))
-        return cls(one_hot, whole or one_hot)
+        return cls(one_hot, whole)
 
     def one_each(self, labels: np.ndarray) -> np.ndarray:
         """(N, ...) → (N,)."""

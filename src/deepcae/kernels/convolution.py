@@ -96,7 +96,7 @@ def _in_torch_s_order(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     64×64 1.8, 16→3 3.3, 16→16 on 32×32 1.3, 20→50 5×5 on 12×12 1.4, but 1→16 3×3 0.8; batch 10, 3→16 3.1; batch 1,
     16→16 1.4, but 3→16 0.6, 4→4 on 16×16 0.7.
     """
-    if x.dim() != 4 or x.device.type != "cpu" or x.shape[1] < (2 if x.shape[0] > 1 else 16):
+    if x.dim() != 4 or x.device.type != "cpu" or x.shape[1] < (2 if x.shape[0] > 1 else 16) or _is_mapped(x):
         return x, w
     return x.contiguous(memory_format=torch.channels_last), w.contiguous(memory_format=torch.channels_last)
 
@@ -108,6 +108,11 @@ def _is_plain(tensor: Tensor) -> bool:
         and tensor.device.type == "cpu"
         and type(tensor) in (torch.Tensor, torch.nn.Parameter)
     )
+
+
+def _is_mapped(tensor: Tensor) -> bool:
+    """Whether torch.vmap stands for it: such tensors have no memory order."""
+    return bool(torch._C._functorch.is_batchedtensor(tensor))
 
 
 def _is_traced() -> bool:

@@ -105,6 +105,26 @@ def test_losses(machine: Any, size: Any, weight: float, wanted: bool) -> None:
 
 @quick
 @given(
+    machine=machines, classes=st.integers(1, 40), columns=st.sampled_from([1, 3, 100, 300, 20_000]),
+    weight=st.sampled_from([1.0, -2.0]), wanted=st.booleans(),
+)  # fmt: skip
+def test_softmax_loss(machine: Any, classes: int, columns: int, weight: float, wanted: bool) -> None:
+    """What is cut off is the value alone."""
+    generator = _take(machine)
+    x = torch.randn(classes, columns, generator=generator) * 30
+    t = torch.randint(classes, (columns,), generator=generator)
+    dx, loss, share, most = torch.empty_like(x) if wanted else None, torch.zeros(()), 1 / columns, 20.0
+    calls.softmax_loss(share, weight, most, x, t.float(), dx, loss)()
+    exact = x.double().requires_grad_()
+    terms = torch.nn.functional.cross_entropy(exact.t(), t, reduction="none")
+    _close(loss, (terms.detach().clamp(max=most) * share).sum(), share * x.double().abs().sum(0).max())
+    (gradient,) = torch.autograd.grad(weight * share * terms.sum(), exact)
+    if dx is not None:
+        _close(dx, gradient, 30 * abs(weight) * share)
+
+
+@quick
+@given(
     machine=machines, batch=st.integers(1, 40), plane=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)), stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
     pad=st.tuples(st.integers(0, 3), st.integers(0, 3)), mean=st.booleans(), empty=st.booleans(),

@@ -24,7 +24,7 @@ KINDS: tuple[Kind, ...] = ("identity", "sigmoid", "relu")
 
 FUNCTIONS = (  # in the order of the switch in core/steps.inc
     "correlate", "weight_gradient", "product", "turn", "activate", "activate_back", "cross_entropy", "squares",
-    "pool", "pool_back",
+    "pool", "pool_back", "softmax_loss",
 )  # fmt: skip
 _WORDS = 12
 
@@ -101,6 +101,20 @@ def squares(
 ) -> Call:
     """loss = share / 2 · sum of (a - b)²; da = weight · share · (a - b), db = -da."""
     return bound("squares", a.numel(), float(share), float(weight), a, b, da, db, loss, torch.get_num_threads())
+
+
+def softmax_loss(
+    share: float, weight: float, most: float, x: Tensor, t: Tensor, dx: Tensor | None, loss: Tensor
+) -> Bound:
+    """loss = share · sum over columns of min(-log softmax(x)[t], most); dx = weight · share · the uncut gradient.
+
+    x (classes, columns), t (columns), whole numbers from 0 to classes - 1.
+    """
+    classes, columns = x.shape
+    return bound(
+        "softmax_loss", classes, columns, float(share), float(weight), float(most), x, t, dx, loss,
+        torch.get_num_threads(),
+    )  # fmt: skip
 
 
 def pool(sizes: Any, x: Tensor, y: Tensor, place: Tensor | None) -> Call:

@@ -20,10 +20,11 @@ class Unsuited(Exception):
 class Op(ABC):
     """One layer. `forward` gives its tops, `backward` its bottoms' gradients; both write their calls down.
 
-    `keeps_top`: its backward pass reads its top, which must not be written over.
+    `keeps_top`: its backward pass reads its top, which must not be written over. `kernel`: what computes it, in a word.
     """
 
     keeps_top: ClassVar[bool] = False
+    kernel: ClassVar[str] = "core"
 
     def __init__(self, writer: Writer, index: int) -> None:
         self.writer, self.index = writer, index

@@ -16,7 +16,7 @@ from ..kernels import calls
 from ..kernels.calls import Call, Kind
 from ..layers.base import canonical_axis
 from ..layers.linear import Convolution, Deconvolution, InnerProduct
-from ..layers.loss import SigmoidCrossEntropyLoss, normalizer
+from ..layers.loss import GREATEST_LOG_LOSS, SigmoidCrossEntropyLoss, SoftmaxWithLoss, labels_of, normalizer
 from ..layers.neuron import ReLU
 from ..layers.pool import AVE, STOCHASTIC, Pooling
 from .affine import Affine, Product, filter_of
@@ -30,6 +30,7 @@ class Shared(Op):
     """Split, Flatten, Reshape: the tops are the bottom's memory. The gradients of several tops are added."""
 
     keeps_top = True
+    kernel = ""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         self.shape = bottoms[0].shape
@@ -45,6 +46,8 @@ class Shared(Op):
 
 class Silent(Op):
     """Silence: nothing."""
+
+    kernel = ""
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         return []
@@ -134,8 +137,32 @@ class Squares(Op):
         return self.gradients
 
 
+class SoftmaxLoss(Op):
+    """SoftmaxWithLoss over the channels, without labels to ignore: the loss and its gradient in the forward half."""
+
+    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
+        (x, labels), (loss,) = bottoms, self.new_tops()
+        layer, classes = cast(SoftmaxWithLoss, self.layer), len(x)
+        places = x.numel() // classes
+        share = 1 / float(normalizer(layer.normalization, self.writer.batch, places, None))
+        self.gradient = self.writer.borrow(x) if self.wanted[0] else None
+        flat = None if self.gradient is None else self.gradient.view(classes, -1)
+        self.writer.write(lambda: labels_of(labels, classes, None))
+        self.writer.write(
+            calls.softmax_loss(
+                share, self.step.loss_weights[0], GREATEST_LOG_LOSS, x.view(classes, -1), labels.view(-1), flat, loss
+            )
+        )
+        return [loss]
+
+    def backward(self, tops: Gradients) -> Gradients:
+        return [self.gradient, None]
+
+
 class Recorded(Op):
     """Any other layer: its own `forward`, its gradient by autograd."""
+
+    kernel = "autograd"
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         self.tops = self.new_tops()
@@ -215,6 +242,10 @@ def op_of(writer: Writer, index: int) -> Op:
         return Pool(writer, index)
     if isinstance(layer, SigmoidCrossEntropyLoss) and layer.ignored is None and step.loss_weights[0]:
         return CrossEntropy(writer, index)
+    if isinstance(layer, SoftmaxWithLoss) and layer.ignored is None and step.loss_weights[0]:
+        shape = writer.planned(step.bottoms[0])
+        if canonical_axis(layer.param.softmax_param.axis, shape) == 1:
+            return SoftmaxLoss(writer, index)
     if step.type == "EuclideanLoss" and step.loss_weights[0]:
         return Squares(writer, index)
     if step.type in ("BatchNorm", "Python", "Convolution", "Deconvolution", "Pooling", "SPP", "Unpooling"):

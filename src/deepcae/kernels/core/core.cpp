@@ -80,6 +80,8 @@ struct Update {
 
 struct Elements {
   void (*activate)(int64_t kind, float slope, int64_t count, float bias, float* x, float* y);
+  float (*softmax_loss)(int64_t classes, int64_t step, int64_t columns, float scale, float most, const float* x,
+                        const float* t, float* dx);
   float (*activate_back)(int64_t kind, float slope, int64_t count, const float* y, float* dy);
   float (*cross_entropy)(int64_t count, float scale, const float* x, const float* t, float* dx);
   float (*squares)(int64_t count, float scale, const float* a, const float* b, float* da, float* db);

@@ -209,3 +209,33 @@ def test_where_a_name_stands_more_often_on_one_side_the_first_gets_the_last(tmp_
     assert torch.equal(fresh.tensors[2], before)
     with pytest.raises(SnapshotError, match="kept at initial values: fc"):
         load_weights(fresh, to_message(single), strict=True)
+
+
+RESIDUAL = """
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 16 dim: 6 dim: 6 } } }
+layer { name: "a" type: "Convolution" bottom: "x" top: "a"
+  convolution_param { num_output: 16 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "ar" type: "ReLU" bottom: "a" top: "a" }
+layer { name: "b" type: "Convolution" bottom: "a" top: "b"
+  convolution_param { num_output: 16 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "e" type: "Eltwise" bottom: "a" bottom: "b" top: "e" eltwise_param { operation: OPERATION } }
+layer { name: "er" type: "ReLU" bottom: "e" top: "e" }
+layer { name: "l2" type: "EuclideanLoss" bottom: "e" bottom: "x" top: "l2" }
+"""
+
+
+@pytest.mark.parametrize("operation", ["SUM", "PROD", "MAX"])
+def test_activations_over_their_bottoms_change_no_number(operation: str) -> None:
+    """In a pass that nobody watches, ReLU takes its bottom's memory where no gradient reads it."""
+    net = Net(read_net_text(RESIDUAL.replace("OPERATION", operation)), "TRAIN", seed=1)
+    x = torch.rand(2, 16, 6, 6, generator=torch.Generator().manual_seed(0)) - 0.5
+    given, results = x.clone(), []
+    for watch in (None, lambda step, bottoms, tops: None):
+        for blob in net.learnable:
+            blob.tensor.grad = None
+        blobs = net.forward({"x": x}, watch=watch)
+        net.loss(blobs).backward()
+        results.append([*blobs.values(), *(blob.tensor.grad for blob in net.learnable)])
+        assert torch.equal(x, given)
+    for one, other in zip(*results, strict=True):
+        assert torch.equal(one, other)

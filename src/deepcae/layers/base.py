@@ -41,6 +41,7 @@ class Context:
     generator: torch.Generator | None = None  # source of all randomness in the pass (Dropout, ...)
     updates: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
     """(parameter, its new value) pairs that the net writes after the pass: BatchNorm's running sums."""
+    reuse: bool = False  # whether the layer may write its top over its bottom
 
 
 class Layer(ABC):
@@ -116,7 +117,10 @@ class Layer(ABC):
     def forward(
         self, bottoms: Sequence[torch.Tensor], params: Sequence[torch.Tensor], context: Context
     ) -> Sequence[torch.Tensor]:
-        """The tops. Must not change `bottoms` or `params`; must be differentiable by autograd where the layer is."""
+        """The tops. Must be differentiable by autograd where the layer is.
+
+        Must not change `params`, nor `bottoms`, but for the first with `context.reuse`.
+        """
 
     @property
     def num_tops(self) -> int:

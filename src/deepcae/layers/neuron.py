@@ -42,6 +42,11 @@ class ReLU(_Neuron):
         super().__init__(param, phase)
         self.slope = param.relu_param.negative_slope
 
+    def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
+        if context.reuse and not self.slope and not bottoms[0]._is_view():
+            return [torch.relu_(bottoms[0])]
+        return super().forward(bottoms, params, context)
+
     def apply(self, x: Tensor) -> Tensor:
         return torch.nn.functional.leaky_relu(x, self.slope) if self.slope else torch.relu(x)
 

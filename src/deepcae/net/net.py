@@ -20,6 +20,7 @@ import torch
 
 from ..errors import DataError
 from ..layers.base import Context, Layer, Shape
+from ..layers.join import SUM, Eltwise
 from ..layers.python import python_layers
 from ..proto.read import read_net
 from .backward import counted_only, lost_gradients
@@ -52,6 +53,7 @@ class Run:
     params: tuple[torch.Tensor, ...]
     detach: tuple[int, ...]  # bottoms through which no gradient passes (propagate_down: false)
     step: Step
+    reuses: bool = False  # the bottom's memory, in a whole pass: nobody else reads it
 
 
 class Net:
@@ -163,6 +165,10 @@ class Net:
         self.overwritten = [self.tensors[i] for i in lost]
         deaf = [frozenset(i for i in lost if k in lost[i]) for k in range(len(self.plan.steps))]
         self._runs = list(map(self._run, self.plan.steps, deaf))
+        makers: dict[str, Step] = {}
+        for run in self._runs:
+            run.reuses = run.step.in_place and _forgets_top(makers.get(run.step.bottoms[0]))
+            makers.update(dict.fromkeys(run.step.tops, run.step))
         self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[Run]] = {}
         self._checked: set[tuple[tuple[str, Shape], ...]] = set()
         silent = counted_only(self.plan.steps)
@@ -196,7 +202,8 @@ class Net:
         slots: list[Any] = [None] * len(self._slots)
         for name, tensor in inputs.items():
             slots[self._slots[name]] = tensor
-        self._execute((run for run in self._runs if not run.layer.is_source), slots, generator, watch)
+        runs = (run for run in self._runs if not run.layer.is_source)
+        self._execute(runs, slots, generator, watch, reuse=watch is None)
         return dict(zip(self._slots, slots, strict=True))
 
     def loss(self, blobs: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -218,9 +225,11 @@ class Net:
         slots: list[Any],
         generator: torch.Generator | None,
         watch: Watch | None = None,
+        reuse: bool = False,
     ) -> None:
         context = Context(generator if generator is not None else self.generator)
         for run in runs:
+            context.reuse = reuse and run.reuses
             bottoms = [slots[i] for i in run.bottoms]
             for i in run.detach:
                 bottoms[i] = bottoms[i].detach()
@@ -301,6 +310,15 @@ class Net:
                 runs.append(run)
             self._pruned[key] = runs[::-1]
         return self._pruned[key]
+
+
+def _forgets_top(maker: Step | None) -> bool:
+    """Whether the gradient of the layer that made a blob does not read that blob."""
+    if maker is None:
+        return False
+    if maker.type == "Eltwise":
+        return isinstance(maker.layer, Eltwise) and maker.layer.operation == SUM
+    return maker.type in ("Convolution", "Deconvolution", "InnerProduct")
 
 
 def _seeded(seed: int | None) -> torch.Generator:

@@ -94,7 +94,7 @@ class Solver:
         self.updater = Updater(self.param, self.net.learnable)
         program = Program(self.net, self.precision) if self.precision == "bf16" else self.net
         self.passes = Passes(program, self.updater, self.net.device, self.precision)
-        self._attended = Attended(self.passes, self.net, self.generator, self.train.outputs.write)
+        self._attended = Attended(self.passes, self.net, self.generator, lambda blobs: self.train.outputs.write(blobs))
         self.ledger = Ledger(self)
         self._ahead: Captured | None = None
         self.guard = Guard(self.net, self.param.display)

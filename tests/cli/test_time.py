@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -13,8 +13,9 @@ from deepcae.kernels import choice
 
 KEYS = {
     "net", "phase", "batch", "device", "threads", "kernels", "fed_with", "iterations", "layers", "product_rate",
-    "operations", "forward_backward", "outside", "passes", "update", "step", "limit",
+    "tape", "operations", "forward_backward", "outside", "passes", "update", "step", "limit",
 }  # fmt: skip
+FEW = ("--iterations", "2", "--threads", "1")
 LAYER_KEYS = {"name", "type", "kernel", "forward", "backward", "operations", "rate"}
 DEPLOY = """name: "small"
 layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 5 dim: 5 } } }
@@ -22,18 +23,29 @@ layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param { n
 """
 
 
-def timed(*arguments: str) -> dict[str, Any]:
-    """The figures of `deepcae time` in few passes."""
-    assert main(["time", *arguments, "--iterations", "2", "--threads", "1", "--json", "times.json", "--quiet"]) == 0
-    found: dict[str, Any] = json.loads(Path("times.json").read_text())
-    return found
+class Timed(Protocol):
+    """The figures of `deepcae time` in few passes: the one line that it answers with."""
+
+    def __call__(self, *arguments: str) -> dict[str, Any]: ...
+
+
+@pytest.fixture
+def timed(capsys: pytest.CaptureFixture[str]) -> Timed:
+    def figures(*arguments: str) -> dict[str, Any]:
+        assert main(["time", *arguments, *FEW, "--json", "--quiet"]) == 0
+        told = capsys.readouterr()
+        assert told.err == ""
+        found: dict[str, Any] = json.loads(told.out)
+        return found
+
+    return figures
 
 
 def operations(found: dict[str, Any]) -> dict[str, int]:
     return {layer["name"]: layer["operations"] for layer in found["layers"] if layer["operations"]}
 
 
-def test_the_figures_of_a_net_with_its_own_data(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_figures_of_a_net_with_its_own_data(model: Path, timed: Timed, capsys: pytest.CaptureFixture[str]) -> None:
     found = timed("--model", str(model / "net.prototxt"))
     assert set(found) == KEYS
     assert all(set(layer) == LAYER_KEYS for layer in found["layers"])
@@ -46,6 +58,7 @@ def test_the_figures_of_a_net_with_its_own_data(model: Path, capsys: pytest.Capt
     assert found["layers"][0]["name"] == "train"
     assert found["layers"][0]["forward"] > 0  # its reading
     assert operations(found) == {"conv": 2 * 2 * 8 * 2 * 9 * 16, "code": 2 * 3 * 8 * 32 * 2, "up": 2 * 3 * 8 * 2 * 36}
+    assert main(["time", "--model", str(model / "net.prototxt"), *FEW]) == 0
     table = capsys.readouterr().out
     for layer in found["layers"]:
         assert sum(line.startswith(f"{layer['name']} ") for line in table.splitlines()) == 1
@@ -53,22 +66,27 @@ def test_the_figures_of_a_net_with_its_own_data(model: Path, capsys: pytest.Capt
         assert words in table
 
 
-def test_the_test_phase_and_another_batch_size(model: Path) -> None:
+def test_the_test_phase_and_another_batch_size(model: Path, timed: Timed) -> None:
     found = timed("-model", str(model / "net.prototxt"), "-phase", "TEST", "-gpu", "-1", "--batch", "13")
     assert (found["phase"], found["batch"], found["fed_with"]) == ("TEST", 13, "its own data")
     assert operations(found)["code"] == 2 * 3 * 13 * 32 * 2
 
 
-def test_random_numbers_where_the_files_are_not_there(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_random_numbers_where_the_files_are_not_there(
+    model: Path, timed: Timed, capsys: pytest.CaptureFixture[str]
+) -> None:
     (model / "train.txt").unlink()
     found = timed("--model", str(model / "net.prototxt"))
     assert found["fed_with"] == "random numbers for data"
     assert found["layers"][0]["forward"] == 0
     assert operations(found)["code"] == 2 * 3 * 8 * 2 * 2  # rows of 36, as the loss has them: 2 values in "conv"
+    assert main(["time", "--model", str(model / "net.prototxt"), *FEW]) == 0
     assert "the shape of 'data' is assumed: its file is not there" in capsys.readouterr().out
 
 
-def test_labels_of_a_missing_file_are_one_for_each_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_of_a_missing_file_are_one_for_each_image(
+    tmp_path: Path, timed: Timed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     data = (
         'layer { name: "d" type: "HDF5Data" top: "x" top: "label" hdf5_data_param { source: "no.txt" batch_size: 3 } }'
@@ -94,7 +112,7 @@ def test_a_shape_that_only_a_missing_file_knows_is_an_error(
 
 @pytest.mark.parametrize("rule", ["torch", "banded"])
 def test_a_deploy_net_goes_forward_by_the_kernels_that_the_environment_names(
-    rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    rule: str, tmp_path: Path, timed: Timed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(choice.VARIABLE, rule)
@@ -102,12 +120,14 @@ def test_a_deploy_net_goes_forward_by_the_kernels_that_the_environment_names(
     Path("deploy.prototxt").write_text(DEPLOY)
     found = timed("--model", "deploy.prototxt", "--batch", "6")
     assert found["kernels"] == {"rule": rule, "instructions": ""}
+    assert not found["tape"]
     assert [(layer["kernel"], layer["backward"]) for layer in found["layers"]] == [("", None), (rule, None)]
     assert operations(found) == {"c": 2 * 6 * 3 * 2 * 16 * 4}
-    assert f"kernels {rule};" in capsys.readouterr().out
+    assert main(["time", "--model", "deploy.prototxt", *FEW]) == 0
+    assert f"kernels {rule}, passes by autograd;" in capsys.readouterr().out
 
 
-def test_whole_steps_of_a_solver(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whole_steps_of_a_solver(model: Path, timed: Timed) -> None:
     """With a batch read and outputs that a training would write: nothing but the figures is written."""
     net = model / "net.prototxt"
     net.write_text(
@@ -123,10 +143,10 @@ def test_whole_steps_of_a_solver(model: Path, monkeypatch: pytest.MonkeyPatch) -
     assert found["step"] > 0
     assert found["update"] == pytest.approx(found["step"] - 2 * found["forward_backward"])
     assert {path: path.read_bytes() for path in model.iterdir()} == before
-    assert [path.name for path in Path().iterdir()] == ["times.json"]
+    assert not list(Path().iterdir())
 
 
-def test_a_solver_whose_data_are_not_there(model: Path) -> None:
+def test_a_solver_whose_data_are_not_there(model: Path, timed: Timed) -> None:
     for name in ("train", "test"):
         (model / f"{name}.txt").unlink()
     assert timed("--solver", str(model / "solver.prototxt"))["fed_with"] == "random numbers for data"

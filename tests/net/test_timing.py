@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,13 +15,16 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from deepcae import zoo
 from deepcae.errors import LayerError
-from deepcae.kernels import choice, convolution
+from deepcae.kernels import calls, choice, convolution, native
 from deepcae.layers import make_layer
 from deepcae.layers.base import Context, Layer
-from deepcae.net import stamps
+from deepcae.net import affine, stamps
 from deepcae.net.net import Net
-from deepcae.net.stamps import Stamps
+from deepcae.net.op import Op
+from deepcae.net.stamps import Laps, Stamps
+from deepcae.net.tape import Place, Tapes, Writer
 from deepcae.net.timing import Inputs, Timing, measure
 from deepcae.proto.read import read_net_text
 
@@ -40,6 +45,31 @@ layer {{ name: "seen" type: "ArgMax" bottom: "c2" top: "seen" }}
 layer {{ name: "l2" type: "EuclideanLoss" bottom: "c2" bottom: "c" top: "l2" }}
 layer {{ name: "small" type: "Reduction" bottom: "code" top: "small" loss_weight: 1 }}
 """
+LENET = """
+layer { name: "in" type: "Input" top: "x" top: "label"
+  input_param { shape { dim: 4 dim: 1 dim: 28 dim: 28 } shape { dim: 4 } } }
+layer { name: "conv1" type: "Convolution" bottom: "x" top: "conv1"
+  convolution_param { num_output: 20 kernel_size: 5 weight_filler { type: "xavier" } } }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "conv2" type: "Convolution" bottom: "pool1" top: "conv2"
+  convolution_param { num_output: 50 kernel_size: 5 stride: 2 weight_filler { type: "xavier" } } }
+layer { name: "relu2" type: "ReLU" bottom: "conv2" top: "conv2" }
+layer { name: "drop2" type: "Dropout" bottom: "conv2" top: "conv2" }
+layer { name: "ip1" type: "InnerProduct" bottom: "conv2" top: "ip1" param { name: "w" }
+  inner_product_param { num_output: 200 weight_filler { type: "xavier" } } }
+layer { name: "sig1" type: "Sigmoid" bottom: "ip1" top: "sig1" }
+layer { name: "ip2" type: "InnerProduct" bottom: "sig1" top: "ip2" param { name: "v" }
+  inner_product_param { num_output: 200 weight_filler { type: "xavier" } } }
+layer { name: "ip3" type: "InnerProduct" bottom: "ip2" top: "ip3" param { name: "v" }
+  inner_product_param { num_output: 200 weight_filler { type: "xavier" } } }
+layer { name: "l2" type: "EuclideanLoss" bottom: "ip3" bottom: "sig1" top: "l2" loss_weight: 0.01 }
+layer { name: "unused" type: "InnerProduct" bottom: "ip2" top: "unused" inner_product_param { num_output: 3 } }
+layer { name: "quiet" type: "Silence" bottom: "unused" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip3" bottom: "label" top: "loss" }
+"""
+
+with_core = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
+rules = pytest.mark.parametrize("rule", [pytest.param("core", marks=with_core), "torch"])
 
 
 @pytest.fixture(autouse=True)
@@ -108,12 +138,15 @@ def test_each_layer_is_given_its_own_time(kind: str, monkeypatch: pytest.MonkeyP
     assert found.stamping == 0
 
 
-def test_every_layer_is_listed_once_with_the_passes_that_it_takes_part_in() -> None:
+@rules
+def test_every_layer_is_listed_once_with_the_passes_that_it_takes_part_in(rule: str) -> None:
+    choice.prefer(rule)
     net = net_of(BRANCHES)
     timing = timed(net)
+    assert timing.tape == (rule == "core")
     assert [(layer.name, layer.type) for layer in timing.layers] == [(step.name, step.type) for step in net.plan.steps]
     forward_only = {layer.name for layer in timing.layers if layer.backward is None}
-    assert forward_only == {"in", "seen"}
+    assert forward_only == {"in", "seen", *(["l2"] if timing.tape else [])}  # whose gradient is made forward
     assert timing.goes_back
     assert min(timing.in_layers, timing.outside, timing.forward_backward, timing.product_rate) > 0
 
@@ -124,7 +157,9 @@ DEPLOY = BRANCHES.split('layer { name: "l2"')[0]
 
 @pytest.mark.parametrize("text", [DEPLOY, FROZEN, INPUT], ids=["deploy", "frozen", "nothing"])
 @pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
-def test_a_net_that_cannot_learn_goes_forward_alone(text: str, phase: str) -> None:
+@rules
+def test_a_net_that_cannot_learn_goes_forward_alone(text: str, phase: str, rule: str) -> None:
+    choice.prefer(rule)
     net = net_of(text, phase)
     timing = timed(net)
     assert not timing.goes_back
@@ -135,12 +170,99 @@ def test_a_net_that_cannot_learn_goes_forward_alone(text: str, phase: str) -> No
     )
 
 
-def test_timing_leaves_the_net_as_it_was() -> None:
+@rules
+def test_timing_leaves_the_net_as_it_was(rule: str) -> None:
+    choice.prefer(rule)
     net = net_of(BRANCHES, "TRAIN")
     before = [tensor.detach().clone() for tensor in net.tensors]
     timed(net)
     assert all(map(torch.equal, before, net.tensors))
     assert all(tensor.grad is None for tensor in net.tensors)
+
+
+class _Written:
+    """A spied tape: each call of the library or of Python counts as its layer's, and takes a second of a clock."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds: Counter[tuple[str, int]] = Counter()  # of which half of which step: as the ops wrote them
+        self.functions: dict[str, set[str]] = {}  # of the library, by layer
+        self.clock = 0.0
+        self._at: tuple[str, int] = ("", -1)
+        self._layer = ""
+        for kind in (*Op.__subclasses__(), *affine.Affine.__subclasses__()):
+            for half in {"forward", "backward"}.intersection(vars(kind)):
+                monkeypatch.setattr(kind, half, self._entered(getattr(kind, half), half))
+        bound, write, write_all = calls.bound, Writer.write, Writer._write
+        monkeypatch.setattr(calls, "bound", lambda name, *rest: self._called(name) or bound(name, *rest))
+        monkeypatch.setattr(Writer, "write", lambda writer, call: write(writer, self._counted(call)))
+        monkeypatch.setattr(Writer, "_write", lambda writer: write_all(writer) or self._left())
+
+    def _entered(self, method: Any, half: str) -> Any:
+        def spied(op: Op, blobs: Any) -> Any:
+            self._at, self._layer = (half, op.index), op.step.name
+            return method(op, blobs)
+
+        return spied
+
+    def _left(self) -> None:
+        self._layer = ""
+
+    def _called(self, name: str) -> None:
+        self.functions.setdefault(self._layer, set()).add(name)
+
+    def _counted(self, call: Any) -> Any:
+        self.seconds[self._at] += 1
+
+        def ticking() -> None:
+            self.clock += 1
+            call()
+
+        return ticking
+
+
+@with_core
+@pytest.mark.parametrize("text", [LENET, BRANCHES], ids=["lenet", "branches"])
+def test_the_layers_time_is_that_of_the_calls_that_they_wrote(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And taking the inputs is no layer's."""
+    choice.prefer("core")
+    written = _Written(monkeypatch)
+    monkeypatch.setattr(stamps, "time", SimpleNamespace(perf_counter=lambda: written.clock))
+    net = net_of(text, "TRAIN")
+    tape = Tapes(net).now()
+    assert tape is not None
+    arrays, laps = random(net), Laps(net.device)
+
+    class Inputs(dict[str, torch.Tensor]):
+        def __getitem__(self, name: str) -> torch.Tensor:
+            written.clock += 1
+            return torch.from_numpy(arrays[name])
+
+    tape.play(Inputs(), watch=laps)
+    told = {("forward", i): taken for i, taken in laps.forward.items()}
+    told |= {("backward", i): taken for i, taken in laps.backward.items()}
+    assert told == written.seconds
+    assert sum(told.values()) == written.clock - len(net.inputs)
+    assert max(told.values()) > 1
+
+
+@with_core
+def test_a_pass_that_is_watched_is_the_same_and_comes_to_each_half_of_a_layer_once() -> None:
+    choice.prefer("core")
+    net = net_of(LENET, "TRAIN")
+    tape = Tapes(net).now()
+    assert tape is not None
+    inputs = {name: torch.from_numpy(array) for name, array in random(net).items()}
+    loss = tape.play(inputs, torch.Generator().manual_seed(1))
+    gradients = [gradient.clone() for gradient in tape.gradients]
+    places: list[Place | None] = []
+    assert tape.play(inputs, torch.Generator().manual_seed(1), places.append) == loss
+    assert all(map(torch.equal, gradients, tape.gradients))
+    halves = [place for place in places if place is not None]
+    forward = [place.step for place in halves if not place.backward]
+    backward = [place.step for place in halves if place.backward]
+    assert halves == [*(Place(i, False) for i in forward), *(Place(i, True) for i in backward)]
+    assert forward == sorted(set(forward))
+    assert backward == sorted(set(backward), reverse=True)
 
 
 def test_data_layers_are_read_anew_for_each_pass_and_timed() -> None:
@@ -203,8 +325,10 @@ def test_multiplications_of_an_inner_product(transpose: str) -> None:
     assert layer.multiplications([(2, 3, 4, 5)]) == 2 * 3 * (4 * 5) * 7
 
 
-def test_useful_operations_by_hand() -> None:
+@rules
+def test_useful_operations_by_hand(rule: str) -> None:
     """Forward once; back once for each gradient that is wanted. Nobody wants the first bottom's, a bias costs none."""
+    choice.prefer(rule)
     text = BRANCHES.replace('top: "c" ', 'top: "c" param { lr_mult: 0 } ')  # conv2's weights stay, its bias learns
     timing = timed(net_of(text))
     operations = {layer.name: layer.operations for layer in timing.layers if layer.operations}
@@ -256,3 +380,60 @@ def test_the_kernel_that_is_told_is_the_one_that_computes(preferred: str, monkey
     assert list(told) == ["wide", "step", "whole", "stamp", "back", "line", "point"]
     assert list(told.values()) == taken[: len(told)]
     assert preferred != "torch" or set(told.values()) == {"torch"}
+
+
+KERNELS = {
+    "lenet": {
+        "conv1": "core", "pool1": "core", "conv2": "torch (turned)", "relu2": "core", "drop2": "autograd",
+        "ip1": "product", "sig1": "core", "ip2": "product", "ip3": "product", "l2": "core", "unused": "product",
+        "loss": "core",
+    },
+    "cae1": {
+        "conv1": "core", "conv1sig": "core", "conv2": "core", "conv2sig": "core", "ip1encode": "product",
+        "ip1encodesig": "core", "ip2encode": "product", "ip1decode": "product", "ip1decodesig": "core",
+        "deconv2": "product", "deconv2sig": "core", "deconv1": "core", "deconv1sig": "core", "deconv1neur": "core",
+        "deconv1neursig": "core", "cross_entropy_loss": "core", "l2_error": "core",
+    },
+    "classic-300": {
+        **{f"{half}{i}": "product" for half in ("encode", "decode") for i in range(1, 5)},
+        **{f"encode{i}neuron": "core" for i in range(1, 4)}, **{f"decode{i}neuron": "core" for i in range(1, 5)},
+        "cross_entropy_loss": "core", "l2_error": "autograd",
+    },
+}  # fmt: skip
+
+
+def _net(name: str, folder: Path) -> Net:
+    if name == "lenet":
+        return net_of(LENET, "TRAIN")
+    zoo.write(zoo.build(name, 2), folder)
+    return Net(folder / "net.prototxt", "TRAIN", seed=0, input_shapes={"data": (32, 1, 28, 28)})
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.skipif(not native.available() or not native.has_vectors(), reason="the core is not the rule's choice here")
+def test_the_kernels_of_a_tape(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And each is what the layer calls: the library's functions for its own, none where autograd does it."""
+    choice.prefer("auto")
+    functions = _Written(monkeypatch).functions
+    timing = timed(_net(name, tmp_path), 1)
+    assert timing.tape
+    told = {layer.name: layer.kernel for layer in timing.layers if layer.kernel}
+    assert told == KERNELS[name]
+    for layer in timing.layers:
+        called = functions.get(layer.name, set())
+        assert {
+            "core": called and not called & {"product", "turn"},
+            "product": "product" in called,
+            "torch (turned)": called == {"turn"},
+        }.get(layer.kernel, not called), layer.name
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_kernels_of_autograds_passes(name: str, tmp_path: Path) -> None:
+    choice.prefer("torch")
+    timing = timed(_net(name, tmp_path), 1)
+    assert not timing.tape
+    told = {layer.name: layer.kernel for layer in timing.layers if layer.kernel}
+    assert told == {
+        layer.name: "torch" for layer in timing.layers if layer.type in ("Convolution", "Deconvolution", "InnerProduct")
+    }

@@ -11,7 +11,7 @@ import typer
 
 from ..errors import DataError
 from . import options
-from .screen import bar, say
+from .screen import answer, bar, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,9 +39,7 @@ def time_layers(
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
-    json: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures for programs, too.")
-    ] = None,
+    json: options.Json = False,
 ) -> None:
     """Time each layer's passes, and tell how far the whole is from what the machine's arithmetic allows.
 
@@ -55,7 +53,7 @@ def time_layers(
         )
     from ..net.timing import measure
     from .device import choose_device
-    from .timetable import show, write
+    from .timetable import figures, show
     from .trained import load_all
 
     where = choose_device(device, threads)
@@ -70,9 +68,10 @@ def time_layers(
         inputs, fed_with = _inputs(net, opened)
         step, passes = _steps(solver, inputs, where, weights) if solver is not None else (None, 1)
         timing = measure(net, inputs, iterations, step, passes, advance)
-    show(net, fed_with, timing)
-    if json is not None:
-        write(json, net, fed_with, iterations, timing)
+    if json:
+        answer(figures(net, fed_with, iterations, timing))
+    else:
+        show(net, fed_with, timing)
 
 
 def _net_of_model(model: Path, phase: str, level: int, stages: Sequence[str], device: str, batch: int | None) -> Net:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,7 +33,8 @@ def _head(net: Net, fed_with: str, timing: Timing) -> str:
     assumed = "".join(f"the shape of '{blob}' is assumed: {why}\n" for blob, why in net.plan.assumed.items())
     return (
         f"{net.name or 'network'} ({about['phase']}), batch {about['batch']}, fed with {fed_with}\n{assumed}"
-        f"{net.device}, {threads} thread{'s' * (threads != 1)}, kernels {kernels['rule']}{compiled}; "
+        f"{net.device}, {threads} thread{'s' * (threads != 1)}, kernels {kernels['rule']}{compiled}, "
+        f"passes {'without' if timing.tape else 'by'} autograd; "
         f"a large matrix product makes {_giga(timing.product_rate)} GFLOP/s"
     )
 
@@ -78,7 +77,7 @@ def sentences(timing: Timing) -> list[str]:
     if timing.step is not None and timing.update is not None:
         passes = f" of {timing.passes} passes" if timing.passes > 1 else ""
         whole += (
-            f", a step of the solver{passes} {_ms(timing.step)} ms: {_ms(timing.update)} ms for the update and data"
+            f", a step of the solver{passes} {_ms(timing.step)} ms: {_ms(timing.update)} ms for the update and the loop"
         )
     lines.append(f"{whole}.")
     if timing.operations:
@@ -143,10 +142,6 @@ def conditions(net: Net) -> dict[str, Any]:
     }
 
 
-def write(path: Path, net: Net, fed_with: str, iterations: int, timing: Timing) -> None:
-    """The figures as JSON: seconds, operations, operations per second."""
-    from ..atomic import whole_file
-
-    found = {**conditions(net), "fed_with": fed_with, "iterations": iterations, **timing.to_json()}
-    with whole_file(path) as file:
-        file.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+def figures(net: Net, fed_with: str, iterations: int, timing: Timing) -> dict[str, Any]:
+    """For programs: seconds, operations, operations per second."""
+    return {**conditions(net), "fed_with": fed_with, "iterations": iterations, **timing.to_json()}

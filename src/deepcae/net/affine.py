@@ -65,6 +65,8 @@ class Affine(Op):
 class Product(Affine):
     """One matrix product: y (O, M) = w (O, K) x (K, M), where M counts samples, and pixels that are filtered alike."""
 
+    kernel = "product"
+
     def __init__(self, writer: Writer, index: int, weight: tuple[int, int], transposed: bool = False) -> None:
         super().__init__(writer, index)
         self.weight, self.transposed = weight, transposed  # as it lies: (O, K), or (K, O)
@@ -117,6 +119,7 @@ class Foreign(Affine):
     """A convolution or deconvolution by PyTorch's operators, channels last: blobs are turned there and back."""
 
     adds_bias = True
+    kernel = "torch (turned)"
 
     def __init__(self, writer: Writer, index: int, case: Case) -> None:
         super().__init__(writer, index)

@@ -1,8 +1,9 @@
-"""When each layer of one pass begins and ends, forward and backward: stamps between the layers of one autograd graph.
+"""When each layer of one pass begins and ends, forward and backward: stamps between the layers.
 
-Forward the net tells when a layer is done. Backward a layer begins when its top's gradient is there: autograd takes the
-nodes of a graph in the opposite order of their making, so those of one layer lie together, and adds up what a layer
-learns at once. On a GPU each stamp waits until all that was asked for is done.
+A tape tells when a layer's half is done: `Laps`. Of an autograd graph (`Stamps`) the net tells so forward. Backward a
+layer begins when its top's gradient is there: autograd takes the nodes of a graph in the opposite order of their
+making, so those of one layer lie together, and adds up what a layer learns at once. On a GPU each stamp waits until all
+that was asked for is done.
 """
 
 from __future__ import annotations
@@ -16,24 +17,46 @@ import torch
 
 from .net import Net
 from .step import Step
+from .tape import Place
 
 
-class Stamps:
-    """A `watch` for one forward pass and the backward pass behind it: seconds of each layer, by its number in the plan.
+class Spent:
+    """Seconds of each layer in one pass, by its number in the plan.
 
-    Made when the forward pass begins; `end` is called when the backward pass is over.
+    Made when the pass begins; `end` is called when it is over.
     """
 
-    def __init__(self, net: Net) -> None:
+    def __init__(self, device: torch.device) -> None:
         self.forward: dict[int, float] = {}
         self.backward: dict[int, float] = {}
         self.stamping = 0.0  # seconds that went into stamps themselves
         self.ended = 0.0
-        self._device = net.device
+        self._device = device
+        self._last = now(device)
+
+    def end(self) -> None:
+        self.ended = now(self._device)
+
+
+class Laps(Spent):
+    """A `watch` for one play of a tape."""
+
+    def __call__(self, place: Place | None) -> None:
+        done = now(self._device)
+        if place is not None:
+            (self.backward if place.backward else self.forward)[place.step] = done - self._last
+        self._last = now(self._device)
+        self.stamping += self._last - done
+
+
+class Stamps(Spent):
+    """A `watch` for one forward pass and the backward pass behind it, by autograd."""
+
+    def __init__(self, net: Net) -> None:
         self._numbers = {id(step): i for i, step in enumerate(net.plan.steps)}
         self._behind: list[tuple[int, float]] = []  # of which layer the backward pass begins, and when
         self._nodes: set[tuple[Any, int]] = set()
-        self._last = now(self._device)
+        super().__init__(net.device)
 
     def __call__(self, step: Step, bottoms: Sequence[torch.Tensor], tops: Sequence[torch.Tensor]) -> None:
         number = self._numbers[id(step)]
@@ -48,8 +71,7 @@ class Stamps:
         self.stamping += self._last - done
 
     def end(self) -> None:
-        """The backward pass is over: fills `backward`."""
-        self.ended = now(self._device)
+        super().end()
         self.backward = dict.fromkeys((number for number, _ in self._behind), 0.0)
         for (number, began), (_, ended) in itertools.pairwise([*self._behind, (-1, self.ended)]):
             self.backward[number] += ended - began

@@ -9,8 +9,10 @@ their memory is (..., N), the batch innermost. The numbers are those of `Net.for
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,18 +30,33 @@ if TYPE_CHECKING:
     from .net import Net
 
 
+class Place(NamedTuple):
+    """Whose calls some are: of which step of the plan, and in which half of the pass."""
+
+    step: int
+    backward: bool
+
+
+Watch = Callable[[Place | None], object]  # whose calls have just been made; None: what is no layer's
+
+
 class Tape:
     """`play(inputs)` computes all blobs and the loss, with `backward` the gradients of all learned blobs, too.
 
     `gradients`: one per learnable blob of the net, in its order; whoever writes over them may, they are made anew.
+    `kernels`: what computes each step of the plan, by its number, see `Op.kernel`.
     """
 
     def __init__(self, net: Net, backward: bool = True) -> None:
         writer = Writer(net, backward)
         self.threads = torch.get_num_threads()
         self._inputs = [(name, writer.blobs[name]) for name in net.inputs]
-        self._calls = calls.joined(writer.calls)
+        self._calls = calls.joined([call for call, _ in writer.calls])
+        self._parts = [
+            (place, calls.joined([call for call, _ in part])) for place, part in groupby(writer.calls, itemgetter(1))
+        ]
         self._context = writer.context
+        self.kernels = writer.kernels
         self.gradients = writer.gradients
         self.blobs = {name: x.movedim(-1, 0) if x.dim() else x for name, x in writer.blobs.items()}
         weights = net.loss_weights
@@ -50,14 +67,25 @@ class Tape:
         """Whether the inputs have the shapes for which it was written."""
         return all(inputs[name].shape == self.blobs[name].shape for name, _ in self._inputs)
 
-    def play(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> float:
-        """The pass over one batch; the loss. What it made lies in `blobs` and `gradients` until the next."""
+    def play(
+        self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None, watch: Watch | None = None
+    ) -> float:
+        """The pass over one batch; the loss. What it made lies in `blobs` and `gradients` until the next.
+
+        With a `watch`, calls are joined within a layer's half of the pass only, and it is told of each half.
+        """
         self._context.generator = generator
         for name, memory in self._inputs:
             calls.turn(inputs[name].contiguous().view(self._batch, -1), memory.view(-1, self._batch))()
-        for call in self._calls:
+        for call in self._calls if watch is None else self._watched(watch):
             call()
         return sum(weight * float(loss) for loss, weight in self._losses)
+
+    def _watched(self, watch: Watch) -> Iterator[Call]:
+        watch(None)  # of the inputs
+        for place, part in self._parts:
+            yield from part
+            watch(place)
 
 
 class Tapes:
@@ -95,11 +123,13 @@ class Tapes:
 
 
 class Writer:
-    """Writes the calls of a net's pass down, forward, then `backward`."""
+    """Writes the calls of a net's pass down, forward, then `backward`, each with its place."""
 
     def __init__(self, net: Net, backward: bool) -> None:
         self.net, self.backward = net, backward
-        self.calls: list[Call] = []
+        self.calls: list[tuple[Call, Place | None]] = []
+        self.kernels: dict[int, str] = {}
+        self._place: Place | None = None
         self.context = Context()
         self.batch = self._batch_size()
         self.blobs: dict[str, Tensor] = {}  # (..., N)
@@ -111,7 +141,7 @@ class Writer:
     # For the ops
 
     def write(self, call: Call) -> None:
-        self.calls.append(call)
+        self.calls.append((call, self._place))
 
     def planned(self, name: str) -> Shape:
         """(N, ...)"""
@@ -186,7 +216,8 @@ class Writer:
         for index, step in enumerate(plan.steps):
             if step.layer is not None and step.layer.is_source:
                 continue
-            op = op_of(self, index)
+            op, self._place = op_of(self, index), Place(index, backward=False)
+            self.kernels[index] = op.kernel
             if isinstance(op, Affine):
                 op.followed = self._is_followed(index)
             tops = op.forward([self.blobs[name] for name in step.bottoms])
@@ -196,7 +227,7 @@ class Writer:
         if self.backward:
             self._write_back(ops)
             for gradient in self._unwritten():
-                self.calls.insert(0, gradient.zero_)
+                self.calls.insert(0, (gradient.zero_, None))
 
     def _write_back(self, ops: list[tuple[int, Op]]) -> None:
         gradients: dict[str, Tensor | None] = {}
@@ -204,6 +235,7 @@ class Writer:
             step = self.net.plan.steps[index]
             if not step.needs_backward:
                 continue
+            self._place = Place(index, backward=True)
             given = [gradients.pop(name, None) for name in step.tops]
             made = op.backward(given)
             for whole, part in self._sums:

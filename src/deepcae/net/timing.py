@@ -1,10 +1,12 @@
 """Where the time of a net's passes goes, layer by layer, and what the machine's arithmetic would allow.
 
-A pass is the net's own: its data, one autograd graph, every blob in the memory order that the kernels leave it in.
-Passes without stamps tell what the whole takes; others, in turn with them, are stamped between the layers (`stamps`)
-and tell where the time goes. What a pass takes outside its layers is what is left of a stamped one: from its beginning
-to its end, less its layers and the stamping. It is reckoned pass by pass, since what else the machine does hits a whole
-pass more often than any one layer: on a busy machine the medians of the layers add up to less than that of the whole.
+A pass is the net's own: its data, then its `tape` where there is one, as trainings and tests play it, else one autograd
+graph; every blob in the memory order that the kernels leave it in. Passes without stamps tell what the whole takes;
+others, in turn with them, are stamped between the layers (`stamps`) and tell where the time goes. What a pass takes
+outside its layers is what is left of a stamped one: from its beginning to its end, less its layers and the stamping. It
+is reckoned pass by pass, since what else the machine does hits a whole pass more often than any one layer: on a busy
+machine the medians of the layers add up to less than that of the whole. On an idle one they may add up to more, by a
+microsecond for each half of a layer, where the whole is one call of the library and a stamped pass is many.
 
 *Useful arithmetic*: two operations, a multiplication and an addition, for each product of a value and a weight:
 forward, for the gradient of each bottom that is wanted, and for that of the weights where they are learned. Only
@@ -22,9 +24,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from .net import Blobs, Net
-from .stamps import Stamps, now, seconds
+from .net import Blobs, Net, Watch
+from .stamps import Laps, Spent, Stamps, now, seconds
 from .step import Step
+from .tape import Tape, Tapes
 
 Read = Callable[[int], Mapping[str, np.ndarray]]
 
@@ -51,11 +54,11 @@ class Inputs:
 
 @dataclass
 class LayerTime:
-    """One layer. Times are medians in seconds; `backward` is None where no gradient passes."""
+    """One layer. Times are medians in seconds; `backward` is None where nothing is done."""
 
     name: str
     type: str
-    kernel: str  # see `Layer.way`
+    kernel: str  # of a tape see `Op.kernel`, else `Layer.way`
     forward: float
     backward: float | None
     operations: int  # useful ones, forward and backward
@@ -78,6 +81,7 @@ class Timing:
     outside: float  # of a pass: what lies in no layer
     forward_backward: float  # a pass without stamps: forward alone where nothing is learned
     product_rate: float  # operations per second of a large matrix product, at its best
+    tape: bool  # whether the passes are played from a tape; else autograd follows them
     step: float | None = None  # a solver's whole step, of `passes` passes
     passes: int = 1
 
@@ -114,7 +118,7 @@ class Timing:
     def to_json(self) -> dict[str, Any]:
         """For programs: times in seconds, rates in operations per second."""
         layers = [{**asdict(layer), "rate": layer.rate} for layer in self.layers]
-        names = "product_rate", "operations", "forward_backward", "outside", "passes", "update", "step", "limit"
+        names = "tape", "product_rate", "operations", "forward_backward", "outside", "passes", "update", "step", "limit"
         return {"layers": layers, **{name: getattr(self, name) for name in names}}
 
 
@@ -147,7 +151,8 @@ def measure(
             progress(done + 1)
     passer.clear()
     solvers = median(times[2]) if step is not None else None
-    return Timing(passer.layers(), median(passer.outside), median(times[0]), rate, solvers, passes)
+    whole, outside = median(times[0]), median(passer.outside)
+    return Timing(passer.layers(), outside, whole, rate, passer.tape is not None, solvers, passes)
 
 
 @dataclass(frozen=True)
@@ -159,15 +164,17 @@ class _Work:
     backward: int
 
     @classmethod
-    def of(cls, net: Net, step: Step, bottoms: Sequence[torch.Tensor]) -> _Work:
-        """Of a pass that autograd follows: the bottoms tell whether somebody wants their gradients."""
+    def of(cls, net: Net, step: Step, bottoms: Sequence[torch.Tensor], kernel: str | None) -> _Work:
+        """`kernel`: its name in a tape; None where autograd follows the bottoms and tells whose gradient is wanted."""
         assert step.layer is not None
         shapes = [tuple(bottom.shape) for bottom in bottoms]
         products = step.layer.multiplications(shapes)
         learned = any(net.tensors[k].requires_grad for k in step.params[:1])  # a bias takes additions alone
-        wanted = sum(bottom.requires_grad for bottom in bottoms)
-        backward = products * learned + products * wanted // max(len(bottoms), 1)
-        return cls(step.layer.way(shapes, net.device.type == "cpu"), products, backward)
+        if kernel is None:
+            kernel, flags = step.layer.way(shapes, net.device.type == "cpu"), [x.requires_grad for x in bottoms]
+        else:
+            flags = list(step.bottom_needs_backward)
+        return cls(kernel, products, products * learned + products * sum(flags) // max(len(bottoms), 1))
 
 
 class _Passer:
@@ -177,9 +184,9 @@ class _Passer:
         self.net, self.inputs = net, inputs
         self.fixed = {name: _tensor(array, net.device) for name, array in inputs.fixed.items()}
         self.position = 0
-        self.works: list[_Work] = [_Work("", 0, 0)] * len(net.plan.steps)
         self.learns = bool(net.loss_weights)
-        self.learns = self._survey()
+        self.tape: Tape | None = None
+        self.works = self._survey()
         self.forward: list[list[float]] = [[] for _ in self.works]
         self.backward: list[list[float]] = [[] for _ in self.works]
         self.outside: list[float] = []
@@ -187,28 +194,31 @@ class _Passer:
     def run(self) -> None:
         """One pass without stamps."""
         self.clear()
-        with torch.set_grad_enabled(self.learns):
-            blobs = self.net.forward(self._read()[1])
-            if self.learns:
-                self.net.loss(blobs).backward()
+        inputs = self._read()[1]
+        if self.tape is not None:
+            self.tape.play(inputs, self.net.generator)
+        else:
+            self._follow(inputs)
 
     def run_stamped(self) -> None:
         """One pass with a stamp between each two layers."""
         began = now(self.net.device)
         self.clear()
-        with torch.set_grad_enabled(self.learns):
-            reading, values = self._read()
-            stamps = Stamps(self.net)
-            blobs = self.net.forward(values, watch=stamps)
-            if self.learns:
-                self.net.loss(blobs).backward()
-        stamps.end()
-        stamps.forward.update(reading)
-        for kept, found in ((self.forward, stamps.forward), (self.backward, stamps.backward)):
+        reading, inputs = self._read()
+        spent: Spent
+        if self.tape is not None:
+            spent = laps = Laps(self.net.device)
+            self.tape.play(inputs, self.net.generator, laps)
+        else:
+            spent = stamps = Stamps(self.net)
+            self._follow(inputs, stamps)
+        spent.end()
+        spent.forward.update(reading)
+        for kept, found in ((self.forward, spent.forward), (self.backward, spent.backward)):
             for number, taken in found.items():
                 kept[number].append(taken)
-        inside = sum(stamps.forward.values()) + sum(stamps.backward.values())
-        self.outside.append(stamps.ended - began - inside - stamps.stamping)
+        inside = sum(spent.forward.values()) + sum(spent.backward.values())
+        self.outside.append(spent.ended - began - inside - spent.stamping)
 
     def layers(self) -> list[LayerTime]:
         found = zip(self.net.plan.steps, self.works, self.forward, self.backward, strict=True)
@@ -221,15 +231,28 @@ class _Passer:
             for step, work, there, back in found
         ]  # fmt: skip
 
-    def _survey(self) -> bool:
-        """Looks at the work of each layer in a first pass. Whether there is a way back."""
-        numbers = {id(step): i for i, step in enumerate(self.net.plan.steps)}
+    def _survey(self) -> list[_Work]:
+        """Finds out by a first pass whether there is a way back, then whether there is a tape, and who does what."""
+        seen: dict[int, Sequence[torch.Tensor]] = {}
+        inputs = self._read()[1]
+        self.learns = self._follow(inputs, lambda step, bottoms, tops: seen.update({id(step): bottoms}))
+        tape = Tapes(self.net, backward=self.learns).now()
+        if tape is not None and tape.takes(inputs):
+            self.tape = tape
+        self.clear()
+        kernels = self.tape.kernels if self.tape is not None else {}
+        return [
+            _Work.of(self.net, step, seen[id(step)], kernels.get(index)) if id(step) in seen else _Work("", 0, 0)
+            for index, step in enumerate(self.net.plan.steps)
+        ]
 
-        def watch(step: Step, bottoms: Sequence[torch.Tensor], tops: Sequence[torch.Tensor]) -> None:
-            self.works[numbers[id(step)]] = _Work.of(self.net, step, bottoms)
-
+    def _follow(self, inputs: Blobs, watch: Watch | None = None) -> bool:
+        """A pass that autograd follows. Whether it went back."""
         with torch.set_grad_enabled(self.learns):
-            return self.net.loss(self.net.forward(self._read()[1], watch=watch)).requires_grad
+            loss = self.net.loss(self.net.forward(inputs, watch=watch))
+            if loss.requires_grad:
+                loss.backward()
+            return loss.requires_grad
 
     def _read(self) -> tuple[dict[int, float], Blobs]:
         """How long each source took, by its number in the plan, and the next inputs on the net's device."""

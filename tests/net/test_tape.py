@@ -169,6 +169,40 @@ def test_without_the_core_there_is_none() -> None:
         assert tape_of(net_of(SHARED)) is None
 
 
+HEAD = """
+layer { name: "in" type: "Input" top: "x" top: "t" top: "chosen"
+  input_param { shape { dim: 5 dim: 3 } shape { dim: 5 dim: 4 } shape { dim: 5 } } }
+layer { name: "a" type: "InnerProduct" bottom: "x" top: "a"
+  inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 1 } bias_filler { type: "gaussian" } } }
+"""
+
+
+@pytest.mark.parametrize("top", ["a", "y"])
+def test_a_relu_that_turns_signs_has_its_slope_from_its_bottom(top: str) -> None:
+    text = f"""{HEAD} layer {{ name: "r" type: "ReLU" bottom: "a" top: "{top}" relu_param {{ negative_slope: -0.5 }} }}
+    layer {{ name: "l2" type: "EuclideanLoss" bottom: "{top}" bottom: "t" top: "l2" }}"""
+    net = net_of(text)
+    tape = tape_of(net)
+    assert tape is not None
+    agrees(net, tape)
+
+
+@pytest.mark.parametrize("kind", ["ReLU", "Sigmoid"])
+def test_an_activation_of_one_number(kind: str) -> None:
+    text = f"""{HEAD} layer {{ name: "sum" type: "Reduction" bottom: "a" top: "sum" }}
+    layer {{ name: "y" type: "{kind}" bottom: "sum" top: "y" loss_weight: 2 }}"""
+    net = net_of(text)
+    tape = tape_of(net)
+    assert tape is not None
+    agrees(net, tape)
+
+
+def test_samples_that_are_chosen_by_the_data_are_left_to_autograd() -> None:
+    text = f"""{HEAD} layer {{ name: "f" type: "Filter" bottom: "a" bottom: "t" bottom: "chosen" top: "fa" top: "ft" }}
+    layer {{ name: "l2" type: "EuclideanLoss" bottom: "fa" bottom: "ft" top: "l2" }}"""
+    assert tape_of(net_of(text)) is None
+
+
 @st.composite
 def chains(draw: st.DrawFn) -> str:
     """Layers one after another, then a loss against another input."""

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from ..kernels import calls
 from ..kernels.calls import Call, Kind
-from ..layers.base import canonical_axis
+from ..layers.base import Layer, canonical_axis
 from ..layers.linear import Convolution, Deconvolution, InnerProduct
 from ..layers.loss import GREATEST_LOG_LOSS, SigmoidCrossEntropyLoss, SoftmaxWithLoss, labels_of, normalizer
-from ..layers.neuron import ReLU
+from ..layers.neuron import ReLU, Sigmoid
 from ..layers.pool import AVE, STOCHASTIC, Pooling
 from .affine import Affine, Product, filter_of
 from .op import Gradients, Op, Unsuited
@@ -211,6 +211,11 @@ class Recorded(Op):
                 into.copy_(gradient)
 
 
+def tells_slope(layer: Layer | None) -> bool:
+    """Whether it is an activation whose slope its top tells: Sigmoid, or ReLU, unless it turns signs."""
+    return isinstance(layer, Sigmoid) or (isinstance(layer, ReLU) and layer.slope >= 0)
+
+
 def _batch_first(memory: Tensor) -> Tensor:
     return memory.movedim(-1, 0) if memory.dim() else memory
 
@@ -236,7 +241,7 @@ def op_of(writer: Writer, index: int) -> Op:
     if isinstance(layer, InnerProduct) and canonical_axis(layer.settings.axis, writer.planned(step.bottoms[0])) == 1:
         rows, columns = writer.net.run_of(index).params[0].shape
         return Product(writer, index, (rows, columns), layer.transpose)
-    if step.type in ("Sigmoid", "ReLU"):
+    if tells_slope(layer) and writer.planned(step.bottoms[0]):
         return Activation(writer, index)
     if isinstance(layer, Pooling) and layer.method != STOCHASTIC and not layer.mask:
         return Pool(writer, index)
@@ -248,6 +253,6 @@ def op_of(writer: Writer, index: int) -> Op:
             return SoftmaxLoss(writer, index)
     if step.type == "EuclideanLoss" and step.loss_weights[0]:
         return Squares(writer, index)
-    if step.type in ("BatchNorm", "Python", "Convolution", "Deconvolution", "Pooling", "SPP", "Unpooling"):
-        raise Unsuited
+    if step.type in ("BatchNorm", "Python", "Convolution", "Deconvolution", "Pooling", "SPP", "Unpooling", "Filter"):
+        raise Unsuited  # Filter: the data tell how many samples there are
     return Recorded(writer, index)

@@ -24,7 +24,7 @@ from ..layers.base import Context, Shape
 from .affine import Affine
 from .backward import counted_only
 from .op import Op, Unsuited
-from .ops import op_of
+from .ops import op_of, tells_slope
 
 if TYPE_CHECKING:
     from .net import Net
@@ -251,7 +251,7 @@ class Writer:
         if index + 1 == len(steps):
             return False
         step, after = steps[index], steps[index + 1]
-        return after.type in ("Sigmoid", "ReLU") and after.bottoms == step.tops and not any(step.loss_weights)
+        return tells_slope(after.layer) and after.bottoms == step.tops and not any(step.loss_weights)
 
     def _unwritten(self) -> list[Tensor]:
         owners = (i for i, param in enumerate(self.net.plan.params) if param.owner is None)

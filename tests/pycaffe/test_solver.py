@@ -193,6 +193,16 @@ def test_a_loss_that_is_not_finite_ends_nothing() -> None:
     assert np.isnan(solver.net.blobs["loss"].data)
 
 
+def test_weights_that_the_net_takes_over_are_trained() -> None:
+    solver, other = make(), caffe.Net("net.prototxt", caffe.TRAIN)
+    solver.step(1)
+    solver.net.share_with(other)
+    before = other.params["ip"][0].data.copy()
+    solver.step(1)
+    assert not np.array_equal(other.params["ip"][0].data, before)
+    np.testing.assert_array_equal(solver.net.params["ip"][0].data, other.params["ip"][0].data)
+
+
 def test_arrays_of_a_memory_layer_train() -> None:
     text = NET[NET.index('layer { name: "ip"') :].replace("num_output: 2", "num_output: 1")
     memory = """layer { name: "m" type: "MemoryData" top: "x" top: "t"

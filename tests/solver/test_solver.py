@@ -159,6 +159,18 @@ def test_iter_size_sums_gradients_of_successive_batches(tmp_path: Path) -> None:
         torch.testing.assert_close(ours.tensor, theirs.tensor, rtol=1e-4, atol=1e-6)
 
 
+def test_several_passes_where_nothing_is_learned() -> None:
+    net = (
+        'layer { name: "d" type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 dim: 3 } '
+        'data_filler { type: "constant" value: 2 } } } '
+        'layer { name: "p" type: "Power" bottom: "x" top: "y" power_param { scale: 2 } } '
+        'layer { name: "l" type: "EuclideanLoss" bottom: "y" bottom: "x" top: "l" }'
+    )
+    solver = Solver(read_solver_text(f'net_param {{ {net} }} base_lr: 0.1 lr_policy: "fixed" iter_size: 3'))
+    losses = [record.loss for record in solver.step(2) if isinstance(record, Step)]
+    assert losses == [6.0, 6.0]
+
+
 def test_outputs_of_several_elements_are_told_one_by_one(training: Path) -> None:
     net = Path("net.prototxt").read_text()
     power = 'layer { name: "p" type: "Reduction" bottom: "out" top: "sums" reduction_param { axis: 1 } }'

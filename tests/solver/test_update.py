@@ -133,6 +133,18 @@ def test_multipliers_of_rate_and_decay() -> None:
     assert path == pytest.approx(1 - 0.2 * (1 + 1.5))
 
 
+def test_what_a_script_sets_counts_from_the_next_step_on() -> None:
+    updater, (leaf,) = _updater('type: "SGD" weight_decay: 0.25', [2.0])
+    updater.step([torch.tensor([0.0])], 0.0, 1.0, 0)
+    assert leaf.item() == pytest.approx(1.5)
+    updater.param.weight_decay = 0.5
+    updater.step([torch.tensor([0.0])], 0.0, 1.0, 1)
+    assert leaf.item() == pytest.approx(0.75)
+    updater.param.regularization_type = "L1"
+    updater.step([torch.tensor([0.0])], 0.0, 1.0, 2)
+    assert leaf.item() == pytest.approx(0.25)
+
+
 @pytest.mark.parametrize("rule", list(RULES))
 def test_a_frozen_blob_never_moves(rule: str) -> None:
     """Not by decay either; its history is kept, so that a state has Caffe's number of blobs."""

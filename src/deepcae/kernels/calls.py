@@ -189,13 +189,12 @@ class FusedUpdate:
     """All of a solver's step in one call over the learned blobs: the formulas are those of `solver.update`.
 
     `history`: one or two lists as long as `weights`; `updates` (or none) take Δ; `lr`, `decay`: each blob's
-    multiplier of the rate, and its λ.
+    multipliers of the rate and of the weight decay.
     """
 
     def __init__(
         self,
         rule: str,
-        l1: bool,
         weights: Sequence[Tensor],
         history: Sequence[Sequence[Tensor]],
         updates: Sequence[Tensor],
@@ -208,11 +207,12 @@ class FusedUpdate:
         self._left = False  # whether Δ was left in the gradients the last time
         self._blobs = (_Blob * len(weights))()
         for i, (blob, weight) in enumerate(zip(self._blobs, weights, strict=True)):
-            blob.w, blob.count, blob.lr, blob.decay = weight.data_ptr(), weight.numel(), lr[i], decay[i]
+            blob.w, blob.count, blob.lr = weight.data_ptr(), weight.numel(), lr[i]
             blob.h = history[0][i].data_ptr()
             blob.h2 = history[1][i].data_ptr() if len(history) > 1 else None
             blob.d = updates[i].data_ptr() if updates else None
-        self._rule = _Rule(rule=RULES.index(rule), l1=int(l1))
+        self._rule = _Rule(rule=RULES.index(rule))
+        self._decay, self._weight_decay = list(decay), 0.0
 
     def norm(self, gradients: Sequence[Tensor]) -> float:
         """√(Σ over all blobs of Σ g²)."""
@@ -220,12 +220,18 @@ class FusedUpdate:
         squared = native.library().deepcae_squared(len(self._blobs), self._blobs, torch.get_num_threads())
         return float(squared) ** 0.5
 
-    def step(self, gradients: Sequence[Tensor], settings: dict[str, float], leave_update: bool = False) -> None:
+    def step(
+        self, gradients: Sequence[Tensor], settings: dict[str, float], weight_decay: float, leave_update: bool = False
+    ) -> None:
         """Moves the weights. The gradients are written over, with `leave_update` by Δ.
 
         `settings`: the fields of core.cpp's Update.
         """
         self._take(gradients)
+        if weight_decay != self._weight_decay:
+            for blob, multiplier in zip(self._blobs, self._decay, strict=True):
+                blob.decay = weight_decay * multiplier
+            self._weight_decay = weight_decay
         if not self._updates and (leave_update or self._left):
             for blob in self._blobs:
                 blob.d = blob.g if leave_update else None

@@ -136,6 +136,7 @@ class Solver:
         """One update of the weights by the diffs of `net.params`, which then hold what was subtracted; `iter` + 1."""
         made, view = self._core, self.net._view
         view.upload()
+        made.updater.follow()  # `net` may share another's weights since
         gradients = [blob.diff for blob in self._learnable]
         norm = float(made.updater.norm(gradients))
         lr, made.current_step = rate(self.param, made.iteration, made.current_step)

@@ -98,7 +98,7 @@ class Passes:
                 seen(tape.blobs)
             if index == 0 and len(batches) > 1:
                 gradients = [gradient.clone() for gradient in gradients]
-            elif index:
+            elif index and gradients:
                 torch._foreach_add_(gradients, tape.gradients)
         mean = torch.tensor(sum(losses) / len(losses))
         return Passed(mean, self.updater.norm(gradients), tape.blobs, gradients)

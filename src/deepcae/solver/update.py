@@ -178,6 +178,13 @@ class Updater:
             for (lr_mult, decay_mult), indices in members.items()
         ]
 
+    def follow(self) -> None:
+        """Moves the net's tensors where they lie now: since it was made, they may have become another net's."""
+        for weight, leaf in zip(self.weights, self._leaves, strict=True):
+            if weight.data_ptr() != leaf.data_ptr():
+                weight.data = leaf.detach()
+                self._fused = None
+
     def clear_gradients(self) -> None:
         """Forgets the gradients; the next backward pass starts new ones."""
         for leaf in self._leaves:
@@ -201,7 +208,8 @@ class Updater:
         With `leave_update` they hold Δ afterwards, as a parameter's diff does in Caffe.
         """
         if self._fuses(gradients):
-            self._in_core().step(gradients, self._settings(norm, rate, iteration), leave_update)
+            settings = self._settings(norm, rate, iteration)
+            self._in_core().step(gradients, settings, self.param.weight_decay, leave_update)
             return
         with torch.no_grad():
             self._clip(gradients, norm)
@@ -225,11 +233,9 @@ class Updater:
         if self._fused is None:
             from ..kernels.calls import FusedUpdate
 
-            num, rates = len(self.weights), [lr_mult for lr_mult, _ in self._mults]
+            num, (rates, decay) = len(self.weights), zip(*self._mults, strict=True)
             history = [self.history[block * num : (block + 1) * num] for block in range(self.rule.num_history)]
-            decay = [self.param.weight_decay * decay_mult for _, decay_mult in self._mults]
-            l1 = self.param.regularization_type == "L1"
-            self._fused = FusedUpdate(self.param.type, l1, self.weights, history, self.updates, rates, decay)
+            self._fused = FusedUpdate(self.param.type, self.weights, history, self.updates, rates, decay)
         return self._fused
 
     def _settings(self, norm: float, rate: float, iteration: int) -> dict[str, float]:
@@ -237,6 +243,7 @@ class Updater:
         param, clip, t = self.param, self.param.clip_gradients, iteration + 1
         clipped = clip / norm if norm > clip >= 0 else 1.0
         settings = {"rate": rate, "scale": clipped / param.iter_size, "momentum": param.momentum, "delta": param.delta}
+        settings["l1"] = int(param.regularization_type == "L1")
         settings["rest"] = 1 - (param.rms_decay if param.type == "RMSProp" else param.momentum)
         settings["rms_decay"], settings["momentum2"], settings["rest2"] = (
             param.rms_decay, param.momentum2, 1 - param.momentum2,

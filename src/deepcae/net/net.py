@@ -165,6 +165,7 @@ class Net:
         self.overwritten = [self.tensors[i] for i in lost]
         deaf = [frozenset(i for i in lost if k in lost[i]) for k in range(len(self.plan.steps))]
         self._runs = list(map(self._run, self.plan.steps, deaf))
+        self._convolves_in_torch = any(self._way(step) == "torch" for step in self.plan.steps)
         makers: dict[str, Step] = {}
         for run in self._runs:
             run.reuses = run.step.in_place and _forgets_top(makers.get(run.step.bottoms[0]))
@@ -191,6 +192,12 @@ class Net:
             step,
         )
 
+    def _way(self, step: Step) -> str:
+        shapes = [self.plan.shapes.get(name) for name in step.bottoms]
+        if step.layer is None or step.type not in ("Convolution", "Deconvolution") or None in shapes:
+            return ""
+        return step.layer.way([shape for shape in shapes if shape is not None], plain=True)
+
     def run_of(self, index: int) -> Run:
         """Step `index` of the plan with its tensors."""
         return self._runs[index]
@@ -201,7 +208,7 @@ class Net:
         """All blobs, from those fed from outside; keeps the autograd graph. `watch` sees each layer's pass."""
         slots: list[Any] = [None] * len(self._slots)
         for name, tensor in inputs.items():
-            slots[self._slots[name]] = tensor
+            slots[self._slots[name]] = _channels_last(tensor) if self._convolves_in_torch else tensor
         runs = (run for run in self._runs if not run.layer.is_source)
         self._execute(runs, slots, generator, watch, reuse=watch is None)
         return dict(zip(self._slots, slots, strict=True))
@@ -310,6 +317,13 @@ class Net:
                 runs.append(run)
             self._pruned[key] = runs[::-1]
         return self._pruned[key]
+
+
+def _channels_last(x: torch.Tensor) -> torch.Tensor:
+    """Images on a CPU with their channels last, once for all who read them: convolutions, and the losses behind."""
+    if x.dim() != 4 or x.shape[1] < 2 or x.device.type != "cpu":
+        return x
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _forgets_top(maker: Step | None) -> bool:

@@ -41,7 +41,7 @@ class Context:
     generator: torch.Generator | None = None  # source of all randomness in the pass (Dropout, ...)
     updates: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
     """(parameter, its new value) pairs that the net writes after the pass: BatchNorm's running sums."""
-    reuse: bool = False  # whether the layer may write its top over its bottom
+    reuse: bool = False  # whether its top may be its bottom, changed in place (ReLU) or not at all (Split)
 
 
 class Layer(ABC):

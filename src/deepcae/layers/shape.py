@@ -155,6 +155,8 @@ class Split(Layer):
         return [bottoms[0]] * self.num_tops
 
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
+        if context.reuse:
+            return [bottoms[0]] * self.num_tops
         return [bottoms[0].view_as(bottoms[0]) for _ in range(self.num_tops)]  # one tensor each, so one gradient each
 
 

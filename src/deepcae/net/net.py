@@ -53,7 +53,7 @@ class Run:
     params: tuple[torch.Tensor, ...]
     detach: tuple[int, ...]  # bottoms through which no gradient passes (propagate_down: false)
     step: Step
-    reuses: bool = False  # the bottom's memory, in a whole pass: nobody else reads it
+    reuses: bool = False  # the bottom's memory, in a whole pass: see `Context.reuse`
 
 
 class Net:
@@ -168,7 +168,8 @@ class Net:
         self._convolves_in_torch = any(self._way(step) == "torch" for step in self.plan.steps)
         makers: dict[str, Step] = {}
         for run in self._runs:
-            run.reuses = run.step.in_place and _forgets_top(makers.get(run.step.bottoms[0]))
+            first = makers.get(run.step.bottoms[0]) if run.step.bottoms else None
+            run.reuses = run.step.type == "Split" or (run.step.in_place and _forgets_top(first))
             makers.update(dict.fromkeys(run.step.tops, run.step))
         self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[Run]] = {}
         self._checked: set[tuple[tuple[str, Shape], ...]] = set()

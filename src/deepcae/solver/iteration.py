@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..kernels.memory import keep_freed
 from ..net.net import Net, Watch
 from ..net.tape import Tape, Tapes
 from .debug import Debug
@@ -51,6 +52,8 @@ class Passes:
 
     def __init__(self, net: Trainable, updater: Updater, device: torch.device, precision: Precision = "fp32") -> None:
         self.net, self.updater, self.device, self.precision = net, updater, device, precision
+        if device.type == "cpu":
+            keep_freed()
         self._tapes = Tapes(net) if isinstance(net, Net) and precision == "fp32" else None
 
     def run(

@@ -66,9 +66,13 @@ class EuclideanLoss(LabelledLoss):
             )
 
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
-        a, b = bottoms
-        squares = torch.nn.functional.mse_loss(a, b.reshape(a.shape), reduction="sum")
-        return [squares / (2 * a.shape[0])]
+        from ..kernels import losses
+
+        a, b = bottoms[0], bottoms[1].reshape(bottoms[0].shape)
+        loss = losses.squares(a, b, 1 / a.shape[0])
+        if loss is None:
+            loss = torch.nn.functional.mse_loss(a, b, reduction="sum") / (2 * a.shape[0])
+        return [loss]
 
 
 class SigmoidCrossEntropyLoss(LabelledLoss):
@@ -99,6 +103,13 @@ class SigmoidCrossEntropyLoss(LabelledLoss):
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
         x = bottoms[0]
         target = bottoms[1].detach().reshape(x.shape)
+        if self.ignored is None:
+            from ..kernels import losses
+
+            share = 1 / float(normalizer(self.normalization, x.shape[0], x.numel(), None))
+            loss = losses.cross_entropy(x, target, share)
+            if loss is not None:
+                return [loss]
         valid = None if self.ignored is None else (target.trunc() != self.ignored).to(x.dtype)
         total = torch.nn.functional.binary_cross_entropy_with_logits(x, target, weight=valid, reduction="sum")
         return [total / normalizer(self.normalization, x.shape[0], x.numel(), valid)]

@@ -209,3 +209,44 @@ def test_real_mnist(tmp_path: Path) -> None:
     assert np.bincount(labels.astype(int)).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert images.max() == 1
     assert read_all(tmp_path / "train.h5").mean() == pytest.approx(0.1306604, rel=1e-5)
+
+
+def drawn(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    with h5py.File(folder / f"{name}.h5") as file:
+        return file["data"][()].reshape(len(file["data"]), -1), file["label"][()]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("digits")
+    datasets.write_digits(folder)
+    return folder
+
+
+def test_a_subset_has_as_many_of_each_class_and_keeps_what_is_held_out_apart(digits: Path, tmp_path: Path) -> None:
+    assert datasets.write_subset(tmp_path, 103, digits, seed=3, held_out=200) == {"train": 103, "heldout": 200}
+    images, labels = drawn(tmp_path, "train")
+    held, of_held = drawn(tmp_path, "heldout")
+    assert set(np.bincount(labels.astype(int))) == {10, 11}
+    assert set(np.bincount(of_held.astype(int))) <= {19, 20, 21}
+    everything = dict(zip(map(bytes, drawn(digits, "train")[0]), drawn(digits, "train")[1], strict=True))
+    assert [everything[bytes(image)] for image in images] == list(labels)
+    assert len({bytes(image) for image in [*images, *held]}) == 303
+    assert (tmp_path / "heldout.txt").read_text() == "heldout.h5\n"
+
+
+def test_a_smaller_subset_is_the_beginning_of_a_larger_one_by_the_same_seed(digits: Path, tmp_path: Path) -> None:
+    for name, count, seed in (("small", 20, 1), ("large", 60, 1), ("other", 20, 2)):
+        datasets.write_subset(tmp_path / name, count, digits, seed)
+    small, large, other = (drawn(tmp_path / name, "train")[0] for name in ("small", "large", "other"))
+    np.testing.assert_array_equal(small, large[:20])
+    assert not np.array_equal(small, other)
+    assert not (tmp_path / "small" / "heldout.h5").exists()
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(0, 0), (1501, 0), (1500, 1), (5, -1)])
+def test_a_subset_of_more_than_there_is_is_refused(digits: Path, tmp_path: Path, count: int, held_out: int) -> None:
+    sentence = f"^{count} and {held_out} held-out images cannot be drawn from .*: it has 1500 to train with"
+    with pytest.raises(DataError, match=sentence):
+        datasets.write_subset(tmp_path / "none", count, digits, held_out=held_out)
+    assert not (tmp_path / "none").exists()

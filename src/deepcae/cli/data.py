@@ -60,6 +60,28 @@ def pairs(
     _tell(folder, write_pairs(folder, source, seed), quiet, json)
 
 
+@data_app.command()
+def subset(
+    count: Annotated[int, typer.Option("--count", min=1, help="Training images to draw, as many of each class.")],
+    out: Folder = None,
+    source: Annotated[
+        str,
+        typer.Option("--source", metavar="mnist|digits|DIR", help="Images to draw from; DIR has train.h5, test.h5."),
+    ] = "mnist",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The seed of the draw.")] = 0,
+    held_out: Annotated[
+        int, typer.Option("--held-out", min=0, help="Further images, as heldout.h5, to choose settings by.")
+    ] = 0,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """A few labelled training images of a larger set, for pre-training's second half."""
+    from ..data.datasets import write_subset
+
+    folder = out or Path(f"data/{Path(source).name}-{count}")
+    _tell(folder, write_subset(folder, count, source, seed, held_out), quiet, json)
+
+
 def _tell(folder: Path, rows: dict[str, int], quiet: bool, json: bool) -> None:
     if json:
         answer({"folder": str(folder), "rows": rows})

@@ -1,4 +1,4 @@
-"""The data sets of `deepcae data`: MNIST, the digits that scikit-learn carries, and pairs for the Siamese network.
+"""The data sets of `deepcae data`: MNIST, scikit-learn's digits, parts of them, and pairs for the Siamese network.
 
 Each writes train.h5 and test.h5 (uncompressed, so that they are read at the disk's speed) and the list files train.txt
 and test.txt that an HDF5Data layer names. `data` is float32 (n, 1, 28, 28) in 0..1, `label` float32 (n).
@@ -19,7 +19,7 @@ from .load import read_all
 from .mnist import fetch_mnist, find_file, find_mnist
 from .stream import Shape
 
-__all__ = ["find_mnist", "write_digits", "write_mnist", "write_pairs"]
+__all__ = ["find_mnist", "write_digits", "write_mnist", "write_pairs", "write_subset"]
 
 BLOCK = 4096  # rows that are converted and written at a time
 NUM_DIGITS_TEST = 297
@@ -57,8 +57,7 @@ def write_pairs(out: str | Path, source: str | Path = "mnist", seed: int = 0) ->
     As many pairs as images, both images drawn at random: a tenth of the pairs are similar, as in Caffe's
     `convert_mnist_siamese_data.cpp`. `source`: "mnist", "digits", or a folder with train.h5 and test.h5.
     """
-    makers: dict[str, Callable[[], Parts]] = {"mnist": _mnist, "digits": _digits}
-    parts = makers[str(source)]() if str(source) in makers else _from_folder(Path(source))
+    parts = _parts(source)
     folder = Path(out)
     for number, (name, part) in enumerate(parts.items()):
         first, second = _draw_pairs(len(part.labels), (seed % 2**64, number))
@@ -70,6 +69,44 @@ def write_pairs(out: str | Path, source: str | Path = "mnist", seed: int = 0) ->
         shape = (len(first), 2 * part.images.shape[1], *part.images.shape[2:])
         _write(folder, name, {"pair_data": (shape, pairs), "sim": (similar.shape, similar.__getitem__)})
     return {name: len(part.labels) for name, part in parts.items()}
+
+
+def write_subset(
+    out: str | Path, count: int, source: str | Path = "mnist", seed: int = 0, held_out: int = 0
+) -> dict[str, int]:
+    """`count` training images of `source` with their labels as train.h5 in `out`: of each class as many, or one more.
+
+    A draw by `seed`, in random order; a smaller draw by the same seed is the beginning of a larger one. `held_out`: as
+    many further training images as heldout.h5, drawn likewise, none of them in train.h5: to choose settings by. Where
+    a class has no more images, the others go on.
+    """
+    part = _parts(source)["train"]
+    if count < 1 or held_out < 0 or count + held_out > len(part.labels):
+        raise DataError(
+            f"{count} and {held_out} held-out images cannot be drawn from {source}: it has {len(part.labels)} to "
+            "train with; draw at least 1, and no more than it has"
+        )
+    order = _balanced(part.labels, seed % 2**64)
+    drawn = {"train": order[:count], "heldout": order[count : count + held_out]}
+    parts = {name: Part(part.images[rows], part.labels[rows]) for name, rows in drawn.items() if len(rows)}
+    return _write_labelled(Path(out), parts)
+
+
+def _balanced(labels: np.ndarray, seed: int) -> np.ndarray:
+    """All rows by chance, but so that every beginning of them holds each class as often as any other, or once more."""
+    words = np.random.PCG64(np.random.SeedSequence(seed)).random_raw(len(labels))
+    order = np.argsort(words, kind="stable")
+    turn = np.empty(len(labels), np.int64)  # how many rows of the same class stand before a row
+    for each in np.unique(labels):
+        of_class = labels[order] == each
+        turn[of_class] = np.arange(np.count_nonzero(of_class))
+    return np.asarray(order[np.argsort(turn, kind="stable")])
+
+
+def _parts(source: str | Path) -> Parts:
+    """MNIST ("mnist"), scikit-learn's digits ("digits"), or what lies in a folder with train.h5 and test.h5."""
+    makers: dict[str, Callable[[], Parts]] = {"mnist": _mnist, "digits": _digits}
+    return makers[str(source)]() if str(source) in makers else _from_folder(Path(source))
 
 
 def _draw_pairs(total: int, seed: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

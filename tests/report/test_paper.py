@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deepcae.report.paper import reached
-from deepcae.zoo import names
+from deepcae.zoo import cae, classic
 
 
 def test_means_of_the_three_runs() -> None:
@@ -17,7 +17,7 @@ def test_means_of_the_three_runs() -> None:
     assert cae2.classes == 22
 
 
-@pytest.mark.parametrize("network", [name for name in names() if name != "siamese"])
+@pytest.mark.parametrize("network", [*classic.HIDDEN, *cae.MAPS])
 @pytest.mark.parametrize("dims", [2, 10, 30])
 def test_every_network_of_the_tables_is_there(network: str, dims: int) -> None:
     found = reached(network, dims, 10_000)

@@ -14,6 +14,7 @@ from .data import data_app
 from .demo import demo
 from .draw import draw
 from .pictures import layers, plot, report
+from .reproduce import reproduce
 from .summary import summary
 from .test import evaluate
 from .time import time_layers
@@ -27,6 +28,7 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Network and solver texts": (summary, check, draw, upgrade, convert, zoo),
     "Look at a run": (encode, decode, embed, layers, plot, report),
     "Caffe's tools": (convert_imageset, compute_image_mean, extract_features, parse_log),
+    "The paper": (reproduce,),
     "Begin": (demo,),
 }
 

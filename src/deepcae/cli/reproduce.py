@@ -1,0 +1,137 @@
+"""`deepcae reproduce`: the paper's tables and figures, trained anew and put beside the paper's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import SpecError, TrainingError
+from . import options
+from .screen import answer, bar, say
+
+if TYPE_CHECKING:
+    from ..paper.book import Book
+    from ..paper.experiment import Experiment
+    from ..paper.runner import Ended
+    from ..paper.table import Table
+
+ALL = "all"
+LISTS = (Path("data/mnist/train.txt"), Path("data/mnist/test.txt"))
+
+
+def reproduce(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[table1|...|table5|fig1|...|fig7|pooled|all]...", show_default="all"),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the iterations.")] = False,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Where results are kept and found again.")
+    ] = Path("runs/paper"),
+    data: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--data", metavar="TRAIN TEST", help="The list files of the data.", show_default="data/mnist"),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, help="Trainings at a time, one thread each.", show_default="all cores"),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each network: seeds 1, 2, ...")] = 3,
+    dry: Annotated[bool, typer.Option("--no-training", help="Only show what is there already.")] = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Train what the paper trained, and show its tables and figures beside ours.
+
+    What is finished is kept at once and found again; Ctrl-C, or worse, loses no finished run.
+    """
+    from ..paper.book import Book, write
+    from ..paper.experiment import Data
+    from ..paper.experiments import needed
+    from ..paper.store import Store
+
+    wanted = _chosen(names or [ALL])
+    train, test = data or LISTS
+    book = Book(Store(out, Data(train, test, out / "pairs")), seeds, quick)
+    experiments = [each for name in wanted for each in needed(name, seeds, quick)]
+    stopped = False if dry or not experiments else _train(book, experiments, jobs or _cores(), quiet)
+    tables = [table for name in wanted for table in book.tables(name)]
+    paths = write(tables, out)
+    if json:
+        answer(
+            {
+                "tables": [_as_json(table) for table in tables],
+                "files": [str(path) for path in paths],
+                "stopped": stopped,
+            }
+        )
+    else:
+        print("\n\n".join(table.to_text() for table in tables if not table.name.endswith("-runs")))
+    say(f"written to {out}: {', '.join(path.name for path in paths)}", quiet or not paths)
+    if stopped:
+        say("stopped; the same command goes on")
+
+
+def _chosen(names: Sequence[str]) -> list[str]:
+    """The names, `all` taken apart. SpecError for one that does not exist."""
+    from ..paper.experiments import NAMES
+    from ..proto.suggest import closest
+
+    for name in names:
+        if name not in (*NAMES, ALL):
+            near = closest(name, (*NAMES, ALL))
+            hint = f"; did you mean '{near}'?" if near else ""
+            raise SpecError(f"nothing in the paper is called '{name}'{hint} (there are: {', '.join((*NAMES, ALL))})")
+    return list(dict.fromkeys(each for name in names for each in (NAMES if name == ALL else [name])))
+
+
+def _cores() -> int:
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+
+
+def _train(book: Book, experiments: Sequence[Experiment], jobs: int, quiet: bool) -> bool:
+    """Carries out what is not finished, under a bar; whether it was stopped."""
+    from ..paper.runner import Ended, Runner
+
+    experiments = list(dict.fromkeys(experiments))
+    runner, done = Runner(book.store, jobs), 0
+    total = sum(each.iterations for each in experiments)
+    try:
+        with bar(f"{len(experiments)} trainings", total, quiet) as advance:
+            for event in runner.run(experiments):
+                if isinstance(event, Ended):
+                    done += 1
+                    say(f"{done}/{len(experiments)} {_told(event)}", quiet or event.found)
+                else:
+                    advance(event.iterations, f"{done} finished")
+    except TrainingError as error:
+        say(f"error: {error}")
+        raise typer.Exit(1) from None
+    return runner.stopped
+
+
+def _told(ended: Ended) -> str:
+    """`cae2, N = 10, seed 1: converged, test 94.69; 7.40, 150 s`."""
+    from ..paper.losses import pair
+
+    experiment, result = ended.experiment, ended.result
+    variant = f" {experiment.variant}" if experiment.variant else ""
+    parts = [result["outcome"], f"test {pair(result['test'])}" if result.get("test") else ""]
+    parts.append(f"{result['seconds']:.0f} s" if result.get("seconds") else "")
+    told = ", ".join(filter(None, parts))
+    return f"{experiment.network}{variant}, N = {experiment.dims}, seed {experiment.seed}: {told}"
+
+
+def _as_json(table: Table) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "title": table.title,
+        "columns": list(table.columns),
+        "rows": [list(row) for row in table.rows],
+        "notes": list(table.notes),
+    }

@@ -1,0 +1,68 @@
+"""The tables that results make, and the files that they are written to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..atomic import whole_file
+from . import losses, sizes
+from .experiment import Experiment
+from .experiments import needed
+from .store import Store
+from .table import Table
+from .times import table5
+
+QUICK = "quick, 1/10 of the iterations"
+
+
+class Book:
+    """The tables of what `store` holds; `seeds` runs are wanted of each network. `quick`: as every title says."""
+
+    def __init__(self, store: Store, seeds: int, quick: bool) -> None:
+        self.store, self.seeds, self.quick = store, seeds, quick
+
+    def finished(self, experiments: Iterable[Experiment]) -> list[tuple[Experiment, dict[str, Any]]]:
+        """Those that have a result, with it."""
+        found = [(experiment, self.store.result(experiment)) for experiment in experiments]
+        return [(experiment, result) for experiment, result in found if result is not None]
+
+    def tables(self, name: str) -> list[Table]:
+        """What there is to say of `name` in tables; [] of a figure."""
+        made = self._tables(name)
+        return [replace(table, title=f"{table.title} ({QUICK})") for table in made] if self.quick else made
+
+    def _tables(self, name: str) -> list[Table]:
+        if name == "table2":
+            return [sizes.table2()]
+        if name == "table3":
+            return [sizes.table3()]
+        finished = self.finished(needed(name, self.seeds, self.quick))
+        if name in ("table1", "table4"):
+            results = by_cell(finished)
+            return [losses.table(name, results, self.seeds), losses.runs_table(name, results)]
+        if name == "table5":
+            return [table5({experiment.network: [result] for experiment, result in finished})]
+        return []
+
+
+def by_cell(finished: Iterable[tuple[Experiment, dict[str, Any]]]) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """Results by network and N."""
+    cells: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for experiment, result in finished:
+        cells.setdefault((experiment.network, experiment.dims), []).append(result)
+    return cells
+
+
+def write(tables: Sequence[Table], out: Path) -> list[Path]:
+    """Each table as Markdown and CSV in `out`, each file whole; the paths."""
+    paths = []
+    for table in tables:
+        for suffix, text in ((".md", table.to_markdown()), (".csv", table.to_csv())):
+            path = out / f"{table.name}{suffix}"
+            with whole_file(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+            paths.append(path)
+    return paths

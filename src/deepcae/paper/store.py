@@ -1,0 +1,88 @@
+"""Where results are kept: a folder that several processes, on several machines and days, may fill together.
+
+OUT/results/<name>-<key>.json   a finished run in a few hundred bytes; appears whole, and at once
+OUT/runs/<name>-<key>/          the run's folder as a training makes it, its texts in `model`
+OUT/locks/<name>-<key>.lock     held by the process that works on the run; ends with it, however that ends
+OUT/pairs/                      pairs of images, made of the data for the Siamese network
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..atomic import whole_file
+from ..errors import DataError, TrainingError
+from ..solver.lock import Lock
+from ..solver.run import METRICS
+from .experiment import Data, Experiment
+
+_TAIL = 4096  # bytes at the end of the metrics that hold their last record
+
+
+class Store:
+    """The folder `out`, for results of experiments on `data`."""
+
+    def __init__(self, out: Path, data: Data) -> None:
+        self.out, self.data = out, data
+        self._stems: dict[Experiment, str] = {}
+
+    def stem(self, experiment: Experiment) -> str:
+        """`<name>-<key>`, computed once."""
+        if experiment not in self._stems:
+            self._stems[experiment] = f"{experiment.name}-{experiment.key(self.data)}"
+        return self._stems[experiment]
+
+    def path(self, experiment: Experiment) -> Path:
+        return self.out / "results" / f"{self.stem(experiment)}.json"
+
+    def run(self, experiment: Experiment) -> Path:
+        """The run's folder."""
+        return self.out / "runs" / self.stem(experiment)
+
+    def lock(self, experiment: Experiment) -> Lock:
+        path = self.out / "locks" / self.stem(experiment)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Lock(str(path))
+
+    def is_taken(self, experiment: Experiment) -> bool:
+        """Whether a living process works on it."""
+        lock = self.lock(experiment)
+        try:
+            lock.acquire()
+        except TrainingError:
+            return True
+        lock.release()
+        return False
+
+    def result(self, experiment: Experiment) -> dict[str, Any] | None:
+        """What was kept of a finished run; None where it is not finished."""
+        path = self.path(experiment)
+        try:
+            found: dict[str, Any] = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise DataError(f"{path}: damaged, not a JSON file; remove it, and the run is judged anew") from None
+        return found
+
+    def keep(self, experiment: Experiment, result: dict[str, Any]) -> None:
+        """Writes the result: whole, or not at all."""
+        with whole_file(self.path(experiment)) as temporary:
+            temporary.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    def iteration(self, experiment: Experiment) -> int:
+        """How far the run has come, as its metrics tell; 0 before the first."""
+        try:
+            with open(self.run(experiment) / METRICS, "rb") as file:
+                file.seek(max(0, file.seek(0, 2) - _TAIL))
+                lines = file.read().splitlines()
+        except OSError:
+            return 0
+        for line in reversed(lines):
+            try:
+                return int(json.loads(line)["iteration"])
+            except (ValueError, KeyError, TypeError):
+                continue
+        return 0

@@ -1,0 +1,42 @@
+"""A table as data, and as text, Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """`name`: table1; `title`: one line; cells are words; `notes`: sentences under it."""
+
+    name: str
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+    def to_text(self) -> str:
+        """For the screen: columns side by side."""
+        lines = [self.columns, *self.rows]
+        widths = [max(len(line[place]) for line in lines) for place in range(len(self.columns))]
+        laid = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        ]
+        rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+        return "\n".join([self.title, "", laid[0], rule, *laid[1:], *[f"  {note}" for note in self.notes]])
+
+    def to_markdown(self) -> str:
+        """A heading, the table, the notes as a list."""
+        lines = [self.columns, ["---"] * len(self.columns), *self.rows]
+        laid = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+        notes = ["", *[f"- {note}" for note in self.notes]] if self.notes else []
+        return "\n".join([f"## {self.title}", "", *laid, *notes, ""])
+
+    def to_csv(self) -> str:
+        """The columns' names and the rows."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
+        return text.getvalue()

@@ -1,0 +1,67 @@
+"""Is a number of the paper reproduced? One rule for all cells.
+
+Where all of the paper's runs learned: reproduced if all of ours converge and the mean of their test losses is at most
+5 % above the mean of the paper's, each of the two losses; lower is as good. Where some of the paper's runs ended at the
+losses of the mean image (205.8 and 26.44 on MNIST's test set), told is how many of ours do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..report.paper import LOSSES, PaperRun
+from .judge import BETTER
+from .worker import CONVERGED
+
+TOLERANCE = 0.05
+MEAN_IMAGE = {"cross_entropy_loss": 205.80, "l2_error": 26.44}  # where the paper's runs that did not learn ended
+
+Result = Mapping[str, Any]
+
+
+def learned(run: PaperRun) -> bool:
+    """Whether a run of the paper came below the losses of the mean image."""
+    return all(run.test[name] <= BETTER * MEAN_IMAGE[name] for name in LOSSES)
+
+
+def converged(result: Result) -> bool:
+    """Whether a run of ours did, and the guard had nothing to say against it."""
+    return bool(result["outcome"] == CONVERGED)
+
+
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`reproduced`: None where the paper's own runs did not all learn, or where ours are not all there."""
+
+    reproduced: bool | None
+    why: str
+
+
+def verdict(paper: Sequence[PaperRun], ours: Sequence[Result], wanted: int) -> Verdict:
+    """The verdict on a cell; `wanted`: how many runs of ours it is to have."""
+    if not ours:
+        return Verdict(None, "not run")
+    good = [result for result in ours if converged(result)]
+    count = f"{len(good)} of {len(ours)} converge"
+    theirs = [run for run in paper if learned(run)]
+    if len(theirs) < len(paper):
+        return Verdict(None, f"{count}; paper: {len(theirs)} of {len(paper)}")
+    if len(good) < len(ours):
+        return Verdict(False, f"no: {count}")
+    above = {name: _above(name, theirs, good) for name in LOSSES}
+    told = ", ".join(f"{100 * share:+.1f} %" for share in above.values())
+    if len(ours) < wanted:
+        return Verdict(None, f"{len(ours)} of {wanted} runs: {told}")
+    reproduced = all(share <= TOLERANCE for share in above.values())
+    return Verdict(reproduced, f"{'reproduced' if reproduced else 'no'}: {told}")
+
+
+def _above(name: str, paper: Sequence[PaperRun], ours: Sequence[Result]) -> float:
+    expected = mean([run.test[name] for run in paper])
+    return mean([result["test"][name] for result in ours]) / expected - 1

@@ -1,0 +1,157 @@
+"""One run in a process of its own: `python -m deepcae.paper.worker < task.json`. Its files tell what came of it.
+
+The process ends with exit code 0 when the result is kept or when it was asked to stop (then a snapshot is), 1 when the
+training could not be carried out, 75 when another process works on the run. A training that comes upon a value that
+is not finite is no fault: that is its result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..errors import DeepcaeError, TrainingError
+from .experiment import PAIRS, Data, Experiment
+from .store import Store
+
+DONE, FAILED, TAKEN = 0, 1, 75
+THREADS = "OMP_NUM_THREADS"
+CONVERGED, STUCK, NO_BETTER, NOT_FINITE = "converged", "stuck", "no better than the mean image", "not finite"
+
+
+def task(experiment: Experiment, store: Store) -> str:
+    """What the process is told, as JSON."""
+    data = store.data
+    paths = {"out": store.out, "train": data.train, "test": data.test, "pairs": data.pairs}
+    fields = {name: str(path) for name, path in paths.items()}
+    return json.dumps({**fields, "experiment": experiment.to_json()})
+
+
+def main() -> int:
+    told = json.loads(sys.stdin.read())
+    data = Data(Path(told["train"]), Path(told["test"]), Path(told["pairs"]))
+    store, experiment = Store(Path(told["out"]), data), Experiment.from_json(told["experiment"])
+    lock = store.lock(experiment)
+    try:
+        lock.acquire()
+    except TrainingError:
+        return TAKEN
+    try:
+        if store.result(experiment) is None:
+            carry_out(experiment, store)
+        return DONE
+    except (DeepcaeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    finally:
+        lock.release()
+
+
+def carry_out(experiment: Experiment, store: Store) -> dict[str, Any] | None:
+    """Trains, or goes on from the last snapshot; judges; keeps and gives the result. None: stopped, with a snapshot."""
+    from ..solver.run import Run
+    from ..trained.network import Trained
+    from .judge import judged
+
+    began = time.perf_counter()
+    folder = store.run(experiment)
+    ended = _train(experiment, store, folder)
+    if ended is None:
+        return None
+    result = {**ended, **_about(experiment, store)}
+    if ended["outcome"] != NOT_FINITE:
+        run = Run(folder)
+        found = judged(Trained.of_run(run), store.data.train, store.data.test, experiment.seed)
+        result |= {**found, **_outcome(run, found, ended["iterations"])}
+    result["seconds_in_all"] = time.perf_counter() - began
+    store.keep(experiment, result)
+    _forget_earlier(Run(folder))
+    return result
+
+
+def _train(experiment: Experiment, store: Store, folder: Path) -> dict[str, Any] | None:
+    from ..solver.records import Finished
+    from ..solver.run import ABOUT, Run
+    from ..solver.signals import handle_signals
+    from ..solver.solver import Solver
+
+    texts = _write_texts(experiment, store, folder / "model")
+    resumed = (folder / ABOUT).exists() and Run(folder).latest_snapshot() is not None
+    solver = Solver(texts, out=folder, seed=experiment.seed, snapshot="latest" if resumed else None, keep=2)
+    parent, finished = os.getppid(), None
+    try:
+        with handle_signals(solver):
+            for record in solver.solve():
+                finished = record if isinstance(record, Finished) else finished
+                if os.getppid() != parent:  # whoever wanted the run is gone
+                    solver.request_stop()
+    except TrainingError as error:
+        return {"outcome": NOT_FINITE, "reason": str(error), "iterations": solver.iteration}
+    if finished is None or finished.iteration < experiment.iterations:
+        return None
+    seconds = finished.seconds_per_iteration * finished.iteration
+    return {"outcome": CONVERGED, "reason": "", "iterations": finished.iteration, "seconds": seconds}
+
+
+def _write_texts(experiment: Experiment, store: Store, folder: Path) -> Path:
+    from ..data.datasets import write_pairs
+
+    data = store.data
+    if experiment.network == PAIRS and not (data.pairs / "test.txt").exists():
+        write_pairs(data.pairs, data.train.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    net, solver = experiment.texts(data, folder)
+    (folder / "net.prototxt").write_text(net, encoding="utf-8")
+    (folder / "solver.prototxt").write_text(solver, encoding="utf-8")
+    return folder / "solver.prototxt"
+
+
+def _outcome(run: Any, found: dict[str, Any], iterations: int) -> dict[str, Any]:
+    """Whether the training converged. It did not where the guard says so, or where it learned the mean image alone."""
+    from ..solver.runs import is_stuck
+    from .judge import BETTER
+
+    metrics = run.metrics()
+    warned = "; ".join(entry["message"] for entry in metrics if entry["kind"] == "warned")
+    if is_stuck(metrics):
+        return {"outcome": STUCK, "reason": warned}
+    if any(loss > BETTER * found["mean_image"][name] for name, loss in found["test"].items()):
+        return {"outcome": NO_BETTER, "reason": warned or f"the guard had no time to tell in {iterations} iterations"}
+    return {"outcome": CONVERGED, "reason": warned}
+
+
+def _about(experiment: Experiment, store: Store) -> dict[str, Any]:
+    """What was computed, and by what."""
+    from ..kernels.choice import in_force
+
+    return {
+        "name": experiment.name,
+        "key": experiment.key(store.data),
+        "experiment": experiment.to_json(),
+        "data": store.data.digest,
+        "kernels": in_force(),
+        "threads": int(os.environ.get(THREADS, "0")) or None,
+        "torch": version("torch"),
+        "deepcae": version("deepcae"),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def _forget_earlier(run: Any) -> None:
+    """Removes all snapshots but the newest: what is left can be looked at and gone on with."""
+    latest = run.latest_snapshot()
+    if latest is not None:
+        for path in Path(run.prefix).parent.glob(f"{Path(run.prefix).name}_iter_*"):
+            if not path.name.startswith(f"{Path(latest.stem).name}."):
+                path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

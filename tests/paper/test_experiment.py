@@ -1,0 +1,90 @@
+"""The key of a result: it changes with all that moves a weight, and with nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from deepcae.data.datasets import write_pairs
+from deepcae.errors import SpecError
+from deepcae.kernels import choice
+from deepcae.paper import experiment as module
+from deepcae.paper.experiment import Data, Experiment
+
+ONE = Experiment("cae1", 2, seed=1, iterations=10)
+
+
+def write_images(folder: Path, seed: int = 0) -> Data:
+    """30 images to learn from, 12 to test with."""
+    generator = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    for name, rows in (("train", 30), ("test", 12)):
+        with h5py.File(folder / f"{name}.h5", "w") as file:
+            file["data"] = generator.random((rows, 1, 28, 28), dtype=np.float32)
+            file["label"] = np.arange(rows, dtype=np.float32) % 3
+        (folder / f"{name}.txt").write_text(f"{name}.h5\n")
+    return Data(folder / "train.txt", folder / "test.txt", folder / "pairs")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Data:
+    return write_images(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(ONE, network="cae2"),
+        replace(ONE, dims=3),
+        replace(ONE, seed=2),
+        replace(ONE, iterations=11),
+        replace(ONE, settings="base_lr: 0.1"),
+        replace(ONE, changes=(('type: "Sigmoid"', 'type: "ReLU"'),)),
+    ],
+    ids=["network", "dims", "seed", "iterations", "settings", "changes"],
+)
+def test_the_key_changes_with_what_the_experiment_is(data: Data, other: Experiment) -> None:
+    assert other.key(data) != ONE.key(data)
+
+
+def test_the_key_changes_with_data_kernels_and_arithmetic(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ONE.key(data)
+    assert ONE.key(write_images(tmp_path / "others", seed=1)) != key
+    monkeypatch.setattr(choice, "_preference", ["torch"])
+    assert ONE.key(data) != key
+    monkeypatch.setattr(choice, "_preference", ["auto"])
+    assert ONE.key(data) == key
+    monkeypatch.setattr(module, "ARITHMETIC", module.ARITHMETIC + 1)
+    assert ONE.key(data) != key
+
+
+def test_the_key_stays_where_no_weight_moves(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = ONE.key(data)
+    assert ONE.key(write_images(tmp_path / "elsewhere")) == key
+    assert replace(ONE, settings="display: 7 test_interval: 3 snapshot: 2", variant="named").key(data) == key
+    monkeypatch.chdir(data.train.parent)
+    assert ONE.key(Data(Path("train.txt"), Path("test.txt"), Path("pairs"))) == key
+
+
+def test_pairs_are_known_by_the_images_they_are_made_of(data: Data) -> None:
+    siamese = Experiment("siamese", 2, seed=1, iterations=10)
+    key = siamese.key(data)
+    write_pairs(data.pairs, data.train.parent)
+    assert siamese.key(data) == key
+
+
+def test_a_change_that_changes_nothing_is_refused(data: Data) -> None:
+    with pytest.raises(SpecError, match=r"^cae1-2-seed-1: its text holds no 'type: \"Tanh\"'"):
+        replace(ONE, changes=(('type: "Tanh"', "x"),)).texts(data)
+
+
+def test_an_experiment_survives_json() -> None:
+    one = replace(ONE, changes=(("a", "b"), ("c", "d")), settings="x", variant="v")
+    assert Experiment.from_json(one.to_json()) == one
+    assert one.name == "cae1-2-v-seed-1"

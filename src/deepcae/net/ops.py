@@ -18,9 +18,10 @@ from ..layers.base import Layer, canonical_axis
 from ..layers.linear import Convolution, Deconvolution, InnerProduct
 from ..layers.loss import GREATEST_LOG_LOSS, SigmoidCrossEntropyLoss, SoftmaxWithLoss, labels_of, normalizer
 from ..layers.neuron import ReLU, Sigmoid
-from ..layers.pool import AVE, STOCHASTIC, Pooling
+from ..layers.pool import STOCHASTIC, Pooling, Unpooling
 from .affine import Affine, Product, filter_of
 from .op import Gradients, Op, Unsuited
+from .pool import Pool, Unpool
 
 if TYPE_CHECKING:
     from .tape import Writer
@@ -79,29 +80,6 @@ class Activation(Op):
         db = self.affine.bias_gradient() if self.affine is not None else None
         self.writer.write(calls.activate_back(self.kind, self.slope, self.y, dy, db))
         return [dy]
-
-
-class Pool(Op):
-    """Pooling by the compiled kernels: maxima without a mask, and means."""
-
-    def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
-        layer = cast(Pooling, self.layer)
-        (x,), (y,) = bottoms, self.new_tops()
-        kernel = layer.kernel or (x.shape[1], x.shape[2])
-        mean = layer.method == AVE
-        self.sizes = calls.pooling_sizes(x, y, kernel, layer.stride, layer.pad, mean)
-        self.x, self.place = x, None if mean else torch.empty(y.shape, dtype=torch.int32)
-        self.writer.write(calls.pool(self.sizes, x, y, self.place))
-        return [y]
-
-    def backward(self, tops: Gradients) -> Gradients:
-        (dy,) = tops
-        if dy is None:
-            return [None]
-        dx = self.writer.borrow(self.x)
-        self.writer.write(calls.pool_back(self.sizes, dy, self.place, dx))
-        self.writer.free(dy)
-        return [dx]
 
 
 class CrossEntropy(Op):
@@ -243,8 +221,10 @@ def op_of(writer: Writer, index: int) -> Op:
         return Product(writer, index, (rows, columns), layer.transpose)
     if tells_slope(layer) and writer.planned(step.bottoms[0]):
         return Activation(writer, index)
-    if isinstance(layer, Pooling) and layer.method != STOCHASTIC and not layer.mask:
+    if isinstance(layer, Pooling) and layer.method != STOCHASTIC:
         return Pool(writer, index)
+    if isinstance(layer, Unpooling):
+        return Unpool(writer, index)
     if isinstance(layer, SigmoidCrossEntropyLoss) and layer.ignored is None and step.loss_weights[0]:
         return CrossEntropy(writer, index)
     if isinstance(layer, SoftmaxWithLoss) and layer.ignored is None and step.loss_weights[0]:
@@ -253,6 +233,6 @@ def op_of(writer: Writer, index: int) -> Op:
             return SoftmaxLoss(writer, index)
     if step.type == "EuclideanLoss" and step.loss_weights[0]:
         return Squares(writer, index)
-    if step.type in ("BatchNorm", "Python", "Convolution", "Deconvolution", "Pooling", "SPP", "Unpooling", "Filter"):
+    if step.type in ("BatchNorm", "Python", "Convolution", "Deconvolution", "Pooling", "SPP", "Filter"):
         raise Unsuited  # Filter: the data tell how many samples there are
     return Recorded(writer, index)

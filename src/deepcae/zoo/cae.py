@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .streams import Passes
 from .text import block, gaussian, hdf5_data, layer, net
 
@@ -28,49 +30,84 @@ Deep convolutional auto-encoder, Model {name[-1]}, {dims} code neurons: Fig. 3 a
     return net(name, header, [
         hdf5_data("data", ["data"], train_list, batch, "phase: TRAIN", note="(N, 1, 28, 28), grey levels in 0..1"),
         hdf5_data("data", ["data"], test_list, test.batch, "phase: TEST"),
-        *_convolution("Convolution", "conv1", "data", first, 9, f"(N, {first}, 20, 20)"),
-        *_convolution("Convolution", "conv2", "conv1sig", second, 9, f"(N, {second}, 12, 12)"),
-        _inner_product("ip1encode", "conv2sig", hidden), _sigmoid("ip1encode"),
-        _inner_product("ip2encode", "ip1encodesig", dims, "The code: linear, no activation."),
-        _inner_product("ip1decode", "ip2encode", hidden), _sigmoid("ip1decode"),
-        layer("reshape", "Reshape", ["ip1decodesig"], ["ip1decodesh"],
-              ["reshape_param { shape { dim: 0 dim: 0 dim: 1 dim: 1 } }"],
-              note=f"(N, {hidden}, 1, 1): each neuron becomes a feature map of one pixel"),
-        *_convolution("Deconvolution", "deconv2", "ip1decodesh", second, 12, f"(N, {second}, 12, 12)"),
-        *_convolution("Deconvolution", "deconv1", "deconv2sig", second, 17, f"(N, {second}, 28, 28)"),
-        *_convolution("Deconvolution", "deconv1neur", "deconv1sig", 1, 1, "(N, 1, 28, 28): all maps joined into one"),
-        layer("cross_entropy_loss", "SigmoidCrossEntropyLoss", ["deconv1neur", "data"], ["cross_entropy_loss"],
-              ["loss_weight: 1"], note="Sum over pixels, mean over images; reads the values before the sigmoid."),
-        layer("l2_error", "EuclideanLoss", ["deconv1neursig", "data"], ["l2_error"], ["loss_weight: 1"],
-              note="Half the squared distance per image."),
+        *encoder(name, dims),
+        *decoder(name),
+        *losses(),
     ])  # fmt: skip
 
 
-def _convolution(kind: str, name: str, bottom: str, num_output: int, kernel: int, shape: str) -> tuple[str, str]:
+def encoder(name: str, dims: int, images: str = "data") -> list[str]:
+    """From the blob `images` (N, 1, 28, 28) to the code ip2encode (N, dims)."""
+    return [
+        *features(name, images),
+        inner_product("ip2encode", "ip1encodesig", dims, "The code: linear, no activation."),
+    ]
+
+
+def features(name: str, images: str = "data", params: Sequence[str] = ()) -> list[str]:
+    """The encoder up to ip1encodesig, from which the code is made. `params`: lines for each learned layer."""
+    first, second, hidden = MAPS[name]
+    return [
+        *convolution("Convolution", "conv1", images, first, 9, f"(N, {first}, 20, 20)", params),
+        *convolution("Convolution", "conv2", "conv1sig", second, 9, f"(N, {second}, 12, 12)", params),
+        inner_product("ip1encode", "conv2sig", hidden, params=params), sigmoid("ip1encode"),
+    ]  # fmt: skip
+
+
+def decoder(name: str) -> list[str]:
+    """From the code ip2encode (N, dims) to the restored image deconv1neursig (N, 1, 28, 28)."""
+    _, second, hidden = MAPS[name]
+    return [
+        inner_product("ip1decode", "ip2encode", hidden), sigmoid("ip1decode"),
+        layer("reshape", "Reshape", ["ip1decodesig"], ["ip1decodesh"],
+              ["reshape_param { shape { dim: 0 dim: 0 dim: 1 dim: 1 } }"],
+              note=f"(N, {hidden}, 1, 1): each neuron becomes a feature map of one pixel"),
+        *convolution("Deconvolution", "deconv2", "ip1decodesh", second, 12, f"(N, {second}, 12, 12)"),
+        *convolution("Deconvolution", "deconv1", "deconv2sig", second, 17, f"(N, {second}, 28, 28)"),
+        *convolution("Deconvolution", "deconv1neur", "deconv1sig", 1, 1, "(N, 1, 28, 28): all maps joined into one"),
+    ]  # fmt: skip
+
+
+def losses(logits: str = "deconv1neur", restored: str = "deconv1neursig", target: str = "data") -> list[str]:
+    """Both of the paper's losses with weight 1: `restored` is the sigmoid of `logits`."""
+    return [
+        layer("cross_entropy_loss", "SigmoidCrossEntropyLoss", [logits, target], ["cross_entropy_loss"],
+              ["loss_weight: 1"], note="Sum over pixels, mean over images; reads the values before the sigmoid."),
+        layer("l2_error", "EuclideanLoss", [restored, target], ["l2_error"], ["loss_weight: 1"],
+              note="Half the squared distance per image."),
+    ]  # fmt: skip
+
+
+def convolution(
+    kind: str, name: str, bottom: str, num_output: int, kernel: int, shape: str, params: Sequence[str] = ()
+) -> tuple[str, str]:
+    """A layer without padding, stride 1, and its sigmoid. `params`: lines such as `param { lr_mult: 0 }`."""
     body = block("convolution_param", f"num_output: {num_output}", f"kernel_size: {kernel}", XAVIER, CONSTANT)
-    return layer(name, kind, [bottom], [name], body, note=shape), _sigmoid(name)
+    return layer(name, kind, [bottom], [name], [*params, *body], note=shape), sigmoid(name)
 
 
-def _inner_product(name: str, bottom: str, num_output: int, note: str = "") -> str:
+def inner_product(name: str, bottom: str, num_output: int, note: str = "", params: Sequence[str] = ()) -> str:
+    """A fully connected layer with the paper's sparse gaussian filler."""
     body = block("inner_product_param", f"num_output: {num_output}", gaussian(num_output, SPARSE), CONSTANT)
-    return layer(name, "InnerProduct", [bottom], [name], body, note=note)
+    return layer(name, "InnerProduct", [bottom], [name], [*params, *body], note=note)
 
 
-def _sigmoid(name: str) -> str:
+def sigmoid(name: str) -> str:
+    """The sigmoid of blob `name`, as a blob of its own."""
     return layer(f"{name}sig", "Sigmoid", [name], [f"{name}sig"])
 
 
-def solver_text(name: str, test: Passes) -> str:
-    """Table V; momentum is absent there, and 0 reproduces the paper's losses."""
+def solver_text(name: str, test: Passes, about: str = "", max_iter: int = 20000) -> str:
+    """Table V; momentum is absent there, and 0 reproduces the paper's losses. `about`: the first line's words."""
     return f"""\
-# CAE Model {name[-1]}, trained as in Table V of the paper.
+# {about or f"CAE Model {name[-1]}"}, trained as in Table V of the paper.
 net: "net.prototxt"
 type: "SGD"
 base_lr: 0.006
 lr_policy: "fixed"
 momentum: 0  # the paper names none, and 0 reproduces its losses
 weight_decay: 0.0005
-max_iter: 20000
+max_iter: {max_iter}
 
 test_iter: {test.iterations}
 test_interval: 1000

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import SpecError
-from . import cae, classic, siamese
+from . import cae, classic, classifier, denoising, siamese, stacked
 from .streams import MNIST_ROWS, Passes, named_from, passes, rows
 
 
@@ -59,6 +59,21 @@ def _siamese(name: str, dims: int, data: _Streams) -> tuple[str, str]:
     return net, siamese.solver_text(name, data.test)
 
 
+def _classifier(name: str, _dims: int, data: _Streams) -> tuple[str, str]:
+    net = classifier.net_text(name, data.train_list, data.test_list, data.batch, data.test)
+    return net, classifier.solver_text(name, data.test)
+
+
+def _denoising(dims: int, data: _Streams) -> tuple[str, str]:
+    net = denoising.net_text(dims, data.train_list, data.test_list, data.batch, data.test)
+    return net, denoising.solver_text(data.test)
+
+
+def _stage(name: str, dims: int, data: _Streams) -> tuple[str, str]:
+    net = stacked.net_text(name, dims, data.train_list, data.test_list, data.batch, data.test)
+    return net, stacked.solver_text(name, data.test)
+
+
 _CATALOG = {
     **{
         name: _Entry(
@@ -79,6 +94,24 @@ _CATALOG = {
         "two LeNets with shared weights and a contrastive loss, N code neurons (paper, Fig. 2)",
         2, 64, "data/pairs", siamese.DATASET, partial(_siamese, "siamese"),
     ),
+    **{
+        name: _Entry(
+            f"classifier of digits on cae2's encoder{', which stays as it is' if frozen else ''}; --weights brings it",
+            30, 100, "data/mnist", "data", partial(_classifier, name),
+        )
+        for name, frozen in classifier.MODELS.items()
+    },
+    denoising.NAME: _Entry(
+        "cae2 that reads noisy images and restores clean ones, N code neurons",
+        30, 100, "data/mnist", "data", _denoising,
+    ),
+    **{
+        name: _Entry(
+            f"layer-wise training of cae2, stage {stage} of {len(stacked.STAGES)}",
+            30, 100, "data/mnist", "data", partial(_stage, name),
+        )
+        for name, stage in stacked.STAGES.items()
+    },
 }  # fmt: skip
 NAMES = tuple(_CATALOG)
 

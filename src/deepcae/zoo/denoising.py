@@ -1,0 +1,50 @@
+"""The denoising auto-encoder: noise is a layer of the text, and the losses compare with the image without it."""
+
+from __future__ import annotations
+
+from . import cae
+from .streams import Passes
+from .text import hdf5_data, layer, net
+
+NAME = "cae2-denoising"
+SPREAD = 0.5  # standard deviation of the noise; grey levels lie in 0..1
+STAGE = "noisy"
+
+
+def net_text(dims: int, train_list: str, test_list: str, batch: int, test: Passes) -> str:
+    """CAE Model 2 that reads noisy images and restores clean ones; its code is that of cae2, name by name."""
+    header = f"""
+Denoising auto-encoder: "cae2" with {dims} code neurons, which reads image + noise and is to restore the image.
+
+    data + noise -> noisy -> encoder -> ip2encode (the code) -> decoder -> deconv1neursig (the restored image)
+
+Noise comes with training images, and with test images where the stage says "{STAGE}"; else noisy is the image itself.
+"""
+    return net(NAME, header, [
+        hdf5_data("data", ["data"], train_list, batch, "phase: TRAIN", note="(N, 1, 28, 28), grey levels in 0..1"),
+        hdf5_data("data", ["data"], test_list, test.batch, "phase: TEST"),
+        *_noise("phase: TRAIN", batch, f"Gaussian, standard deviation {SPREAD}, drawn anew for every batch"),
+        *_noise(f'phase: TEST stage: "{STAGE}"', test.batch),
+        layer("noisy", "Power", ["data"], ["noisy"], [f'include {{ phase: TEST not_stage: "{STAGE}" }}'],
+              note="No noise: x^1"),
+        *cae.encoder("cae2", dims, "noisy"),
+        *cae.decoder("cae2"),
+        *cae.losses(),
+    ])  # fmt: skip
+
+
+def _noise(rule: str, batch: int, note: str = "") -> tuple[str, str]:
+    include = f"include {{ {rule} }}"
+    shape = f"shape {{ dim: {batch} dim: 1 dim: 28 dim: 28 }}"
+    filler = f'data_filler {{ type: "gaussian" std: {SPREAD} }}'
+    return (
+        layer("noise", "DummyData", [], ["noise"], [include, f"dummy_data_param {{ {shape} {filler} }}"], note=note),
+        layer("noisy", "Eltwise", ["data", "noise"], ["noisy"], [include, "eltwise_param { operation: SUM }"]),
+    )
+
+
+def solver_text(test: Passes) -> str:
+    """As cae2's, with two tests: on noisy images, then on clean ones."""
+    text = cae.solver_text(NAME, test, "Denoising CAE Model 2, tested on noisy and on clean images")
+    tests = [f'test_state {{ stage: "{STAGE}" }}', f"test_iter: {test.iterations}", 'test_state { stage: "clean" }']
+    return text.replace("test_iter:", "\n".join([*tests, "test_iter:"]), 1)

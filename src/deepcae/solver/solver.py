@@ -205,6 +205,7 @@ class Solver:
         now, debugged = self.iteration, None
         displayed = bool(self.param.display) and now % self.param.display == 0
         debug = Debug(self.net) if displayed and self.param.debug_info else None
+        self.last_blobs = {}  # whoever looks at them has: their memory serves the next pass
         with self.clock.step():
             batches = (self.train.next_inputs() for _ in range(self.param.iter_size))
             lr, step = rate(self.param, now, self.current_step)

@@ -276,6 +276,15 @@ def test_each_panel_tells_digit_number_size_name_and_range() -> None:
     assert lines[5][1] == "digit 2 · 28x28x4 · [0.500, 0.500] constant"
 
 
+def test_in_one_column_the_range_has_its_own_line_and_few_bars_are_numbered() -> None:
+    page = layer_panels([*BLOBS, ("code", RNG.normal(size=10))], 2, width=3.45)
+    lines = [title.split("\n") for title in titles(page)]
+    assert [len(line) for line in lines] == [3] * 7
+    assert lines[3][1:] == ["digit 2 · 2", "[-11.5, 3.25]"]
+    assert all(axes.title.get_fontsize() >= 4.5 for axes in page.axes)
+    assert list(page.axes[-1].get_xticks()) == [5, 10]
+
+
 def test_a_name_is_never_read_as_a_formula() -> None:
     page = layer_panels(BLOBS, 2, "$x$")
     named = [text for text in page.findobj(Text) if "$" in text.get_text()]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ..atomic import whole_file
 
@@ -36,22 +36,41 @@ class Tile:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with its caption; title and caption are also what is read aloud in its place."""
+    """A figure with its caption; title and caption are also what is read aloud in its place.
+
+    `colors`: how many its PNG has at most, up to 256; a map of 10,000 points is then a third as large.
+    """
 
     title: str
     caption: str
     figure: Figure
+    colors: int | None = None
+
+
+class Toned(str):
+    """A cell's words with the colour `good`, `bad` or `open`, which only underlines what the words say."""
+
+    tone: str
+
+    def __new__(cls, words: str, tone: str) -> Self:
+        cell = super().__new__(cls, words)
+        cell.tone = tone
+        return cell
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of words and numbers; columns of numbers are set to the right. `total` is a last row set apart."""
+    """Rows of words and numbers; columns of numbers are set to the right. `total` is a last row set apart.
+
+    Lines of `caption` stay lines. A `wide` table is set smaller, and on a narrow screen each row becomes a card.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     total: Sequence[str] = ()
     caption: str = ""
     half: bool = False  # two such tables stand side by side
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,17 +184,31 @@ def _picture(picture: Picture) -> str:
     half = ' class="half"' if picture.figure.get_figwidth() <= HALF_UP_TO else ""
     alt = f"{picture.title}. {picture.caption}"
     return (
-        f'<figure{half}><img alt="{escape(alt)}" src="data:image/png;base64,{_png(picture.figure)}">'
+        f'<figure{half}><img alt="{escape(alt)}" src="data:image/png;base64,{_png(picture.figure, picture.colors)}">'
         f"<figcaption><b>{escape(picture.title)}.</b> {escape(picture.caption)}</figcaption></figure>"
     )
 
 
-def _png(figure: Figure) -> str:
+def _png(figure: Figure, colors: int | None) -> str:
     from ..viz.style import write as write_figure
 
     stream = io.BytesIO()
     write_figure(figure, stream, "png", DPI)
+    if colors is not None:
+        stream = _fewer_colors(stream, colors)
     return base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _fewer_colors(png: io.BytesIO, colors: int) -> io.BytesIO:
+    from PIL import Image
+
+    small = io.BytesIO()
+    with Image.open(png) as picture:
+        palette = picture.convert("RGB").quantize(
+            colors, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE
+        )  # white stays white, which the octree does not keep
+        palette.save(small, "PNG", optimize=True)
+    return small
 
 
 def _table(table: Table) -> str:
@@ -185,15 +218,24 @@ def _table(table: Table) -> str:
     ]  # the first column names the row, be the name a digit
 
     def cells(row: Sequence[str], tag: str) -> str:
-        marks = [' class="number"' if number else "" for number in numeric]
+        marks = [_mark(cell, number) for cell, number in zip(row, numeric, strict=True)]
+        names = [f' data-name="{escape(name)}"' if table.wide and tag == "td" else "" for name in table.header]
         scope = ' scope="col"' if tag == "th" else ""
-        return "".join(f"<{tag}{scope}{mark}>{escape(cell)}</{tag}>" for cell, mark in zip(row, marks, strict=True))
+        return "".join(
+            f"<{tag}{scope}{name}{mark}>{escape(cell)}</{tag}>"
+            for cell, name, mark in zip(row, names, marks, strict=True)
+        )
 
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
     body = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in table.rows)
     foot = f"<tfoot><tr>{cells(table.total, 'td')}</tr></tfoot>" if table.total else ""
-    half = " half" if table.half else ""
+    kind = " half" * table.half + " wide" * table.wide
     head = f"<thead><tr>{cells(table.header, 'th')}</tr></thead>"
     return (
-        f'<div class="table{half}" tabindex="0"><table>{caption}{head}\n<tbody>\n{body}\n</tbody>{foot}</table></div>'
+        f'<div class="table{kind}" tabindex="0"><table>{caption}{head}\n<tbody>\n{body}\n</tbody>{foot}</table></div>'
     )
+
+
+def _mark(cell: str, number: bool) -> str:
+    classes = ["number"] * number + ([cell.tone] if isinstance(cell, Toned) else [])
+    return f' class="{escape(" ".join(classes))}"' if classes else ""

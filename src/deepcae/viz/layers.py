@@ -33,6 +33,8 @@ TALLEST = 9.8  # inches: an A4 page with its margins
 HEAD = 0.31  # inches above a panel, for its two lines
 EDGE = 0.2  # inches beside bars, for the numbers of their axis
 LETTER = 0.6  # mean width of a letter, in font sizes
+TWO_LINES, THREE_LINES = 6.2, 5.2  # letters of titles, at most
+LEAST = 4.6  # points: titles whose letters would be smaller in two lines get three
 
 
 def layer_panels(
@@ -61,9 +63,7 @@ def layer_panels(
     cell = width / columns
     side = cell - 0.12
     label = "" if digit is None else f"{named} {digit}"
-    titles = [f"{index:02d} {name}\n{facts(array, label)}" for index, (name, array) in enumerate(arrays, 1)]
-    longest = max(len(line) for words in titles for line in words.split("\n"))
-    size = min(6.2, cell * 72 / (LETTER * longest))  # the longest title stays in its column
+    titles, size = _titles(arrays, label, cell)
     with styled():
         page = sheet(width, _height(len(arrays), columns, width) + top)
         if title:
@@ -77,6 +77,19 @@ def layer_panels(
             start = -room / (side - room)
             axes.set_title(titles[index], x=start, fontsize=size, fontweight="normal", pad=2.5, linespacing=1.3)
     return page
+
+
+def _titles(arrays: Sequence[tuple[str, np.ndarray]], label: str, cell: float) -> tuple[list[str], float]:
+    """Each panel's title, and the size (points) at which the longest line stays in its column of `cell` inches."""
+
+    def size(words: Sequence[str]) -> float:
+        return cell * 72 / (LETTER * max(len(line) for each in words for line in each.split("\n")))
+
+    titles = [f"{index:02d} {name}\n{facts(array, label)}" for index, (name, array) in enumerate(arrays, 1)]
+    if size(titles) >= LEAST:
+        return titles, min(TWO_LINES, size(titles))
+    titles = ["\n[".join(words.rsplit(" · [", 1)) for words in titles]  # the range: its own line
+    return titles, min(THREE_LINES, size(titles))
 
 
 def facts(array: np.ndarray, label: str) -> str:
@@ -133,7 +146,8 @@ def _bars(axes: Axes, values: np.ndarray) -> None:
     axes.set_xlim(0.4, len(values) + 0.6)
     axes.use_sticky_edges = False  # bars that all point down keep away from the title too
     axes.margins(y=0.15)
-    axes.set_xticks(place if len(values) <= 10 else place[4::5])
+    inches = axes.get_position().width * axes.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
+    axes.set_xticks(place if len(values) <= 10 and inches > 0.09 * len(values) else place[4::5])
     axes.tick_params(labelsize=5.5, length=0, pad=1.5)
     axes.locator_params(axis="y", nbins=6)
     axes.spines["bottom"].set_visible(False)

@@ -13,6 +13,7 @@ from .convert import convert
 from .data import data_app
 from .demo import demo
 from .draw import draw
+from .eval import judge_codes
 from .pictures import layers, plot, report
 from .reproduce import reproduce
 from .summary import summary
@@ -26,13 +27,13 @@ from .zoo import zoo
 PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Train and test": (train, evaluate, time_layers),
     "Network and solver texts": (summary, check, draw, upgrade, convert, zoo),
-    "Look at a run": (encode, decode, embed, layers, plot, report),
+    "Look at a run": (encode, decode, embed, judge_codes, layers, plot, report),
     "Caffe's tools": (convert_imageset, compute_image_mean, extract_features, parse_log),
     "The paper": (reproduce,),
     "Begin": (demo,),
 }
 
-NAMES = {evaluate: "test", time_layers: "time"}  # where the function is called otherwise
+NAMES = {evaluate: "test", time_layers: "time", judge_codes: "eval"}  # where the function is called otherwise
 NAMES |= {tool: tool.__name__ for tool in PANELS["Caffe's tools"]}  # with underscores, as Caffe's programs
 
 app = typer.Typer(

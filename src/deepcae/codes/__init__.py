@@ -2,6 +2,20 @@
 
 from .embed import pca, tsne
 from .files import Codes, load, save
+from .judging import Judged, Part, Subject, judge
 from .measure import Separation, classes_separated, knn_accuracy
 
-__all__ = ["Codes", "Separation", "classes_separated", "knn_accuracy", "load", "pca", "save", "tsne"]
+__all__ = [
+    "Codes",
+    "Judged",
+    "Part",
+    "Separation",
+    "Subject",
+    "classes_separated",
+    "judge",
+    "knn_accuracy",
+    "load",
+    "pca",
+    "save",
+    "tsne",
+]

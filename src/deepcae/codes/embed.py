@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import DataError
+from .measure import finite_rows
 
 
 def pca(codes: np.ndarray, dims: int = 2) -> np.ndarray:
@@ -12,7 +13,7 @@ def pca(codes: np.ndarray, dims: int = 2) -> np.ndarray:
 
     Signs are fixed (in each direction the loading of largest magnitude is positive), so that two calls agree.
     """
-    rows = _finite_rows(codes)
+    rows = finite_rows(codes)
     if not 1 <= dims <= rows.shape[1]:
         raise DataError(f"PCA: {dims} dimensions asked of codes with {rows.shape[1]}")
     centred = rows - rows.mean(axis=0)
@@ -32,7 +33,7 @@ def tsne(
     everything.
     Source: paper, Figs. 5 and 6, and its reference [30].
     """
-    rows = _finite_rows(codes)
+    rows = finite_rows(codes)
     if len(rows) < 5:
         raise DataError(f"t-SNE: {len(rows)} codes; at least 5 are needed")
     if perplexity < 1:
@@ -54,13 +55,3 @@ def tsne(
         random_state=seed,
     )
     return np.asarray(model.fit(rows), dtype=np.float64)
-
-
-def _finite_rows(codes: np.ndarray) -> np.ndarray:
-    rows = np.asarray(codes, dtype=np.float64)
-    if rows.ndim < 2 or not len(rows):
-        raise DataError(f"codes have shape {rows.shape}; expected one row per example, (N, K)")
-    rows = rows.reshape(len(rows), -1)
-    if not np.isfinite(rows).all():
-        raise DataError(f"code {int(np.argmax(~np.isfinite(rows).all(axis=1)))} holds a value that is not finite")
-    return rows

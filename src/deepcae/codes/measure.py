@@ -49,8 +49,7 @@ def knn_predict(
     if test_codes is None:  # no argument: scikit-learn leaves each point out of its own neighbours
         distances, neighbours = index.kneighbors()
     else:
-        queries = np.asarray(test_codes, dtype=np.float64)
-        distances, neighbours = index.kneighbors(queries.reshape(len(queries), -1))
+        distances, neighbours = index.kneighbors(finite_rows(test_codes))
     names, votes = np.unique(labels, return_inverse=True)
     return names[_majority(votes[neighbours], distances, len(names))]
 
@@ -171,12 +170,18 @@ def _area(points: np.ndarray, cells: int) -> np.ndarray:
 
 def _rows(codes: np.ndarray, labels: np.ndarray | Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     """codes (N, ...) → (N, K); labels (N, 1, ...) → (N,); both checked."""
-    codes, labels = np.asarray(codes, dtype=np.float64), np.asarray(labels)
-    if codes.ndim < 2 or not len(codes):
-        raise DataError(f"codes have shape {codes.shape}; expected one row per example, (N, K)")
-    if labels.size != len(codes):
+    labels = np.asarray(labels)
+    if np.ndim(codes) > 1 and labels.size != len(codes):
         raise DataError(f"{labels.size} labels for {len(codes)} codes")
-    if not np.isfinite(codes).all():
-        row = int(np.argmax(~np.isfinite(codes.reshape(len(codes), -1)).all(axis=1)))
-        raise DataError(f"code {row} holds a value that is not finite")
-    return codes.reshape(len(codes), -1), labels.reshape(-1)
+    return finite_rows(codes), labels.reshape(-1)
+
+
+def finite_rows(codes: np.ndarray) -> np.ndarray:
+    """codes (N, ...) → (N, K) in double precision. DataError for other shapes, and for values that are not finite."""
+    rows = np.asarray(codes, dtype=np.float64)
+    if rows.ndim < 2 or not len(rows):
+        raise DataError(f"codes have shape {rows.shape}; expected one row per example, (N, K)")
+    rows = rows.reshape(len(rows), -1)
+    if not np.isfinite(rows).all():
+        raise DataError(f"code {int(np.argmax(~np.isfinite(rows).all(axis=1)))} holds a value that is not finite")
+    return rows

@@ -35,6 +35,28 @@ def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray,
     return arrays["data"], arrays.get("label")
 
 
+def load_labels(path: str | Path) -> np.ndarray:
+    """Labels (n,), (n, K): the array of an .npy or IDX file, `label` (or `labels`) of .npz, HDF5 and lists of it."""
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    from .idx import is_idx, read_idx
+
+    with open(path, "rb") as file:
+        start = file.read(8)
+    if start.startswith(b"\x93NUMPY"):
+        try:
+            return array_from(path.read_bytes())
+        except ValueError as error:
+            raise DataError(f"{path}: is damaged or holds Python objects ({error})") from error
+    if start != HDF5_START and path.suffix != ".txt" and not start.startswith(b"PK") and is_idx(path):
+        return read_idx(path)
+    labels = load_images(path)[1]
+    if labels is None:
+        raise DataError(f"{path}: has neither 'label' nor 'labels'")
+    return labels
+
+
 def open_rows(path: Path) -> PlainRows:
     """What `load_images` gives of an IDX, .npy or .npz file, to be read in blocks.
 

@@ -25,6 +25,7 @@ from ..data.load import HDF5_START, LABELS, open_rows
 from ..data.stream import ArrayRows, Rows
 from ..errors import DataError
 from ..proto.lookup import resolve
+from ..solver.run import Run
 from .network import Trained
 
 BATCH = 100
@@ -146,20 +147,27 @@ def is_hdf5(path: Path) -> bool:
         return file.read(len(HDF5_START)) == HDF5_START
 
 
-def _own(trained: Trained) -> Examples:
+def training_examples(trained: Trained, run: Run) -> Examples:
+    """The examples that `run` learned from, each row once, scaled as its test net `trained` scales what it reads."""
+    return _own(trained, Trained(run.net("TRAIN"), trained.origin, trained.folders), "training")
+
+
+def _own(trained: Trained, reader: Trained | None = None, named: str = "test") -> Examples:
+    """What the net's data layer names, or that of `reader`, another net of the same run; scaled for `trained`."""
     from ..data.source import open_source
 
-    for layer in trained.net.sources:
-        if trained.images in layer.top:
+    reader, origin = reader or trained, f"the {named} data of {trained.origin}"
+    for layer in reader.net.sources:
+        if reader.images in layer.top:
             if layer.type == "HDF5Data":  # labels may stand in the files though the net does not read them
                 files = resolve(layer.hdf5_data_param.source, *trained.folders)
-                return replace(_from_hdf5(trained, files), origin=f"the test data of {trained.origin}")
+                return replace(_from_hdf5(trained, files), origin=origin)
             stream: Any = open_source(layer, trained.net.phase, trained.folders, 0)
             if not hasattr(stream, "rows"):
                 break
-            labels = _label_of(list(layer.top), trained.labels)
-            rows = _scaled(trained, stream.rows, trained.images)
-            return Examples(rows, trained.images, labels, f"the test data of {trained.origin}", of_classes=True)
+            labels = _label_of(list(layer.top), reader.labels)
+            rows = _scaled(trained, stream.rows, reader.images)
+            return Examples(rows, reader.images, labels, origin, of_classes=True)
     raise DataError(f"{trained.origin}: its net names no data file; give DATA")
 
 

@@ -103,6 +103,12 @@ class Trained:
                     return other.tops[0]
         raise DataError(f"{self.origin}: which blob is the restored image cannot be told; name it with --blob")
 
+    @property
+    def logits(self) -> str | None:
+        """The blob of which `restored` is the sigmoid, where a loss reads it; None where none does."""
+        entropy = (step for step in self._losses() if step.type == "SigmoidCrossEntropyLoss")
+        return next((self._original(step.bottoms[0]) for step in entropy), None)
+
     def path(self) -> list[str]:
         """The blobs from the image to what the losses read, in order; an activation in place shows its result once."""
         ends = [self._original(bottom) for step in self._losses() for bottom in step.bottoms]

@@ -1,0 +1,205 @@
+"""`deepcae eval`: what codes are worth, by every measure, several kinds of codes side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import DataError, DeepcaeError
+from . import options
+from .screen import answer, bar, say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..codes.judging import Images, Judged, Part, Subject
+    from ..trained.examples import Examples
+    from ..trained.network import Trained
+
+Two = tuple[Path, Path]
+
+
+def judge_codes(
+    run: options.OptionalRun = None,
+    against: Annotated[
+        list[Path] | None, typer.Option("--against", metavar="RUN", help="Another run, beside it; as often as wanted.")
+    ] = None,
+    codes: Annotated[
+        Two | None,
+        typer.Option("--codes", metavar="TRAIN TEST", help="Files of codes, as `deepcae encode` writes them."),
+    ] = None,
+    data: Annotated[
+        Two | None,
+        typer.Option("--data", metavar="TRAIN TEST", help="Images to encode instead of the run's; those of --codes."),
+    ] = None,
+    labels: Annotated[
+        Two | None,
+        typer.Option("--labels", metavar="TRAIN TEST", help="Classes of --codes: .npy, IDX, .npz, .h5 or a list .txt."),
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Beside them the pixels by PCA (same N), t-SNE and UMAP.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of samples, classifiers, k-means and maps.")] = 0,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Answer with CSV, a row for each kind of codes.")] = False,
+) -> None:
+    """Judge codes: losses, kNN, classifiers, k-means, neighbourhoods, separated classes; baselines beside them."""
+    from threadpoolctl import threadpool_limits
+
+    if json and csv:
+        raise typer.BadParameter("give --json or --csv, not both")
+    if labels is not None and codes is None:
+        raise typer.BadParameter("--labels belong to --codes; a run's labels are in its data")
+    notes: list[str] = []
+    runs = [*([run] if run else []), *(against or [])]
+    subjects = _subjects(runs, codes, data, labels, device, threads, notes, quiet)
+    with threadpool_limits(limits=threads):
+        if baselines:
+            subjects.extend(_baselines(subjects, seed, threads or 1, notes, quiet))
+        judged = [_judged(subject, seed, threads or 1, quiet) for subject in subjects]
+    notes.extend(note for each in judged for note in each.notes)
+    _tell(judged, notes, seed, json, csv)
+
+
+def _subjects(
+    runs: Sequence[Path],
+    codes: Two | None,
+    data: Two | None,
+    labels: Two | None,
+    device: str,
+    threads: int | None,
+    notes: list[str],
+    quiet: bool,
+) -> list[Subject]:
+    from .device import choose_device
+
+    if not runs and codes is None:
+        raise typer.BadParameter("give RUN, or --codes TRAIN TEST")
+    where = choose_device(device, threads)
+    names = [folder.name or str(folder) for folder in runs]
+    told = [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, runs, strict=True)]
+    subjects = [_of_run(folder, name, data, where, notes, quiet) for folder, name in zip(runs, told, strict=True)]
+    return subjects if codes is None else [*subjects, _of_files(codes, data, labels)]
+
+
+def _of_run(folder: Path, name: str, data: Two | None, device: str, notes: list[str], quiet: bool) -> Subject:
+    from ..codes.judging import Subject
+    from ..solver.run import Run
+    from ..trained.examples import open_examples, training_examples
+    from ..trained.losses import reconstruction_losses
+    from ..trained.network import Trained
+
+    run = Run(folder)
+    trained = Trained.of_run(run, device)
+    test = open_examples(trained, None if data is None else data[1])
+    with bar("restoring", len(test), quiet) as advance:
+        losses = reconstruction_losses(trained, test, advance)
+    try:
+        learned = training_examples(trained, run) if data is None else open_examples(trained, data[0])
+        train = _encoded(trained, learned, quiet)
+    except DeepcaeError as error:  # of the training net's text, too: it names files that may be gone
+        if data is not None:
+            raise
+        notes.append(f"{name}: no training codes: {error}")
+        train = None
+    return Subject(name, _encoded(trained, test, quiet), train, losses)
+
+
+def _encoded(trained: Trained, examples: Examples, quiet: bool) -> Part:
+    """The codes with their classes; the images stay where they are until they are asked for."""
+    from ..codes.judging import Part
+    from .codes import encoded
+
+    codes, labels = encoded(trained, examples, trained.code, quiet)
+
+    def images(rows: np.ndarray) -> np.ndarray:
+        return examples.rows.read(rows)[examples.images]
+
+    return Part(codes, labels if examples.classified else None, images)
+
+
+def _of_files(codes: Two, data: Two | None, labels: Two | None) -> Subject:
+    from ..codes.judging import Subject
+
+    train, test = (_part(path, data and data[which], labels and labels[which]) for which, path in enumerate(codes))
+    if train.codes.shape[1:] != test.codes.shape[1:]:
+        shapes = f"{list(train.codes.shape[1:])} and {list(test.codes.shape[1:])}"
+        raise DataError(f"{codes[0]} and {codes[1]}: codes of one kind are needed; these have shapes {shapes}")
+    return Subject(codes[1].stem, test, train)
+
+
+def _part(path: Path, data: Path | None, labels: Path | None) -> Part:
+    from ..codes import files
+    from ..codes.judging import Part
+    from ..data.load import load_images, load_labels
+    from ..trained.examples import one_each
+
+    loaded = files.load(path)
+    known = loaded.labels if "label" in str(loaded.attributes.get("labels", "label")) else None  # `sim` is no class
+    images: Images | None = None
+    if data is not None:
+        array, its_labels = load_images(data)
+        _same_number(data, len(array), path, len(loaded.codes))
+        images = array.__getitem__
+        known = one_each(its_labels) if known is None and its_labels is not None else known
+    if labels is not None:
+        known = one_each(load_labels(labels))
+        _same_number(labels, len(known), path, len(loaded.codes))
+    return Part(loaded.codes, known, images)
+
+
+def _same_number(path: Path, count: int, codes: Path, wanted: int) -> None:
+    if count != wanted:
+        raise DataError(f"{path}: holds {count} examples, but {codes} has {wanted} codes")
+
+
+def _baselines(subjects: Sequence[Subject], seed: int, n_jobs: int, notes: list[str], quiet: bool) -> list[Subject]:
+    """Those of the first subject's images that can be had; why others cannot goes to `notes`."""
+    from ..codes.baselines import pca_of_pixels, tsne_of_pixels, umap_of_pixels
+
+    train, test = subjects[0].train, subjects[0].test
+    if train is None:
+        notes.append("no baselines: there are no training images")
+        return []
+    sizes = dict.fromkeys(int(each.test.codes[0].size) for each in subjects)
+    makers: dict[str, Callable[[], Subject]] = {
+        **{f"PCA, N = {size}": partial(pca_of_pixels, train, test, size, seed) for size in sizes},
+        "t-SNE": lambda: tsne_of_pixels(train, test, seed, n_jobs=n_jobs),
+        "UMAP": lambda: umap_of_pixels(train, test, seed),
+    }
+    made = []
+    for name, make in makers.items():
+        say(f"baseline: {name} of the pixels", quiet)
+        try:
+            made.append(make())
+        except DataError as error:
+            notes.append(f"{name} is left out: {error}")
+    return made
+
+
+def _judged(subject: Subject, seed: int, n_jobs: int, quiet: bool) -> Judged:
+    from ..codes.judging import judge
+
+    say(f"judging {subject.name}", quiet)
+    return judge(subject, seed, n_jobs=n_jobs)
+
+
+def _tell(judged: Sequence[Judged], notes: Sequence[str], seed: int, as_json: bool, as_csv: bool) -> None:
+    from . import evaltable
+
+    notes = [*dict.fromkeys(notes)]
+    if as_json:
+        answer({"seed": seed, "samples": evaltable.samples(), "codes": evaltable.records(judged), "notes": notes})
+    elif as_csv:
+        evaltable.write_csv(judged)
+    else:
+        evaltable.show(judged, seed)
+    for note in [] if as_json else notes:
+        say(f"note: {note}")

@@ -61,7 +61,7 @@ def test_one_file_holds_every_table_and_figure(tmp_path: Path) -> None:
     reader = Reader(text)
     for words in ("The paper", "All of it.", "Auto-encoders.", "Lower is better.", "18.71", "18.99", *LOSSES.columns):
         assert words in reader.words
-    assert re.findall(r"<h2[^>]*>([^<]*)", text) == ["Table IV", "Fig. 1", "Fig. 7"]
+    assert re.findall(r"<h2[^>]*>([^<]*)", text) == ["Table IV", "Figures", "Fig. 7"]
     pictures = [attributes for tag, attributes in reader.tags if tag == "img"]
     assert [picture["alt"] for picture in pictures] == ["Fig. 1. Codes.", "Fig. 7. Digit 0.", "Fig. 7. Digit 1."]
     assert all((picture["src"] or "").startswith("data:image/png;base64,") for picture in pictures)
@@ -104,7 +104,7 @@ def test_only_verdicts_are_coloured(tmp_path: Path) -> None:
 def test_pictures_of_a_table_stand_under_it_and_its_runs_are_folded_away() -> None:
     figures = [("Table IV (quick): losses", figure()), ("Fig. 2: codes", figure())]
     sections = page("", "", [LOSSES, RUNS], figures).sections
-    assert [section.title for section in sections] == ["Table IV", "Fig. 2"]
+    assert [section.title for section in sections] == ["Table IV", "Figures"]
     _, picture, folded = sections[0].blocks
     assert isinstance(picture, Picture)
     assert isinstance(folded, Folded)

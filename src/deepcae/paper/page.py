@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..report import html
 from ..report.html import Picture, Section, Toned
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 VERDICT = "verdict"  # the column whose words are coloured
 WIDE = 6  # columns; a table of more is set smaller
+ALONE = "Figures"  # the heading of those that are one picture
 COLORS = 256  # of a picture in the page
 _MARKS = {"good": "✓", "bad": "✗", "open": "–"}
 _FIRST_WORDS = {
@@ -28,34 +30,49 @@ _FIRST_WORDS = {
 def write(path: Path, title: str, intro: str, tables: Iterable[Table], figures: Iterable[tuple[str, Figure]]) -> Path:
     """Write the page to `path`, whole or not at all.
 
-    figures: (title, Figure). What stands in titles before the first `:` is the heading: `Fig. 7: digit 0` and
-    `Fig. 7: digit 1` share one, and `Table IV: losses` stands under the table of that name. A table named
-    `table1-runs` is folded away under `table1`. Every word is escaped.
+    figures: (title, Figure). What stands in a title before the first `:` is its name. `Table IV: losses` stands under
+    the table of that name, pictures of one name (`Fig. 7: digit 0`, `Fig. 7: digit 1`) under that, all others under
+    one heading. A table named `table1-runs` is folded away under `table1`. Every word is escaped.
     """
     return html.write(page(title, intro, tables, figures), path)
 
 
 def page(title: str, intro: str, tables: Iterable[Table], figures: Iterable[tuple[str, Figure]]) -> html.Page:
     """The page as data."""
+    sections = _of_tables(tables)
+    _put(figures, sections)
+    return html.Page(title, intro, sections=list(sections.values()))
+
+
+def _of_tables(tables: Iterable[Table]) -> dict[str, Section]:
+    """Table name → its section, with its further tables."""
     sections: dict[str, Section] = {}
     for table in tables:
         heading, about = _parted(table.title)
-        first = sections.get(table.name.partition("-")[0])
-        if first is None:
-            sections[table.name] = Section(heading, [_table(table)], about)
-        else:  # table1-runs: more of table1, folded away
+        name = table.name.partition("-")[0]
+        if name in sections:
             more = html.Folded(table.title, [_table(table)])
-            sections[table.name.partition("-")[0]] = replace(first, blocks=[*first.blocks, more])
-    named = {_plain(section.title): name for name, section in reversed(sections.items())}
-    for words, figure in figures:
-        heading, about = _parted(words)
-        name = named.setdefault(_plain(heading), heading)
-        section = sections.setdefault(name, Section(heading, []))
-        picture = Picture(heading, about, figure, COLORS)
-        last = [block for block in section.blocks if isinstance(block, html.Folded)]
-        shown = [block for block in section.blocks if not isinstance(block, html.Folded)]
-        sections[name] = replace(section, blocks=[*shown, picture, *last])
-    return html.Page(title, intro, sections=list(sections.values()))
+            sections[name] = replace(sections[name], blocks=[*sections[name].blocks, more])
+        else:
+            sections[name] = Section(heading, [_table(table)], about)
+    return sections
+
+
+def _put(figures: Iterable[tuple[str, Figure]], sections: dict[str, Section]) -> None:
+    """Put each picture into its section; what is missing is added."""
+    under = {_plain(section.title): name for name, section in reversed(sections.items())}
+    drawn = [(*_parted(words), figure) for words, figure in figures]
+    count = Counter(heading for heading, _, _ in drawn)
+    for heading, about, figure in drawn:
+        own = heading if count[heading] > 1 else ALONE
+        name = under.setdefault(_plain(heading), own)
+        section = sections.setdefault(name, Section(own, []))
+        sections[name] = replace(section, blocks=_before_folded(section, Picture(heading, about, figure, COLORS)))
+
+
+def _before_folded(section: Section, picture: Picture) -> list[Any]:
+    folded = [block for block in section.blocks if isinstance(block, html.Folded)]
+    return [*(block for block in section.blocks if not isinstance(block, html.Folded)), picture, *folded]
 
 
 def _parted(title: str) -> tuple[str, str]:

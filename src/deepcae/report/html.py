@@ -213,7 +213,9 @@ def _fewer_colors(png: io.BytesIO, colors: int) -> io.BytesIO:
 
 def _table(table: Table) -> str:
     numeric = [
-        column > 0 and bool(table.rows) and all(_NUMBER.fullmatch(row[column].strip()) for row in table.rows)
+        column > 0
+        and any(row[column].strip() for row in table.rows)
+        and all(_NUMBER.fullmatch(row[column].strip()) or not row[column].strip() for row in table.rows)
         for column in range(len(table.header))
     ]  # the first column names the row, be the name a digit
 

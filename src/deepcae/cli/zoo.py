@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import SpecError
 from . import options
 from .screen import answer
+
+if TYPE_CHECKING:
+    from ..zoo import ZooModel
 
 
 def zoo(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="The network; without it all are listed.")
     ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option("--input", metavar="CxHxW", help="For `design`: channels, height and width of an image."),
+    ] = None,
     dims: Annotated[int | None, typer.Option("--dims", min=1, help="Neurons of the code, the paper's N.")] = None,
+    width: Annotated[
+        float | None,
+        typer.Option("--width", metavar="W", help="A factor of the number of maps, where there is a choice."),
+    ] = None,
     data: Annotated[
         tuple[str, str] | None, typer.Option("--data", metavar="TRAIN TEST", help="The list files of the data.")
     ] = None,
@@ -24,18 +36,55 @@ def zoo(
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")] = None,
     json: options.Json = False,
 ) -> None:
-    """List the paper's networks, or write one: net.prototxt and solver.prototxt."""
+    """List the networks on offer, or write one: net.prototxt and solver.prototxt."""
     from .. import zoo as catalogue
+    from ..zoo import designed
 
     if name is None:
-        _list({each: catalogue.describe(each) for each in catalogue.names()}, json)
+        descriptions = {each: catalogue.describe(each) for each in catalogue.names()}
+        _list({**descriptions, designed.NAME: designed.DESCRIPTION}, json)
         return
     folder = out or Path(name)
+    if name == designed.NAME:
+        _design(image, dims, width, data or (None, None), batch, folder, json)
+        return
+    if image is not None:
+        raise SpecError(f"network '{name}' has one size of images; --input is for design")
     train_list, test_list = data or (None, None)
-    model = catalogue.build(name, dims, train_list, test_list, batch=batch, folder=folder)
+    model = catalogue.build(name, dims, train_list, test_list, batch=batch, width=width, folder=folder)
+    _write(model, folder, json)
+
+
+def _design(
+    image: str | None,
+    dims: int | None,
+    width: float | None,
+    lists: tuple[str | None, str | None],
+    batch: int | None,
+    folder: Path,
+    json: bool,
+) -> None:
+    """Writes an auto-encoder for images of any size, and tells its sizes."""
+    from ..zoo.design import parse_image
+    from ..zoo.designed import build_design, table
+
+    if image is None or dims is None:
+        raise SpecError("design needs --input CxHxW and --dims N, such as --input 3x64x96 --dims 16")
+    scale = 1.0 if width is None else width
+    model = build_design(parse_image(image), dims, *lists, batch=batch, width=scale, folder=folder)
+    if json:
+        _write(model, folder, json, model.plan.to_json(model.num_images))
+    else:
+        _write(model, folder, json)
+        print(table(model.plan.facts(model.num_images)))
+
+
+def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | None = None) -> None:
+    from .. import zoo as catalogue
+
     net, solver = catalogue.write(model, folder)
     if json:
-        answer({"name": name, "dims": model.dims, "net": str(net), "solver": str(solver)})
+        answer({"name": model.name, "dims": model.dims, "net": str(net), "solver": str(solver), **(facts or {})})
     else:
         train = shlex.join(["deepcae", "train", "--solver", str(solver), "--out", f"runs/{folder.name}"])
         print(f"wrote {net} and {solver}; next: {train}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from ..errors import SpecError
 from . import cae, classic, classifier, denoising, siamese, stacked
+from .design import NO_WIDTH
 from .streams import MNIST_ROWS, Passes, named_from, passes, rows
 
 
@@ -41,7 +43,8 @@ class _Entry:
     default_batch: int
     data_folder: str  # where the list files lie unless the caller says otherwise
     dataset: str  # the dataset whose rows are counted
-    texts: Callable[[int, _Streams], tuple[str, str]]  # net and solver
+    texts: Callable[..., tuple[str, str]]  # (dims, streams) → net and solver
+    scales: bool = False  # whether `texts` takes a `width`, too: a factor of the number of maps
 
 
 def _cae(name: str, dims: int, data: _Streams) -> tuple[str, str]:
@@ -133,6 +136,7 @@ def build(
     test_list: str | Path | None = None,
     *,
     batch: int | None = None,
+    width: float | None = None,
     folder: str | Path | None = None,
 ) -> ZooModel:
     """The texts of network `name` with `dims` code neurons (default: 30 classic, 2 others).
@@ -140,8 +144,10 @@ def build(
     `train_list`, `test_list`: the list files it reads, as seen from the working directory; where they exist, their rows
     are counted so that a test sees each row once, else MNIST's are assumed. `folder`: where the texts will lie; they
     then name list files near it relative to it, others absolutely. `batch`: training images per iteration.
+    `width`: a factor of the number of maps, for networks that come in any width.
     """
     entry = _entry(name)
+    scale = {} if width is None else {"width": _checked(width, name, entry)}
     dims = entry.default_dims if dims is None else dims
     batch = entry.default_batch if batch is None else batch
     for what, value in (("dims", dims), ("batch", batch)):
@@ -151,8 +157,17 @@ def build(
     counts = [rows(path, entry.dataset) or default for path, default in zip(lists, MNIST_ROWS, strict=True)]
     in_text = [named_from(path, Path(folder) if folder is not None else None) for path in lists]
     streams = _Streams(in_text[0], in_text[1], batch, passes(counts[0]), passes(counts[1]))
-    net, solver = entry.texts(dims, streams)
+    net, solver = entry.texts(dims, streams, **scale)
     return ZooModel(name, dims, net, solver)
+
+
+def _checked(width: float, name: str, entry: _Entry) -> float:
+    if not entry.scales:
+        scaling = " and ".join(["design", *(other for other, each in _CATALOG.items() if each.scales)])
+        raise SpecError(f"network '{name}' has one width; a width may be given for {scaling}")
+    if not (math.isfinite(width) and width > 0):
+        raise SpecError(NO_WIDTH.format(f"{width:g}"))
+    return width
 
 
 def write(model: ZooModel, folder: str | Path) -> tuple[Path, Path]:

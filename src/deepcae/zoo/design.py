@@ -1,0 +1,231 @@
+"""The plan of a symmetric convolutional auto-encoder for images of any size, after principles 1 and 5 of the paper.
+
+    C×H×W - conv1 - ... - convL - ip1encode - code - ip1decode - deconvL - ... - deconv1 - deconv1neur (C×H×W)
+
+deconvK gives as many maps of the same size as convK, so encoder and decoder mirror each other exactly. From conv1 on
+every layer has fewer elements than the one before, down to the code, and behind it the same sizes grow again.
+`zoo.designed` makes the texts of it; docs/15-design.md tells why it is so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from ..errors import SpecError
+
+FIRST_MAPS = 8  # of conv1, at width 1; or two for each channel of the image, if that is more
+MOST_MAPS = 64  # of any layer, at width 1, unless conv1 has more
+SMALLEST = 7  # pixels: a longer side is made smaller once more
+CODES = 4  # the last maps hold this many times the code's neurons at least
+BATCH = 100  # images per iteration, fewer where they hold more than MOST_VALUES together
+LEAST_BATCH = 10
+MOST_VALUES = 2_000_000
+GOOD_RATIO = 17  # data / parameters of the classic auto-encoder that the paper calls its best (Table I)
+NO_WIDTH = "width is {}, but must be a number above 0"
+
+
+class Window(NamedTuple):
+    """A filter along one axis."""
+
+    kernel: int
+    stride: int
+    pad: int
+
+    def over(self, size: int) -> int:
+        """What a convolution makes of `size` pixels."""
+        return (size + 2 * self.pad - self.kernel) // self.stride + 1
+
+    def back(self, size: int) -> int:
+        """What a deconvolution makes of `size` pixels."""
+        return self.stride * (size - 1) + self.kernel - 2 * self.pad
+
+
+def window(size: int, stride: int) -> Window:
+    """The filter of this stride that makes m = ceil(size / stride) pixels of `size`, and exactly `size` of m again.
+
+    m pixels become s(m-1) + k - 2p = n again iff k = n - s(m-1) + 2p. The pad p is such that a kernel is s+1 to 2s
+    pixels wide (3 for s = 1): neighbours overlap, and no pixel is left out.
+    """
+    if size == 1:
+        return Window(1, 1, 0)
+    pad = max(1, stride // 2)
+    return Window(size - stride * (math.ceil(size / stride) - 1) + 2 * pad, stride, pad)
+
+
+@dataclass(frozen=True)
+class Maps:
+    """`count` feature maps of `height` × `width` pixels, made by `windows` (down, across) of what is there before."""
+
+    count: int
+    height: int
+    width: int
+    windows: tuple[Window, Window] = (Window(1, 1, 0), Window(1, 1, 0))
+
+    @property
+    def elements(self) -> int:
+        return self.count * self.height * self.width
+
+    @property
+    def taps(self) -> int:
+        """Pixels of the kernel."""
+        return self.windows[0].kernel * self.windows[1].kernel
+
+    def __str__(self) -> str:
+        return f"{self.count}x{self.height}x{self.width}"
+
+
+@dataclass(frozen=True)
+class Design:
+    """The auto-encoder in numbers."""
+
+    image: Maps
+    maps: tuple[Maps, ...]  # of conv1 ... convL, and of deconv1 ... deconvL
+    hidden: int  # neurons of ip1encode and ip1decode
+    dims: int
+
+    @property
+    def chain(self) -> str:
+        """Shapes from image to image."""
+        half = [str(each) for each in (self.image, *self.maps)] + [str(self.hidden)]
+        return " - ".join([*half, str(self.dims), *reversed(half)])
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Elements of each hidden layer, as Table II counts them."""
+        half = [*(each.elements for each in self.maps), self.hidden]
+        return (*half, self.dims, *reversed(half))
+
+    @property
+    def size(self) -> int:
+        """CAE size: elements of all hidden layers together."""
+        return sum(self.sizes)
+
+    @cached_property
+    def parameters(self) -> int:
+        """Weights and biases: a kernel for each pair of maps, a bias for each map or neuron."""
+        weights = self.hidden * (self.maps[-1].elements + self.dims)
+        weights += sum(after.taps * after.count * before.count for before, after in pairwise((self.image, *self.maps)))
+        shared = sum(each.count for each in self.maps) + self.hidden  # biases that both halves have
+        return 2 * weights + 2 * shared + self.dims + self.image.count
+
+    @property
+    def batch(self) -> int:
+        """Training images per iteration, unless the author says otherwise."""
+        return max(LEAST_BATCH, min(BATCH, MOST_VALUES // self.image.elements))
+
+    def ratio(self, num_images: int | None) -> str:
+        """Data / parameters (principle 5): values of the training set per parameter."""
+        least = math.ceil(GOOD_RATIO * self.parameters / self.image.elements)
+        wanted = f"{GOOD_RATIO} / 1, as in the paper's best classic one, takes {least:,} images"
+        each = self.image.elements / self.parameters
+        if num_images is None:
+            return f"{each:.3g} / 1 for each training image; {wanted}"
+        told = f"{num_images * each:.3g} / 1 with {num_images:,} training images"
+        return told if num_images >= least else f"{told}; {wanted}, or a smaller --width"
+
+    def facts(self, num_images: int | None) -> dict[str, str]:
+        """What a reader wants to know first, in words; `num_images` of the training set, if it is known."""
+        return {
+            "shapes": self.chain,
+            "CAE size": f"{self.size:,} elements: {'-'.join(map(str, self.sizes))}",
+            "parameters": f"{self.parameters:,}",
+            "data / parameters": self.ratio(num_images),
+        }
+
+    def to_json(self, num_images: int | None) -> dict[str, Any]:
+        """The same for programs."""
+        ratio = None if num_images is None else num_images * self.image.elements / self.parameters
+        return {
+            "input": [self.image.count, self.image.height, self.image.width],
+            "shapes": self.chain,
+            "sizes": list(self.sizes),
+            "cae_size": self.size,
+            "parameters": self.parameters,
+            "images": num_images,
+            "data_per_parameter": ratio,
+        }
+
+
+def parse_image(text: str) -> tuple[int, int, int]:
+    """`3x64x96` as (channels, height, width). SpecError for anything else."""
+    if not re.fullmatch(r"[0-9]{1,6}x[0-9]{1,6}x[0-9]{1,6}", text):
+        raise SpecError(f"input is '{text}', but must be CHANNELSxHEIGHTxWIDTH, such as 3x64x96")
+    channels, height, width = map(int, text.split("x"))
+    return channels, height, width
+
+
+def design(image: tuple[int, int, int], dims: int, width: float = 1.0) -> Design:
+    """The auto-encoder for images (channels, height, width) with `dims` code neurons; `width` scales all maps.
+
+    SpecError where the image is too small, or conv1 would hold too little for so many code neurons.
+    """
+    start = Maps(*image)
+    _check(start, dims, width)
+    levels = list(_levels(start, width))
+    kept = tuple(each for each in levels if each.elements >= CODES * dims)
+    if not kept:
+        first = levels[0]
+        raise SpecError(
+            f"dims is {dims}, but conv1 has {first.elements:,} elements ({first}), enough for at most "
+            f"{first.elements // CODES} code neurons; --width {_enough(start, dims):g} is enough for {dims}"
+        )
+    last = kept[-1].elements
+    return Design(start, kept, max(last // CODES, math.isqrt(last * dims)), dims)
+
+
+def _check(image: Maps, dims: int, width: float) -> None:
+    if min(image.count, image.height, image.width) < 1:
+        raise SpecError(f"input is {image}, but channels, height and width must be at least 1")
+    if isinstance(dims, bool) or not isinstance(dims, int) or dims < 1:
+        raise SpecError(f"dims is {dims!r}, but must be a whole number of at least 1")
+    if not (math.isfinite(width) and width > 0):
+        raise SpecError(NO_WIDTH.format(f"{width:g}"))
+    if max(image.height, image.width) <= SMALLEST:
+        raise SpecError(f"input is {image}, but the longer side must have at least {SMALLEST + 1} pixels")
+    if dims >= image.elements:
+        raise SpecError(
+            f"dims is {dims}, but must be less than the {image.elements:,} values of an image of {image}: "
+            "a code is smaller than what it stands for"
+        )
+
+
+def _levels(image: Maps, width: float) -> Iterator[Maps]:
+    """conv1, conv2, ...: where the area shrinks to a quarter the maps double, so that the elements halve."""
+    count = max(1, round(width * max(FIRST_MAPS, 2 * image.count)))
+    most = max(count, round(width * MOST_MAPS))
+    before = image
+    while max(before.height, before.width) > SMALLEST:
+        down, across = _strides(before.height, before.width)
+        if before is not image and down * across >= 4:
+            count = min(2 * count, most)
+        windows = (window(before.height, down), window(before.width, across))
+        before = Maps(count, windows[0].over(before.height), windows[1].over(before.width), windows)
+        yield before
+
+
+def _strides(height: int, width: int) -> tuple[int, int]:
+    """2 along the longer side, 4 if it is very long, and 2 along the other unless that has half as many pixels or less.
+
+    So a long image becomes about square, and the area shrinks to a half or a quarter in each layer.
+    """
+
+    def stride(size: int, other: int) -> int:
+        if 2 * size <= other:
+            return 1
+        return 4 if size >= 4 * max(other, 4) else 2
+
+    return stride(height, width), stride(width, height)
+
+
+def _enough(image: Maps, dims: int) -> float:
+    """The least width, in tenths, with which conv1 holds enough for `dims`."""
+    tenths = 1
+    while next(_levels(image, tenths / 10)).elements < CODES * dims:
+        tenths += 1
+    return tenths / 10

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
 
 from deepcae.data.datasets import write_pairs
@@ -14,20 +12,9 @@ from deepcae.errors import SpecError
 from deepcae.kernels import choice
 from deepcae.paper import experiment as module
 from deepcae.paper.experiment import Data, Experiment
+from paper.results import write_images
 
 ONE = Experiment("cae1", 2, seed=1, iterations=10)
-
-
-def write_images(folder: Path, seed: int = 0) -> Data:
-    """30 images to learn from, 12 to test with."""
-    generator = np.random.default_rng(seed)
-    folder.mkdir(parents=True)
-    for name, rows in (("train", 30), ("test", 12)):
-        with h5py.File(folder / f"{name}.h5", "w") as file:
-            file["data"] = generator.random((rows, 1, 28, 28), dtype=np.float32)
-            file["label"] = np.arange(rows, dtype=np.float32) % 3
-        (folder / f"{name}.txt").write_text(f"{name}.h5\n")
-    return Data(folder / "train.txt", folder / "test.txt", folder / "pairs")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ LISTS = (Path("data/mnist/train.txt"), Path("data/mnist/test.txt"))
 def reproduce(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[table1|...|table5|fig1|...|fig7|pooled|all]...", show_default="all"),
+        typer.Argument(metavar="[table1|...|table5|fig1|...|fig7|findings|large|pooled|all]...", show_default="all"),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the iterations.")] = False,
     out: Annotated[
@@ -60,7 +60,7 @@ def reproduce(
     experiments = [each for name in wanted for each in needed(name, seeds, quick)]
     stopped = False if dry or not experiments else _train(book, experiments, jobs or _cores(), quiet)
     tables = [table for name in wanted for table in book.tables(name)]
-    paths = write(tables, out)
+    paths = [*write(tables, out), _page(book, wanted, tables, quiet)]
     if json:
         answer(
             {
@@ -74,6 +74,24 @@ def reproduce(
     say(f"written to {out}: {', '.join(path.name for path in paths)}", quiet or not paths)
     if stopped:
         say("stopped; the same command goes on")
+
+
+def _page(book: Book, wanted: Sequence[str], tables: Sequence[Table], quiet: bool) -> Path:
+    """The page of all that was wanted, with the pictures of what is there."""
+    from ..paper import page
+    from ..paper.experiments import NAMES
+
+    pictures = []
+    with bar("drawing", len(wanted), quiet) as advance:
+        for number, name in enumerate(wanted, 1):
+            pictures += book.figures(name)
+            advance(number)
+    whole = set(wanted) == set(NAMES)
+    path = book.store.out / f"{'paper' if whole else '-'.join(wanted)}.html"
+    intro = (
+        "Creation of a Deep Convolutional Auto-Encoder in Caffe (arXiv:1512.01596): its tables and figures, and ours."
+    )
+    return page.write(path, book.titled("The paper, reproduced"), intro, tables, pictures)
 
 
 def _chosen(names: Sequence[str]) -> list[str]:

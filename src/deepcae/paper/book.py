@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..atomic import whole_file
-from . import losses, sizes
+from . import losses, sizes, variants
 from .experiment import Experiment
 from .experiments import needed
 from .store import Store
 from .table import Table
 from .times import table5
+
+if TYPE_CHECKING:
+    from .figures import Drawn
 
 QUICK = "quick, 1/10 of the iterations"
 
@@ -31,21 +34,49 @@ class Book:
 
     def tables(self, name: str) -> list[Table]:
         """What there is to say of `name` in tables; [] of a figure."""
-        made = self._tables(name)
-        return [replace(table, title=f"{table.title} ({QUICK})") for table in made] if self.quick else made
+        return [replace(table, title=self.titled(table.title)) for table in self._tables(name)]
+
+    def titled(self, title: str) -> str:
+        """The title; of a quick one, its name says so: `Table I (quick, …): …`."""
+        head, colon, words = title.partition(":")
+        return f"{head} ({QUICK}){colon}{words}" if self.quick else title
+
+    def _results(self, experiments: Sequence[Experiment]) -> list[Mapping[str, Any]]:
+        return [result for _, result in self.finished(experiments)]
 
     def _tables(self, name: str) -> list[Table]:
         if name == "table2":
             return [sizes.table2()]
         if name == "table3":
             return [sizes.table3()]
+        if name in _VARIANTS:
+            return [_VARIANTS[name](self._results, self.seeds, self.quick)]
         finished = self.finished(needed(name, self.seeds, self.quick))
         if name in ("table1", "table4"):
             results = by_cell(finished)
-            return [losses.table(name, results, self.seeds), losses.runs_table(name, results)]
+            more = [sizes.table1()] if name == "table1" else []
+            return [losses.table(name, results, self.seeds), losses.runs_table(name, results), *more]
         if name == "table5":
             return [table5({experiment.network: [result] for experiment, result in finished})]
         return []
+
+    def figures(self, name: str) -> Drawn:
+        """The pictures of `name` whose runs are there: (title, Figure)."""
+        from . import dots, figures
+
+        if name in ("table1", "table4"):
+            results = by_cell(self.finished(needed(name, self.seeds, self.quick)))
+            return dots.table_losses(name, results, quick=self.quick) if results else []
+        if name not in figures.NAMES:
+            return []
+        finished = self.finished(needed(name, self.seeds, self.quick))
+        runs = {f"{experiment.network}-{experiment.dims}": self.store.run(experiment) for experiment, _ in finished}
+        if figures.NEEDS[name] is not None and not runs:
+            return []
+        return figures.draw(name, runs, quick=self.quick, data=self.store.data.test)
+
+
+_VARIANTS = {"findings": variants.findings, "large": variants.large, "pooled": variants.pooled}
 
 
 def by_cell(finished: Iterable[tuple[Experiment, dict[str, Any]]]) -> dict[tuple[str, int], list[dict[str, Any]]]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from ..report import paper as printed
+from ..zoo import classic
 from ..zoo import names as zoo_names
+from ..zoo.cae import SPARSE, XAVIER
+from ..zoo.classic import PIXELS
+from ..zoo.text import gaussian
 from .experiment import Experiment
 
 SEEDS = 3  # as many runs as the paper made
@@ -22,11 +27,11 @@ def training(
     changes: Sequence[tuple[str, str]] = (),
 ) -> Experiment:  # fmt: skip
     """A training as the paper made it; `quick`: a tenth of the iterations, and of the steps of the learning rate."""
-    classic = network.startswith("classic")
-    iterations = CLASSIC if classic else SIAMESE if network == "siamese" else CAE
+    is_classic = network.startswith("classic")
+    iterations = CLASSIC if is_classic else SIAMESE if network == "siamese" else CAE
     if quick:
         iterations //= TENTH
-        settings = " ".join([f"stepsize: {STEP // TENTH}", settings]).strip() if classic else settings
+        settings = " ".join([f"stepsize: {STEP // TENTH}", settings]).strip() if is_classic else settings
     return Experiment(network, dims, seed, iterations, settings, tuple(changes), variant)
 
 
@@ -47,9 +52,93 @@ def _one(network: str, dims: int, seeds: int, quick: bool) -> list[Experiment]:
     return [training(network, dims, 1, quick)]
 
 
-def _pooled(seeds: int, quick: bool) -> list[Experiment]:
+FOUND_ON = ("cae1", 10)  # the network that the side findings are looked for on
+_FILLERS = (gaussian(125, SPARSE), gaussian(FOUND_ON[1], SPARSE))  # of its fully connected layers
+_SMALL = 'weight_filler { type: "gaussian" std: 0.01 }'
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A change of the network that the paper tells of: what it is, and what the paper says came of it."""
+
+    variant: str
+    what: str
+    paper: str
+    changes: tuple[tuple[str, str], ...] = ()
+
+
+FINDINGS = (
+    Finding("", "as in Table IV", "stable"),
+    Finding(
+        "entropy-alone", "cross-entropy alone", "does not provide good convergence",
+        (('top: "l2_error"\n  loss_weight: 1', 'top: "l2_error"\n  loss_weight: 0'),),
+    ),
+    Finding(
+        "euclidean-alone", "Euclidean loss alone", "does not provide good convergence",
+        (('top: "cross_entropy_loss"\n  loss_weight: 1', 'top: "cross_entropy_loss"\n  loss_weight: 0'),),
+    ),
+    Finding(
+        "relu", "ReLU in place of Sigmoid, but for the image", "worse results",
+        (('type: "Sigmoid"', 'type: "ReLU"'), ('name: "deconv1neursig"\n  type: "ReLU"',
+                                             'name: "deconv1neursig"\n  type: "Sigmoid"')),
+    ),
+    Finding(
+        "gaussian", "gaussian weights of 0.01 everywhere", "in many cases not stable",
+        ((XAVIER, _SMALL), *((filler, _SMALL) for filler in _FILLERS)),
+    ),
+    Finding(
+        "xavier", "xavier weights everywhere", "in many cases not stable",
+        tuple((filler, XAVIER) for filler in _FILLERS),
+    ),
+)  # fmt: skip
+
+
+def found(finding: Finding, seeds: int, quick: bool) -> list[Experiment]:
+    """The trainings of a finding."""
+    network, dims = FOUND_ON
+    return [
+        training(network, dims, seed, quick, variant=finding.variant, changes=finding.changes)
+        for seed in range(1, seeds + 1)
+    ]
+
+
+def _findings(seeds: int, quick: bool) -> list[Experiment]:
+    return [experiment for finding in FINDINGS for experiment in found(finding, seeds, quick)]
+
+
+LARGE = {"classic-2000": 2000, "classic-3000": 3000}  # the networks that the paper could not train, and their width
+WIDTH, RATE = 1000, 0.01  # of the largest that it could
+TAMED = "tamed"
+
+
+def tamed(network: str, dims: int, seed: int, quick: bool) -> Experiment:
+    """A large classic network with a setting with which it does train: two numbers, scaled with its width H.
+
+    base_lr = 0.01 · 1000 / H: a step moves what a neuron sums up by rate · (number of its inputs), so that with three
+    times the inputs the first steps are three times as long, and drive the sigmoids into saturation. And the filler of
+    the last layer keeps 15 · 1000 / H weights of each input: of H inputs a pixel then sums up as many as with H = 1000.
+    """
+    share = WIDTH / LARGE[network]
+    head = f"num_output: {PIXELS}\n    "
+    sparse = round(classic.SPARSE * share)
+    change = head + gaussian(PIXELS, classic.SPARSE), head + gaussian(PIXELS, sparse)
+    return training(
+        network, dims, seed, quick, variant=TAMED, settings=f"base_lr: {RATE * share:.4g}", changes=[change]
+    )
+
+
+def _large(seeds: int, quick: bool) -> list[Experiment]:
+    return [tamed(network, dims, seed, quick) for network in LARGE for dims in DIMS for seed in range(1, seeds + 1)]
+
+
+def pooled_networks() -> dict[str, list[str]]:
+    """By Model the networks with pooling that are as large."""
     pooled = [name for name in zoo_names() if "-pool-" in name]
-    networks = [each for model in ("cae1", "cae2") for each in (model, *(n for n in pooled if n.startswith(model)))]
+    return {model: [name for name in pooled if name.startswith(model)] for model in ("cae1", "cae2")}
+
+
+def _pooled(seeds: int, quick: bool) -> list[Experiment]:
+    networks = [name for model, names in pooled_networks().items() for name in (model, *names)]
     return [training(name, dims, seed, quick) for name in networks for dims in DIMS for seed in range(1, seeds + 1)]
 
 
@@ -66,6 +155,8 @@ _MADE_OF: dict[str, Callable[[int, bool], list[Experiment]]] = {
     "fig5": partial(_one, "cae2", 10),
     "fig6": partial(_one, "cae2", 30),
     "fig7": partial(_one, "cae2", 10),
+    "findings": _findings,
+    "large": _large,
     "pooled": _pooled,
 }
 NAMES = tuple(_MADE_OF)

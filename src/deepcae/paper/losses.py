@@ -40,10 +40,10 @@ def runs_table(name: str, results: Results) -> Table:
             seed, seconds = run["experiment"]["seed"], run.get("seconds")
             rows.append([
                 network, str(dims), str(seed), run["outcome"], *pairs, _number(run.get("classes")),
-                _percent(run.get("knn")), "" if seconds is None else f"{seconds:.0f}", run.get("reason", ""),
+                share(run.get("knn")), "" if seconds is None else f"{seconds:.0f}", run.get("reason", ""),
             ])  # fmt: skip
     columns = ("network", "N", "seed", "outcome", "train", "test", "classes of 10", "kNN", "seconds", "the guard says")
-    return Table(f"{name}-runs", f"{_TITLES.get(name, name).split(':')[0]}, each run of ours", columns, rows)
+    return Table(f"{name}-runs", f"{_TITLES[name].split(':')[0]}: each run of ours", columns, rows)
 
 
 def _row(cell: Cell, ours: Sequence[Mapping[str, Any]], seeds: int) -> list[str]:
@@ -57,7 +57,7 @@ def _row(cell: Cell, ours: Sequence[Mapping[str, Any]], seeds: int) -> list[str]
         cell.network, str(cell.dims),
         _paper(theirs, "train") + part, _ours(good, "train") + mine,
         _paper(theirs, "test") + part, _ours(good, "test") + mine, _spread(good), str(len(ours)),
-        str(cell.classes), _classes(classes), _percent(mean(knn) if knn else None),
+        str(cell.classes), of_thirty(classes), share(mean(knn) if knn else None),
         verdict(cell.runs, ours, seeds).why,
     ]  # fmt: skip
 
@@ -76,7 +76,7 @@ def _spread(runs: Sequence[Mapping[str, Any]]) -> str:
     return pair({name: statistics.stdev(run["test"][name] for run in runs) for name in LOSSES}, "±")
 
 
-def _classes(counts: Sequence[int | None]) -> str:
+def of_thirty(counts: Sequence[int | None]) -> str:
     """`24 (9+8+7)`; of fewer or more runs than three also what it comes to of 30."""
     known = [count for count in counts if count is not None]
     if not known:
@@ -94,8 +94,9 @@ def _number(value: int | None) -> str:
     return "" if value is None else str(value)
 
 
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
+def share(value: float | None) -> str:
+    """`93.1 %`; nothing of None."""
+    return "" if value is None else f"{100 * value:.1f} %"
 
 
 def _legend() -> list[str]:

@@ -68,6 +68,31 @@ def formula(plan: Plan, step: Step) -> tuple[str, int, int]:
     return f"({shape[1]}i+1b)*{num_output}o", weights.count, biases.count
 
 
+def table1() -> Table:
+    """The first columns of Table I."""
+    printed_table = printed.table("table1")
+    rows = []
+    for row in printed_table["rows"]:
+        plan = plan_of(row["network"])
+        summary = summarize(plan)
+        ratio = f"{printed_table['train_elements'] / summary.parameters:.2f}/1"
+        steps = learning(plan)
+        widths = [
+            "N" if step.tops[0] == summary.code else str((plan.shapes[step.tops[0]] or (0, 0))[1]) for step in steps
+        ]
+        ours = ["-".join(["784", *widths]), str(summary.parameters), str(summary.size)]
+        expected = [row["architecture"], str(row["parameters"]), str(row["size"])]
+        pairs = [each for pair in zip(expected[1:], ours[1:], strict=True) for each in pair]
+        rows.append([row["network"], ours[0], *pairs, row["data_ratio"], ratio, _apart(expected, ours)])
+    return Table(
+        "table1-sizes", "Table I: architectures, parameters and sizes, N = 2",
+        ("network", "architecture", "paper: w+b", "ours: w+b", "paper: size", "ours: size", "paper: data/(w+b)",
+         "ours: data/(w+b)", "verdict"), rows,
+        ["Data: 60,000 images of 784 elements.",
+         "The paper's w+b are 782 short in every row: it counts the 784 biases of the restored image as 2."],
+    )  # fmt: skip
+
+
 def table2() -> Table:
     rows = []
     for row in printed.table("table2")["rows"]:
@@ -129,6 +154,14 @@ def _sums(row: dict[str, Any], plan: Plan, names: list[str]) -> list[list[str]]:
         [row["network"], name, "", str(row[name]), "", str(found), _same(row[name], found)]
         for name, found in sums.items()
     ]
+
+
+def _apart(expected: list[str], found: list[str]) -> str:
+    """Of architecture, w+b and size."""
+    if expected[::2] != found[::2]:
+        return "no: differs"
+    more = int(found[1]) - int(expected[1])
+    return f"same, but for {more} more w+b" if more else "same"
 
 
 def _same(expected: object, found: object) -> str:

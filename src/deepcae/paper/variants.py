@@ -1,0 +1,171 @@
+"""Tables of what the paper tells in a sentence, or leaves to later work: changed, large and pooled networks."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..net.summary import summarize
+from ..report import paper as printed
+from ..report.paper import LOSSES
+from ..zoo import classic
+from .experiment import Experiment
+from .experiments import DIMS, FINDINGS, LARGE, Finding, found, pooled_networks, tamed, training
+from .losses import of_thirty, pair, share
+from .sizes import plan_of
+from .table import Table
+from .verdict import TOLERANCE, converged, learned, mean
+from .worker import STUCK
+
+Results = Callable[[Sequence[Experiment]], list[Mapping[str, Any]]]
+"""Gives of the experiments those that are finished: their results."""
+_CELLS = "A cell holds sigmoid cross-entropy; Euclidean loss of the test set: means of the runs that learn."
+_SPREAD = "± standard deviation."
+
+
+def stability(ours: Sequence[Mapping[str, Any]]) -> tuple[bool | None, str]:
+    """Whether the runs are stable as the paper means it, by the rule of `deepcae train --runs`."""
+    from ..solver.runs import verdict
+
+    stuck = [run["experiment"]["seed"] for run in ours if run["outcome"] == STUCK]
+    missing = sum(not converged(run) for run in ours) - len(stuck)
+    return verdict([run["test"] for run in ours if converged(run)], stuck, missing)
+
+
+def findings(results: Results, seeds: int, quick: bool) -> Table:
+    """The side findings: a row for each change."""
+    runs = {finding.variant: results(found(finding, seeds, quick)) for finding in FINDINGS}
+    rows = [_finding(finding, runs[finding.variant], runs[""]) for finding in FINDINGS]
+    return Table(
+        "findings", "Side findings: CAE Model 1 with N = 10, changed as the paper tells",
+        ("change", "test", "spread", "seeds", "converge", "kNN", "stable?", "the paper says", "verdict"), rows,
+        [f"{_CELLS} Spread: {_SPREAD}",
+         f"Stable: as `deepcae train --runs` says. Worse: a mean test loss is more than {100 * TOLERANCE:.0f} % above "
+         "that of the network as in Table IV."],
+    )  # fmt: skip
+
+
+def _finding(finding: Finding, ours: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not ours:
+        return [finding.what, "not run", "", "0", "", "", "", finding.paper, ""]
+    stable, why = stability(ours)
+    told = {True: "stable", False: "not stable", None: "no verdict"}[stable]
+    return [
+        finding.what, _mean(ours), _spread(ours), *_counts(ours), _knn(ours), f"{told}: {why}", finding.paper,
+        _agrees(finding, ours, base, stable),
+    ]  # fmt: skip
+
+
+def _agrees(
+    finding: Finding, ours: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]], stable: bool | None
+) -> str:
+    """`as the paper says`, or `no`, and by what."""
+    if not finding.variant:
+        return "" if stable is None else "as the paper says" if stable else "no: not stable"
+    good, against = [run for run in ours if converged(run)], [run for run in base if converged(run)]
+    if not good:
+        return "as the paper says: none converges"
+    if not against or stable is None:
+        return ""
+    above = _above(good, against)
+    told = ", ".join(f"{100 * more:+.1f} %" for more in above)
+    if stable is False:
+        return f"as the paper says: not stable, {told}"
+    return f"{'as the paper says: worse' if max(above) > TOLERANCE else 'no: as good'}, {told}"
+
+
+def large(results: Results, seeds: int, quick: bool) -> Table:
+    """The networks that the paper could not train, as it tried them and tamed."""
+    rows = []
+    for network in LARGE:
+        for dims in DIMS:
+            theirs = printed.cells("table1")[network, dims].runs
+            count = f"{sum(map(learned, theirs))} of {len(theirs)}"
+            numbers = range(1, seeds + 1)
+            same = results([training(network, dims, seed, quick) for seed in numbers])
+            ours = results([tamed(network, dims, seed, quick) for seed in numbers])
+            told = "" if not ours else "yes: all train" if all(map(converged, ours)) else "no: not all train"
+            rows.append([
+                network, str(dims), count, _converge(same), _mean(same), _converge(ours), _mean(ours), _classes(ours),
+                _knn(ours), told,
+            ])  # fmt: skip
+    columns = (
+        "network", "N", "paper: converge", "ours: converge", "ours: test", "tamed: converge", "tamed: test",
+        "tamed: classes", "tamed: kNN", "verdict",
+    )  # fmt: skip
+    return Table(
+        "large", "Large classic networks: the paper's settings, and one with which they are to train", columns, rows,
+        [f"Tamed: base_lr 0.01 · 1000 / width, and in the last layer sparse {classic.SPARSE} · 1000 / width; all else "
+         "as in Table I. What a neuron sums up at first, and how far a step moves it, is then as in classic-1000.",
+         _CELLS],
+    )  # fmt: skip
+
+
+def pooled(results: Results, seeds: int, quick: bool) -> Table:
+    """Networks with pooling beside the Model of the same size."""
+    rows = []
+    for model, names in pooled_networks().items():
+        for dims in DIMS:
+            base = [run for run in results(_all(model, dims, seeds, quick)) if converged(run)]
+            for network in (model, *names):
+                ours = results(_all(network, dims, seeds, quick))
+                good = [run for run in ours if converged(run)]
+                summary = summarize(plan_of(network, dims))
+                beside = _beside(good, base) if network != model else ""
+                rows.append([
+                    network, str(dims), str(summary.size), str(summary.parameters), _mean(ours), _spread(ours),
+                    *_counts(ours), _classes(ours), _knn(ours), beside,
+                ])  # fmt: skip
+    columns = (
+        "network", "N", "size", "parameters", "test", "spread", "seeds", "converge", "classes", "kNN", "verdict",
+    )  # fmt: skip
+    notes = [f"{_CELLS} Spread: {_SPREAD}", "Verdict: against the Model of the same size, Euclidean loss."]
+    return Table(
+        "pooled", "Pooling: convolutional auto-encoders with pooling beside Models 1 and 2", columns, rows, notes
+    )
+
+
+def _all(network: str, dims: int, seeds: int, quick: bool) -> list[Experiment]:
+    return [training(network, dims, seed, quick) for seed in range(1, seeds + 1)]
+
+
+def _beside(good: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]]) -> str:
+    if not good or not base:
+        return ""
+    above = _above(good, base)[1]
+    return f"{'lower' if above < 0 else 'higher'}: {100 * above:+.1f} %"
+
+
+def _above(ours: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]]) -> list[float]:
+    """By how much our mean test losses are above those of `base`, as shares."""
+    return [mean([run["test"][n] for run in ours]) / mean([run["test"][n] for run in base]) - 1 for n in LOSSES]
+
+
+def _mean(runs: Sequence[Mapping[str, Any]]) -> str:
+    good = [run for run in runs if converged(run)]
+    if not good:
+        return "none" if runs else "not run"
+    return pair({name: mean([run["test"][name] for run in good]) for name in LOSSES})
+
+
+def _spread(runs: Sequence[Mapping[str, Any]]) -> str:
+    good = [run for run in runs if converged(run)]
+    return pair({n: statistics.stdev(run["test"][n] for run in good) for n in LOSSES}, "±") if len(good) > 1 else ""
+
+
+def _counts(runs: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    return str(len(runs)), _converge(runs)
+
+
+def _converge(runs: Sequence[Mapping[str, Any]]) -> str:
+    return f"{sum(map(converged, runs))} of {len(runs)}" if runs else ""
+
+
+def _knn(runs: Sequence[Mapping[str, Any]]) -> str:
+    known = [run["knn"] for run in runs if converged(run) and run.get("knn") is not None]
+    return share(mean(known) if known else None)
+
+
+def _classes(runs: Sequence[Mapping[str, Any]]) -> str:
+    return of_thirty([run.get("classes") for run in runs])

@@ -1,9 +1,9 @@
 """The network as a person likes to read it: layers, shapes, parameters, sizes, and whether it mirrors itself.
 
 *Auto-encoder size* (Table II of the paper): the number of elements in all hidden feature maps and neurons, per sample,
-counted once per learning layer (an activation has the size of the layer it follows): for CAE Model 1
-1600+288+125+N+125+288+1568, N = 2: 3996. *Symmetric* (principle 1): these sizes shrink to the code and grow again in
-the same steps, within 5 %.
+counted once per layer that learns, pools or unpools (an activation has the size of the layer it follows): for CAE
+Model 1 1600+288+125+N+125+288+1568, N = 2: 3996. *Symmetric* (principle 1): these sizes shrink to the code and grow
+again in the same steps, within 5 %.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from .plan import Plan
 from .step import Step
 
 _LEARNING = ("Convolution", "Deconvolution", "InnerProduct")
+_POOLING = ("Pooling", "Unpooling")
 _TOLERANCE = 0.05
 
 
@@ -147,16 +148,16 @@ def _anonymous(step: Step) -> tuple[str, ...]:
 
 
 def _hidden(plan: Plan) -> tuple[list[tuple[str, int]], str | None]:
-    """The hidden learning layers of an auto-encoder with their sizes, and its code blob.
+    """The hidden layers of an auto-encoder that learn, pool or unpool, with their sizes, and its code blob.
 
-    An auto-encoder is a net with a loss that compares a blob with the input; the learning layers on the way to that
-    blob are hidden, but for the last, which gives the restored image.
+    An auto-encoder is a net with a loss that compares a blob with the input; the layers on the way to that blob are
+    hidden, but for the last that learns, which gives the restored image.
     """
     target = next((s for s in plan.steps if s.layer is not None and s.layer.compares and len(s.bottoms) == 2), None)
     if target is None:
         return [], None
     ancestors = _ancestors(plan, target.bottoms[0])
-    layers = [(s, plan.shapes[s.tops[0]]) for s in ancestors if s.type in _LEARNING]
+    layers = [(s, plan.shapes[s.tops[0]]) for s in ancestors if s.type in (*_LEARNING, *_POOLING)]
     sized = [(s.name, count(shape, 1)) for s, shape in layers if shape is not None]
     if len(sized) < 2 or len(sized) != len(layers):
         return [], None

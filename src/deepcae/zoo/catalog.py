@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import SpecError
-from . import cae, classic, classifier, denoising, siamese, stacked
+from . import cae, classic, classifier, denoising, pooled, siamese, stacked
 from .design import NO_WIDTH
 from .streams import MNIST_ROWS, Passes, named_from, passes, rows
 
@@ -77,6 +77,11 @@ def _stage(name: str, dims: int, data: _Streams) -> tuple[str, str]:
     return net, stacked.solver_text(name, data.test)
 
 
+def _pooled(name: str, dims: int, data: _Streams) -> tuple[str, str]:
+    net = pooled.net_text(name, dims, data.train_list, data.test_list, data.batch, data.test)
+    return net, pooled.solver_text(name, data.test)
+
+
 _CATALOG = {
     **{
         name: _Entry(
@@ -92,6 +97,13 @@ _CATALOG = {
             2, 100, "data/mnist", "data", partial(_cae, name),
         )
         for name, maps in cae.MAPS.items()
+    },
+    **{
+        name: _Entry(
+            f"convolutional auto-encoder with pooling, of Model {model[-1]}'s size; decoder: {pooled.DECODERS[way]}",
+            2, 100, "data/mnist", "data", partial(_pooled, name),
+        )
+        for name, (model, way) in pooled.NAMES.items()
     },
     "siamese": _Entry(
         "two LeNets with shared weights and a contrastive loss, N code neurons (paper, Fig. 2)",

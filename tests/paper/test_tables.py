@@ -100,6 +100,14 @@ def test_runs_that_fail_are_counted_and_their_reason_told() -> None:
     assert column(each, "the guard says")[0] == why
 
 
+def test_other_data_than_mnist_are_told_of() -> None:
+    run = result("cae2", 10, 1, (90.0, 7.0))
+    for mean_image, told in (((205.8047, 26.4483), False), ((346.1, 24.0), True)):
+        run["mean_image"] = dict(zip(printed.LOSSES, mean_image, strict=True))
+        notes = losses.table("table4", {("cae2", 10): [run]}, 3).notes
+        assert any("not on MNIST" in note for note in notes) is told
+
+
 def test_times_are_compared_by_the_iteration() -> None:
     runs = {"cae1": [result("cae1", 2, 1, (1, 1), iterations=2000, seconds=30)]}
     table = times.table5(runs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import SpecError, TrainingError
+from ..errors import DataError, SpecError, TrainingError
 from . import options
 from .screen import answer, bar, say
 
@@ -58,6 +58,10 @@ def reproduce(
     train, test = data or LISTS
     book = Book(Store(out, Data(train, test, out / "pairs")), seeds, quick)
     experiments = [each for name in wanted for each in needed(name, seeds, quick)]
+    if experiments and data is None and not train.exists():
+        raise DataError(
+            f"{train}: no such list file; make it with `deepcae data mnist -o {train.parent}`, or give --data"
+        )
     stopped = False if dry or not experiments else _train(book, experiments, jobs or _cores(), quiet)
     tables = [table for name in wanted for table in book.tables(name)]
     paths = [*write(tables, out), _page(book, wanted, tables, quiet)]

@@ -10,6 +10,7 @@ import numpy as np
 from ..codes import classes_separated, knn_accuracy, tsne
 from ..report.paper import LOSSES
 from ..trained.examples import BATCH, Examples, open_examples
+from ..trained.losses import reconstruction_losses
 from ..trained.network import Trained
 from ..trained.passes import encoded
 
@@ -26,15 +27,9 @@ def judged(trained: Trained, train: Path, test: Path, seed: int) -> dict[str, An
 
 
 def losses(trained: Trained, examples: Examples) -> dict[str, float]:
-    """Means over all images of the paper's two losses, of those that the net has and that one image is enough for."""
-    wanted = [name for name in LOSSES if name in trained.net.plan.shapes]
-    sums = dict.fromkeys(wanted, 0.0)
-    for images, _ in examples.batches(BATCH) if wanted else ():
-        entry, fed = trained.fed(images)
-        blobs = trained.net({entry: fed}, want=wanted)
-        for name in wanted:
-            sums[name] += float(blobs[name]) * len(images)
-    return {name: total / len(examples) for name, total in sums.items()}
+    """Means over all images of the paper's two losses; {} of a net that restores no images."""
+    found = reconstruction_losses(trained, examples)
+    return {name: found[short] for name, short in zip(LOSSES, ("cross_entropy", "l2"), strict=True) if short in found}
 
 
 def of_mean_image(train: Examples, test: Examples) -> dict[str, float]:

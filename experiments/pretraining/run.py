@@ -3,7 +3,7 @@
     python experiments/pretraining/run.py            # data/mnist must be there: deepcae data mnist
 
 1. Auto-encoders learn from the 60,000 training images, without labels: cae2, its denoising variant, and cae2 layer by
-   layer, with as many iterations in sum, one for each seed.
+   layer, with as many iterations in sum.
 2. For each number of labels and each start, the rate with the fewest errors on held-out training images (seed 0's).
 3. With that rate, classifiers for five seeds (of labels drawn, auto-encoder and last layer), judged on the test images.
 
@@ -37,7 +37,7 @@ ITERATIONS = {  # the networks that are trained one after the other, each from t
     "denoising": [("cae2-denoising", 2500)],
     "stacked": [("cae2-stage1", 400), ("cae2-stage2", 400), ("cae2-stage3", 700), ("cae2", 1000)],
 }
-STARTS = ("scratch", *ITERATIONS)
+ENCODERS = {"scratch": 0, "cae2": 2, "denoising": 1, "stacked": 1}  # how many of each; the five seeds take them in turn
 LABELS = {100: 300, 1000: 500, 10000: 1000}  # labels: iterations of the classifier
 RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 SEEDS = (1, 2, 3, 4, 5)
@@ -122,7 +122,9 @@ class Experiment:
 
     def classify(self, count: int, start: str, frozen: bool, rate: float, seed: int) -> float:
         """The error in percent: of held-out images for seed 0, else of the test images."""
-        about = {"what": "classifier", "labels": count, "start": start, "frozen": frozen, "rate": rate, "seed": seed}
+        encoder = 1 + max(seed - 1, 0) % ENCODERS[start] if ENCODERS[start] else None
+        about = {"what": "classifier", "labels": count, "start": start, "encoder": encoder, "frozen": frozen}
+        about |= {"rate": rate, "seed": seed}
         if found := self.results.find(**about):
             return float(found["error"])
         labels = self.labels(count, seed)
@@ -134,7 +136,7 @@ class Experiment:
             f"base_lr: {rate} max_iter: {LABELS[count]} test_interval: {LABELS[count]} display: 0 snapshot: 0 "
             "test_initialization: false snapshot_after_train: false"
         )
-        weights = None if start == "scratch" else self.encoder(start, seed or 1)
+        weights = None if encoder is None else self.encoder(start, encoder)
         solver = Solver(texts / "solver.prototxt", overrides=settings, seed=seed, weights=weights)
         accuracy = [record.outputs["accuracy"] for record in solver.solve() if isinstance(record, Test)][-1]
         assert isinstance(accuracy, float)
@@ -147,7 +149,7 @@ class Experiment:
 
 def variants() -> Iterator[tuple[str, bool]]:
     """Every start, learning on and, where there is something to freeze, frozen."""
-    for start in STARTS:
+    for start in ENCODERS:
         yield start, False
         if start != "scratch":
             yield start, True
@@ -174,6 +176,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/pretraining"))
     parser.add_argument("--results", type=Path, default=HERE / "results.json")
     parser.add_argument("--labels", type=int, nargs="*", choices=list(LABELS), default=list(LABELS))
+    parser.add_argument("--starts", nargs="*", choices=list(ENCODERS), default=list(ENCODERS))
     parser.add_argument("--table", action="store_true", help="only print the table of what is there")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -182,6 +185,8 @@ def main() -> None:
         experiment = Experiment(options.data, options.out, results)
         for count in options.labels:
             for start, frozen in variants():
+                if start not in options.starts:
+                    continue
                 rate = experiment.rate(count, start, frozen)
                 for seed in SEEDS:
                     experiment.classify(count, start, frozen, rate, seed)

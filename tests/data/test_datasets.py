@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
+from deepcae.cli import main
 from deepcae.data import datasets, mnist
 from deepcae.data.load import load_images, read_all
 from deepcae.data.source import Feed
@@ -250,3 +251,12 @@ def test_a_subset_of_more_than_there_is_is_refused(digits: Path, tmp_path: Path,
     with pytest.raises(DataError, match=sentence):
         datasets.write_subset(tmp_path / "none", count, digits, held_out=held_out)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_subset_from_the_command_line(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "few"
+    given = ["data", "subset", "--source", str(digits), "-o", str(out)]
+    assert main([*given, "--count", "30", "--held-out", "7", "-q"]) == 0
+    assert [len(drawn(out, name)[1]) for name in ("train", "heldout")] == [30, 7]
+    assert main([*given, "--count", "9999"]) == 2
+    assert "9999 and 0 held-out images cannot be drawn from" in capsys.readouterr().err

@@ -13,7 +13,7 @@ import torch
 from deepcae import zoo
 from deepcae.cli import main
 from deepcae.data.datasets import write_digits
-from deepcae.errors import DataError
+from deepcae.errors import DataError, SpecError
 from deepcae.kernels import native
 from deepcae.net.graph import build_graph
 from deepcae.net.net import Net
@@ -139,6 +139,20 @@ def test_the_order_that_failed_is_refused_where_switches_do_not_meet(
         r"\[100, 2, 12, 12\], but has \[100, 2, 1, 1\]",
         told.out + told.err,
     )
+
+
+@pytest.mark.parametrize(("change", "advice"), [
+    ("kernel_size: 9|kernel_size: 7", "2 too small in width; kernel_size 9 in layer 'deconv1neur' (now 7) would fit"),
+    ("num_output: 1\n    kernel_size: 9|num_output: 1\n    kernel_size: 1", "8 too small in width"),
+])  # fmt: skip
+def test_no_kernel_before_an_unpooling_is_advised(change: str, advice: str) -> None:
+    """Its size does not depend on them."""
+    old, new = change.split("|")
+    before, last = zoo.build("cae1-pool-unpool", 10).net_text.rsplit(old, 1)
+    with pytest.raises(SpecError) as caught:
+        net_of(before + new + last)
+    sentences = str(caught.value).splitlines()
+    assert any(sentence.endswith(advice.replace("\n", " ")) for sentence in sentences), sentences
 
 
 def test_the_order_that_failed_leaves_holes_that_no_training_fills() -> None:

@@ -61,7 +61,7 @@ def test_has_the_size_that_the_paper_prints(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in zoo.names() if name not in WITHOUT_CODE])
 def test_every_network_can_be_planned_for_any_number_of_code_neurons(name: str, dims: int, phase: int) -> None:
     plan = plan_of(name, dims, phase)
-    code = {"si": "feat", "ca": "ip2encode", "cl": "encode4"}[name[:2]]
+    code = {"si": "feat", "ca": "ip2encode", "cl": "encode4", "be": "ip3encode"}[name[:2]]
     assert plan.shapes[code] == (100, dims)
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import SpecError
-from . import cae, classic, classifier, denoising, pooled, siamese, stacked
+from . import best, cae, classic, classifier, denoising, pooled, siamese, stacked
 from .design import NO_WIDTH
 from .streams import MNIST_ROWS, Passes, named_from, passes, rows
 
@@ -82,6 +82,11 @@ def _pooled(name: str, dims: int, data: _Streams) -> tuple[str, str]:
     return net, pooled.solver_text(name, data.test)
 
 
+def _best(dims: int, data: _Streams, width: float | None = None) -> tuple[str, str]:
+    net = best.net_text(dims, data.train_list, data.test_list, data.batch, data.test, width)
+    return net, best.solver_text(dims, data.test)
+
+
 _CATALOG = {
     **{
         name: _Entry(
@@ -105,6 +110,10 @@ _CATALOG = {
         )
         for name, (model, way) in pooled.NAMES.items()
     },
+    best.NAME: _Entry(
+        "auto-encoder of ordinary parts that restores more than the paper's from N code neurons; any --width",
+        30, 100, "data/mnist", "data", _best, scales=True,
+    ),
     "siamese": _Entry(
         "two LeNets with shared weights and a contrastive loss, N code neurons (paper, Fig. 2)",
         2, 64, "data/pairs", siamese.DATASET, partial(_siamese, "siamese"),

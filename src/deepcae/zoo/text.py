@@ -22,9 +22,12 @@ def block(field: str, *lines: str) -> list[str]:
     return [f"{field} {{", *(f"  {line}" for line in lines), "}"]
 
 
-def hdf5_data(name: str, tops: Sequence[str], source: str, batch: int, rule: str, *, note: str = "") -> str:
+def hdf5_data(
+    name: str, tops: Sequence[str], source: str, batch: int, rule: str, *, shuffle: bool = False, note: str = ""
+) -> str:
     """An HDF5Data layer that is in the net where `rule` holds (`phase: TRAIN`)."""
-    body = [f"include {{ {rule} }}", f'hdf5_data_param {{ source: "{escaped(source)}" batch_size: {batch} }}']
+    order = " shuffle: true" if shuffle else ""
+    body = [f"include {{ {rule} }}", f'hdf5_data_param {{ source: "{escaped(source)}" batch_size: {batch}{order} }}']
     return layer(name, "HDF5Data", [], tops, body, note=note)
 
 

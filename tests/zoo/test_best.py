@@ -1,4 +1,4 @@
-"""The networks past the paper's: mirror images of themselves, of any width, measured by the paper's loss; they train."""
+"""Networks past the paper's: mirror images of themselves, of any width, measured by the paper's loss; they train."""
 
 from __future__ import annotations
 

@@ -80,6 +80,8 @@ class Runner:
             finally:
                 for process in self._running:  # left early: by a second Ctrl-C, or by whom it was told
                     process.popen.kill()
+                    process.popen.wait()
+                    process.errors.close()
         if self.failures:
             raise TrainingError("; ".join(self.failures))
 

@@ -1,0 +1,186 @@
+"""Runs are carried out once, by whoever comes; what is killed is gone on with; nothing finished is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deepcae.errors import TrainingError
+from deepcae.paper.experiment import Data, Experiment
+from deepcae.paper.runner import Ended, Runner, Working
+from deepcae.paper.store import Store
+from deepcae.paper.worker import NO_BETTER, NOT_FINITE
+from paper.results import write_images
+
+pytestmark = pytest.mark.timeout(1200)  # a loaded machine takes a minute to begin a process
+
+SHORT = [Experiment("cae1", 2, seed, 40) for seed in (1, 2, 3)]
+LONG = Experiment("cae1", 2, 9, 1000, "display: 20")
+PARENT = """
+import json, sys
+from pathlib import Path
+from deepcae.paper.experiment import Data, Experiment
+from deepcae.paper.runner import Runner
+from deepcae.paper.store import Store
+out, train, test, pairs, experiments = sys.argv[1:]
+store = Store(Path(out), Data(Path(train), Path(test), Path(pairs)))
+for event in Runner(store, jobs=1).run([Experiment.from_json(each) for each in json.loads(experiments)]):
+    pass
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Data:
+    return write_images(tmp_path / "data")
+
+
+@pytest.fixture
+def processes() -> Iterator[list[subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def start(store: Store, *experiments: Experiment) -> subprocess.Popen[str]:
+    """A runner of these experiments in a process of its own."""
+    data, told = store.data, json.dumps([each.to_json() for each in experiments])
+    paths = [str(path) for path in (store.out, data.train, data.test, data.pairs)]
+    return subprocess.Popen([sys.executable, "-c", PARENT, *paths, told], stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 500
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def records(store: Store, experiment: Experiment, kind: str) -> list[dict]:
+    lines = (store.run(experiment) / "metrics.jsonl").read_text().splitlines()
+    return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
+
+
+def results(store: Store, *experiments: Experiment) -> list[dict]:
+    ended = [event for event in Runner(store, jobs=2).run(experiments) if isinstance(event, Ended)]
+    assert {event.experiment for event in ended} == set(experiments)
+    return [store.result(each) or {} for each in experiments]
+
+
+def test_a_result_holds_what_the_tables_need_and_is_found_again(data: Data, tmp_path: Path) -> None:
+    store = Store(tmp_path / "out", data)
+    found = results(store, SHORT[0])[0]
+    assert (found["iterations"], found["threads"], found["key"]) == (40, 1, SHORT[0].key(data))
+    assert set(found["test"]) == set(found["train"]) == set(found["mean_image"]) == {"cross_entropy_loss", "l2_error"}
+    assert found["outcome"] == NO_BETTER  # noise has nothing to learn
+    assert found["knn"] is not None
+    assert found["classes"] is not None
+    assert len(list(store.run(SHORT[0]).glob("*.caffemodel"))) == 1
+    before = store.path(SHORT[0]).stat().st_mtime_ns
+    events = list(Runner(store, jobs=1).run([SHORT[0], SHORT[0]]))
+    assert [event.found for event in events if isinstance(event, Ended)] == [True]
+    assert [event.iterations for event in events if isinstance(event, Working)] == [40]
+    assert store.path(SHORT[0]).stat().st_mtime_ns == before
+
+
+def test_losses_are_those_of_the_networks_own_test(data: Data, tmp_path: Path) -> None:
+    from deepcae.solver.solver import Solver
+
+    store, one = Store(tmp_path / "out", data), Experiment("classic-300", 2, 1, 5)
+    found = results(store, one)[0]
+    solver = Solver(store.run(one) / "model" / "solver.prototxt", snapshot=str(store.run(one)))
+    for index, name in enumerate(("train", "test")):  # the classic networks have a test net for each
+        outputs = solver.test(index).outputs
+        assert {loss: outputs[loss] for loss in found[name]} == pytest.approx(found[name], rel=1e-5)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has neither the signals nor the locks")
+def test_what_is_killed_goes_on_and_nothing_finished_is_lost(
+    data: Data, tmp_path: Path, processes: list[subprocess.Popen[str]]
+) -> None:
+    store = Store(tmp_path / "out", data)
+    parent = start(store, SHORT[0], LONG)
+    processes.append(parent)
+    wait_for(lambda: any(store.run(LONG).glob("*.ok.json")))
+    kept = store.path(SHORT[0]).read_bytes()
+    lock = store.lock(LONG).path
+    worker = int(re.search(r"pid (\d+)", lock.read_text())[1])
+    for process in (parent.pid, worker):
+        os.kill(process, signal.SIGKILL)
+    parent.wait()
+    assert lock.exists()  # left behind, and in nobody's way
+    wait_for(lambda: not store.is_taken(LONG))
+    assert store.result(LONG) is None
+    resumed = results(store, SHORT[0], LONG)[1]
+    assert store.path(SHORT[0]).read_bytes() == kept
+    assert records(store, LONG, "started")[-1]["iteration"] > 0
+    whole = results(Store(tmp_path / "whole", data), LONG)[0]
+    assert resumed["test"] == whole["test"]
+    assert resumed["key"] == whole["key"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has neither the signals nor the locks")
+def test_a_run_whose_runner_is_gone_stops_with_a_snapshot(
+    data: Data, tmp_path: Path, processes: list[subprocess.Popen[str]]
+) -> None:
+    store = Store(tmp_path / "out", data)
+    endless = Experiment("cae1", 2, 1, 100_000_000, "display: 20 snapshot: 0")
+    parent = start(store, endless)
+    processes.append(parent)
+    wait_for(lambda: store.iteration(endless) > 0)
+    parent.kill()
+    wait_for(lambda: not store.is_taken(endless))
+    assert any(store.run(endless).glob("*.ok.json"))
+    assert store.result(endless) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has neither the signals nor the locks")
+def test_ctrl_c_stops_with_snapshots(data: Data, tmp_path: Path, processes: list[subprocess.Popen[str]]) -> None:
+    store = Store(tmp_path / "out", data)
+    endless = Experiment("cae1", 2, 1, 100_000_000, "display: 20 snapshot: 0")
+    parent = start(store, endless, SHORT[0])
+    processes.append(parent)
+    wait_for(lambda: store.iteration(endless) > 0)
+    parent.send_signal(signal.SIGINT)
+    _, said = parent.communicate(timeout=500)
+    assert (parent.returncode, said) == (0, "")
+    assert any(store.run(endless).glob("*.ok.json"))
+    assert store.result(SHORT[0]) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="runs there are not kept apart")
+def test_two_processes_share_a_folder(data: Data, tmp_path: Path, processes: list[subprocess.Popen[str]]) -> None:
+    store = Store(tmp_path / "out", data)
+    processes += [start(store, *SHORT), start(store, *reversed(SHORT))]
+    for process in processes:
+        _, said = process.communicate(timeout=900)
+        assert (process.returncode, said) == (0, "")
+    assert len(list((store.out / "results").iterdir())) == len(SHORT)
+    assert [len(records(store, each, "started")) for each in SHORT] == [1, 1, 1]
+
+
+def test_a_value_that_is_not_finite_is_a_result(data: Data, tmp_path: Path) -> None:
+    store = Store(tmp_path / "out", data)
+    found = results(store, Experiment("cae1", 2, 1, 40, "base_lr: 1e30"))[0]
+    assert found["outcome"] == NOT_FINITE
+    assert re.match(r"iteration \d+: ", found["reason"])
+    assert "test" not in found
+
+
+def test_what_cannot_be_trained_is_told_and_the_rest_goes_on(data: Data, tmp_path: Path) -> None:
+    store = Store(tmp_path / "out", data)
+    wrong = Experiment("cae1", 2, 1, 40, "base_lr: -1")
+    with pytest.raises(TrainingError, match=r"^cae1-2-seed-1: .*base_lr is -1; it must be at least 0"):
+        list(Runner(store, jobs=1).run([wrong, SHORT[1]]))
+    assert store.result(SHORT[1]) is not None

@@ -88,7 +88,10 @@ def _page(book: Book, wanted: Sequence[str], tables: Sequence[Table], quiet: boo
     pictures = []
     with bar("drawing", len(wanted), quiet) as advance:
         for number, name in enumerate(wanted, 1):
-            pictures += book.figures(name)
+            try:
+                pictures += book.figures(name)
+            except DataError as error:  # one run that shows nothing does not cost the page
+                say(f"not drawn: {error}")
             advance(number)
     whole = set(wanted) == set(NAMES)
     path = book.store.out / f"{'paper' if whole else '-'.join(wanted)}.html"

@@ -70,7 +70,8 @@ class Book:
         if name not in figures.NAMES:
             return []
         finished = self.finished(needed(name, self.seeds, self.quick))
-        runs = {f"{experiment.network}-{experiment.dims}": self.store.run(experiment) for experiment, _ in finished}
+        folders = {f"{experiment.network}-{experiment.dims}": self.store.run(experiment) for experiment, _ in finished}
+        runs = {needs: folder for needs, folder in folders.items() if folder.is_dir()}  # results may come without
         if figures.NEEDS[name] is not None and not runs:
             return []
         return figures.draw(name, runs, quick=self.quick, data=self.store.data.test)

@@ -31,7 +31,8 @@ from deepcae.solver.solver import Solver
 
 HERE = Path(__file__).parent
 DIMS = 30
-LEARN = "momentum: 0.9 base_lr: 0.003 display: 0 snapshot: 0 test_initialization: false"
+BRIEF = "display: 0 snapshot: 0 test_initialization: false"
+FASTER = "momentum: 0.9 base_lr: 0.003"  # than the paper's; the stages have their own
 ITERATIONS = {  # the networks that are trained one after the other, each from the weights of the one before
     "cae2": [("cae2", 2500)],
     "denoising": [("cae2-denoising", 2500)],
@@ -83,7 +84,8 @@ class Experiment:
         for name, iterations in ITERATIONS[kind]:
             texts = self.out / "texts" / f"{name}-{iterations}"
             zoo.write(zoo.build(name, DIMS, self.data / "train.txt", self.data / "test.txt", folder=texts), texts)
-            settings = f"{LEARN} max_iter: {iterations} test_interval: {iterations}"
+            settings = f"{BRIEF} max_iter: {iterations} test_interval: {iterations}"
+            settings += "" if "stage" in name else f" {FASTER}"
             run = self.out / f"{kind}-{seed}-{name}"
             solver = Solver(texts / "solver.prototxt", out=run, overrides=settings, seed=seed, weights=before)
             for _ in solver.solve():

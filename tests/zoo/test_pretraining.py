@@ -137,8 +137,7 @@ def test_each_stage_learns_on_what_the_one_before_left_as_it_is(digits: Path, tm
     kept: dict[str, list[np.ndarray]] = {}
     for stage, learned in ((1, ["conv1"]), (2, ["conv2"]), (3, ["ip1encode", "ip2encode", "ip1decode"])):
         path = written(f"cae2-stage{stage}", tmp_path / str(stage), digits)
-        settings = f"{FEW} max_iter: 20 test_interval: 20 base_lr: 0.003 momentum: 0.9"
-        solver = Solver(path, overrides=settings, seed=1, weights=weights)
+        solver = Solver(path, overrides=f"{FEW} max_iter: 20 test_interval: 20", seed=1, weights=weights)
         _, tests = trained(solver)
         assert tests[-1]["l2_error"] < tests[0]["l2_error"]
         for layer, values in kept.items():

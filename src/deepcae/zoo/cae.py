@@ -97,7 +97,7 @@ def sigmoid(name: str) -> str:
     return layer(f"{name}sig", "Sigmoid", [name], [f"{name}sig"])
 
 
-def solver_text(name: str, test: Passes, about: str = "", max_iter: int = 20000) -> str:
+def solver_text(name: str, test: Passes, about: str = "") -> str:
     """Table V; momentum is absent there, and 0 reproduces the paper's losses. `about`: the first line's words."""
     return f"""\
 # {about or f"CAE Model {name[-1]}"}, trained as in Table V of the paper.
@@ -107,7 +107,7 @@ base_lr: 0.006
 lr_policy: "fixed"
 momentum: 0  # the paper names none, and 0 reproduces its losses
 weight_decay: 0.0005
-max_iter: {max_iter}
+max_iter: 20000
 
 test_iter: {test.iterations}
 test_interval: 1000

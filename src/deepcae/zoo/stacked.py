@@ -10,6 +10,7 @@ from .text import hdf5_data, layer, net
 
 STAGES = {"cae2-stage1": 1, "cae2-stage2": 2, "cae2-stage3": 3}
 ITERATIONS = 5000
+RATES = {1: 0.0001, 2: 0.0001, 3: 0.003}  # 0.003 saturates a convolution that is trained alone
 WHAT = {1: "conv1", 2: "conv2, on a conv1 that stays as it is", 3: "the code, on convolutions that stay as they are"}
 
 
@@ -47,5 +48,22 @@ def _layers(stage: int, dims: int) -> list[str]:
 
 
 def solver_text(name: str, test: Passes) -> str:
-    """As cae2's, shorter."""
-    return cae.solver_text(name, test, f"Stage {STAGES[name]} of CAE Model 2", ITERATIONS)
+    """With momentum and a rate for each stage: that of a convolution alone must be small."""
+    stage = STAGES[name]
+    return f"""\
+# Stage {stage} of CAE Model 2, layer by layer.
+net: "net.prototxt"
+type: "SGD"
+base_lr: {RATES[stage]}
+lr_policy: "fixed"
+momentum: 0.9
+weight_decay: 0.0005
+max_iter: {ITERATIONS}
+
+test_iter: {test.iterations}
+test_interval: 1000
+test_compute_loss: true
+display: 100
+snapshot: {ITERATIONS}
+snapshot_prefix: "{name}"
+"""

@@ -4,7 +4,7 @@
 
 Forward and both gradients of one layer. `paper`: the layers of the paper's networks, with useful GFLOP/s, their share
 of a large matrix product's rate (torch's own). `rule`: shapes of all kinds, from which `kernels.choice` has its rule.
-PyTorch's side is the faster of its two memory formats.
+`others`: as if nothing were compiled. It and PyTorch's side are the faster of two memory formats.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from deepcae.kernels.convolution import convolution, deconvolution
 
 
 class Layer(NamedTuple):
-    """Channels → outputs with a square kernel on square images; pad; transposed for a deconvolution."""
+    """Channels → outputs with a square kernel on square images; pad and stride; transposed for a deconvolution."""
 
     channels: int
     outputs: int
@@ -32,9 +32,10 @@ class Layer(NamedTuple):
     size: int
     pad: int = 0
     transposed: bool = False
+    stride: int = 1
 
     def __str__(self) -> str:
-        pad = f" pad {self.pad}" if self.pad else ""
+        pad = f" pad {self.pad}" * (self.pad > 0) + f" stride {self.stride}" * (self.stride > 1)
         kind = "deconv" if self.transposed else "conv"
         return f"{kind} {self.channels}→{self.outputs} {self.kernel}×{self.kernel} on {self.size}×{self.size}{pad}"
 
@@ -48,6 +49,8 @@ RULE = [
     Layer(3, 16, 3, 64, 1), Layer(16, 16, 3, 32, 1), Layer(32, 32, 3, 32, 1), Layer(64, 64, 3, 16, 1),
     Layer(128, 128, 3, 8, 1), Layer(16, 16, 5, 32, 2), Layer(16, 3, 3, 64, 1, True), Layer(32, 16, 3, 32, 1, True),
     Layer(4, 4, 3, 6), Layer(16, 8, 3, 8), Layer(8, 4, 4, 4, 0, True), Layer(1, 1, 5, 28), Layer(16, 1, 9, 28, 4),
+    Layer(16, 1, 4, 14, 1, True, 2), Layer(16, 3, 4, 32, 1, True, 2), Layer(16, 8, 4, 16, 1, True, 2),
+    Layer(32, 16, 4, 16, 1, True, 2), Layer(8, 1, 8, 7, 2, True, 4),
 ]  # fmt: skip
 
 
@@ -59,7 +62,7 @@ def step_of(layer: Layer, batch: int, preference: str, memory: str) -> Callable[
     b = torch.zeros(layer.outputs).requires_grad_()
     x = _in(memory, torch.randn(batch, layer.channels, layer.size, layer.size, generator=generator)).requires_grad_()
     operation = deconvolution if layer.transposed else convolution
-    settings = ((1, 1), (layer.pad, layer.pad), (1, 1))
+    settings = ((layer.stride,) * 2, (layer.pad,) * 2, (1, 1))
     choice.prefer(preference)
     upper = _in(memory, torch.randn(operation(x, w, b, *settings).shape, generator=generator))
 
@@ -78,8 +81,9 @@ def _in(memory: str, x: torch.Tensor) -> torch.Tensor:
 
 def flops(layer: Layer, batch: int) -> int:
     """Of the three passes: two for each product, of which each pass has as many."""
-    grow = layer.kernel - 1 - 2 * layer.pad
-    smaller = min(layer.size, layer.size + grow if layer.transposed else layer.size - grow)
+    reach = layer.kernel - 2 * layer.pad
+    grown, shrunk = layer.stride * (layer.size - 1) + reach, (layer.size - reach) // layer.stride + 1
+    smaller = min(layer.size, grown if layer.transposed else shrunk)
     return 3 * 2 * batch * layer.channels * layer.outputs * layer.kernel**2 * smaller**2
 
 
@@ -117,13 +121,15 @@ def main() -> None:
             sides = {
                 "core": step_of(layer, batch, "core", "batch last"),
                 "others": step_of(layer, batch, "banded", "batch first"),
+                "others, channels last": step_of(layer, batch, "banded", "channels last"),
                 "torch": step_of(layer, batch, "torch", "batch first"),
                 "channels last": step_of(layer, batch, "torch", "channels last"),
             }
             seconds = medians(sides, args.rounds)
             torch_s, speed = min(seconds["torch"], seconds["channels last"]), flops(layer, batch) / seconds["core"]
+            others = min(seconds["others"], seconds["others, channels last"])
             print(
-                f"{layer!s:<34}{batch:>6}{seconds['core'] * 1e3:>9.3f}{seconds['others'] * 1e3:>9.3f}"
+                f"{layer!s:<34}{batch:>6}{seconds['core'] * 1e3:>9.3f}{others * 1e3:>9.3f}"
                 f"{torch_s * 1e3:>9.3f}{torch_s / seconds['core']:>6.1f}×{speed / 1e9:>9.1f}{speed / rate:>7.0%}"
             )
             results.append({"layer": str(layer), "batch": batch, "seconds": seconds, "flops": flops(layer, batch)})

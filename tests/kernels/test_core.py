@@ -202,6 +202,19 @@ def test_the_rule_takes_the_core_for_the_papers_layers_alone() -> None:
     assert choice.choice(_case(x=(1, 16, 8, 8), w=(8, 16, 5, 5))) == "torch"
 
 
+def test_the_rule_takes_phases_for_strided_deconvolutions_of_few_outputs() -> None:
+    choice.prefer("auto")
+    last = {"transposed": True, "x": (100, 16, 14, 14), "w": (16, 1, 4, 4), "stride": (2, 2), "pad": (1, 1)}
+    assert choice.choice(_case(**last)) == "phases"
+    for other in (
+        {"transposed": False, "w": (1, 16, 4, 4)}, {"w": (16, 16, 4, 4)}, {"x": (10, 16, 14, 14)}, {"groups": 2},
+        {"dilation": (2, 2)}, {"stride": (2, 1)}, {"plain": False},
+    ):  # fmt: skip
+        assert choice.choice(_case(**{**last, **other})) == "torch"
+    choice.prefer("torch")
+    assert choice.choice(_case(**last)) == "torch"
+
+
 def test_the_rule_can_be_set() -> None:
     choice.prefer("torch")
     assert choice.choice(_case()) == choice.choice(_case(w=(2, 4, 1, 1))) == "torch"
@@ -224,6 +237,11 @@ def test_every_rule_gives_the_same_numbers(name: str) -> None:
         torch.testing.assert_close(
             operation(x, w, b, *settings), theirs(x.double(), w.double(), b.double()).float(), rtol=1e-4, atol=1e-4
         )
+    x, w = _random(3, 40, 4, 5, 6), _random(4, 4, 2, 5, 3)
+    torch.testing.assert_close(
+        deconvolution(x, w, b, (3, 2), (1, 2), (1, 1)),
+        torch.conv_transpose2d(x.double(), w.double(), b.double(), (3, 2), (1, 2)).float(), rtol=1e-4, atol=1e-4,
+    )  # fmt: skip
 
 
 def test_a_process_takes_the_rule_of_its_environment() -> None:

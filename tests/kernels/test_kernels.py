@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import oracle
-from deepcae.kernels import banded
+from deepcae.kernels import banded, phases
 from deepcae.kernels.convolution import convolution, deconvolution
 from deepcae.kernels.pooling import average_pool, max_pool, stochastic_pool
 from deepcae.kernels.unpooling import unpool_average, unpool_max, unpool_tile
@@ -278,5 +278,20 @@ def test_banded_deconvolution(case: tuple) -> None:
     check_with_gradients(
         lambda x, w, b: banded.deconvolution(x, w, b),
         lambda x, w, b: oracle.deconvolve(x, w, b, (1, 1), (0, 0), (1, 1), 1),
+        x, w, b, channels_last=channels_last,
+    )  # fmt: skip
+
+
+@given(convolutions())
+@quick
+def test_deconvolution_by_phases(drawn: tuple) -> None:
+    x, w, b, stride, pad, _, _, channels_last = drawn
+    assume(x.ndim == 4)
+    w = np.ascontiguousarray(np.resize(w, (x.shape[1], w.shape[0], *w.shape[2:])))
+    sizes = zip(x.shape[2:], w.shape[2:], stride, pad, strict=True)
+    assume(all(s * (n - 1) + k - 2 * p > 0 for n, k, s, p in sizes))
+    check_with_gradients(
+        lambda x, w, b: phases.deconvolution(x, w, b, stride, pad),
+        lambda x, w, b: oracle.deconvolve(x, w, b, stride, pad, (1, 1), 1),
         x, w, b, channels_last=channels_last,
     )  # fmt: skip

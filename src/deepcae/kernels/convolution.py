@@ -1,11 +1,12 @@
 """Convolution and its transpose over 0 to 3 spatial axes: x (N, C, ...), w as in the layer, b (num_output) or None.
 
-General libraries are slow at networks of few channels, large kernels and small images. Three other ways lead to the
+General libraries are slow at networks of few channels, large kernels and small images. Four other ways lead to the
 same numbers up to rounding; `choice` tells which one a shape takes:
 
 - the compiled kernels (`direct`), where they were built;
 - one matrix product: a kernel of one pixel, a kernel as large as its input, a deconvolution of a one-pixel code;
-- products with banded matrices (`banded`), two to three times faster than torch's operators, where nothing was built.
+- products with banded matrices (`banded`), two to three times faster than torch's operators, where nothing was built;
+- a deconvolution with a stride as a convolution of all its phases (`phases`), where its outputs are few.
 """
 
 from __future__ import annotations
@@ -77,6 +78,10 @@ def deconvolution(
         from . import banded
 
         return banded.deconvolution(x, w, b)
+    if way == "phases":
+        from . import phases
+
+        return phases.deconvolution(x, w, b, stride, pad)
     operation = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)[rank - 1]
     x, w = _in_torch_s_order(x, w)
     y = operation(x, w, None, stride, pad, 0, groups, dilation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .streams import Passes
-from .text import block, hdf5_data, layer, net
+from .text import block, layer, net, train_and_test
 
 NAME = "best"
 MAPS = (16, 32)  # of the two convolutions, at width 1
@@ -30,9 +30,7 @@ Convolutional auto-encoder of ordinary parts, {dims} code neurons, width {factor
     decode: ip3decode -> ip2decode -> ip1decode -> deconv2 -> deconv1neur -> deconv1neursig (the restored image)
 """
     return net(NAME, header, [
-        hdf5_data("data", ["data"], train_list, batch, "phase: TRAIN", shuffle=True,
-                  note="(N, 1, 28, 28), grey levels in 0..1"),
-        hdf5_data("data", ["data"], test_list, test.batch, "phase: TEST"),
+        *train_and_test(train_list, batch, test_list, test.batch, shuffle=True),
         *_filter("Convolution", "conv1", "data", first, "kernel_size: 5 stride: 2 pad: 2", f"(N, {first}, 14, 14)"),
         *_filter("Convolution", "conv2", "conv1elu", second, "kernel_size: 3 stride: 2 pad: 1", f"(N, {second}, 7, 7)"),
         *_neurons("ip1encode", "conv2elu", WIDE), *_neurons("ip2encode", "ip1encodeelu", NARROW),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .streams import Passes
-from .text import block, gaussian, hdf5_data, layer, net
+from .text import block, gaussian, layer, net, one_pixel_maps, train_and_test
 
 MAPS = {
     "cae1": (4, 2, 125),
@@ -28,8 +28,7 @@ Deep convolutional auto-encoder, Model {name[-1]}, {dims} code neurons: Fig. 3 a
     decode: ip1decode -> deconv2 -> deconv1 -> deconv1neur -> deconv1neursig (the restored image)
 """
     return net(name, header, [
-        hdf5_data("data", ["data"], train_list, batch, "phase: TRAIN", note="(N, 1, 28, 28), grey levels in 0..1"),
-        hdf5_data("data", ["data"], test_list, test.batch, "phase: TEST"),
+        *train_and_test(train_list, batch, test_list, test.batch),
         *encoder(name, dims),
         *decoder(name),
         *losses(),
@@ -58,13 +57,18 @@ def decoder(name: str) -> list[str]:
     """From the code ip2encode (N, dims) to the restored image deconv1neursig (N, 1, 28, 28)."""
     _, second, hidden = MAPS[name]
     return [
-        inner_product("ip1decode", "ip2encode", hidden), sigmoid("ip1decode"),
-        layer("reshape", "Reshape", ["ip1decodesig"], ["ip1decodesh"],
-              ["reshape_param { shape { dim: 0 dim: 0 dim: 1 dim: 1 } }"],
-              note=f"(N, {hidden}, 1, 1): each neuron becomes a feature map of one pixel"),
+        *unfolded(hidden),
         *convolution("Deconvolution", "deconv2", "ip1decodesh", second, 12, f"(N, {second}, 12, 12)"),
         *convolution("Deconvolution", "deconv1", "deconv2sig", second, 17, f"(N, {second}, 28, 28)"),
         *convolution("Deconvolution", "deconv1neur", "deconv1sig", 1, 1, "(N, 1, 28, 28): all maps joined into one"),
+    ]  # fmt: skip
+
+
+def unfolded(hidden: int) -> list[str]:
+    """A decoder's beginning, from the code to `hidden` feature maps of one pixel, ip1decodesh."""
+    return [
+        inner_product("ip1decode", "ip2encode", hidden), sigmoid("ip1decode"),
+        one_pixel_maps("ip1decodesig", hidden),
     ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import cae
 from .streams import Passes
-from .text import block, hdf5_data, layer, net
+from .text import IMAGES, block, layer, net, train_and_test
 
 CLASSES = 10
 MODELS = {"cae2-classifier": False, "cae2-classifier-frozen": True}  # name: whether the encoder stays as it is
@@ -20,12 +20,9 @@ Classifier of digits: the layers of "cae2" before its code, then one layer of {C
 `--weights` with a run of cae2 (of any number of code neurons) brings conv1, conv2 and ip1encode by name; classify
 starts anew. The encoder {fate}.
 """
-    tops = ["data", "label"]
     scores = block("inner_product_param", f"num_output: {CLASSES}", cae.XAVIER, cae.CONSTANT)
     return net(name, header, [
-        hdf5_data("data", tops, train_list, batch, "phase: TRAIN",
-                  note="data (N, 1, 28, 28), grey levels in 0..1; label (N), 0..9"),
-        hdf5_data("data", tops, test_list, test.batch, "phase: TEST"),
+        *train_and_test(train_list, batch, test_list, test.batch, f"data {IMAGES}; label (N), 0..9", ["data", "label"]),
         *cae.features("cae2", params=FROZEN if frozen else ()),
         layer("classify", "InnerProduct", ["ip1encodesig"], ["classify"], scores, note=f"(N, {CLASSES})"),
         layer("loss", "SoftmaxWithLoss", ["classify", "label"], ["loss"]),

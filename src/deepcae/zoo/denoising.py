@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import cae
 from .streams import Passes
-from .text import hdf5_data, layer, net
+from .text import layer, net, train_and_test
 
 NAME = "cae2-denoising"
 SPREAD = 0.5  # standard deviation of the noise; grey levels lie in 0..1
@@ -21,8 +21,7 @@ Denoising auto-encoder: "cae2" with {dims} code neurons, which reads image + noi
 Noise comes with training images, and with test images where the stage says "{STAGE}"; else noisy is the image itself.
 """
     return net(NAME, header, [
-        hdf5_data("data", ["data"], train_list, batch, "phase: TRAIN", note="(N, 1, 28, 28), grey levels in 0..1"),
-        hdf5_data("data", ["data"], test_list, test.batch, "phase: TEST"),
+        *train_and_test(train_list, batch, test_list, test.batch),
         *_noise("phase: TRAIN", batch, f"Gaussian, standard deviation {SPREAD}, drawn anew for every batch"),
         *_noise(f'phase: TEST stage: "{STAGE}"', test.batch),
         layer("noisy", "Power", ["data"], ["noisy"], [f'include {{ phase: TEST not_stage: "{STAGE}" }}'],

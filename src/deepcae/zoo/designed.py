@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SpecError
+from .cae import losses
 from .catalog import ZooModel
 from .design import Design, Maps, Window, design
 from .streams import Passes, named_from, passes, rows
-from .text import block, hdf5_data, layer, net
+from .text import block, layer, net, one_pixel_maps, train_and_test
 
 NAME = "design"
 DESCRIPTION = "a symmetric convolutional auto-encoder for images of any size (--input CxHxW), N code neurons"
@@ -82,17 +83,12 @@ Convolutional auto-encoder for images of {plan.image} with {plan.dims} code neur
 
 Weights are drawn so that each layer keeps the variance of what it is given, however many layers there are.
 """
-    note = f"{_shape(plan.image)}, values in 0..1"
     return net(NAME, header, [
-        hdf5_data("data", ["data"], train_list, batch, "phase: TRAIN", note=note),
-        hdf5_data("data", ["data"], test_list, test.batch, "phase: TEST"),
+        *train_and_test(train_list, batch, test_list, test.batch, f"{_shape(plan.image)}, values in 0..1"),
         *_encoder(plan),
         *_decoder(plan),
         layer("deconv1neursig", "Sigmoid", ["deconv1neur"], ["deconv1neursig"]),
-        layer("cross_entropy_loss", "SigmoidCrossEntropyLoss", ["deconv1neur", "data"], ["cross_entropy_loss"],
-              ["loss_weight: 1"], note="Sum over pixels, mean over images; reads the values before the sigmoid."),
-        layer("l2_error", "EuclideanLoss", ["deconv1neursig", "data"], ["l2_error"], ["loss_weight: 1"],
-              note="Half the squared distance per image."),
+        *losses(),
     ])  # fmt: skip
 
 
@@ -113,9 +109,7 @@ def _decoder(plan: Design) -> Iterator[str]:
     yield from _activated(
         "ip1decode", _neurons("ip1decode", "ip2encode", plan.hidden, _std(plan.dims, activated=False))
     )
-    yield layer("reshape", "Reshape", ["ip1decodeelu"], ["ip1decodesh"],
-                ["reshape_param { shape { dim: 0 dim: 0 dim: 1 dim: 1 } }"],
-                note=f"(N, {plan.hidden}, 1, 1): each neuron becomes a feature map of one pixel")  # fmt: skip
+    yield one_pixel_maps("ip1decodeelu", plan.hidden)
     last, name = plan.maps[-1], f"deconv{len(plan.maps)}"
     whole = (Window(last.height, 1, 0), Window(last.width, 1, 0))
     yield from _activated(name, _filter("Deconvolution", name, "ip1decodesh", last, whole, _std(plan.hidden)))

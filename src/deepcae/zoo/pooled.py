@@ -13,10 +13,10 @@ Why the layers stand in this order, and what the three are worth: docs/13-poolin
 
 from __future__ import annotations
 
-from .cae import convolution, decoder, inner_product, losses, sigmoid
+from .cae import convolution, decoder, inner_product, losses, sigmoid, unfolded
 from .cae import solver_text as cae_solver_text
 from .streams import Passes
-from .text import hdf5_data, layer, net
+from .text import layer, net, train_and_test
 
 MAPS = {
     "cae1": (2, 20, 125),
@@ -44,8 +44,7 @@ Convolutional auto-encoder with pooling, {dims} code neurons, about as large as 
     decode: {decode} -> deconv1neursig (the restored image)
 """
     return net(name, header, [
-        hdf5_data("data", ["data"], train_list, batch, "phase: TRAIN", note="(N, 1, 28, 28), grey levels in 0..1"),
-        hdf5_data("data", ["data"], test_list, test.batch, "phase: TEST"),
+        *train_and_test(train_list, batch, test_list, test.batch),
         *_encoder(model, dims, way == "switch"),
         *(decoder(model) if way == "deconv" else _mirrored(model, way == "switch")),
         *losses(),
@@ -68,10 +67,7 @@ def _mirrored(model: str, switches: bool) -> list[str]:
     """The encoder in reverse: what a pooling made smaller is made larger *before* the deconvolution."""
     first, second, hidden = MAPS[model]
     return [
-        inner_product("ip1decode", "ip2encode", hidden), sigmoid("ip1decode"),
-        layer("reshape", "Reshape", ["ip1decodesig"], ["ip1decodesh"],
-              ["reshape_param { shape { dim: 0 dim: 0 dim: 1 dim: 1 } }"],
-              note=f"(N, {hidden}, 1, 1): each neuron becomes a feature map of one pixel"),
+        *unfolded(hidden),
         *convolution("Deconvolution", "deconv3", "ip1decodesh", second, 3, f"(N, {second}, 3, 3), as pool2"),
         _unpooling("unpool2", "deconv3sig", "pool2", 6, f"(N, {second}, 6, 6), as conv2", switches),
         *convolution("Deconvolution", "deconv2", "unpool2", first, 5, f"(N, {first}, 10, 10), as pool1"),

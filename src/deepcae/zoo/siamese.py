@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .streams import Passes
-from .text import block, hdf5_data, layer, net
+from .text import block, layer, net, train_and_test
 
 XAVIER = 'weight_filler { type: "xavier" }'
 CONSTANT = 'bias_filler { type: "constant" }'
@@ -19,11 +19,12 @@ Siamese network, {dims} code neurons, after Caffe's example mnist_siamese (Fig. 
 Two branches share every weight (param names conv1_w, ...): feat is the code of the pair's first image, feat_p of its
 second.
 """
-    tops = [DATASET, "sim"]
     return net(name, header, [
-        hdf5_data("pair_data", tops, train_list, batch, "phase: TRAIN",
-                  note="pair_data (N, 2, 28, 28): two images in two channels; sim (N): 1 if both are of one class"),
-        hdf5_data("pair_data", tops, test_list, test.batch, "phase: TEST"),
+        *train_and_test(
+            train_list, batch, test_list, test.batch,
+            "pair_data (N, 2, 28, 28): two images in two channels; sim (N): 1 if both are of one class",
+            [DATASET, "sim"], name="pair_data",
+        ),
         layer("slice_pair", "Slice", [DATASET], ["data", "data_p"], ["slice_param { axis: 1 slice_point: 1 }"]),
         *_branch("data", "", dims),
         *_branch("data_p", "_p", dims),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from . import cae
 from .classifier import FROZEN
 from .streams import Passes
-from .text import hdf5_data, layer, net
+from .text import layer, net, train_and_test
 
 STAGES = {"cae2-stage1": 1, "cae2-stage2": 2, "cae2-stage3": 3}
 ITERATIONS = 5000
@@ -23,8 +23,7 @@ Layer-wise training of "cae2", {dims} code neurons, stage {stage} of {len(STAGES
 {source}
 """
     return net(name, header, [
-        hdf5_data("data", ["data"], train_list, batch, "phase: TRAIN", note="(N, 1, 28, 28), grey levels in 0..1"),
-        hdf5_data("data", ["data"], test_list, test.batch, "phase: TEST"),
+        *train_and_test(train_list, batch, test_list, test.batch),
         *_layers(stage, dims),
     ])  # fmt: skip
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+IMAGES = "(N, 1, 28, 28), grey levels in 0..1"
+
 
 def layer(
     name: str, kind: str, bottoms: Sequence[str], tops: Sequence[str], body: Iterable[str] = (), *, note: str = ""
@@ -29,6 +31,24 @@ def hdf5_data(
     order = " shuffle: true" if shuffle else ""
     body = [f"include {{ {rule} }}", f'hdf5_data_param {{ source: "{escaped(source)}" batch_size: {batch}{order} }}']
     return layer(name, "HDF5Data", [], tops, body, note=note)
+
+
+def train_and_test(
+    train_list: str, batch: int, test_list: str, test_batch: int, note: str = IMAGES, tops: Sequence[str] = ("data",),
+    *, name: str = "data", shuffle: bool = False,
+) -> tuple[str, str]:  # fmt: skip
+    """The data layers of a net that learns from one list of files and is tested on another."""
+    return (
+        hdf5_data(name, tops, train_list, batch, "phase: TRAIN", shuffle=shuffle, note=note),
+        hdf5_data(name, tops, test_list, test_batch, "phase: TEST"),
+    )
+
+
+def one_pixel_maps(bottom: str, neurons: int) -> str:
+    """`neurons` values per image as maps ip1decodesh, from which deconvolutions go on."""
+    body = ["reshape_param { shape { dim: 0 dim: 0 dim: 1 dim: 1 } }"]
+    note = f"(N, {neurons}, 1, 1): each neuron becomes a feature map of one pixel"
+    return layer("reshape", "Reshape", [bottom], ["ip1decodesh"], body, note=note)
 
 
 def gaussian(num_output: int, sparse: int) -> str:

@@ -180,7 +180,11 @@ def test_the_zoo_quotes_the_command_it_advises(
     monkeypatch.chdir(tmp_path)
     assert main(["zoo", "cae1", "-o", "my net"]) == 0
     wanted = "deepcae train --solver 'my net/solver.prototxt' --out 'runs/my net'"
-    assert capsys.readouterr().out.endswith(f"; next: {wanted}\n")
+    wrote, missing = capsys.readouterr().out.splitlines()
+    assert wrote.endswith(f"; next: {wanted}")
+    assert missing.startswith("before that: my net/net.prototxt:")
+    assert "no such file" in missing
+    assert missing.endswith("; --data TRAIN TEST names other list files")
 
 
 def test_data_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

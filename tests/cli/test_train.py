@@ -36,7 +36,7 @@ def test_a_run_ends_with_one_json_line(model: Path, capsys: pytest.CaptureFixtur
     assert last["snapshot"] == "run/tiny_iter_6.caffemodel"
     assert Path(last["snapshot"]).is_file()
     assert re.search(r"^I\d{4} [\d:.]+ +\d+ solver\.cpp:\d+\] Iteration 4 \(.*\), loss = ", err, re.MULTILINE)
-    assert Path("run/train.log").read_text() == err
+    assert err == Path("run/train.log").read_text() + "next: deepcae report run\n"
     wanted = {"net.prototxt", "solver.prototxt", "metrics.jsonl", "run.json", "train.log", "tiny_iter_2.caffemodel"}
     assert wanted <= {path.name for path in Path("run").iterdir()}
 

@@ -154,8 +154,28 @@ def test_equal_runs_and_seeds_give_equal_maps(run: Callable[[str], dict[str, Pat
         ((_, figure),) = draw("fig5", run("fig5"), seed=seed)
         return np.concatenate([np.asarray(drawn.get_offsets()) for drawn in figure.axes[0].collections])
 
-    assert np.array_equal(places(1), places(1))
-    assert not np.array_equal(places(1), places(2))
+    first, kept = places(1), list(run("fig5")["cae2-10"].glob("tsne-*.npy"))
+    for path in kept:
+        path.unlink()
+    assert np.array_equal(places(1), first)
+    assert not np.array_equal(places(2), first)
+
+
+def test_a_map_is_laid_out_once(run: Callable[[str], dict[str, Path]], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(codes: np.ndarray, seed: int) -> np.ndarray:
+        calls.append(seed)
+        return codes[:, :2]
+
+    monkeypatch.setattr("deepcae.codes.tsne", counted)
+    for seed in (7, 7, 8):
+        draw("fig6", run("fig6"), seed=seed)
+    assert calls == [7, 8]
+    for path in run("fig6")["cae2-30"].glob("tsne-*.npy"):
+        path.write_bytes(b"\x93NUMPY")
+    draw("fig6", run("fig6"), seed=7)
+    assert calls == [7, 8, 7], "a damaged file is no map"
 
 
 def test_what_cannot_be_drawn_is_named(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_what_needs_no_training_needs_no_data(capsys: pytest.CaptureFixture[str]
     out, err = capsys.readouterr()
     assert (out.count("(quick, 1/10 of the iterations):"), err) == (2, "")
     made = {path.name for path in Path("out").iterdir()}
-    assert made == {"table2.md", "table2.csv", "table3.md", "table3.csv", "table2-table3-fig3.html"}
+    assert made == {"table2.md", "table2.csv", "table3.md", "table3.csv", "fig3.png", "table2-table3-fig3.html"}
     page = (Path("out") / "table2-table3-fig3.html").read_text(encoding="utf-8")
     assert page.count("quick, 1/10 of the iterations") >= 3
     assert "74893" in page

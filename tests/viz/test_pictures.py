@@ -159,7 +159,10 @@ def test_each_loss_has_a_panel_with_its_unit() -> None:
     assert titles(page) == ["cross_entropy_loss", "l2_error"]
     assert [axes.get_ylabel() for axes in page.axes] == ["nats per image", "½·squared error per image"]
     legends = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in page.axes]
-    assert legends == [["train 145.00", "test 145.00"], ["train 16.11", "test 16.11", "paper 16.85"]]
+    assert legends == [
+        ["train, smoothed 145.00", "test 145.00"],
+        ["train, smoothed 16.11", "test 16.11", "paper 16.85"],
+    ]
 
 
 def test_a_first_fall_leaves_the_frame_and_is_told() -> None:

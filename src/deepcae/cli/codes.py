@@ -152,7 +152,7 @@ def embed(
     loaded = files.load(codes)
     flat = loaded.codes.reshape(len(loaded.codes), -1)
     if flat.shape[1] == 2:
-        say(f"{codes}: its codes have 2 dimensions already; `deepcae plot` draws them as they are", quiet)
+        say(f"{codes}: its codes have 2 dimensions already, which `deepcae plot` draws; mapped all the same", quiet)
     points = mapped(flat, method, perplexity, seed, threads)
     files.save(out, points, loaded.labels, {**loaded.attributes, "method": method.value, "seed": seed})
     say(f"wrote {out}: {len(points)} points by {method.value} from {flat.shape[1]} dimensions", quiet)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ..codes.judging import MAP, MEASURES, NEIGHBOURHOODS, TEST, TRAIN, Judged
+from ..codes.judging import MEASURES, NEIGHBOURHOODS, TEST, TRAIN, Judged
 from ..codes.measure import NEIGHBOURS
 
 NONE = "–"
@@ -17,7 +17,7 @@ _ENTROPIES = {"cross_entropy", "l2"}
 
 def samples() -> dict[str, int]:
     """How many examples each measure takes at most, and the size of a neighbourhood."""
-    return {"train": TRAIN, "test": TEST, "map": MAP, "neighbourhoods": NEIGHBOURHOODS, "k": NEIGHBOURS}
+    return {"train": TRAIN, "test": TEST, "neighbourhoods": NEIGHBOURHOODS, "k": NEIGHBOURS}
 
 
 def records(judged: Sequence[Judged]) -> list[dict[str, Any]]:
@@ -80,5 +80,5 @@ def _conditions(judged: Sequence[Judged], seed: int) -> str:
         f"seed {seed}; losses: mean per test image; kNN (k = {NEIGHBOURS}) and classifiers: accuracy on {tested:,} "
         f"test codes\nafter {trained} training codes; k-means: {tested:,} test codes; trustworthiness and continuity "
         f"(k = {NEIGHBOURS}):\n{min(NEIGHBOURHOODS, tested):,} test images; classes separated: in the map of "
-        f"{min(MAP, tested):,} test codes, by t-SNE where N is not 2"
+        f"{tested:,} test codes, by t-SNE where N is not 2"
     )

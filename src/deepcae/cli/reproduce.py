@@ -64,7 +64,7 @@ def reproduce(
         )
     stopped = False if dry or not experiments else _train(book, experiments, jobs or _cores(), quiet)
     tables = [table for name in wanted for table in book.tables(name)]
-    paths = [*write(tables, out), _page(book, wanted, tables, quiet)]
+    paths = [*write(tables, out), *_drawn(book, wanted, tables, quiet)]
     if json:
         answer(
             {
@@ -80,25 +80,30 @@ def reproduce(
         say("stopped; the same command goes on")
 
 
-def _page(book: Book, wanted: Sequence[str], tables: Sequence[Table], quiet: bool) -> Path:
-    """The page of all that was wanted, with the pictures of what is there."""
+def _drawn(book: Book, wanted: Sequence[str], tables: Sequence[Table], quiet: bool) -> list[Path]:
+    """The pictures of what is there, `fig4.png` or `fig7-1.png` …, and the page of all that was wanted."""
     from ..paper import page
     from ..paper.experiments import NAMES
+    from ..viz import save
 
-    pictures = []
+    pictures, paths = [], []
     with bar("drawing", len(wanted), quiet) as advance:
         for number, name in enumerate(wanted, 1):
             try:
-                pictures += book.figures(name)
+                found = book.figures(name)
             except DataError as error:  # one run that shows nothing does not cost the page
                 say(f"not drawn: {error}")
+                found = []
+            for index, (_, picture) in enumerate(found, 1):
+                paths.append(save(picture, book.store.out / f"{name}{f'-{index}' * (len(found) > 1)}.png"))
+            pictures += found
             advance(number)
     whole = set(wanted) == set(NAMES)
     path = book.store.out / f"{'paper' if whole else '-'.join(wanted)}.html"
     intro = (
         "Creation of a Deep Convolutional Auto-Encoder in Caffe (arXiv:1512.01596): its tables and figures, and ours."
     )
-    return page.write(path, book.titled("The paper, reproduced"), intro, tables, pictures)
+    return [*paths, page.write(path, book.titled("The paper, reproduced"), intro, tables, pictures)]
 
 
 def _chosen(names: Sequence[str]) -> list[str]:

@@ -90,6 +90,8 @@ def train(
     if outcome.finished.reason != "done":
         resume = shlex.join(["deepcae", "train", "--out", str(folder), "--snapshot", "latest"])
         say(f"stopped at iteration {outcome.finished.iteration}; go on with: {resume}")
+    else:
+        say(f"next: {shlex.join(['deepcae', 'report', str(folder)])}", quiet)
     if json:
         answer(summary(outcome, time.perf_counter() - context.obj))
 

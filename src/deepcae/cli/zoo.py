@@ -81,6 +81,7 @@ def _design(
 
 def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | None = None) -> None:
     from .. import zoo as catalogue
+    from .findings import examine
 
     net, solver = catalogue.write(model, folder)
     if json:
@@ -88,6 +89,8 @@ def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | No
     else:
         train = shlex.join(["deepcae", "train", "--solver", str(solver), "--out", f"runs/{folder.name}"])
         print(f"wrote {net} and {solver}; next: {train}")
+        if missing := examine(net).problems:
+            print(f"before that: {missing[0]}; --data TRAIN TEST names other list files")
 
 
 def _list(descriptions: dict[str, str], json: bool) -> None:

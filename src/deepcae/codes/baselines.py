@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .judging import MAP, TEST, TRAIN, Part, Subject
+from .judging import TEST, TRAIN, Part, Subject
 
 MEMORY = 2**29  # bytes of pixels that a baseline is fitted to, at most
+MAP = 5_000  # training images of which t-SNE and UMAP make a map, at most: their time
 DENOISED = 50  # principal components in which t-SNE and UMAP look for neighbours
 
 

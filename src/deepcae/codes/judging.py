@@ -15,7 +15,6 @@ from .faithful import continuity, trustworthiness
 from .measure import classes_separated, finite_rows, knn_accuracy
 
 TRAIN, TEST = 60_000, 10_000  # codes that classifiers learn from and are tested with, at most
-MAP = 5_000  # test codes that are laid out in the plane, at most: t-SNE's time
 NEIGHBOURHOODS = 2_000  # test codes whose neighbours are compared with the images', at most: memory goes by the square
 
 MEASURES: dict[str, str] = {
@@ -98,7 +97,7 @@ def judge(subject: Subject, seed: int = 0, *, n_jobs: int = 1) -> Judged:
     | kNN, linear, MLP classifier | test codes by training codes (at most `TEST`, `TRAIN`)                           |
     | k-means                     | test codes (at most `TEST`)                                                      |
     | trustworthiness, continuity | `NEIGHBOURHOODS` of the test codes and their images                              |
-    | classes separated           | `MAP` of the test codes: as they are where N is 2, else their t-SNE map          |
+    | classes separated           | test codes (at most `TEST`): as they are where N is 2, else their t-SNE map      |
     """
     values: dict[str, float | None] = dict.fromkeys(MEASURES)
     values.update(subject.losses)
@@ -116,7 +115,7 @@ def judge(subject: Subject, seed: int = 0, *, n_jobs: int = 1) -> Judged:
     note("classifiers", lambda: _classified(train, test, seed))
     note("k-means", lambda: _clustered(test, seed))
     note("trustworthiness and continuity", lambda: _faithful(test.sample(NEIGHBOURHOODS, seed)))
-    note("classes separated", lambda: _separated(test.sample(MAP, seed), seed, n_jobs))
+    note("classes separated", lambda: _separated(test, seed, n_jobs))
     return Judged(
         name=subject.name,
         dims=int(np.prod(test.codes.shape[1:])),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..atomic import whole_file
 from . import losses, sizes, variants
-from .experiment import Experiment
+from .experiment import QUICK, Experiment
 from .experiments import needed
 from .store import Store
 from .table import Table
@@ -17,8 +17,6 @@ from .times import table5
 
 if TYPE_CHECKING:
     from .figures import Drawn
-
-QUICK = "quick, 1/10 of the iterations"
 
 
 class Book:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from .figures import QUICK, Drawn
+from .experiment import QUICK
+from .figures import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -23,6 +23,7 @@ from ..proto.read import read_net_text, read_solver_text
 from ..proto.text import merge, to_text
 from ..zoo import build
 
+QUICK = "quick, 1/10 of the iterations"  # what every title of a short run says
 ARITHMETIC = 1  # raised when a change of the program moves the losses of a fixed seed by more than rounding
 SNAPSHOTS = 5  # of each run
 PAIRS = "siamese"  # the network that learns from pairs of images

@@ -16,13 +16,17 @@ All read at the width of a column of print. Tables I and IV are drawn in `dots`.
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..atomic import whole_file
 from ..errors import DataError
+from .experiment import QUICK
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
 
     from ..report.material import Material
@@ -40,7 +44,6 @@ NEEDS = {
 """The run that a figure is made of: network and N."""
 NAMES = tuple(NEEDS)
 LIMIT = 10_000  # images that are shown: MNIST's test set
-QUICK = "quick, 1/10 iterations"
 _SHOWS = {
     "fig1": "classic auto-encoder, N = 2",
     "fig2": "Siamese network, N = 2",
@@ -89,13 +92,13 @@ def _gathered(name: str, folder: Path, data: Path | None) -> Material:
 
 def _map(material: Material, name: str, head: str, seed: int) -> Drawn:
     """The codes in the plane, coloured by class."""
-    from ..codes import classes_separated, tsne
+    from ..codes import classes_separated
     from ..viz import scatter
 
     assert material.codes is not None
     assert material.labels is not None
     flat = name not in ("fig5", "fig6")
-    places = material.codes if flat else tsne(material.codes, seed=seed)
+    places = material.codes if flat else _laid_out(material, seed)
     found = classes_separated(places, material.labels)
     count = f"{len(places):,} test images"
     figure = scatter(
@@ -108,6 +111,24 @@ def _map(material: Material, name: str, head: str, seed: int) -> Drawn:
         scales=flat,
     )
     return [(f"{head}: {count} in the plane, {_SHOWS[name]}; {found} classes separated", figure)]
+
+
+def _laid_out(material: Material, seed: int) -> np.ndarray:
+    """The codes' t-SNE map, kept in the run's folder: it takes minutes, and a figure is drawn more than once."""
+    import numpy as np
+
+    from ..codes import tsne
+
+    codes = np.ascontiguousarray(material.codes)
+    digest = hashlib.sha256(f"{codes.dtype} {codes.shape} {seed}".encode() + codes.tobytes()).hexdigest()
+    path = material.run.folder / f"tsne-{digest[:16]}.npy"
+    try:
+        return np.load(path)
+    except (OSError, ValueError, EOFError):  # not there, or damaged
+        places = tsne(codes, seed=seed)
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, places)
+    return places
 
 
 def _layers(material: Material, head: str) -> Drawn:

@@ -131,7 +131,7 @@ def table3() -> Table:
         rows += _sums(row, plan, list(steps))
     return Table(
         "table3", "Table III: calculation of the number of trainable parameters, N = 2",
-        ("network", "layer", "paper's formula", "paper", "ours' formula", "ours", "verdict"), rows,
+        ("network", "layer", "paper's formula", "paper", "our formula", "ours", "verdict"), rows,
         ["w: weights, b: biases, i: inputs, o: outputs. The paper's formulas of convolutions give each pair of maps a "
          "bias; its sums count, as Caffe has them, one bias for each output: so do our formulas."],
     )  # fmt: skip

@@ -41,7 +41,7 @@ def findings(results: Results, seeds: int, quick: bool) -> Table:
         "findings", "Side findings: CAE Model 1 with N = 10, changed as the paper tells",
         ("change", "test", "spread", "seeds", "converge", "kNN", "stable?", "the paper says", "verdict"), rows,
         [f"{_CELLS} Spread: {_SPREAD}",
-         f"Stable: as `deepcae train --runs` says. Worse: a mean test loss is more than {100 * TOLERANCE:.0f} % above "
+         f"Stable: as deepcae train --runs says. Worse: a mean test loss is more than {100 * TOLERANCE:.0f} % above "
          "that of the network as in Table IV."],
     )  # fmt: skip
 

@@ -44,7 +44,7 @@ def loss_curves(
             axes.set_ylabel(unit)
             if reference and blob in reference:
                 _reference(axes, reference[blob], reference_name)
-            axes.legend(loc="upper right", handlelength=1.6)
+            axes.legend(loc="best", handlelength=1.6, frameon=True, framealpha=0.85, edgecolor="none")
     return page
 
 
@@ -92,7 +92,7 @@ def _panel(axes: Axes, metrics: Sequence[Mapping[str, Any]], blob: str) -> str:
         if len(values) > 20:
             axes.plot(steps, values, color=TRAIN_COLOR, linewidth=0.5, alpha=0.4, rasterized=len(values) > 5000)
         smooth = _smoothed(values)
-        axes.plot(steps, smooth, color=TRAIN_COLOR, label=f"train {_value(smooth[-1])}")
+        axes.plot(steps, smooth, color=TRAIN_COLOR, label=f"train, smoothed {_value(smooth[-1])}")
     for index, (test_steps, test_values) in tests.items():
         name = "test" if len(tests) == 1 else f"test net {index}"
         axes.plot(
@@ -123,7 +123,7 @@ def _frame(axes: Axes, steps: np.ndarray, values: np.ndarray) -> str:
     if len(later) < 5 or high - low < 2 * (top - low):
         return ""
     room = max(top - low, 1e-9 * abs(top))
-    axes.set_ylim(low - 0.08 * room, top + 0.25 * room)
+    axes.set_ylim(low - 0.08 * room, top + 0.4 * room)
     return f"begins above the frame, at {number(float(values[steps.argmin()]))}"
 
 
@@ -153,3 +153,7 @@ def _logarithmic(axes: Axes) -> None:
 
 def _reference(axes: Axes, value: float, name: str) -> None:
     axes.axhline(value, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)), label=f"{name} {_value(value)}", zorder=1)
+    low, high = axes.get_ylim()
+    room = 0.06 * (high - low)
+    if axes.get_yscale() == "linear":
+        axes.set_ylim(min(low, value - room), max(high, value + room))

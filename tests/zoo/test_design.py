@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
 
 from deepcae import Solver, zoo
 from deepcae.cli import main
@@ -125,8 +126,7 @@ def trained(folder: Path, images: np.ndarray[Any, Any], dims: int, iterations: i
 
 
 def test_trains_on_digits(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("sklearn.datasets")
-    digits = datasets.load_digits().images[:, None].astype(np.float32) / 16
+    digits = load_digits().images[:, None].astype(np.float32) / 16
     mean = 0.5 * float(np.square(digits - digits.mean(0)).sum()) / len(digits)
     first, last = trained(tmp_path, digits, 16, 80)
     assert first > mean > 1.5 * last, "better by far than the mean image, which needs no code"

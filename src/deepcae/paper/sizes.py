@@ -112,7 +112,7 @@ def table2() -> Table:
     return Table(
         "table2", "Table II: architecture parameters of the two CAE models, N = 2",
         ("network", "what", "paper", "ours", "verdict"), rows,
-        ["Ours: counted in the networks that `deepcae zoo` writes."],
+        ["Ours: counted in the networks that deepcae zoo writes."],
     )  # fmt: skip
 
 

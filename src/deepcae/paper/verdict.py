@@ -55,7 +55,7 @@ def verdict(paper: Sequence[PaperRun], ours: Sequence[Result], wanted: int) -> V
     if len(good) < len(ours):
         return Verdict(False, f"no: {count}")
     above = {name: _above(name, theirs, good) for name in LOSSES}
-    told = ", ".join(f"{100 * share:+.1f} %" for share in above.values())
+    told = ", ".join(f"{round(100 * share, 1) + 0.0:+.1f} %" for share in above.values())
     if len(ours) < wanted:
         return Verdict(None, f"{len(ours)} of {wanted} runs: {told}")
     reproduced = all(share <= TOLERANCE for share in above.values())

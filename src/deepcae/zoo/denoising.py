@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import cae
 from .streams import Passes
-from .text import layer, net, train_and_test
+from .text import net, train_and_test, with_noise, without_noise
 
 NAME = "cae2-denoising"
 SPREAD = 0.5  # standard deviation of the noise; grey levels lie in 0..1
@@ -24,8 +24,7 @@ Noise comes with training images, and with test images where the stage says "{ST
         *train_and_test(train_list, batch, test_list, test.batch),
         *_noise("phase: TRAIN", batch, f"Gaussian, standard deviation {SPREAD}, drawn anew for every batch"),
         *_noise(f'phase: TEST stage: "{STAGE}"', test.batch),
-        layer("noisy", "Power", ["data"], ["noisy"], [f'include {{ phase: TEST not_stage: "{STAGE}" }}'],
-              note="No noise: x^1"),
+        without_noise("data", "noisy", f'phase: TEST not_stage: "{STAGE}"'),
         *cae.encoder("cae2", dims, "noisy"),
         *cae.decoder("cae2"),
         *cae.losses(),
@@ -33,13 +32,7 @@ Noise comes with training images, and with test images where the stage says "{ST
 
 
 def _noise(rule: str, batch: int, note: str = "") -> tuple[str, str]:
-    include = f"include {{ {rule} }}"
-    shape = f"shape {{ dim: {batch} dim: 1 dim: 28 dim: 28 }}"
-    filler = f'data_filler {{ type: "gaussian" std: {SPREAD} }}'
-    return (
-        layer("noise", "DummyData", [], ["noise"], [include, f"dummy_data_param {{ {shape} {filler} }}"], note=note),
-        layer("noisy", "Eltwise", ["data", "noise"], ["noisy"], [include, "eltwise_param { operation: SUM }"]),
-    )
+    return with_noise("data", "noisy", (batch, 1, 28, 28), SPREAD, rule, note)
 
 
 def solver_text(test: Passes) -> str:

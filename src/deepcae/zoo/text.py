@@ -44,6 +44,23 @@ def train_and_test(
     )
 
 
+def with_noise(bottom: str, top: str, shape: Sequence[int], std: float, rule: str, note: str = "") -> tuple[str, str]:
+    """`top` = `bottom` (of `shape`, the batch included) + Gaussian noise, in the net where `rule` holds."""
+    include = f"include {{ {rule} }}"
+    dims = " ".join(f"dim: {size}" for size in shape)
+    filler = f'data_filler {{ type: "gaussian" std: {std} }}'
+    return (
+        layer("noise", "DummyData", [], ["noise"], [include, f"dummy_data_param {{ shape {{ {dims} }} {filler} }}"],
+              note=note),
+        layer(top, "Eltwise", [bottom, "noise"], [top], [include, "eltwise_param { operation: SUM }"]),
+    )  # fmt: skip
+
+
+def without_noise(bottom: str, top: str, rule: str) -> str:
+    """`top` = `bottom`, in the net where `rule` holds."""
+    return layer(top, "Power", [bottom], [top], [f"include {{ {rule} }}"], note="No noise: x^1")
+
+
 def one_pixel_maps(bottom: str, neurons: int) -> str:
     """`neurons` values per image as maps ip1decodesh, from which deconvolutions go on."""
     body = ["reshape_param { shape { dim: 0 dim: 0 dim: 1 dim: 1 } }"]

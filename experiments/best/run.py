@@ -3,7 +3,7 @@
     python experiments/best/run.py recipes --dims 2 10 30 --seeds 1 2 3
     python experiments/best/run.py parts            # data/mnist must be there: deepcae data mnist
 
-`recipes` trains the texts as they are. `parts` changes one thing at a time, at N = 30, width 1 and 6,000 iterations.
+`recipes` trains the texts as they are. `parts` changes one thing at a time, at N = 30, width 1 and 2,000 iterations.
 Every finished training is a row of results.json at once; whoever starts again goes on there.
 """
 
@@ -26,7 +26,7 @@ from deepcae.solver.records import Step, Test
 from deepcae.solver.solver import Solver
 
 HERE = Path(__file__).parent
-DIMS, WIDTH, ITERATIONS = 30, 1.0, 6000  # of `parts`
+DIMS, WIDTH, ITERATIONS = 30, 1.0, 2000  # of `parts`
 LAST = 20  # displayed batches whose mean is the training loss
 CROSS_ENTROPY = """
 layer { name: "cross_entropy_loss" type: "SigmoidCrossEntropyLoss"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from .streams import Passes
-from .text import block, layer, net, train_and_test
+from .text import added, block, layer, net, noise, train_and_test, without_noise
 
 NAME = "best"
 MAPS = (16, 32)  # of the two convolutions, at width 1
 WIDE, NARROW = 512, 256  # neurons of the two fully connected layers
 MANY_DIMS = 20  # from here on the code is not what limits the network: it has twice as many maps and trains longer
+FEW_DIMS = 3  # up to here the code is laid out under noise
+ENERGY = 0.01  # weight of the code's energy, without which it would outgrow the noise
+FADING = 0.2  # the rate of the noise's amplitude, of the net's: under Adam it falls from 1 to 0 within 8,000 iterations
 FILLERS = ('weight_filler { type: "msra" }', 'bias_filler { type: "constant" }')
 LINEAR = ('weight_filler { type: "xavier" }', 'bias_filler { type: "constant" }')
 
@@ -35,7 +38,9 @@ Convolutional auto-encoder of ordinary parts, {dims} code neurons, width {factor
         *_filter("Convolution", "conv2", "conv1elu", second, "kernel_size: 3 stride: 2 pad: 1", f"(N, {second}, 7, 7)"),
         *_neurons("ip1encode", "conv2elu", WIDE), *_neurons("ip2encode", "ip1encodeelu", NARROW),
         _inner_product("ip3encode", "ip2encodeelu", dims, LINEAR, "The code: linear, no activation."),
-        *_neurons("ip3decode", "ip3encode", NARROW), *_neurons("ip2decode", "ip3decodeelu", WIDE),
+        *(_noisy(batch, dims) if dims <= FEW_DIMS else ()),
+        *_neurons("ip3decode", "noisy" if dims <= FEW_DIMS else "ip3encode", NARROW),
+        *_neurons("ip2decode", "ip3decodeelu", WIDE),
         *_neurons("ip1decode", "ip2decodeelu", second * 49),
         layer("reshape", "Reshape", ["ip1decodeelu"], ["ip1decodesh"],
               block("reshape_param", f"shape {{ dim: 0 dim: {second} dim: 7 dim: 7 }}"), note=f"(N, {second}, 7, 7)"),
@@ -46,8 +51,23 @@ Convolutional auto-encoder of ordinary parts, {dims} code neurons, width {factor
               note="(N, 1, 28, 28)"),
         layer("deconv1neursig", "Sigmoid", ["deconv1neur"], ["deconv1neursig"]),
         layer("l2_error", "EuclideanLoss", ["deconv1neursig", "data"], ["l2_error"],
-              note="Half the squared distance per image: the only loss, since it is what is measured."),
+              note="Half the squared distance per image: what is measured."),
     ])  # fmt: skip
+
+
+def _noisy(batch: int, dims: int) -> tuple[str, ...]:
+    """Noise on the code that the net learns to do without: while it is there, codes that are neighbours look alike."""
+    training = "include { phase: TRAIN }"
+    return (
+        noise((batch, dims), 1, "phase: TRAIN", "Noise on the code, of an amplitude that is learned: it fades."),
+        layer("amplitude", "Scale", ["noise"], ["amplitude"], [training, f"param {{ lr_mult: {FADING} }}",
+              'scale_param { axis: 0 num_axes: 0 filler { type: "constant" value: 1 } }']),
+        added(["ip3encode", "amplitude"], "noisy", "phase: TRAIN"),
+        without_noise("ip3encode", "noisy", "phase: TEST"),
+        layer("energy", "Reduction", ["ip3encode"], ["energy"], [training, f"loss_weight: {ENERGY}",
+              f"reduction_param {{ operation: SUMSQ coeff: {1 / batch:g} }}"],
+              note="Mean energy of a code, so that it does not outgrow the noise."),
+    )  # fmt: skip
 
 
 def _filter(kind: str, name: str, bottom: str, num_output: int, window: str, shape: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import cae
 from .streams import Passes
-from .text import net, train_and_test, with_noise, without_noise
+from .text import added, net, noise, train_and_test, without_noise
 
 NAME = "cae2-denoising"
 SPREAD = 0.5  # standard deviation of the noise; grey levels lie in 0..1
@@ -32,7 +32,7 @@ Noise comes with training images, and with test images where the stage says "{ST
 
 
 def _noise(rule: str, batch: int, note: str = "") -> tuple[str, str]:
-    return with_noise("data", "noisy", (batch, 1, 28, 28), SPREAD, rule, note)
+    return noise((batch, 1, 28, 28), SPREAD, rule, note), added(["data", "noise"], "noisy", rule)
 
 
 def solver_text(test: Passes) -> str:

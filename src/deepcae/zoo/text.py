@@ -44,16 +44,16 @@ def train_and_test(
     )
 
 
-def with_noise(bottom: str, top: str, shape: Sequence[int], std: float, rule: str, note: str = "") -> tuple[str, str]:
-    """`top` = `bottom` (of `shape`, the batch included) + Gaussian noise, in the net where `rule` holds."""
-    include = f"include {{ {rule} }}"
+def noise(shape: Sequence[int], std: float, rule: str, note: str = "") -> str:
+    """The blob `noise` of `shape`, the batch included: Gaussian, drawn anew for every batch, where `rule` holds."""
     dims = " ".join(f"dim: {size}" for size in shape)
-    filler = f'data_filler {{ type: "gaussian" std: {std} }}'
-    return (
-        layer("noise", "DummyData", [], ["noise"], [include, f"dummy_data_param {{ shape {{ {dims} }} {filler} }}"],
-              note=note),
-        layer(top, "Eltwise", [bottom, "noise"], [top], [include, "eltwise_param { operation: SUM }"]),
-    )  # fmt: skip
+    body = f'dummy_data_param {{ shape {{ {dims} }} data_filler {{ type: "gaussian" std: {std:g} }} }}'
+    return layer("noise", "DummyData", [], ["noise"], [f"include {{ {rule} }}", body], note=note)
+
+
+def added(bottoms: Sequence[str], top: str, rule: str) -> str:
+    """`top` = the sum of `bottoms`, in the net where `rule` holds."""
+    return layer(top, "Eltwise", bottoms, [top], [f"include {{ {rule} }}", "eltwise_param { operation: SUM }"])
 
 
 def without_noise(bottom: str, top: str, rule: str) -> str:

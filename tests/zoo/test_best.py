@@ -65,3 +65,23 @@ def test_trains_and_is_accepted_by_check(tmp_path: Path, capsys: pytest.CaptureF
     before = training.test().outputs["l2_error"]
     training.step(40)
     assert training.test().outputs["l2_error"] < 0.5 * before
+
+
+def test_few_numbers_are_laid_out_under_noise_that_fades(tmp_path: Path) -> None:
+    write_digits(tmp_path / "data")
+    model = zoo.build("best", 2, tmp_path / "data/train.txt", tmp_path / "data/test.txt", folder=tmp_path / "net")
+    _, solver = zoo.write(model, tmp_path / "net")
+    training = Solver(solver, overrides="random_seed: 1 snapshot: 0 base_lr: 0.01")
+    (amplitude,) = training.net.params["amplitude"]
+    assert amplitude.item() == 1
+    training.step(200)
+    assert 0 < amplitude.item() < 0.95
+    for dims, phase, noisy in (
+        (2, "TRAIN", True),
+        (best.FEW_DIMS, "TRAIN", True),
+        (2, "TEST", False),
+        (10, "TRAIN", False),
+    ):
+        plan = plan_of(dims, phase=phase)
+        assert ("DummyData" in {step.type for step in plan.steps}) is noisy
+        assert ("energy" in plan.outputs) is noisy

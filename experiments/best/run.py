@@ -27,7 +27,6 @@ from deepcae.solver.solver import Solver
 
 HERE = Path(__file__).parent
 DIMS, WIDTH, ITERATIONS = 30, 1.0, 2000  # of `parts`
-LAST = 20  # displayed batches whose mean is the training loss
 CROSS_ENTROPY = """
 layer { name: "cross_entropy_loss" type: "SigmoidCrossEntropyLoss"
         bottom: "deconv1neur" bottom: "data" top: "cross_entropy_loss" }
@@ -125,8 +124,8 @@ def train(about: dict[str, Any], change: Change | None, settings: str, args: arg
     for record in solver.solve():
         if isinstance(record, Test):
             test = float(record.outputs["l2_error"])  # type: ignore[arg-type]
-        elif isinstance(record, Step) and record.displayed:
-            last = [*last[1 - LAST :], float(record.outputs["l2_error"])]  # type: ignore[arg-type]
+        elif isinstance(record, Step) and record.displayed and record.iteration >= 0.9 * solver.param.max_iter:
+            last.append(float(record.outputs["l2_error"]))  # type: ignore[arg-type]
     results.add({
         **about, "iterations": solver.param.max_iter, "test_l2_error": round(test, 4),
         "training_batches_l2_error": round(sum(last) / len(last), 4), "threads": torch.get_num_threads(),

@@ -50,7 +50,7 @@ def test_one_run_that_is_stuck_is_no_reproduction() -> None:
 def test_too_few_runs_are_no_verdict() -> None:
     assert verdict(CAE2, [], 3).why == "not run"
     found = verdict(CAE2, ours((93.743, 7.253)), 3)
-    assert (found.reproduced, found.why) == (None, "1 of 3 runs: -0.0 %, -0.0 %")
+    assert (found.reproduced, found.why) == (None, "1 of 3 runs: +0.0 %, +0.0 %")
 
 
 def test_where_the_papers_runs_failed_ours_are_counted() -> None:

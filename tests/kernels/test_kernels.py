@@ -295,3 +295,14 @@ def test_deconvolution_by_phases(drawn: tuple) -> None:
         lambda x, w, b: oracle.deconvolve(x, w, b, stride, pad, (1, 1), 1),
         x, w, b, channels_last=channels_last,
     )  # fmt: skip
+
+
+def test_phases_stay_float32_where_products_are_rounded() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, w, b = (torch.randn(*shape, generator=generator) for shape in ((32, 4, 5, 5), (4, 1, 4, 4), (1,)))
+    leaves = [x.requires_grad_(), w.requires_grad_(), b.requires_grad_()]
+    settings = (2, 2), (1, 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = torch.autograd.grad(phases.deconvolution(*leaves, *settings).square().sum(), leaves)
+    exact = torch.autograd.grad(phases.deconvolution(*leaves, *settings).square().sum(), leaves)
+    assert all(torch.equal(a, c) for a, c in zip(rounded, exact, strict=True))

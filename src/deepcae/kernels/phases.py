@@ -63,15 +63,17 @@ def _forward(x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes) 
 
 
 class _Phases(torch.autograd.Function):
-    """The gradients are PyTorch's: those of a convolution with a stride, which it is good at."""
+    """The gradients are PyTorch's: those of a convolution with a stride, which it is good at. All in float32."""
 
     @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes) -> Tensor:
         ctx.save_for_backward(x, w)
         ctx.geometry = stride, pad
         return _forward(x, w, b, stride, pad)
 
     @staticmethod
+    @torch.amp.custom_bwd(device_type="cpu")
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (x, w), (stride, pad), (dy,) = ctx.saved_tensors, ctx.geometry, grads

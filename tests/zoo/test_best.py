@@ -74,7 +74,7 @@ def test_few_numbers_are_laid_out_under_noise_that_fades(tmp_path: Path) -> None
     training = Solver(solver, overrides="random_seed: 1 snapshot: 0 base_lr: 0.01")
     (amplitude,) = training.net.params["amplitude"]
     assert amplitude.item() == 1
-    training.step(200)
+    training.step(400)
     assert 0 < amplitude.item() < 0.95
     for dims, phase, noisy in (
         (2, "TRAIN", True),

@@ -33,7 +33,7 @@ Convolutional auto-encoder of ordinary parts, {dims} code neurons, width {factor
     decode: ip3decode -> ip2decode -> ip1decode -> deconv2 -> deconv1neur -> deconv1neursig (the restored image)
 """
     return net(NAME, header, [
-        *train_and_test(train_list, batch, test_list, test.batch, shuffle=True),
+        *train_and_test(train_list, batch, test_list, test.batch),
         *_filter("Convolution", "conv1", "data", first, "kernel_size: 5 stride: 2 pad: 2", f"(N, {first}, 14, 14)"),
         *_filter("Convolution", "conv2", "conv1elu", second, "kernel_size: 3 stride: 2 pad: 1", f"(N, {second}, 7, 7)"),
         *_neurons("ip1encode", "conv2elu", WIDE), *_neurons("ip2encode", "ip1encodeelu", NARROW),

@@ -29,7 +29,7 @@ Classic auto-encoder, {dims} code neurons: Table I of
 {chain}
 """
     layers = [
-        hdf5_data("data", ["data"], train_list, batch, "phase: TRAIN", note=IMAGES),
+        hdf5_data("data", ["data"], train_list, batch, "phase: TRAIN", shuffle=True, note=IMAGES),
         hdf5_data("data", ["data"], train_list, train_test.batch, f'phase: TEST stage: "{TRAIN_STAGE}"',
                   note="The first test net measures on the training set, the second on the test set."),
         hdf5_data("data", ["data"], test_list, test.batch, f'phase: TEST not_stage: "{TRAIN_STAGE}"'),

@@ -35,11 +35,11 @@ def hdf5_data(
 
 def train_and_test(
     train_list: str, batch: int, test_list: str, test_batch: int, note: str = IMAGES, tops: Sequence[str] = ("data",),
-    *, name: str = "data", shuffle: bool = False,
+    *, name: str = "data",
 ) -> tuple[str, str]:  # fmt: skip
-    """The data layers of a net that learns from one list of files and is tested on another."""
+    """The data layers of a net that learns from one list of files, in random order, and is tested on another."""
     return (
-        hdf5_data(name, tops, train_list, batch, "phase: TRAIN", shuffle=shuffle, note=note),
+        hdf5_data(name, tops, train_list, batch, "phase: TRAIN", shuffle=True, note=note),
         hdf5_data(name, tops, test_list, test_batch, "phase: TEST"),
     )
 

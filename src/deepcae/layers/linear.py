@@ -315,8 +315,10 @@ class InnerProduct(Layer):
         return [(batch, self.num_output)]
 
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
+        from ..kernels.products import linear
+
         x = bottoms[0]
         axis = self._axis(tuple(x.shape))
         rows = x.reshape(*x.shape[:axis], -1)  # (..., K)
         weight = params[0].t() if self.transpose else params[0]
-        return [torch.nn.functional.linear(rows, weight, params[1] if len(params) > 1 else None)]
+        return [linear(rows, weight, params[1] if len(params) > 1 else None)]

@@ -152,6 +152,20 @@ def test_large_networks_train_when_all_their_runs_do() -> None:
     assert column(table, "verdict")[:2] == ["", "yes: all train"]
 
 
+def test_both_orders_of_the_images_stand_beside_the_paper() -> None:
+    def results(experiments: list) -> list[dict]:
+        return [
+            result(each.network, each.dims, each.seed, (80, 4.5) if each.changes else (72, 3.8))
+            for each in experiments
+            if (each.network, each.dims) == ("cae2", 30)
+        ]
+
+    table = variants.order(results, 3, False)
+    assert column(table, "shuffled: verdict")[-1] == "reproduced: -0.8 %, -1.3 %"
+    assert column(table, "in file order: verdict")[-1] == "no: +10.2 %, +16.9 %"
+    assert set(column(table, "in file order: test")[:-1]) == {"not run"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_quick_is_a_tenth_and_says_so_in_every_title(name: str, tmp_path: Path) -> None:
     whole, quick = needed(name, 2), needed(name, 2, quick=True)

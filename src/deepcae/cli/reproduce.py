@@ -26,7 +26,9 @@ LISTS = (Path("data/mnist/train.txt"), Path("data/mnist/test.txt"))
 def reproduce(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[table1|...|table5|fig1|...|fig7|findings|large|pooled|all]...", show_default="all"),
+        typer.Argument(
+            metavar="[table1|...|table5|fig1|...|fig7|findings|large|pooled|order|all]...", show_default="all"
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the iterations.")] = False,
     out: Annotated[

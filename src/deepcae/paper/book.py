@@ -75,7 +75,9 @@ class Book:
         return figures.draw(name, runs, quick=self.quick, data=self.store.data.test)
 
 
-_VARIANTS = {"findings": variants.findings, "large": variants.large, "pooled": variants.pooled}
+_VARIANTS = {
+    "findings": variants.findings, "large": variants.large, "pooled": variants.pooled, "order": variants.order,
+}  # fmt: skip
 
 
 def by_cell(finished: Iterable[tuple[Experiment, dict[str, Any]]]) -> dict[tuple[str, int], list[dict[str, Any]]]:

@@ -131,6 +131,25 @@ def _large(seeds: int, quick: bool) -> list[Experiment]:
     return [tamed(network, dims, seed, quick) for network in LARGE for dims in DIMS for seed in range(1, seeds + 1)]
 
 
+ORDERED = ("classic-1000", "cae1", "cae2")  # the networks that are trained in both orders
+FILE_ORDER = "file-order"
+
+
+def in_file_order(network: str, dims: int, seed: int, quick: bool) -> Experiment:
+    """A training on the images in the order of their file, as Caffe's example reads them."""
+    return training(network, dims, seed, quick, variant=FILE_ORDER, changes=[(" shuffle: true", "")])
+
+
+def _order(seeds: int, quick: bool) -> list[Experiment]:
+    return [
+        make(network, dims, seed, quick)
+        for network in ORDERED
+        for dims in DIMS
+        for make in (training, in_file_order)
+        for seed in range(1, seeds + 1)
+    ]
+
+
 def pooled_networks() -> dict[str, list[str]]:
     """By Model the networks with pooling that are as large."""
     pooled = [name for name in zoo_names() if "-pool-" in name]
@@ -158,6 +177,7 @@ _MADE_OF: dict[str, Callable[[int, bool], list[Experiment]]] = {
     "findings": _findings,
     "large": _large,
     "pooled": _pooled,
+    "order": _order,
 }
 NAMES = tuple(_MADE_OF)
 

@@ -11,11 +11,22 @@ from ..report import paper as printed
 from ..report.paper import LOSSES
 from ..zoo import classic
 from .experiment import Experiment
-from .experiments import DIMS, FINDINGS, LARGE, Finding, found, pooled_networks, tamed, training
+from .experiments import (
+    DIMS,
+    FINDINGS,
+    LARGE,
+    ORDERED,
+    Finding,
+    found,
+    in_file_order,
+    pooled_networks,
+    tamed,
+    training,
+)  # fmt: skip
 from .losses import of_thirty, pair, share
 from .sizes import plan_of
 from .table import Table
-from .verdict import TOLERANCE, converged, learned, mean
+from .verdict import TOLERANCE, converged, learned, mean, verdict
 from .worker import STUCK
 
 Results = Callable[[Sequence[Experiment]], list[Mapping[str, Any]]]
@@ -26,11 +37,11 @@ _SPREAD = "± standard deviation."
 
 def stability(ours: Sequence[Mapping[str, Any]]) -> tuple[bool | None, str]:
     """Whether the runs are stable as the paper means it, by the rule of `deepcae train --runs`."""
-    from ..solver.runs import verdict
+    from ..solver.runs import verdict as judged
 
     stuck = [run["experiment"]["seed"] for run in ours if run["outcome"] == STUCK]
     missing = sum(not converged(run) for run in ours) - len(stuck)
-    return verdict([run["test"] for run in ours if converged(run)], stuck, missing)
+    return judged([run["test"] for run in ours if converged(run)], stuck, missing)
 
 
 def findings(results: Results, seeds: int, quick: bool) -> Table:
@@ -99,6 +110,28 @@ def large(results: Results, seeds: int, quick: bool) -> Table:
         [f"Tamed: base_lr 0.01 · 1000 / width, and in the last layer sparse {classic.SPARSE} · 1000 / width; all else "
          "as in Table I. What a neuron sums up at first, and how far a step moves it, is then as in classic-1000.",
          _CELLS],
+    )  # fmt: skip
+
+
+def order(results: Results, seeds: int, quick: bool) -> Table:
+    """The training images in random order, and in that of their file."""
+    rows = []
+    for network in ORDERED:
+        cells = printed.cells("table1" if network.startswith("classic") else "table4")
+        for dims in DIMS:
+            numbers, cell = range(1, seeds + 1), cells[network, dims]
+            row = [network, str(dims), pair({name: mean([run.test[name] for run in cell.runs]) for name in LOSSES})]
+            for make in (training, in_file_order):
+                ours = results([make(network, dims, seed, quick) for seed in numbers])
+                row += [_mean(ours), _spread(ours), verdict(cell.runs, ours, seeds).why]
+            rows.append(row)
+    columns = (
+        "network", "N", "paper: test", "shuffled: test", "shuffled: spread", "shuffled: verdict",
+        "in file order: test", "in file order: spread", "in file order: verdict",
+    )  # fmt: skip
+    return Table(
+        "order", "Order of the training images: shuffled in each epoch, and as they stand in the file", columns, rows,
+        [f"{_CELLS} Spread: {_SPREAD}", "All else is as in Tables I and IV."],
     )  # fmt: skip
 
 

@@ -54,8 +54,8 @@ def write_model(folder: Path, network: str, batch: int, kind: str, shuffle: bool
     text = (folder / "net.prototxt").read_text()
     if kind == "uint8":
         text = text.replace("hdf5_data_param {", "transform_param { scale: 0.00392156862745 } hdf5_data_param {")
-    if shuffle:
-        text = text.replace("hdf5_data_param {", "hdf5_data_param { shuffle: true")
+    if not shuffle:
+        text = text.replace(" shuffle: true", "")
     (folder / "net.prototxt").write_text(text)
 
 

@@ -32,7 +32,9 @@ def write(name: str, dims: int, batch: int, folder: Path) -> tuple[Path, dict[st
     (folder / "list.txt").write_text("data.h5\n")
     if name not in OTHERS:
         source = folder / "list.txt"
-        return zoo.write(zoo.build(name, dims, train_list=source, test_list=source, batch=batch), folder)[1], data
+        net, solver = zoo.write(zoo.build(name, dims, train_list=source, test_list=source, batch=batch), folder)
+        net.write_text(net.read_text().replace(" shuffle: true", ""))  # the others get the batches in order
+        return solver, data
     text = {"pooled": _pooled, "lenet": _lenet, "residual": _residual}[name](dims)
     tops = 'top: "data" top: "label"' if name == "lenet" else 'top: "data"'
     reading = f'{tops} hdf5_data_param {{ source: "list.txt" batch_size: {batch} }}'

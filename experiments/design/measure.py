@@ -4,8 +4,8 @@
 
 FOLDER holds `mouse_2p/mouse_2p.tif` (500 frames of calcium imaging, 64×64; the last 100 are the test) and
 `drosophila_em/*.png` (25 slices of electron microscopy; crops of 37×53, those of the last 5 are the test). The digits
-of 8×8 pixels are scikit-learn's. One thread, seed 1; a line of JSON for each training: test losses before, at the
-quarters, at the end.
+of 8×8 pixels are scikit-learn's. Images in the order of their file, one thread, seed 1; a line of JSON for each
+training: test losses before, at the quarters, at the end.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def train(name: str, way: tuple[str, str, float, bool], data: tuple[Path, Path])
     with TemporaryDirectory() as folder:
         model = zoo.build_design(parse_image(size), dims, *data, folder=folder)
         net, solver = zoo.write(model, folder)
-        text = model.net_text.replace('type: "ELU"', f'type: "{activation}"')
+        text = model.net_text.replace('type: "ELU"', f'type: "{activation}"').replace(" shuffle: true", "")
         if as_in_paper:
             text = re.sub(r'type: "gaussian" std: [\d.e-]+', 'type: "xavier"', text)
         net.write_text(text)

@@ -7,7 +7,8 @@
 2. For each number of labels and each start, the rate with the fewest errors on held-out training images (seed 0's).
 3. With that rate, classifiers for five seeds (of labels drawn, auto-encoder and last layer), judged on the test images.
 
-Every finished training is kept in results.json at once; whoever starts again goes on there.
+Images are read in the order of their file. Every finished training is kept in results.json at once; whoever starts
+again goes on there.
 """
 
 from __future__ import annotations
@@ -44,6 +45,12 @@ RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 SEEDS = (1, 2, 3, 4, 5)
 HELD_OUT = 5000
 Row = dict[str, Any]
+
+
+def write(model: zoo.ZooModel, folder: Path) -> None:
+    """The texts, reading the images as they stand in their file: as all that is in results.json was trained."""
+    net, _ = zoo.write(model, folder)
+    net.write_text(net.read_text().replace(" shuffle: true", ""))
 
 
 class Results:
@@ -83,7 +90,7 @@ class Experiment:
         before = None
         for name, iterations in ITERATIONS[kind]:
             texts = self.out / "texts" / f"{name}-{iterations}"
-            zoo.write(zoo.build(name, DIMS, self.data / "train.txt", self.data / "test.txt", folder=texts), texts)
+            write(zoo.build(name, DIMS, self.data / "train.txt", self.data / "test.txt", folder=texts), texts)
             settings = f"{BRIEF} max_iter: {iterations} test_interval: {iterations}"
             settings += f" momentum: 0.9 base_lr: {FASTER[name]}" if name in FASTER else ""
             run = self.out / f"{kind}-{seed}-{name}"
@@ -133,7 +140,7 @@ class Experiment:
         judged = labels / "heldout.txt" if seed == 0 else self.data / "test.txt"
         texts = self.out / "texts" / "classifier"
         name = "cae2-classifier-frozen" if frozen else "cae2-classifier"
-        zoo.write(zoo.build(name, None, labels / "train.txt", judged, folder=texts), texts)
+        write(zoo.build(name, None, labels / "train.txt", judged, folder=texts), texts)
         settings = (
             f"base_lr: {rate} max_iter: {LABELS[count]} test_interval: {LABELS[count]} display: 0 snapshot: 0 "
             "test_initialization: false snapshot_after_train: false"

@@ -26,6 +26,7 @@ from sklearn.datasets import load_digits
 from deepcae import Solver, TrainingError, zoo
 from deepcae.solver.records import Test
 from deepcae.zoo.design import parse_image
+from deepcae.zoo.text import SHUFFLED
 
 SETS: dict[str, tuple[str, int, int]] = {
     "digits8": ("1x8x8", 8, 1000),
@@ -90,7 +91,7 @@ def train(name: str, way: tuple[str, str, float, bool], data: tuple[Path, Path])
     with TemporaryDirectory() as folder:
         model = zoo.build_design(parse_image(size), dims, *data, folder=folder)
         net, solver = zoo.write(model, folder)
-        text = model.net_text.replace('type: "ELU"', f'type: "{activation}"').replace(" shuffle: true", "")
+        text = model.net_text.replace('type: "ELU"', f'type: "{activation}"').replace(SHUFFLED, "")
         if as_in_paper:
             text = re.sub(r'type: "gaussian" std: [\d.e-]+', 'type: "xavier"', text)
         net.write_text(text)

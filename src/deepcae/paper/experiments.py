@@ -11,7 +11,7 @@ from ..zoo import classic
 from ..zoo import names as zoo_names
 from ..zoo.cae import SPARSE, XAVIER
 from ..zoo.classic import PIXELS
-from ..zoo.text import gaussian
+from ..zoo.text import SHUFFLED, gaussian
 from .experiment import Experiment
 
 SEEDS = 3  # as many runs as the paper made
@@ -137,7 +137,7 @@ FILE_ORDER = "file-order"
 
 def in_file_order(network: str, dims: int, seed: int, quick: bool) -> Experiment:
     """A training on the images in the order of their file, as Caffe's example reads them."""
-    return training(network, dims, seed, quick, variant=FILE_ORDER, changes=[(" shuffle: true", "")])
+    return training(network, dims, seed, quick, variant=FILE_ORDER, changes=[(SHUFFLED, "")])
 
 
 def _order(seeds: int, quick: bool) -> list[Experiment]:

@@ -22,7 +22,7 @@ from .experiments import (
     pooled_networks,
     tamed,
     training,
-)  # fmt: skip
+)
 from .losses import of_thirty, pair, share
 from .sizes import plan_of
 from .table import Table

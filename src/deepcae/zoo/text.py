@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 IMAGES = "(N, 1, 28, 28), grey levels in 0..1"
+SHUFFLED = " shuffle: true"  # in the text of what is learned from; taken out, images come as they stand in their file
 
 
 def layer(
@@ -28,7 +29,7 @@ def hdf5_data(
     name: str, tops: Sequence[str], source: str, batch: int, rule: str, *, shuffle: bool = False, note: str = ""
 ) -> str:
     """An HDF5Data layer that is in the net where `rule` holds (`phase: TRAIN`)."""
-    order = " shuffle: true" if shuffle else ""
+    order = SHUFFLED if shuffle else ""
     body = [f"include {{ {rule} }}", f'hdf5_data_param {{ source: "{escaped(source)}" batch_size: {batch}{order} }}']
     return layer(name, "HDF5Data", [], tops, body, note=note)
 

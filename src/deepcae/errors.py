@@ -82,4 +82,8 @@ class SnapshotError(DeepcaeError):
 
 
 class TrainingError(DeepcaeError):
-    """A run that failed: a value that is not finite, a loss that is stuck. Names iteration, layer and blob."""
+    """A run that failed or could not begin. Names iteration, layer and blob where there are some."""
+
+
+class NotFinite(TrainingError):
+    """A run that came upon a value that is not finite, in its loss, its gradients or its state."""

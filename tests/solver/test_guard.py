@@ -147,6 +147,22 @@ def test_a_saturated_layer_and_a_constant_output_are_named_once(training: Path) 
     ]
 
 
+@pytest.mark.parametrize("at", [1, 7 * LOOK_EVERY + 1, 8 * LOOK_EVERY, 8 * LOOK_EVERY + 1, 12 * LOOK_EVERY, 999])
+def test_a_run_that_is_cut_off_and_resumed_is_warned_of_the_same(at: int, training: Path) -> None:
+    """Whatever the guard had seen before the cut counts after it, and nothing is told twice."""
+    settings = "max_iter: 1000 display: 10 test_interval: 1000"
+    for name in ("whole", "parts"):
+        solver = Solver(training, out=name, overrides=f"{settings} snapshot: {at}")
+        _saturate(solver)
+        for _ in solver.solve():
+            if name == "parts" and solver.iteration > at:
+                break
+    assert list(Solver(training, out="parts", overrides=settings, snapshot=f"parts/snap_iter_{at}").solve())
+    told = [[entry for entry in Run(name).metrics() if entry["kind"] == "warned"] for name in ("whole", "parts")]
+    assert told[0] == told[1]
+    assert len(told[0]) == 3
+
+
 def test_a_dead_relu_is_named_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     solver = Solver(

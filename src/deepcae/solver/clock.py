@@ -33,7 +33,7 @@ class Clock:
     def per_iteration(self) -> float:
         """Mean seconds of a step; 0 before the first."""
         if self._num <= 1:
-            return self._steps[0]
+            return self._steps[0] if self._num else 0.0
         return self._steps[1] / (self._num - 1)
 
     def lap(self) -> tuple[float, int]:

@@ -11,11 +11,11 @@ import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..errors import TrainingError
+from ..errors import NotFinite
 
 if TYPE_CHECKING:
     from ..net.net import Net
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 PERSISTENT = 8  # looks that must all agree before a layer is called saturated or constant
 LOOK_EVERY = 50  # iterations between two looks, at least
 TAIL = 0.01  # a sigmoid's output is in the tail within this distance of 0 or 1 (tanh: twice it of ±1)
-SATURATED = 0.99  # a layer is saturated when this share of its outputs is in the tails
+SATURATED = (
+    0.95  # a layer is saturated when this share of its outputs is in the tails; in nets that learn up to 0.93 are
+)
 CONSTANT = 1e-4  # a blob is constant when its spread over the batch is this small beside its size
 PROGRESS = 0.005  # the loss is stuck unless a look within the last ones beat all before by this share
 GONE = 1e-6  # gradients are gone at this share of the greatest norm so far
@@ -38,13 +40,13 @@ def require_finite(
     blobs: Mapping[str, torch.Tensor],
     gradients: Sequence[torch.Tensor],
 ) -> None:
-    """TrainingError unless this iteration's loss and gradients are finite; names the layer and blob where it began."""
+    """NotFinite unless this iteration's loss and gradients are finite; names the layer and blob where it began."""
     if math.isfinite(loss) and math.isfinite(norm):
         return
     culprit = _in_data(net, blobs) or _in_parameters(net) or _in_tops(net, blobs) or _in_gradients(net, gradients)
     if culprit is None and math.isfinite(loss):
         return  # every gradient is finite, only the square of their norm is beyond float32
-    raise TrainingError(f"iteration {iteration}: {culprit or 'the loss is not finite'} (loss = {loss:g})")
+    raise NotFinite(f"iteration {iteration}: {culprit or 'the loss is not finite'} (loss = {loss:g})")
 
 
 def require_finite_since(net: Net, iteration: int, loss: float, norm: float) -> None:
@@ -52,16 +54,16 @@ def require_finite_since(net: Net, iteration: int, loss: float, norm: float) -> 
     if math.isfinite(loss) and (math.isfinite(norm) or _in_parameters(net) is None):
         return
     what = f"the loss is not finite (loss = {loss:g})" if not math.isfinite(loss) else "a gradient is not finite"
-    raise TrainingError(f"iteration {iteration}: {what}; alone, with --set 'display: 1', the run tells its layer")
+    raise NotFinite(f"iteration {iteration}: {what}; alone, with --set 'display: 1', the run tells its layer")
 
 
 def require_finite_state(net: Net, iteration: int, history: Sequence[torch.Tensor]) -> None:
-    """TrainingError if the weights or the solver's history hold a value that is not finite: never worth a snapshot."""
+    """NotFinite if the weights or the solver's history hold a value that is not finite: never worth a snapshot."""
     culprit = _in_parameters(net)
     if culprit is None and any(_bad(blob) for blob in history):
         culprit = "the solver's history is not finite"
     if culprit is not None:
-        raise TrainingError(f"iteration {iteration}: {culprit}; no snapshot is taken")
+        raise NotFinite(f"iteration {iteration}: {culprit}; no snapshot is taken")
 
 
 def _in_data(net: Net, blobs: Mapping[str, torch.Tensor]) -> str | None:
@@ -148,6 +150,26 @@ class Guard:
         self._gone = self._gone + 1 if norm <= GONE * self._greatest else 0
         if self._gone == PERSISTENT and stuck:
             yield f"{GRADIENTS_GONE} (norm {norm:.3g}, greatest {self._greatest:.3g}): no weight moves any more"
+
+    def to_json(self) -> dict[str, Any]:
+        """What it has seen so far, for a snapshot; floats as JSON's text gives them back exactly."""
+        return {
+            "losses": list(self._losses),
+            "best_before": self._best_before if math.isfinite(self._best_before) else None,
+            "greatest": self._greatest,
+            "gone": self._gone,
+            "layers": {each.blob: {"seen": each.seen, "told": sorted(each.told)} for each in self._watched},
+        }
+
+    def restore(self, seen: Mapping[str, Any]) -> None:
+        """Goes on from `to_json`: what was told is not told again, what was near to it is as near."""
+        best = seen["best_before"]
+        self._losses = deque(map(float, seen["losses"]), maxlen=PERSISTENT)
+        self._best_before = math.inf if best is None else float(best)
+        self._greatest, self._gone = float(seen["greatest"]), int(seen["gone"])
+        for watched in self._watched:
+            layer = seen["layers"].get(watched.blob, {"seen": {}, "told": []})
+            watched.seen, watched.told = dict(layer["seen"]), set(layer["told"])
 
     def _judge(self, watched: _Watched, symptoms: dict[str, str], stuck: bool) -> Iterator[str]:
         watched.seen = {symptom: watched.seen.get(symptom, 0) + 1 for symptom in symptoms}

@@ -66,7 +66,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 def _before(entry: dict[str, Any], iteration: int) -> bool:
     """Whether a record stays when the run goes on from `iteration`, whose test and step are made anew."""
-    if entry["kind"] in ("train", "debugged", "last_pass", "test"):
+    if entry["kind"] in ("train", "debugged", "last_pass", "test", "warned"):
         return bool(entry["iteration"] < iteration)
     return entry["kind"] not in ("finished", "failed") and bool(entry["iteration"] <= iteration)
 

@@ -1,8 +1,8 @@
 """What a training is at the border of two iterations: into a snapshot's bytes, and back, exactly.
 
 `.solverstate` holds what Caffe keeps (iteration, history, current_step); `.resume.json` what it forgets: the generator
-of random layers, the data positions, the smoothed loss, the seed, and what the run was made of, so that a resume by
-another solver, net or number of threads is told.
+of random layers, the data positions, the smoothed loss, what the guard has seen, the seed, and what the run was made
+of, so that a resume by another solver, net or number of threads is told.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
         "train_position": solver.train.position,
         "test_positions": solver.test_positions,
         "smoothed_loss": solver.smoothed.to_json(),
+        "guard": solver.guard.to_json(),
         "solver": to_text(solver.param),
         "net_sha256": _digest(solver.net.document.message),
         "threads": torch.get_num_threads(),
@@ -113,7 +114,7 @@ def restore(solver: Solver, snapshot: Snapshot) -> Iterator[str]:
         return
     try:
         yield from _restore_extras(solver, extras)
-    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise SnapshotError(f"{snapshot.path(RESUME)}: damaged ({str(error).splitlines()[0]})") from error
 
 
@@ -138,6 +139,8 @@ def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
         fed.position = position
     solver.smoothed = SmoothedLoss.from_json(solver.param.average_loss, extras["smoothed_loss"])
     solver.goes_on = True
+    if "guard" in extras:
+        solver.guard.restore(extras["guard"])
     if extras["device"] == solver.net.device.type:
         raw = np.frombuffer(base64.b64decode(extras["generator"]), dtype=np.uint8).copy()
         solver.generator.set_state(torch.from_numpy(raw))

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from deepcae.paper.experiment import Data, Experiment
+from deepcae.paper.verdict import MEAN_IMAGE
 from deepcae.paper.worker import CONVERGED
 
 
@@ -26,16 +27,17 @@ def result(
         "seconds": seconds,
         "train": losses,
         "test": losses,
+        "mean_image": MEAN_IMAGE,
         "knn": 0.9,
         "classes": classes,
     }
 
 
-def write_images(folder: Path, seed: int = 0) -> Data:
-    """30 images to learn from, 12 to test with."""
+def write_images(folder: Path, seed: int = 0, test: int = 12) -> Data:
+    """30 images to learn from, `test` to test with."""
     generator = np.random.default_rng(seed)
     folder.mkdir(parents=True)
-    for name, rows in (("train", 30), ("test", 12)):
+    for name, rows in (("train", 30), ("test", test)):
         with h5py.File(folder / f"{name}.h5", "w") as file:
             file["data"] = generator.random((rows, 1, 28, 28), dtype=np.float32)
             file["label"] = np.arange(rows, dtype=np.float32) % 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,10 +60,27 @@ def test_the_key_stays_where_no_weight_moves(data: Data, tmp_path: Path, monkeyp
     assert ONE.key(Data(Path("train.txt"), Path("test.txt"), Path("pairs"))) == key
 
 
+def test_where_training_images_end_is_part_of_the_key(data: Data) -> None:
+    folder, keys = data.train.parent, set()
+    shutil.copy(folder / "train.h5", folder / "more.h5")
+    for train, test in (("train more", "test"), ("train", "more test"), ("train more test", "test"), ("train", "test")):
+        for name, files in (("a.txt", train), ("b.txt", test)):
+            (folder / name).write_text("\n".join(f"{each}.h5" for each in files.split()))
+        keys.add(ONE.key(Data(folder / "a.txt", folder / "b.txt", data.pairs)))
+    assert len(keys) == 4
+    assert ONE.key(data) in keys
+
+
+def test_pairs_of_other_images_lie_elsewhere(data: Data, tmp_path: Path) -> None:
+    other = write_images(tmp_path / "other", seed=1)
+    lists = [Data(each.train, each.test, tmp_path).pair_lists for each in (data, other)]
+    assert len({*lists[0], *lists[1]}) == 4
+
+
 def test_pairs_are_known_by_the_images_they_are_made_of(data: Data) -> None:
     siamese = Experiment("siamese", 2, seed=1, iterations=10)
     key = siamese.key(data)
-    write_pairs(data.pairs, data.train.parent)
+    write_pairs(data.pair_lists[0].parent, (data.train, data.test))
     assert siamese.key(data) == key
 
 

@@ -168,7 +168,7 @@ def test_a_map_is_laid_out_once(run: Callable[[str], dict[str, Path]], monkeypat
         calls.append(seed)
         return codes[:, :2]
 
-    monkeypatch.setattr("deepcae.codes.tsne", counted)
+    monkeypatch.setattr("deepcae.paper.judge.tsne", counted)
     for seed in (7, 7, 8):
         draw("fig6", run("fig6"), seed=seed)
     assert calls == [7, 8]

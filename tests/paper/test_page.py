@@ -96,9 +96,10 @@ def test_a_verdict_is_told_by_mark_word_and_colour(verdict: str, mark: str, tone
 
 
 def test_only_verdicts_are_coloured(tmp_path: Path) -> None:
-    table = Table("t", "T", ("what", "ours", "Verdict"), [["same", "no", "same"], ["b", "no", ""]])
+    columns = ("what", "ours", "Verdict", "shuffled: verdict")
+    table = Table("t", "T", columns, [["same", "no", "same", "no: 2 of 3 converge"], ["b", "no", "", "not run"]])
     cells = [attributes for tag, attributes in Reader(text_of(tmp_path, "", "", [table], [])).tags if tag == "td"]
-    assert [cell.get("class") for cell in cells] == [None, None, "good", None, None, None]
+    assert [cell.get("class") for cell in cells] == [None, None, "good", "bad", None, None, None, "open"]
 
 
 def test_pictures_of_a_table_stand_under_it_and_its_runs_are_folded_away() -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import pytest
 
 from deepcae.cli import main
+from deepcae.paper.experiments import training
+from deepcae.paper.store import Store
+from paper.results import write_images
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +34,35 @@ def test_what_needs_no_training_needs_no_data(capsys: pytest.CaptureFixture[str]
 def test_programs_are_answered_with_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reproduce", "table3", "--json", "-q", "-o", "out"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert list(answer) == ["tables", "files", "stopped"]
+    assert list(answer) == ["tables", "files", "stopped", "failures"]
     assert list(answer["tables"][0]) == ["name", "title", "columns", "rows", "notes"]
+
+
+def test_a_training_that_fails_costs_neither_tables_nor_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_images(tmp_path / "data")
+    with h5py.File(data.train.parent / "train.h5", "a") as file:
+        del file["label"]  # which pairs cannot be made without
+    argv = ["reproduce", "fig2", "table2", "--quick", "-q", "-o", "out", "--data", str(data.train), str(data.test)]
+    assert main(argv) == 1
+    out, err = capsys.readouterr()
+    assert "74893" in out
+    assert [line for line in err.splitlines() if line.startswith("error: siamese-2-seed-1: ")]
+    assert {"table2.md", "fig2-table2.html"} <= {path.name for path in Path("out").iterdir()}
+
+
+def test_a_result_without_its_run_is_told_and_not_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_images(tmp_path / "data")
+    store = Store(Path("out"), replace(data, pairs=Path("out/pairs")))
+    experiment = training("cae2", 2, 1)
+    Path("out/results").mkdir(parents=True)
+    store.keep(experiment, {"outcome": "converged"})
+    argv = ["reproduce", "fig4", "--no-training", "-q", "-o", "out", "--data", str(data.train), str(data.test)]
+    assert main(argv) == 0
+    told = capsys.readouterr().err
+    assert f"not drawn: fig4: {store.run(experiment)} is missing" in told
+    assert str(store.path(experiment)) in told
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from deepcae.errors import TrainingError
-from deepcae.paper.experiment import Data, Experiment
+from deepcae.paper.experiment import JUDGING, Data, Experiment
 from deepcae.paper.runner import Ended, Runner, Working
 from deepcae.paper.store import Store
-from deepcae.paper.worker import NO_BETTER, NOT_FINITE
+from deepcae.paper.worker import NO_BETTER, NOT_FINITE, task
 from paper.results import write_images
 
 pytestmark = pytest.mark.timeout(1200)  # a loaded machine takes a minute to begin a process
@@ -28,7 +30,7 @@ LONG = Experiment("cae1", 2, 9, 1000, "display: 20")
 PARENT = """
 import json, sys
 from pathlib import Path
-from deepcae.paper.experiment import Data, Experiment
+from deepcae.paper.experiment import JUDGING, Data, Experiment
 from deepcae.paper.runner import Runner
 from deepcae.paper.store import Store
 out, train, test, pairs, experiments = sys.argv[1:]
@@ -168,6 +170,86 @@ def test_two_processes_share_a_folder(data: Data, tmp_path: Path, processes: lis
         assert (process.returncode, said) == (0, "")
     assert len(list((store.out / "results").iterdir())) == len(SHORT)
     assert [len(records(store, each, "started")) for each in SHORT] == [1, 1, 1]
+
+
+def test_what_was_cut_off_while_it_was_judged_is_judged_and_not_trained(data: Data, tmp_path: Path) -> None:
+    store = Store(tmp_path / "out", data)
+    before = results(store, SHORT[0])[0]
+    metrics = store.run(SHORT[0]) / "metrics.jsonl"
+    trained = metrics.read_bytes()
+    store.path(SHORT[0]).unlink()
+    after = results(store, SHORT[0])[0]
+    assert metrics.read_bytes() == trained
+    changing = ("seconds_in_all",)
+    assert {**after, **dict.fromkeys(changing)} == {**before, **dict.fromkeys(changing)}
+    assert before["seconds"] > 0
+
+
+def test_other_rules_of_judging_judge_anew(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "out", data)
+    (found,) = results(store, SHORT[0])
+    assert found["judging"] == JUDGING
+    monkeypatch.setattr("deepcae.paper.store.JUDGING", JUDGING + 1)
+    assert store.result(SHORT[0]) is None
+
+
+def test_a_handful_of_images_is_judged_by_what_it_allows(tmp_path: Path) -> None:
+    data = write_images(tmp_path / "data", test=4)
+    found = results(Store(tmp_path / "out", data), SHORT[0])[0]
+    assert (found["knn"], found["classes"]) == (None, None)
+    assert set(found["test"]) == {"cross_entropy_loss", "l2_error"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
+def test_ctrl_c_while_a_run_is_being_started_stops_it(data: Data, tmp_path: Path) -> None:
+    store = Store(tmp_path / "out", data)
+    endless = Experiment("cae1", 2, 1, 100_000_000, "display: 20 snapshot: 0")
+    runner = Runner(store, jobs=1)
+    started = subprocess.Popen
+
+    def interrupted(*args: Any, **options: Any) -> subprocess.Popen[str]:
+        process = started(*args, **options)
+        runner.request_stop()
+        return process
+
+    with patch("deepcae.paper.runner.subprocess.Popen", interrupted):
+        assert not any(isinstance(event, Ended) for event in runner.run([endless]))
+    assert store.result(endless) is None
+
+
+def test_a_worker_without_its_runner_does_not_begin(data: Data, tmp_path: Path) -> None:
+    store = Store(tmp_path / "out", data)
+    endless = Experiment("cae1", 2, 1, 100_000_000, "display: 20")
+    told = {**json.loads(task(endless, store)), "parent": 1_000_000_000}
+    worker = [sys.executable, "-m", "deepcae.paper.worker"]
+    ended = subprocess.run(worker, input=json.dumps(told), capture_output=True, text=True, timeout=500, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert store.result(endless) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="runs there are not kept apart")
+def test_a_folder_that_another_training_writes_to_is_no_result(data: Data, tmp_path: Path) -> None:
+    from deepcae.solver.lock import Lock
+
+    store = Store(tmp_path / "out", data)
+    store.run(SHORT[0]).mkdir(parents=True)
+    lock = Lock(str(store.run(SHORT[0]) / "cae1"))
+    lock.acquire()
+    with pytest.raises(TrainingError, match="another training is writing there"):
+        list(Runner(store, jobs=1).run([SHORT[0]]))
+    lock.release()
+    assert store.result(SHORT[0]) is None
+
+
+def test_pairs_are_made_of_what_the_lists_name(data: Data, tmp_path: Path) -> None:
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    for name in ("train", "test"):
+        (lists / f"my-{name}.txt").write_text(f"{data.train.parent / name}.h5\n")
+    named = Data(lists / "my-train.txt", lists / "my-test.txt", tmp_path / "pairs")
+    found = results(Store(tmp_path / "out", named), Experiment("siamese", 2, 1, 5))[0]
+    assert (found["iterations"], found["train"]) == (5, {})
+    assert all(path.exists() for path in named.pair_lists)
 
 
 def test_a_value_that_is_not_finite_is_a_result(data: Data, tmp_path: Path) -> None:

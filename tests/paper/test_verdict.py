@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from deepcae.paper.verdict import learned, verdict
-from deepcae.paper.worker import STUCK
-from deepcae.report.paper import cells
+from deepcae.paper.verdict import converged, learned, verdict
+from deepcae.paper.worker import NOT_FINITE, STUCK
+from deepcae.report.paper import PaperRun, cells
 from paper.results import result
 
 CAE2 = cells("table4")["cae2", 10].runs  # mean test 93.743; 7.253
@@ -45,6 +47,14 @@ def test_it_is_the_mean_that_counts() -> None:
 def test_one_run_that_is_stuck_is_no_reproduction() -> None:
     found = verdict(CAE2, [*ours((93, 7), (93, 7)), *ours((205.8, 26.4), outcome=STUCK)], 3)
     assert (found.reproduced, found.why) == (False, "no: 2 of 3 converge")
+
+
+def test_ours_are_judged_by_the_same_rule_as_the_papers() -> None:
+    late = result("classic-2000", 2, 1, (193.0, 24.2), STUCK)
+    assert [converged(late), learned(PaperRun(late["train"], late["test"]))] == [True, True]
+    assert not converged(result("classic-2000", 2, 1, (205.0, 20.0)))
+    assert not converged(result("classic-2000", 2, 1, (math.nan, 20.0)))
+    assert not converged({"outcome": NOT_FINITE, "reason": "iteration 3: the loss is not finite (loss = inf)"})
 
 
 def test_too_few_runs_are_no_verdict() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ from .screen import answer, bar, say
 if TYPE_CHECKING:
     from ..paper.book import Book
     from ..paper.experiment import Experiment
-    from ..paper.runner import Ended
+    from ..paper.runner import Ended, Runner
     from ..paper.table import Table
 
 ALL = "all"
@@ -64,7 +64,8 @@ def reproduce(
         raise DataError(
             f"{train}: no such list file; make it with `deepcae data mnist -o {train.parent}`, or give --data"
         )
-    stopped = False if dry or not experiments else _train(book, experiments, jobs or _cores(), quiet)
+    runner = None if dry or not experiments else _train(book, experiments, jobs or options.cores(), quiet)
+    stopped, failures = (runner.stopped, runner.failures) if runner else (False, [])
     tables = [table for name in wanted for table in book.tables(name)]
     paths = [*write(tables, out), *_drawn(book, wanted, tables, quiet)]
     if json:
@@ -73,6 +74,7 @@ def reproduce(
                 "tables": [_as_json(table) for table in tables],
                 "files": [str(path) for path in paths],
                 "stopped": stopped,
+                "failures": failures,
             }
         )
     else:
@@ -80,6 +82,10 @@ def reproduce(
     say(f"written to {out}: {', '.join(path.name for path in paths)}", quiet or not paths)
     if stopped:
         say("stopped; the same command goes on")
+    for failure in failures:
+        say(f"error: {failure}")
+    if failures:
+        raise typer.Exit(1)
 
 
 def _drawn(book: Book, wanted: Sequence[str], tables: Sequence[Table], quiet: bool) -> list[Path]:
@@ -121,30 +127,21 @@ def _chosen(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(each for name in names for each in (NAMES if name == ALL else [name])))
 
 
-def _cores() -> int:
-    has_affinity = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-
-
-def _train(book: Book, experiments: Sequence[Experiment], jobs: int, quiet: bool) -> bool:
-    """Carries out what is not finished, under a bar; whether it was stopped."""
+def _train(book: Book, experiments: Sequence[Experiment], jobs: int, quiet: bool) -> Runner:
+    """Carries out what is not finished, under a bar; the runner tells what failed, and whether it was stopped."""
     from ..paper.runner import Ended, Runner
 
     experiments = list(dict.fromkeys(experiments))
     runner, done = Runner(book.store, jobs), 0
     total = sum(each.iterations for each in experiments)
-    try:
-        with bar(f"{len(experiments)} trainings", total, quiet) as advance:
-            for event in runner.run(experiments):
-                if isinstance(event, Ended):
-                    done += 1
-                    say(f"{done}/{len(experiments)} {_told(event)}", quiet or event.found)
-                else:
-                    advance(event.iterations, f"{done} finished")
-    except TrainingError as error:
-        say(f"error: {error}")
-        raise typer.Exit(1) from None
-    return runner.stopped
+    with suppress(TrainingError), bar(f"{len(experiments)} trainings", total, quiet) as advance:  # runner.failures
+        for event in runner.run(experiments):
+            if isinstance(event, Ended):
+                done += 1
+                say(f"{done}/{len(experiments)} {_told(event)}", quiet or event.found)
+            else:
+                advance(event.iterations, f"{done} finished")
+    return runner
 
 
 def _told(ended: Ended) -> str:

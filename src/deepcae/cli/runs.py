@@ -25,6 +25,7 @@ from typing import Any
 import typer
 
 from ..errors import TrainingError
+from . import options
 from .screen import answer, bar, say
 from .training import LOG, Effects, Listener, Order, opened_log, prepare, solver_text, summary
 
@@ -95,9 +96,7 @@ def _seeds(order: Order, out: Path, seed: int | None, count: int) -> list[int]:
 
 def _at_once(count: int, threads: int) -> int:
     """How many processes run at a time: all where they are few, else as many as there are cores for."""
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    places = max(1, cores // threads)
+    places = max(1, options.cores() // threads)
     return count if count <= CROWD * places else places
 
 

@@ -6,7 +6,7 @@ and test.txt that an HDF5Data layer names. `data` is float32 (n, 1, 28, 28) in 0
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from ..atomic import whole_file
 from ..errors import DataError
+from .hdf5 import read_list
 from .idx import read_idx
 from .load import read_all
 from .mnist import fetch_mnist, find_file, find_mnist
@@ -39,6 +40,7 @@ class Part:
 
 
 Parts = dict[str, Part]  # "train", "test"
+Source = str | Path | tuple[Path, Path]  # a name, a folder, or the list files of both parts
 
 
 def write_mnist(out: str | Path, folder: str | Path | None = None) -> dict[str, int]:
@@ -51,11 +53,11 @@ def write_digits(out: str | Path) -> dict[str, int]:
     return _write_labelled(Path(out), _digits())
 
 
-def write_pairs(out: str | Path, source: str | Path = "mnist", seed: int = 0) -> dict[str, int]:
+def write_pairs(out: str | Path, source: Source = "mnist", seed: int = 0) -> dict[str, int]:
     """Pairs of digits in `out`: `pair_data` (n, 2, H, W) and `sim` (n), 1 for two of one class, else 0.
 
     As many pairs as images, both images drawn at random: a tenth of the pairs are similar, as in Caffe's
-    `convert_mnist_siamese_data.cpp`. `source`: "mnist", "digits", or a folder with train.h5 and test.h5.
+    `convert_mnist_siamese_data.cpp`. `source`: "mnist", "digits", a folder with train.h5 and test.h5, or list files.
     """
     parts = _parts(source)
     folder = Path(out)
@@ -103,8 +105,10 @@ def _balanced(labels: np.ndarray, seed: int) -> np.ndarray:
     return np.asarray(order[np.argsort(turn, kind="stable")])
 
 
-def _parts(source: str | Path) -> Parts:
-    """MNIST ("mnist"), scikit-learn's digits ("digits"), or what lies in a folder with train.h5 and test.h5."""
+def _parts(source: Source) -> Parts:
+    """MNIST ("mnist"), scikit-learn's digits ("digits"), or what a folder with train.h5 and test.h5 or lists hold."""
+    if isinstance(source, tuple):
+        return {name: _from_files(read_list(path)) for name, path in zip(("train", "test"), source, strict=True)}
     makers: dict[str, Callable[[], Parts]] = {"mnist": _mnist, "digits": _digits}
     return makers[str(source)]() if str(source) in makers else _from_folder(Path(source))
 
@@ -152,14 +156,23 @@ def _digits() -> Parts:
 
 
 def _from_folder(folder: Path) -> Parts:
-    parts = {}
-    for name in ("train", "test"):
-        path = folder / f"{name}.h5"
+    return {name: _from_files([folder / f"{name}.h5"]) for name in ("train", "test")}
+
+
+def _from_files(paths: Sequence[Path]) -> Part:
+    """The images of all files, one after the other."""
+    parts: list[Part] = []
+    for path in paths:
         images, labels = read_all(path), read_all(path, "label").reshape(-1)
         if images.ndim != 4 or len(images) != len(labels):
             raise DataError(f"{path}: data {list(images.shape)} must be images (n, C, H, W), with n labels")
-        parts[name] = Part(images, labels)
-    return parts
+        if parts and images.shape[1:] != parts[0].images.shape[1:]:
+            shapes = f"{list(images.shape[1:])}, and {list(parts[0].images.shape[1:])} in {paths[0]}"
+            raise DataError(f"{path}: its images are {shapes}; one list holds images of one size")
+        parts.append(Part(images, labels))
+    if len(parts) == 1:
+        return parts[0]
+    return Part(np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts]))
 
 
 def _write_labelled(folder: Path, parts: Parts) -> dict[str, int]:

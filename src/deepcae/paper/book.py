@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import whole_file
+from ..errors import DataError
 from . import losses, sizes, variants
 from .experiment import QUICK, Experiment
 from .experiments import needed
@@ -59,7 +60,7 @@ class Book:
         return []
 
     def figures(self, name: str) -> Drawn:
-        """The pictures of `name` whose runs are there: (title, Figure)."""
+        """The pictures of `name` whose runs are there: (title, Figure). DataError where only a run's result is."""
         from . import dots, figures
 
         if name in ("table1", "table4"):
@@ -68,11 +69,15 @@ class Book:
         if name not in figures.NAMES:
             return []
         finished = self.finished(needed(name, self.seeds, self.quick))
-        folders = {f"{experiment.network}-{experiment.dims}": self.store.run(experiment) for experiment, _ in finished}
-        runs = {needs: folder for needs, folder in folders.items() if folder.is_dir()}  # results may come without
-        if figures.NEEDS[name] is not None and not runs:
+        if figures.NEEDS[name] is not None and not finished:
             return []
-        return figures.draw(name, runs, quick=self.quick, data=self.store.data.test)
+        runs, seed = {}, 1
+        for experiment, _ in finished:
+            folder, seed = self.store.run(experiment), experiment.seed
+            if not folder.is_dir():  # results may come without
+                raise DataError(f"{name}: {folder} is missing; without {self.store.path(experiment)} it is made anew")
+            runs[f"{experiment.network}-{experiment.dims}"] = folder
+        return figures.draw(name, runs, quick=self.quick, seed=seed, data=self.store.data.test)
 
 
 _VARIANTS = {

@@ -25,6 +25,7 @@ from ..zoo import build
 
 QUICK = "quick, 1/10 of the iterations"  # what every title of a short run says
 ARITHMETIC = 1  # raised when a change of the program moves the losses of a fixed seed by more than rounding
+JUDGING = 1  # raised when a change of the program moves what a trained network is judged to be worth
 SNAPSHOTS = 5  # of each run
 PAIRS = "siamese"  # the network that learns from pairs of images
 TEST = 1  # Caffe's number of the phase
@@ -36,7 +37,7 @@ _MOVES_NO_WEIGHT = (
 
 @dataclass(frozen=True)
 class Data:
-    """The list files of the images, train and test. `pairs`: where the pairs made of them lie or are to lie."""
+    """The list files of the images, train and test. `pairs`: the folder for the pairs that are made of them."""
 
     train: Path
     test: Path
@@ -46,10 +47,19 @@ class Data:
     def digest(self) -> str:
         """SHA-256 of the bytes of all files that the lists name."""
         sum_of_all = hashlib.sha256()
-        for path in (*read_list(self.train), *read_list(self.test)):
-            with open(path, "rb") as file:
-                sum_of_all.update(hashlib.file_digest(file, "sha256").digest())
+        for number, files in enumerate((read_list(self.train), read_list(self.test))):
+            if number and len(files) > 1:
+                sum_of_all.update(b"test")  # of two lists with more than one file: where the one ends
+            for path in files:
+                with open(path, "rb") as file:
+                    sum_of_all.update(hashlib.file_digest(file, "sha256").digest())
         return sum_of_all.hexdigest()
+
+    @property
+    def pair_lists(self) -> tuple[Path, Path]:
+        """The list files of the pairs, train and test: those of other images lie in another folder."""
+        folder = self.pairs / self.digest[:16]
+        return folder / "train.txt", folder / "test.txt"
 
 
 @dataclass(frozen=True)
@@ -79,13 +89,14 @@ class Experiment:
         return cls(**{**fields, "changes": tuple((old, new) for old, new in fields["changes"])})
 
     def to_json(self) -> dict[str, Any]:
+        """Its values, as JSON's types."""
         return asdict(self)
 
     def texts(self, data: Data, folder: Path | None = None) -> tuple[str, str]:
         """The network's and the solver's text, to lie in `folder`. SpecError where there is nothing to change."""
         train, test = data.train, data.test
         if self.network == PAIRS:
-            train, test = data.pairs / "train.txt", data.pairs / "test.txt"
+            train, test = data.pair_lists
         model = build(self.network, self.dims, train, test, folder=folder)
         net = model.net_text
         for old, new in self.changes:

@@ -16,17 +16,14 @@ All read at the width of a column of print. Tables I and IV are drawn in `dots`.
 from __future__ import annotations
 
 import difflib
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..atomic import whole_file
 from ..errors import DataError
 from .experiment import QUICK
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.figure import Figure
 
     from ..report.material import Material
@@ -94,11 +91,12 @@ def _map(material: Material, name: str, head: str, seed: int) -> Drawn:
     """The codes in the plane, coloured by class."""
     from ..codes import classes_separated
     from ..viz import scatter
+    from .judge import laid_out
 
     assert material.codes is not None
     assert material.labels is not None
     flat = name not in ("fig5", "fig6")
-    places = material.codes if flat else _laid_out(material, seed)
+    places = material.codes if flat else laid_out(material.codes, seed, material.run.folder)
     found = classes_separated(places, material.labels)
     count = f"{len(places):,} test images"
     figure = scatter(
@@ -111,24 +109,6 @@ def _map(material: Material, name: str, head: str, seed: int) -> Drawn:
         scales=flat,
     )
     return [(f"{head}: {count} in the plane, {_SHOWS[name]}; {found} classes separated", figure)]
-
-
-def _laid_out(material: Material, seed: int) -> np.ndarray:
-    """The codes' t-SNE map, kept in the run's folder: it takes minutes, and a figure is drawn more than once."""
-    import numpy as np
-
-    from ..codes import tsne
-
-    codes = np.ascontiguousarray(material.codes)
-    digest = hashlib.sha256(f"{codes.dtype} {codes.shape} {seed}".encode() + codes.tobytes()).hexdigest()
-    path = material.run.folder / f"tsne-{digest[:16]}.npy"
-    try:
-        return np.load(path)
-    except (OSError, ValueError, EOFError):  # not there, or damaged
-        places = tsne(codes, seed=seed)
-    with whole_file(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, places)
-    return places
 
 
 def _layers(material: Material, head: str) -> Drawn:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from .table import Table
 
-VERDICT = "verdict"  # the column whose words are coloured
+VERDICT = "verdict"  # the last word of columns whose words are coloured
 WIDE = 6  # columns; a table of more is set smaller
 ALONE = "Figures"  # the heading of those that are one picture
 COLORS = 256  # of a picture in the page
 _MARKS = {"good": "✓", "bad": "✗", "open": "–"}
 _FIRST_WORDS = {
-    "good": ("as", "better", "equal", "lower", "reproduced", "same", "stable", "within", "yes"),
-    "bad": ("above", "differs", "fails", "higher", "no", "unstable", "worse"),
+    "good": ("as", "lower", "reproduced", "same", "yes"),
+    "bad": ("higher", "no"),
 }
 
 
@@ -88,7 +88,7 @@ def _plain(heading: str) -> str:
 
 def _table(table: Table) -> html.Table:
     columns = [str(column) for column in table.columns]
-    verdicts = {place for place, column in enumerate(columns) if column.lower() == VERDICT}
+    verdicts = {place for place, column in enumerate(columns) if column.lower().split()[-1:] == [VERDICT]}
     rows = [
         [toned(str(cell)) if place in verdicts else str(cell) for place, cell in enumerate(row)] for row in table.rows
     ]

@@ -111,10 +111,10 @@ class Runner:
             elif self.stopped or len(self._running) >= self.jobs or self.store.is_taken(experiment):
                 waiting.append(experiment)
             else:
-                self._running.append(self._start(experiment))
+                self._start(experiment)
         return finished
 
-    def _start(self, experiment: Experiment) -> _Process:
+    def _start(self, experiment: Experiment) -> None:
         errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed in _result
         popen = subprocess.Popen(
             [sys.executable, "-m", "deepcae.paper.worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
@@ -123,7 +123,9 @@ class Runner:
         assert popen.stdin is not None
         with popen.stdin as pipe:
             pipe.write(task(experiment, self.store))
-        return _Process(experiment, popen, errors)
+        self._running.append(_Process(experiment, popen, errors))
+        if self.stopped:  # asked for while it was being started
+            popen.send_signal(signal.SIGINT)
 
     def _result(self, process: _Process, waiting: deque[Experiment]) -> dict[str, Any] | None:
         """What the process left; None where that is no result. One that another was quicker with waits again."""

@@ -94,6 +94,7 @@ def table1() -> Table:
 
 
 def table2() -> Table:
+    """Sizes and numbers of parameters of both CAE models, from their texts."""
     rows = []
     for row in printed.table("table2")["rows"]:
         plan = plan_of(row["network"])
@@ -123,6 +124,7 @@ _WHAT = {
 
 
 def table3() -> Table:
+    """The same layer by layer, with the formula of each."""
     rows: list[list[str]] = []
     for row in printed.table("table3")["rows"]:
         plan = plan_of(row["network"])

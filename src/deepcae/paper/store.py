@@ -3,7 +3,7 @@
 OUT/results/<name>-<key>.json   a finished run in a few hundred bytes; appears whole, and at once
 OUT/runs/<name>-<key>/          the run's folder as a training makes it, its texts in `model`
 OUT/locks/<name>-<key>.lock     held by the process that works on the run; ends with it, however that ends
-OUT/pairs/                      pairs of images, made of the data for the Siamese network
+OUT/pairs/<digest>/             pairs of images, made of the data for the Siamese network
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..atomic import whole_file
 from ..errors import DataError, TrainingError
 from ..solver.lock import Lock
 from ..solver.run import METRICS
-from .experiment import Data, Experiment
+from .experiment import JUDGING, Data, Experiment
 
 _TAIL = 4096  # bytes at the end of the metrics that hold their last record
 
@@ -35,6 +35,7 @@ class Store:
         return self._stems[experiment]
 
     def path(self, experiment: Experiment) -> Path:
+        """Where the result is or will be."""
         return self.out / "results" / f"{self.stem(experiment)}.json"
 
     def run(self, experiment: Experiment) -> Path:
@@ -42,6 +43,7 @@ class Store:
         return self.out / "runs" / self.stem(experiment)
 
     def lock(self, experiment: Experiment) -> Lock:
+        """What keeps two processes from working on it at once; not acquired."""
         path = self.out / "locks" / self.stem(experiment)
         path.parent.mkdir(parents=True, exist_ok=True)
         return Lock(str(path))
@@ -57,7 +59,7 @@ class Store:
         return False
 
     def result(self, experiment: Experiment) -> dict[str, Any] | None:
-        """What was kept of a finished run; None where it is not finished."""
+        """What was kept of a finished run; None where it is not finished, or was judged by other rules than today's."""
         path = self.path(experiment)
         try:
             found: dict[str, Any] = json.loads(path.read_bytes())
@@ -65,7 +67,7 @@ class Store:
             return None
         except ValueError:
             raise DataError(f"{path}: damaged, not a JSON file; remove it, and the run is judged anew") from None
-        return found
+        return found if found.get("judging", JUDGING) == JUDGING else None
 
     def keep(self, experiment: Experiment, result: dict[str, Any]) -> None:
         """Writes the result: whole, or not at all."""

@@ -2,7 +2,8 @@
 
 Where all of the paper's runs learned: reproduced if all of ours converge and the mean of their test losses is at most
 5 % above the mean of the paper's, each of the two losses; lower is as good. Where some of the paper's runs ended at the
-losses of the mean image (205.8 and 26.44 on MNIST's test set), told is how many of ours do not.
+losses of the mean image (205.8 and 26.44 on MNIST's test set), told is how many of ours do not. A run converged, the
+paper's or ours, where both its test losses are at least 2 % below those of the mean image.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..report.paper import LOSSES, PaperRun
-from .judge import BETTER
-from .worker import CONVERGED
 
 TOLERANCE = 0.05
+BETTER = 0.98  # of the loss of the mean image: what a network must come below to have learned anything
 MEAN_IMAGE = {"cross_entropy_loss": 205.80, "l2_error": 26.44}  # where the paper's runs that did not learn ended
 
 Result = Mapping[str, Any]
@@ -27,11 +27,14 @@ def learned(run: PaperRun) -> bool:
 
 
 def converged(result: Result) -> bool:
-    """Whether a run of ours did, and the guard had nothing to say against it."""
-    return bool(result["outcome"] == CONVERGED)
+    """Whether a run of ours did, by the same rule; whatever the guard said on the way."""
+    if "test" not in result:
+        return False
+    return all(loss <= BETTER * result["mean_image"][name] for name, loss in result["test"].items())
 
 
 def mean(values: Sequence[float]) -> float:
+    """Of at least one value."""
     return sum(values) / len(values)
 
 

@@ -8,6 +8,7 @@ is not finite is no fault: that is its result.
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import sys
@@ -16,8 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeepcaeError, TrainingError
-from .experiment import PAIRS, Data, Experiment
+from ..errors import DeepcaeError, NotFinite, TrainingError
+from .experiment import JUDGING, PAIRS, Data, Experiment
 from .store import Store
 
 DONE, FAILED, TAKEN = 0, 1, 75
@@ -30,10 +31,11 @@ def task(experiment: Experiment, store: Store) -> str:
     data = store.data
     paths = {"out": store.out, "train": data.train, "test": data.test, "pairs": data.pairs}
     fields = {name: str(path) for name, path in paths.items()}
-    return json.dumps({**fields, "experiment": experiment.to_json()})
+    return json.dumps({**fields, "experiment": experiment.to_json(), "parent": os.getpid()})
 
 
 def main() -> int:
+    """Carries out the task on standard input; the exit code."""
     told = json.loads(sys.stdin.read())
     data = Data(Path(told["train"]), Path(told["test"]), Path(told["pairs"]))
     store, experiment = Store(Path(told["out"]), data), Experiment.from_json(told["experiment"])
@@ -44,7 +46,7 @@ def main() -> int:
         return TAKEN
     try:
         if store.result(experiment) is None:
-            carry_out(experiment, store)
+            carry_out(experiment, store, told["parent"])
         return DONE
     except (DeepcaeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -53,29 +55,51 @@ def main() -> int:
         lock.release()
 
 
-def carry_out(experiment: Experiment, store: Store) -> dict[str, Any] | None:
-    """Trains, or goes on from the last snapshot; judges; keeps and gives the result. None: stopped, with a snapshot."""
+def carry_out(experiment: Experiment, store: Store, parent: int) -> dict[str, Any] | None:
+    """Trains, or goes on from the last snapshot; judges; keeps and gives the result. None: stopped, with a snapshot.
+
+    `parent`: the process that wants the run; without it, it stops.
+    """
     from ..solver.run import Run
-    from ..trained.network import Trained
     from .judge import judged
 
     began = time.perf_counter()
     folder = store.run(experiment)
-    ended = _train(experiment, store, folder)
+    ended = _ended(experiment, folder) or _train(experiment, store, folder, parent)
     if ended is None:
         return None
     result = {**ended, **_about(experiment, store)}
     if ended["outcome"] != NOT_FINITE:
         run = Run(folder)
-        found = judged(Trained.of_run(run), store.data.train, store.data.test, experiment.seed)
-        result |= {**found, **_outcome(run, found, ended["iterations"])}
+        found = judged(run, store.data.train, store.data.test, experiment.seed)
+        result |= _outcome(run, found)
     result["seconds_in_all"] = time.perf_counter() - began
     store.keep(experiment, result)
     _forget_earlier(Run(folder))
     return result
 
 
-def _train(experiment: Experiment, store: Store, folder: Path) -> dict[str, Any] | None:
+def _ended(experiment: Experiment, folder: Path) -> dict[str, Any] | None:
+    """What is to be told of a training that was done with before, and cut off while it was judged."""
+    from ..solver.run import ABOUT, Run
+
+    if not (folder / ABOUT).exists():
+        return None
+    run = Run(folder)
+    last, snapshot = (run.metrics() or [{}])[-1], run.latest_snapshot()
+    if last.get("kind") != "finished" or snapshot is None:
+        return None
+    done = last["iteration"] == snapshot.iteration == experiment.iterations
+    return _trained(last["iteration"], last["seconds_per_iteration"]) if done else None
+
+
+def _trained(iterations: int, seconds_per_iteration: float) -> dict[str, Any]:
+    """The seconds are left out where nothing is known of them: nothing was left to do but the last record."""
+    told = {"outcome": CONVERGED, "reason": "", "iterations": iterations}
+    return {**told, "seconds": seconds_per_iteration * iterations} if seconds_per_iteration else told
+
+
+def _train(experiment: Experiment, store: Store, folder: Path, parent: int) -> dict[str, Any] | None:
     from ..solver.records import Finished
     from ..solver.run import ABOUT, Run
     from ..solver.signals import handle_signals
@@ -84,27 +108,26 @@ def _train(experiment: Experiment, store: Store, folder: Path) -> dict[str, Any]
     texts = _write_texts(experiment, store, folder / "model")
     resumed = (folder / ABOUT).exists() and Run(folder).latest_snapshot() is not None
     solver = Solver(texts, out=folder, seed=experiment.seed, snapshot="latest" if resumed else None, keep=2)
-    parent, finished = os.getppid(), None
+    finished = None
     try:
         with handle_signals(solver):
             for record in solver.solve():
                 finished = record if isinstance(record, Finished) else finished
                 if os.getppid() != parent:  # whoever wanted the run is gone
                     solver.request_stop()
-    except TrainingError as error:
+    except NotFinite as error:
         return {"outcome": NOT_FINITE, "reason": str(error), "iterations": solver.iteration}
     if finished is None or finished.iteration < experiment.iterations:
         return None
-    seconds = finished.seconds_per_iteration * finished.iteration
-    return {"outcome": CONVERGED, "reason": "", "iterations": finished.iteration, "seconds": seconds}
+    return _trained(finished.iteration, finished.seconds_per_iteration)
 
 
 def _write_texts(experiment: Experiment, store: Store, folder: Path) -> Path:
     from ..data.datasets import write_pairs
 
     data = store.data
-    if experiment.network == PAIRS and not (data.pairs / "test.txt").exists():
-        write_pairs(data.pairs, data.train.parent)
+    if experiment.network == PAIRS and not all(path.exists() for path in data.pair_lists):
+        write_pairs(data.pair_lists[0].parent, (data.train, data.test))
     folder.mkdir(parents=True, exist_ok=True)
     net, solver = experiment.texts(data, folder)
     (folder / "net.prototxt").write_text(net, encoding="utf-8")
@@ -112,18 +135,23 @@ def _write_texts(experiment: Experiment, store: Store, folder: Path) -> Path:
     return folder / "solver.prototxt"
 
 
-def _outcome(run: Any, found: dict[str, Any], iterations: int) -> dict[str, Any]:
-    """Whether the training converged. It did not where the guard says so, or where it learned the mean image alone."""
+def _outcome(run: Any, found: dict[str, Any]) -> dict[str, Any]:
+    """What was `found`, and whether the training converged; what the guard said of one that did not."""
     from ..solver.runs import is_stuck
-    from .judge import BETTER
+    from .verdict import converged
 
+    sets = ("train", "test")
+    wrong = [f"{name} of {part}" for part in sets for name, loss in found[part].items() if not math.isfinite(loss)]
+    if wrong:
+        rest = {name: value for name, value in found.items() if name not in sets}
+        return {**rest, "outcome": NOT_FINITE, "reason": f"not finite: {', '.join(wrong)}"}
     metrics = run.metrics()
     warned = "; ".join(entry["message"] for entry in metrics if entry["kind"] == "warned")
+    if converged(found):
+        return {**found, "outcome": CONVERGED, "reason": warned}
     if is_stuck(metrics):
-        return {"outcome": STUCK, "reason": warned}
-    if any(loss > BETTER * found["mean_image"][name] for name, loss in found["test"].items()):
-        return {"outcome": NO_BETTER, "reason": warned or f"the guard had no time to tell in {iterations} iterations"}
-    return {"outcome": CONVERGED, "reason": warned}
+        return {**found, "outcome": STUCK, "reason": warned}
+    return {**found, "outcome": NO_BETTER, "reason": warned or "the guard saw no layer that is saturated or constant"}
 
 
 def _about(experiment: Experiment, store: Store) -> dict[str, Any]:
@@ -135,6 +163,7 @@ def _about(experiment: Experiment, store: Store) -> dict[str, Any]:
         "key": experiment.key(store.data),
         "experiment": experiment.to_json(),
         "data": store.data.digest,
+        "judging": JUDGING,
         "kernels": in_force(),
         "threads": int(os.environ.get(THREADS, "0")) or None,
         "torch": version("torch"),

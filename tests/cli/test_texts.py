@@ -174,6 +174,30 @@ def test_the_zoo_writes_a_network(
     assert "max_iter: 20000" in Path("mine/solver.prototxt").read_text()
 
 
+def test_the_zoo_keeps_a_text_that_somebody_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["zoo", "cae1", "-o", "mine"]) == 0
+    assert {path.name for path in Path("mine").iterdir()} == {"net.prototxt", "solver.prototxt"}
+    written = Path("mine/net.prototxt").read_text()
+    Path("mine/net.prototxt").write_text(f"{written}# mine")
+    capsys.readouterr()
+    assert main(["zoo", "cae1", "-o", "mine"]) == 0
+    assert capsys.readouterr().err == "what stood there before is kept: mine/net.prototxt~\n"
+    assert Path("mine/net.prototxt~").read_text() == f"{written}# mine"
+    assert Path("mine/net.prototxt").read_text() == written
+
+
+def test_a_classifier_has_no_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["zoo", "cae2-classifier", "--dims", "7"]) == 0
+    assert capsys.readouterr().err == "network 'cae2-classifier' has classes and no code; --dims changes nothing\n"
+
+
 def test_the_zoo_quotes_the_command_it_advises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -171,6 +171,8 @@ def test_a_long_image_becomes_square_first() -> None:
         (((1, 7, 7), 2), "input is 1x7x7, but the longer side must have at least 8 pixels"),
         (((0, 28, 28), 2), "input is 0x28x28, but channels, height and width must be at least 1"),
         (((1, 28, 28), 2, 0), "width is 0, but must be a number above 0"),
+        (((1, 28, 28), 2, 1e308), "width is .*308, but must be at most 1,000,000: it is a factor of the maps"),
+        (((1, 28, 28), 2**31), "dims is 2147483648, but must be at most 2,147,483,647"),
         (((1, 28, 28), 2, math.nan), "width is nan, but must be a number above 0"),
     ],
 )

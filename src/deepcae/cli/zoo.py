@@ -10,7 +10,7 @@ import typer
 
 from ..errors import SpecError
 from . import options
-from .screen import answer
+from .screen import answer, say
 
 if TYPE_CHECKING:
     from ..zoo import ZooModel
@@ -51,6 +51,8 @@ def zoo(
     if image is not None:
         raise SpecError(f"network '{name}' has one size of images; --input is for design")
     train_list, test_list = data or (None, None)
+    if dims is not None and "classifier" in name:
+        say(f"network '{name}' has classes and no code; --dims changes nothing")
     model = catalogue.build(name, dims, train_list, test_list, batch=batch, width=width, folder=folder)
     _write(model, folder, json)
 
@@ -83,14 +85,32 @@ def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | No
     from .. import zoo as catalogue
     from .findings import examine
 
+    texts = {"net.prototxt": model.net_text, "solver.prototxt": model.solver_text}
+    former = [_set_aside(folder / name) for name, text in texts.items() if _differs(folder / name, text)]
     net, solver = catalogue.write(model, folder)
+    if former:
+        say(f"what stood there before is kept: {' and '.join(map(str, former))}", json)
     if json:
         answer({"name": model.name, "dims": model.dims, "net": str(net), "solver": str(solver), **(facts or {})})
     else:
         train = shlex.join(["deepcae", "train", "--solver", str(solver), "--out", f"runs/{folder.name}"])
         print(f"wrote {net} and {solver}; next: {train}")
         if missing := examine(net).problems:
-            print(f"before that: {missing[0]}; --data TRAIN TEST names other list files")
+            hint = "; --data TRAIN TEST names other list files" if "no such file" in missing[0].message else ""
+            print(f"before that: {missing[0]}{hint}")
+
+
+def _differs(path: Path, text: str) -> bool:
+    """Whether something else stands in the file than is to be written."""
+    try:
+        return path.read_bytes() != text.encode()
+    except OSError:
+        return False
+
+
+def _set_aside(path: Path) -> Path:
+    """Keeps the file as `<name>~`: somebody may have edited it."""
+    return path.replace(path.with_name(f"{path.name}~"))
 
 
 def _list(descriptions: dict[str, str], json: bool) -> None:

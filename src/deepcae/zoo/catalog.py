@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ..atomic import whole_file
 from ..errors import SpecError
 from . import best, cae, classic, classifier, denoising, pooled, siamese, stacked
-from .design import NO_WIDTH
+from .design import require_width
 from .streams import MNIST_ROWS, Passes, named_from, passes, rows
+from .text import require_count
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def build(
     width: float | None = None,
     folder: str | Path | None = None,
 ) -> ZooModel:
-    """The texts of network `name` with `dims` code neurons (default: 30 classic, 2 others).
+    """The texts of network `name` with `dims` code neurons (default: as `models/` has it; classifiers have none).
 
     `train_list`, `test_list`: the list files it reads, as seen from the working directory; where they exist, their rows
     are counted so that a test sees each row once, else MNIST's are assumed. `folder`: where the texts will lie; they
@@ -172,8 +173,7 @@ def build(
     dims = entry.default_dims if dims is None else dims
     batch = entry.default_batch if batch is None else batch
     for what, value in (("dims", dims), ("batch", batch)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise SpecError(f"{what} is {value!r}, but must be a whole number of at least 1")
+        require_count(what, value)
     lists = [str(train_list or f"{entry.data_folder}/train.txt"), str(test_list or f"{entry.data_folder}/test.txt")]
     counts = [rows(path, entry.dataset) or default for path, default in zip(lists, MNIST_ROWS, strict=True)]
     in_text = [named_from(path, Path(folder) if folder is not None else None) for path in lists]
@@ -186,9 +186,7 @@ def _checked(width: float, name: str, entry: _Entry) -> float:
     if not entry.scales:
         scaling = " and ".join(["design", *(other for other, each in _CATALOG.items() if each.scales)])
         raise SpecError(f"network '{name}' has one width; a width may be given for {scaling}")
-    if not (math.isfinite(width) and width > 0):
-        raise SpecError(NO_WIDTH.format(f"{width:g}"))
-    return width
+    return require_width(width)
 
 
 def write(model: ZooModel, folder: str | Path) -> tuple[Path, Path]:
@@ -196,8 +194,9 @@ def write(model: ZooModel, folder: str | Path) -> tuple[Path, Path]:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     net, solver = target / "net.prototxt", target / "solver.prototxt"
-    net.write_text(model.net_text, encoding="utf-8")
-    solver.write_text(model.solver_text, encoding="utf-8")
+    for path, text in ((net, model.net_text), (solver, model.solver_text)):
+        with whole_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     return net, solver
 
 

@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ..errors import SpecError
+from .text import require_count
 
 FIRST_MAPS = 8  # of conv1, at width 1; or two for each channel of the image, if that is more
 MOST_MAPS = 64  # of any layer, at width 1, unless conv1 has more
@@ -27,7 +28,7 @@ BATCH = 100  # images per iteration, fewer where they hold more than MOST_VALUES
 LEAST_BATCH = 10
 MOST_VALUES = 2_000_000
 GOOD_RATIO = 17  # data / parameters of the classic auto-encoder that the paper calls its best (Table I)
-NO_WIDTH = "width is {}, but must be a number above 0"
+MOST_WIDTH = 1e6
 
 
 class Window(NamedTuple):
@@ -69,6 +70,7 @@ class Maps:
 
     @property
     def elements(self) -> int:
+        """Values of an image in this blob: count · height · width."""
         return self.count * self.height * self.width
 
     @property
@@ -179,13 +181,20 @@ def design(image: tuple[int, int, int], dims: int, width: float = 1.0) -> Design
     return Design(start, kept, max(last // CODES, math.isqrt(last * dims)), dims)
 
 
+def require_width(width: float) -> float:
+    """The factor of the number of maps; SpecError unless it is one."""
+    if not (math.isfinite(width) and width > 0):
+        raise SpecError(f"width is {width:g}, but must be a number above 0")
+    if width > MOST_WIDTH:
+        raise SpecError(f"width is {width:g}, but must be at most {MOST_WIDTH:,.0f}: it is a factor of the maps")
+    return width
+
+
 def _check(image: Maps, dims: int, width: float) -> None:
     if min(image.count, image.height, image.width) < 1:
         raise SpecError(f"input is {image}, but channels, height and width must be at least 1")
-    if isinstance(dims, bool) or not isinstance(dims, int) or dims < 1:
-        raise SpecError(f"dims is {dims!r}, but must be a whole number of at least 1")
-    if not (math.isfinite(width) and width > 0):
-        raise SpecError(NO_WIDTH.format(f"{width:g}"))
+    require_count("dims", dims)
+    require_width(width)
     if max(image.height, image.width) <= SMALLEST:
         raise SpecError(f"input is {image}, but the longer side must have at least {SMALLEST + 1} pixels")
     if dims >= image.elements:

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import SpecError
 from .cae import losses
 from .catalog import ZooModel
 from .design import Design, Maps, Window, design
 from .streams import Passes, named_from, passes, rows
-from .text import block, layer, net, one_pixel_maps, train_and_test
+from .text import block, layer, net, one_pixel_maps, require_count, train_and_test
 
 NAME = "design"
 DESCRIPTION = "a symmetric convolutional auto-encoder for images of any size (--input CxHxW), N code neurons"
@@ -46,8 +45,7 @@ def build_design(
     """
     plan = design(image, dims, width)
     batch = plan.batch if batch is None else batch
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise SpecError(f"batch is {batch!r}, but must be a whole number of at least 1")
+    require_count("batch", batch)
     home = Path(folder) if folder is not None else None
     lists = [
         str(given or (home or Path()) / f"{kind}.txt") for given, kind in ((train_list, "train"), (test_list, "test"))

@@ -69,9 +69,10 @@ def rows(list_file: str | Path, dataset: str) -> int | None:
             raise DataError(f"{path} (named in {list_path}): no such file")
         try:
             with h5py.File(path, "r") as file:
-                total += file[dataset].shape[0]
-        except KeyError:
-            raise DataError(f"{path}: no dataset '{dataset}', which this network reads") from None
+                found = file.get(dataset)
+                if not isinstance(found, h5py.Dataset) or not found.shape:
+                    raise DataError(f"{path}: no dataset '{dataset}', which this network reads")
+                total += found.shape[0]
         except OSError as error:
             raise DataError(f"{path} (named in {list_path}): cannot be read as HDF5: {error}") from None
     if total == 0:

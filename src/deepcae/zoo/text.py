@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..errors import SpecError
+
+MOST = 2**31 - 1  # of what a text counts: Caffe's int32
 IMAGES = "(N, 1, 28, 28), grey levels in 0..1"
 SHUFFLED = " shuffle: true"  # in the text of what is learned from; taken out, images come as they stand in their file
+
+
+def require_count(what: str, value: object) -> None:
+    """SpecError unless `value` is a whole number that a text can hold, from 1 on."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise SpecError(f"{what} is {value!r}, but must be a whole number of at least 1")
+    if value > MOST:
+        raise SpecError(f"{what} is {value}, but must be at most {MOST:,}")
 
 
 def layer(

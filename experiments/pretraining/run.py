@@ -59,7 +59,10 @@ class Results:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.rows: list[Row] = json.loads(path.read_text()) if path.exists() else []
+        self.rows = self._read()
+
+    def _read(self) -> list[Row]:
+        return list(json.loads(self.path.read_text())) if self.path.exists() else []
 
     def find(self, **about: Any) -> Row | None:
         return next((row for row in self.rows if about.items() <= row.items()), None)
@@ -68,7 +71,7 @@ class Results:
         return [row for row in self.rows if about.items() <= row.items()]
 
     def add(self, row: Row) -> Row:
-        self.rows.append(row)
+        self.rows = [*self._read(), row]  # another process may have added some
         text = "[\n" + ",\n".join(f" {json.dumps(each)}" for each in self.rows) + "\n]\n"
         unfinished = self.path.with_suffix(f".{os.getpid()}")
         unfinished.write_text(text)

@@ -158,6 +158,19 @@ def test_pairs_of_a_siamese_net_are_no_classes(tmp_path: Path, capsys: pytest.Ca
     assert answered(capsys, "--codes", *files)["codes"][0]["knn"] is None
 
 
+def test_a_code_of_one_image_is_not_compared_with_a_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "pairs", "--source", "digits", "-o", "pairs", "-q"]) == 0
+    assert main(["zoo", "siamese", "--data", "pairs/train.txt", "pairs/test.txt", "-o", "net"]) == 0
+    settings = "max_iter: 3 test_interval: 3 test_initialization: false snapshot: 0"
+    assert main(["train", "--solver", "net/solver.prototxt", "--out", "pairs-run", "--set", settings, "-q"]) == 0
+    capsys.readouterr()
+    found = answered(capsys, "pairs-run")
+    assert (found["codes"][0]["trustworthiness"], found["codes"][0]["continuity"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [

@@ -122,7 +122,7 @@ def _encoded(trained: Trained, examples: Examples, quiet: bool) -> Part:
     def images(rows: np.ndarray) -> np.ndarray:
         return examples.rows.read(rows)[examples.images]
 
-    return Part(codes, labels if examples.classified else None, images)
+    return Part(codes, labels if examples.classified else None, None if examples.of_pairs else images)
 
 
 def _of_files(codes: Two, data: Two | None, labels: Two | None) -> Subject:

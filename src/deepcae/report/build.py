@@ -47,8 +47,7 @@ def page(material: Material) -> Page:
 
 
 def _lead(material: Material) -> str:
-    last = max(
-        (record["iteration"] for record in material.metrics if record["kind"] in ("train", "last_pass")), default=0
-    )
+    snapshot = material.run.latest_snapshot()
+    last = snapshot.iteration if snapshot is not None else 0
     shown = f" Shown with {material.examples.origin}: {len(material.examples):,} images." if material.examples else ""
     return f"Trained for {last:,} iterations.{shown}"

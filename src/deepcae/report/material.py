@@ -34,14 +34,17 @@ class Material:
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
+        """The run's records, oldest first."""
         return self.run.metrics()
 
     @cached_property
     def name(self) -> str:
+        """The net's name, else the folder's."""
         return self.trained.net.name or self.run.folder.name
 
     @property
     def dims(self) -> int | None:
+        """N, the numbers of a code."""
         return None if self.codes is None else self.codes.shape[1]
 
     @cached_property
@@ -55,10 +58,12 @@ class Material:
 
     @cached_property
     def separation(self) -> Separation | None:
+        """Which classes lie apart on the map."""
         return None if self.map2d is None or self.labels is None else classes_separated(self.map2d, self.labels)
 
     @cached_property
     def knn(self) -> float | None:
+        """Leave-one-out accuracy of the codes' `NEIGHBOURS` nearest; None for too few."""
         if self.codes is None or self.labels is None or len(self.codes) <= NEIGHBOURS:
             return None
         return knn_accuracy(self.codes, self.labels)

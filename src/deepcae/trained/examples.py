@@ -7,7 +7,7 @@
 | IDX, `.npy`, `.npz` | images ready to use; bytes become 0..1                                    |
 | nothing             | what the net's own TEST data layer names, each row once                   |
 
-Labels are classes where their name says so; a Siamese network's `sim` is not.
+Labels are classes where their name says so; a Siamese network's `sim` tells of pairs.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from .network import Trained
 
 BATCH = 100
 LABEL_ROWS = 2**16  # that are looked at at a time
+SIMILARITY = "sim"  # what the labels of pairs are called: whether both are of one class
 
 
 @dataclass
@@ -81,6 +82,11 @@ class Examples:
     def classified(self) -> bool:
         """Whether the labels are classes, and not, say, the similarity of pairs."""
         return self.labels is not None and "label" in self.labels
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether a row is a pair of images, of which the code stands for the first alone."""
+        return self.labels == SIMILARITY
 
     def one(self, index: int) -> tuple[np.ndarray, Any]:
         """Image `index` as a batch of one, and its label; None without labels."""

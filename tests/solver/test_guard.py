@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from deepcae.solver.records import Failed, Record, Snapshotted, Warned
 from deepcae.solver.run import Run
 from deepcae.solver.snapshot import latest
 from deepcae.solver.solver import Solver
+from deepcae.zoo import build
+from paper.results import write_images
 from solver.tiny import write_training
 
 
@@ -161,6 +164,24 @@ def test_a_run_that_is_cut_off_and_resumed_is_warned_of_the_same(at: int, traini
     told = [[entry for entry in Run(name).metrics() if entry["kind"] == "warned"] for name in ("whole", "parts")]
     assert told[0] == told[1]
     assert len(told[0]) == 3
+
+
+@pytest.mark.parametrize(("scale", "told"), [(1.0, 0), (255.0, 1)])
+def test_targets_that_are_no_probabilities_are_told_once(
+    scale: float, told: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = write_images(tmp_path / "data")
+    model = build("cae1", 2, data.train, data.test)
+    text = model.net_text.replace("hdf5_data_param {", f"transform_param {{ scale: {scale} }} hdf5_data_param {{")
+    Path("net.prototxt").write_text(text)
+    Path("solver.prototxt").write_text(model.solver_text)
+    said = _warnings(Solver("solver.prototxt", overrides="max_iter: 120 snapshot: 0 test_interval: 999 display: 10"))
+    said = [message for message in said if "targets" in message]
+    assert len(said) == told
+    if told:
+        where = r"layer 'cross_entropy_loss' \(SigmoidCrossEntropyLoss\): its targets '\S+'"
+        assert re.match(rf"{where} lie in 0\.\S+\.\.25\S+, but must lie in 0\.\.1; ", said[0])
 
 
 def test_a_dead_relu_is_named_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,12 +23,14 @@ from ..errors import DeepcaeError, SpecError, TrainingError
 from .argv import normalise
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+_SPINS = "10000"  # that a thread turns before it sleeps, waiting for others; GNU's default lets busy machines crawl
 _FAULTS_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EROFS})
 
 
 def guarded(argv: Sequence[str] | None = None) -> int:
     """Runs the app on `argv` and returns the exit code."""
     began = time.perf_counter()
+    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     _accept_any_text()
     try:
         code = _dispatch(sys.argv[1:] if argv is None else argv, began)
@@ -94,7 +96,7 @@ def exit_code(problem: BaseException) -> int:
 def _usage(problem: BaseException) -> str:
     """A usage error, with the command whose help would answer it."""
     message = _one_line(getattr(problem, "format_message")().rstrip("."))  # noqa: B009 - typer's class is private
-    message = message.removeprefix("Invalid value: ")
+    message = message.removeprefix("Invalid value: ").replace("Value error, ", "")
     context = getattr(problem, "ctx", None)
     return f"{message} (see '{context.command_path} --help')" if context is not None else message
 

@@ -253,7 +253,7 @@ class Net:
 
     @torch.no_grad()
     def __call__(
-        self, inputs: Mapping[str, Any] | None = None, /, *, want: Sequence[str] | None = None, **blobs: Any
+        self, inputs: Mapping[str, Any] | None = None, /, *, want: str | Sequence[str] | None = None, **blobs: Any
     ) -> Blobs:
         """The wanted blobs (default: the outputs), from any given ones. Arrays and tensors are taken; no gradients.
 
@@ -261,7 +261,7 @@ class Net:
         samples is free; the other axes must be as planned (DataError).
         """
         given = {**(inputs or {}), **blobs}
-        wanted = tuple(want) if want is not None else self.outputs
+        wanted = self.outputs if want is None else (want,) if isinstance(want, str) else tuple(want)
         for name in (*given, *wanted):
             self.plan.require(name)
         tensors = {name: self._tensor(name, value) for name, value in given.items()}

@@ -30,7 +30,9 @@ def tiles(material: Material) -> list[Tile]:
         beside = f"paper: {reached.test[blob]:.2f}" if reached and blob in reached.test else unit_of(blob)
         found.append(Tile(blob, _loss(value), f"test; {beside}"))
     if material.knn is not None:
-        found.append(Tile("kNN accuracy", _percent(material.knn), f"of the codes, {NEIGHBOURS} neighbours"))
+        found.append(
+            Tile("kNN accuracy", _percent(material.knn), f"of the codes, {NEIGHBOURS} neighbours, leave-one-out")
+        )
     if material.separation is not None:
         note = f"paper, by eye: {reached.classes} of {CLASSES}" if reached else "in the map of the codes"
         found.append(Tile("classes separated", str(material.separation), note))

@@ -107,4 +107,9 @@ def _tests(param: Any) -> Iterator[Complaint]:
         path = ("test_state", len(param.test_state) - 1)
         yield path, f"test_state is given {len(param.test_state)} time(s) for {num_tests} test net(s): once for each"
     if num_tests and param.test_interval == 0:
-        yield (), f"test_interval is missing; it must be greater than 0 for {num_tests} test net(s)"
+        given = param.HasField("test_interval")
+        told = "is 0" if given else "is missing"
+        yield (
+            ("test_interval",) if given else (),
+            f"test_interval {told}; it must be greater than 0 for {num_tests} test net(s)",
+        )

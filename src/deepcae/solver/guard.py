@@ -29,6 +29,7 @@ SATURATED = (
 CONSTANT = 1e-4  # a blob is constant when its spread over the batch is this small beside its size
 PROGRESS = 0.005  # the loss is stuck unless a look within the last ones beat all before by this share
 GONE = 1e-6  # gradients are gone at this share of the greatest norm so far
+_SLACK = 1e-3  # beyond 0 and 1 that rounding may have brought
 STUCK, GRADIENTS_GONE = "the loss is stuck at", "the gradients are gone"  # what warnings of a stuck net say
 
 
@@ -131,6 +132,11 @@ class Guard:
     def __init__(self, net: Net, display: int) -> None:
         self.every = display * math.ceil(LOOK_EVERY / display) if display else 2 * LOOK_EVERY
         self._watched = list(_watched(net))
+        self._targets = [
+            (step.name, step.bottoms[1])
+            for step in net.plan.steps
+            if step.type == "SigmoidCrossEntropyLoss" and not step.node.param.loss_param.HasField("ignore_label")
+        ]
         self._losses: deque[float] = deque(maxlen=PERSISTENT)
         self._best_before = math.inf  # the least loss of the looks before those
         self._greatest = 0.0
@@ -144,12 +150,25 @@ class Guard:
         if len(self._losses) == PERSISTENT:
             self._best_before = min(self._best_before, self._losses[0])
         self._losses.append(loss)
+        yield from self._beyond(blobs)
         stuck = min(self._losses) > (1 - PROGRESS) * self._best_before
         for watched in self._watched:
             yield from self._judge(watched, _symptoms(watched, blobs[watched.blob].detach()), stuck)
         self._gone = self._gone + 1 if norm <= GONE * self._greatest else 0
         if self._gone == PERSISTENT and stuck:
             yield f"{GRADIENTS_GONE} (norm {norm:.3g}, greatest {self._greatest:.3g}): no weight moves any more"
+
+    def _beyond(self, blobs: Mapping[str, torch.Tensor]) -> Iterator[str]:
+        """Of a cross-entropy, once: that its targets are no probabilities. Its least value lies at infinity, then."""
+        for layer, blob in list(self._targets):
+            values = blobs.get(blob)
+            least, most = (0.0, 1.0) if values is None else (end.item() for end in values.detach().aminmax())
+            if least < -_SLACK or most > 1 + _SLACK:
+                self._targets.remove((layer, blob))
+                yield (
+                    f"layer '{layer}' (SigmoidCrossEntropyLoss): its targets '{blob}' lie in {least:g}..{most:g}, but "
+                    "must lie in 0..1; bytes are brought there by transform_param { scale: 0.00392156862745098 }"
+                )
 
     def to_json(self) -> dict[str, Any]:
         """What it has seen so far, for a snapshot; floats as JSON's text gives them back exactly."""
@@ -158,6 +177,7 @@ class Guard:
             "best_before": self._best_before if math.isfinite(self._best_before) else None,
             "greatest": self._greatest,
             "gone": self._gone,
+            "targets": [blob for _, blob in self._targets],
             "layers": {each.blob: {"seen": each.seen, "told": sorted(each.told)} for each in self._watched},
         }
 
@@ -167,6 +187,7 @@ class Guard:
         self._losses = deque(map(float, seen["losses"]), maxlen=PERSISTENT)
         self._best_before = math.inf if best is None else float(best)
         self._greatest, self._gone = float(seen["greatest"]), int(seen["gone"])
+        self._targets = [each for each in self._targets if each[1] in seen["targets"]]
         for watched in self._watched:
             layer = seen["layers"].get(watched.blob, {"seen": {}, "told": []})
             watched.seen, watched.told = dict(layer["seen"]), set(layer["told"])

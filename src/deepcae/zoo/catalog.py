@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from ..atomic import whole_file
 from ..errors import SpecError
+from ..proto.suggest import closest
 from . import best, cae, classic, classifier, denoising, pooled, siamese, stacked
 from .design import require_width
 from .streams import MNIST_ROWS, Passes, named_from, passes, rows
@@ -203,6 +203,7 @@ def write(model: ZooModel, folder: str | Path) -> tuple[Path, Path]:
 def _entry(name: str) -> _Entry:
     if name in _CATALOG:
         return _CATALOG[name]
-    closest = difflib.get_close_matches(name, NAMES, n=1)
-    hint = f"; did you mean '{closest[0]}'?" if closest else ""
-    raise SpecError(f"no network '{name}' in the zoo{hint} (there are: {', '.join(NAMES)})")
+    others = (*NAMES, "design")  # which is no single network, see `designed`
+    near = closest(name, others)
+    hint = f"; did you mean '{near}'?" if near else ""
+    raise SpecError(f"no network '{name}' in the zoo{hint} (there are: {', '.join(others)})")

@@ -139,6 +139,7 @@ def test_importing_the_package_loads_nothing() -> None:
         ("plot nowhere.h5 -o p.bmp", ".png"),
         ("report nowhere", "no run there"),
         ("zoo cae9", "did you mean"),
+        ("zoo desing", "did you mean 'design'?"),
         ("zoo cae1 --dims many", "--dims"),
         ("data mnist --source nowhere", "nowhere"),
         ("check", "FILE"),

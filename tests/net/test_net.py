@@ -43,7 +43,7 @@ def net() -> Net:
 def test_encoder_and_decoder_are_the_net_between_two_blobs(net: Net) -> None:
     x = np.random.default_rng(0).random((5, 6), dtype=np.float32)
     whole = net(x=x, want=["code", "out", "e"])
-    codes = net(x=x, want=["code"])["code"]
+    codes = net(x=x, want="code")["code"]
     torch.testing.assert_close(codes, whole["code"])
     torch.testing.assert_close(net(code=codes, want=["out"])["out"], whole["out"])
     torch.testing.assert_close(net({"e": whole["e"]}, want=["code"])["code"], codes)

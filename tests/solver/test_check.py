@@ -88,6 +88,7 @@ def test_one_mistake(line: str, sentence: str) -> None:
             GOOD.replace('net: "net.prototxt"', ""),
             "no train net: give one of net, net_param, train_net, train_net_param",
         ),
+        (GOOD + "test_iter: 3 test_interval: 0", "test_interval is 0; it must be greater than 0 for 1 test net(s)"),
         (GOOD + "test_iter: 3", "test_interval is missing; it must be greater than 0 for 1 test net(s)"),
         (
             GOOD.replace("net:", "train_net:") + "test_iter: 3 test_interval: 1",

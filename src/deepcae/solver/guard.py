@@ -185,7 +185,8 @@ class Guard:
         self._losses = deque(map(float, seen["losses"]), maxlen=PERSISTENT)
         self._best_before = math.inf if best is None else float(best)
         self._greatest, self._gone = float(seen["greatest"]), int(seen["gone"])
-        self._targets = [each for each in self._targets if each[1] in seen["targets"]]
+        if "targets" in seen:  # of older snapshots they are looked at anew
+            self._targets = [each for each in self._targets if each[1] in seen["targets"]]
         for watched in self._watched:
             layer = seen["layers"].get(watched.blob, {"seen": {}, "told": []})
             watched.seen, watched.told = dict(layer["seen"]), set(layer["told"])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PERSISTENT = 8  # looks that must all agree before a layer is called saturated or constant
 LOOK_EVERY = 50  # iterations between two looks, at least
 TAIL = 0.01  # a sigmoid's output is in the tail within this distance of 0 or 1 (tanh: twice it of ±1)
-SATURATED = 0.95  # a layer is saturated when this share of its outputs is in the tails (0.93 in nets that learn)
+SATURATED = 0.95  # a layer is saturated when this share of its outputs is in the tails (0.93 in nets that learn well)
 CONSTANT = 1e-4  # a blob is constant when its spread over the batch is this small beside its size
 PROGRESS = 0.005  # the loss is stuck unless a look within the last ones beat all before by this share
 GONE = 1e-6  # gradients are gone at this share of the greatest norm so far

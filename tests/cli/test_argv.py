@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from deepcae.cli.argv import FOR_ALL, SWITCHES, normalise
 
 names = st.from_regex(r"[a-z][a-z0-9]+([-_][a-z0-9]+)*", fullmatch=True).filter(
-    lambda name: name != "gpu" and name.replace("_", "-") not in SWITCHES | {FOR_ALL.removeprefix("--")}
+    lambda name: name != "gpu" and name.replace("_", "-") not in {*SWITCHES, *(switch[2:] for switch in FOR_ALL)}
 )
 values = st.text(min_size=0, max_size=12)
 
@@ -41,6 +41,8 @@ values = st.text(min_size=0, max_size=12)
         ("x -gpu", "x --device"),
         ("x -- -solver --a_b", "x -- -solver --a_b"),
         ("check n.prototxt -allow_python_layers", "--allow-python-layers check n.prototxt"),
+        ("train -x y --allow-writes-elsewhere=1 -q", "--allow-writes-elsewhere train -x y -q"),
+        ("x --allow-writes-elsewhere --allow-python-layers", "--allow-python-layers --allow-writes-elsewhere x"),
         ("x --solver --allow-python-layers", "x --solver --allow-python-layers"),
         ("zoo cae1 --data a_b.txt c_d.txt", "zoo cae1 --data a_b.txt c_d.txt"),
     ],
@@ -58,7 +60,9 @@ def test_a_value_is_never_taken_for_a_flag() -> None:
 @given(
     st.lists(
         st.text(max_size=8)
-        | st.sampled_from(["-solver", "--x_y=1", "-o", "--", "-gpu=0", "--json", "-allow_python_layers"])
+        | st.sampled_from(
+            ["-solver", "--x_y=1", "-o", "--", "-gpu=0", "--json", "-allow_python_layers", "-allow-writes-elsewhere"]
+        )
     )
 )
 def test_is_idempotent(argv: list[str]) -> None:

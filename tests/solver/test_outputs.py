@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import h5py
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from deepcae.cli import main
+from deepcae.errors import DataError, SpecError
 from deepcae.net.weights import save_weights
 from deepcae.solver.solver import Solver
 
@@ -58,3 +60,80 @@ def test_check_wants_a_file_name(folder: Path, capsys: pytest.CaptureFixture[str
     assert main(["check", "net.prototxt"]) == 2
     assert "net.prototxt:6:" in (said := capsys.readouterr().out)
     assert "layer 'o' (HDF5Output): file_name is missing" in said
+
+
+ELSEWHERE = r"net\.prototxt:6:\d+: layer 'o' \(HDF5Output\): .*outside the working directory.*--allow-writes-elsewhere"
+
+
+@pytest.fixture
+def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory that holds the texts, beside one that belongs to somebody else."""
+    (folder / "theirs").mkdir()
+    (folder / "work").mkdir()
+    Path("solver.prototxt").rename("work/solver.prototxt")
+    monkeypatch.chdir(folder / "work")
+    Path("link").symlink_to("../theirs")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name", ["../theirs/o.h5", "THEIRS/o.h5", "link/o.h5", "new/../../theirs/o.h5", "../work-2/o.h5"]
+)
+@pytest.mark.parametrize("rule", ["phase: TEST", "phase: TRAIN"])
+def test_a_text_writes_nothing_outside_the_working_directory(inside: Path, name: str, rule: str) -> None:
+    write(name.replace("THEIRS", str(inside / "theirs")), rule)
+    with pytest.raises(SpecError, match=ELSEWHERE):
+        list(Solver("solver.prototxt", seed=0).solve())
+    with pytest.raises(DataError, match="outside the working directory"):
+        Solver("solver.prototxt", seed=0, overrides="test_initialization: true").step()
+    assert not list(Path("../theirs").iterdir())
+    list(Solver("solver.prototxt", seed=0, allow_writes_elsewhere=True).solve())
+    assert h5py.is_hdf5(name.replace("THEIRS", str(inside / "theirs")))
+
+
+@pytest.mark.parametrize("name", ["o.h5", "new/o.h5", "../work/o.h5", "new/../o.h5", "WORK/o.h5", "RUN/o.h5"])
+def test_below_the_working_directory_and_the_run_it_may_write(inside: Path, name: str) -> None:
+    name = name.replace("WORK", str(inside / "work")).replace("RUN", str(inside / "run"))
+    write(name, "phase: TEST")
+    list(Solver("solver.prototxt", seed=0, out=inside / "run").solve())
+    assert h5py.is_hdf5(name)
+
+
+def test_commands_refuse_it_unless_it_is_allowed(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write("../theirs/o.h5", "phase: TEST")
+    train = ["train", "--solver", "solver.prototxt", "--out", "run", "-q"]
+    assert main(train) == 2
+    assert re.search(ELSEWHERE, capsys.readouterr().err)
+    assert not Path("run/run.json").exists()
+    assert main([*train, "--runs", "2"]) == 2
+    assert re.search(ELSEWHERE, capsys.readouterr().err)
+    assert not list(Path("../theirs").iterdir())
+    assert main([*train, "--allow-writes-elsewhere", "--runs", "2"]) == 0
+    Path("../theirs/o.h5").unlink()
+    assert main([*train, "--allow-writes-elsewhere"]) == 0
+    Path("../theirs/o.h5").unlink()
+    tested = ["test", "--model", "net.prototxt", "--weights", "run/s_iter_3.caffemodel", "-q", "--iterations", "2"]
+    assert main(tested) == 2
+    assert re.search(ELSEWHERE, capsys.readouterr().err)
+    assert main(["test", "run", "-q", "--iterations", "2"]) == 2
+    assert not list(Path("../theirs").iterdir())
+    assert main([*tested, "--allow_writes_elsewhere=true"]) == 0
+    assert Path("../theirs/o.h5").exists()
+
+
+@pytest.mark.parametrize("rule", ["", "not_stage: 'x'"])
+def test_two_nets_that_write_one_file_are_refused_before_the_first_batch(folder: Path, rule: str) -> None:
+    write("o.h5", rule)
+    with pytest.raises(SpecError, match=r"net\.prototxt:6:\d+: .*'o\.h5' is written by several nets.*phase: TEST"):
+        list(Solver("solver.prototxt", seed=0, out="run").solve())
+    assert not Path("o.h5").exists()
+    assert not Path("run").exists()
+
+
+def test_two_layers_that_write_one_file_are_refused(folder: Path) -> None:
+    second = """layer { name: "p" type: "HDF5Output" bottom: "x" bottom: "y" include { phase: TEST }
+      hdf5_output_param { file_name: "./o.h5" } }"""
+    write("o.h5", "phase: TEST")
+    Path("net.prototxt").write_text(Path("net.prototxt").read_text() + second)
+    with pytest.raises(SpecError, match=r"net\.prototxt:8:\d+: layer 'p' .*is written by layer 'o' too"):
+        list(Solver("solver.prototxt", seed=0).solve())

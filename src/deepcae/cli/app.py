@@ -69,6 +69,13 @@ def deepcae(
             help="With any command: run the code that layers of type Python name. Only for texts you trust.",
         ),
     ] = False,
+    allow_writes_elsewhere: Annotated[
+        bool,
+        typer.Option(
+            "--allow-writes-elsewhere",
+            help="With any command: let texts write outside the working directory and the run's folder.",
+        ),
+    ] = False,
 ) -> None:
     """Deep convolutional auto-encoders from Caffe's text files: train them, look into them, draw what they learned.
 
@@ -78,3 +85,7 @@ def deepcae(
         from ..layers.python import python_layers
 
         context.with_resource(python_layers(True))
+    if allow_writes_elsewhere:
+        from ..writes import writes_elsewhere
+
+        context.with_resource(writes_elsewhere(True))

@@ -9,7 +9,8 @@
 | `--gpu all`, `--gpu -1`     | `--device cuda`, `... cpu`|
 | `--gray=true`, `--gray=0`   | `--gray`, nothing         |
 
-`--allow-python-layers` holds for every command and may stand anywhere; it comes out first.
+`--allow-python-layers` and `--allow-writes-elsewhere` hold for every command and may stand anywhere; they come out
+first.
 
 A single dash before a single letter is a short option and stays (`-o x`, `-q`); a word that starts like a number (`-1`,
 `-.5`) is a value; nothing behind a bare `--` is touched, and never a value: not the word behind a flag that takes one.
@@ -23,7 +24,7 @@ from collections.abc import Iterable, Iterator
 _LONG = re.compile(r"--?(?P<name>[A-Za-z][A-Za-z0-9_-]+)(?P<value>=.*)?", re.DOTALL)
 _SHORT_WITH_VALUE = re.compile(r"(?P<flag>-[A-Za-z])=(?P<value>.*)", re.DOTALL)
 
-FOR_ALL = "--allow-python-layers"  # a switch of no command, but of them all
+FOR_ALL = ("--allow-python-layers", "--allow-writes-elsewhere")  # switches of no command, but of them all
 
 SWITCHES = frozenset(
     "baselines batched check-size csv encoded gray help in-place json no-training overwrite quick quiet separate "  # noqa: SIM905
@@ -35,8 +36,8 @@ SWITCHES = frozenset(
 def normalise(argv: Iterable[str]) -> list[str]:
     """`argv` with every flag in our spelling, values apart from their flags. Applying it again changes nothing."""
     groups = list(_groups(iter(argv)))
-    for_all = [FOR_ALL] if [FOR_ALL] in groups else []
-    return [*for_all, *(word for group in groups if group != [FOR_ALL] for word in group)]
+    for_all = [switch for switch in FOR_ALL if [switch] in groups]
+    return [*for_all, *(word for group in groups if group not in [[switch] for switch in FOR_ALL] for word in group)]
 
 
 def _groups(words: Iterator[str]) -> Iterator[list[str]]:
@@ -53,7 +54,7 @@ def _groups(words: Iterator[str]) -> Iterator[list[str]]:
             yield [word]
             continue
         name = flag["name"].replace("_", "-")
-        if name in SWITCHES or "--" + name == FOR_ALL:
+        if name in SWITCHES or "--" + name in FOR_ALL:
             yield _switch(name, flag["value"] or "")
             continue
         value = flag["value"][1:] if flag["value"] else next(words, None)

@@ -26,6 +26,7 @@ import typer
 
 from ..errors import TrainingError
 from . import options
+from .argv import FOR_ALL
 from .screen import answer, bar, say
 from .training import LOG, Effects, Listener, Order, opened_log, prepare, solver_text, summary
 
@@ -67,8 +68,7 @@ def train_all(
     ended = _together(order, folders, effects, quiet, context.obj) if batched or (batched is None and on_gpu) else None
     if ended is None:
         at_once = 1 if on_gpu else _at_once(count, threads or 1)
-        python = bool(context.parent and context.parent.params.get("allow_python_layers"))
-        boot = [sys.executable, "-c", BOOT, *(["--allow-python-layers"] if python else []), "train"]
+        boot = [sys.executable, "-c", BOOT, *_for_all(context), "train"]
         shared = ["--threads", str(threads or 1), "--sigint-effect", effects[0], "--sighup-effect", effects[1]]
         ended = Children(order, folders, [*boot, *shared, *(["-q"] if quiet else [])]).run(at_once, effects)
     found = _found(ended, time.perf_counter() - context.obj)
@@ -78,6 +78,12 @@ def train_all(
     worst = max(each.code for each in ended)
     if worst:
         raise typer.Exit(worst)
+
+
+def _for_all(context: typer.Context) -> list[str]:
+    """The switches for every command that were given."""
+    given = context.parent.params if context.parent else {}
+    return [switch for switch in FOR_ALL if given.get(switch.removeprefix("--").replace("-", "_"))]
 
 
 def _seeds(order: Order, out: Path, seed: int | None, count: int) -> list[int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import SpecError
 from . import options
 from .screen import answer, bar, say
 
@@ -89,6 +90,11 @@ def averages(
 
     from ..data.output import Outputs
     from ..data.source import Feed
+    from ..net.sinks import refusals
+    from ..writes import reach
+
+    if problems := list(refusals([net.plan], reach())):
+        raise SpecError(problems)
 
     totals: dict[str, np.ndarray] = {}
     loss = 0.0

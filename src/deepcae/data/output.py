@@ -19,15 +19,20 @@ import numpy as np
 
 from ..atomic import whole_file
 from ..errors import DataError
+from ..writes import reach
 
 DATASETS = ("data", "label")
 
 
 class Outputs:
-    """The files of the HDF5Output layers (LayerParameters) of a net; `write` takes the blobs of each forward pass."""
+    """The files of the HDF5Output layers (LayerParameters) of a net; `write` takes the blobs of each forward pass.
+
+    They lie where a text may write (`writes.reach`) when this is made; DataError at the first batch of another.
+    """
 
     def __init__(self, layers: Sequence[Any]) -> None:
         self._layers = list(layers)
+        self.reach = reach()
         self._files: dict[str, h5py.File] = {}
         self._open = ExitStack()
         weakref.finalize(self, self._open.close)
@@ -50,6 +55,8 @@ class Outputs:
                 raise DataError(f"{name}: cannot be written: {error.strerror or error}") from error
 
     def _create(self, name: str) -> h5py.File:
+        if why := self.reach.refusal(name):
+            raise DataError(f"HDF5Output: {why}")
         temporary = self._open.enter_context(whole_file(Path(name)))
         return self._open.enter_context(h5py.File(temporary, "w"))
 

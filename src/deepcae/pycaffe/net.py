@@ -26,6 +26,7 @@ from ..net.layerwise import Layerwise, Watcher
 from ..net.step import Step
 from ..net.weights import load_weights, save_weights, to_hdf5
 from ..proto.suggest import closest
+from ..writes import writes_elsewhere
 from . import batches, mode
 from .blob import Blob
 from .files import existing
@@ -283,7 +284,9 @@ def _shown(name: str) -> str:
 
 def _writer(view: Layerwise, index: int, step: Step) -> Watcher:
     """Writes the bottoms of an HDF5Output layer after each of its passes."""
-    outputs, blobs = Outputs([step.node.param]), {name: view.blobs[name] for name in step.bottoms}
+    with writes_elsewhere(True):  # a script runs anyway, and writes where it says
+        outputs = Outputs([step.node.param])
+    blobs = {name: view.blobs[name] for name in step.bottoms}
 
     def write(layer: int) -> None:
         if layer == index:

@@ -52,7 +52,7 @@ class Solver:
     def __init__(self, param_file: str | Path) -> None:
         self._core = core.Solver(
             existing(param_file), overrides=f'type: "{self.type}"', device=mode.device(), seed=_seed(param_file),
-            allow_python_layers=True, feed=Sources,
+            allow_python_layers=True, allow_writes_elsewhere=True, feed=Sources,
         )  # fmt: skip
         self.net = self._open(self._core.train)
         self.test_nets = [self._open(fed) for fed in self._core.tests]

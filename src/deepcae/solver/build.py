@@ -14,6 +14,7 @@ from ..data.source import Feed
 from ..errors import DataError, Problem, SpecError
 from ..layers.python import python_layers
 from ..net.net import Net
+from ..net.sinks import refusals
 from ..net.weights import load_weights
 from ..proto.document import Document
 from ..proto.lookup import resolve
@@ -64,6 +65,15 @@ def build_nets(
         raise SpecError(problems)
     feeds = [_feed(choice, net, seed, feed) for choice, net in zip((train, *tests), nets, strict=True)]
     return feeds[0], feeds[1:]
+
+
+def require_ready(solver: Solver) -> None:
+    """SpecError with what keeps a training from beginning: no max_iter, files that its texts may not write."""
+    problems = list(refusals([fed.net.plan for fed in (solver.train, *solver.tests)], solver.train.outputs.reach))
+    if not solver.param.HasField("max_iter"):
+        problems.insert(0, Problem("max_iter is missing; it has no default", solver.document.place()))
+    if problems:
+        raise SpecError(problems)
 
 
 def _choose(document: Document, folders: Sequence[Path], problems: list[Problem]) -> tuple[NetChoice, list[NetChoice]]:

@@ -18,13 +18,14 @@ from typing import Any
 
 import torch
 
-from ..errors import Problem, SnapshotError, SpecError, TrainingError
+from ..errors import SnapshotError, SpecError, TrainingError
 from ..net.net import Net
 from ..proto.read import read_solver
 from ..proto.text import merge
+from ..writes import writes_elsewhere
 from . import snapshot as files
 from . import state
-from .build import OpenFeed, build_nets, load_initial, open_feed, seed_for
+from .build import OpenFeed, build_nets, load_initial, open_feed, require_ready, seed_for
 from .capture import Captured, CudaRecorder, Recorder
 from .clock import Clock
 from .debug import Debug
@@ -50,9 +51,9 @@ class Solver:
     files to start from, in place of the solver's `weights`. `snapshot`: what to resume, see `restore`. `folders`: more
     places to look up files. `keep`: how many snapshots stay on disk (None: all; at least 2). `strict`: whether weights
     to start from must match the net, layer by layer. `allow_python_layers`: whether the texts may name Python code that
-    is then run. `feed(net, seed)`: what reads a net's data layers, in place of `data.Feed`. `precision`: how exactly
-    the training passes multiply, see `precision` (default: the snapshot's, else fp32).
-    Raises SpecError with all problems of all texts.
+    is then run. `allow_writes_elsewhere`: whether they may write outside the working directory and `out`.
+    `feed(net, seed)`: what reads a net's data layers, in place of `data.Feed`. `precision`: how exactly the training
+    passes multiply, see `precision` (default: the snapshot's, else fp32). SpecError has all problems of all texts.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Solver:
         keep: int | None = None,
         strict: bool = False,
         allow_python_layers: bool = False,
+        allow_writes_elsewhere: bool = False,
         feed: OpenFeed | None = None,
         precision: str | None = None,
     ) -> None:
@@ -84,9 +86,10 @@ class Solver:
         self.prefix = snapshot_prefix(self.document, out)
         resumed = None if snapshot is None else files.find(self.prefix if snapshot == "latest" else snapshot)
         self.seed = seed_for(seed, resumed, self.param)
-        self.train, self.tests = build_nets(
-            self.document, self.seed, device, self.folders, allow_python_layers, feed or open_feed
-        )
+        with writes_elsewhere(allow_writes_elsewhere, *([] if out is None else [out])):
+            self.train, self.tests = build_nets(
+                self.document, self.seed, device, self.folders, allow_python_layers, feed or open_feed
+            )
         self.generator = torch.Generator(self.net.device)
         self.generator.manual_seed((self.seed + 0x9E3779B97F4A7C15) % 2**63)  # not the stream of the fillers
         kept = "fp32" if resumed is None else state.precision_of(resumed)
@@ -166,9 +169,8 @@ class Solver:
 
     @contextmanager
     def opened(self) -> Iterator[RunFiles]:
-        """The files of a run, open; SpecError without a max_iter."""
-        if not self.param.HasField("max_iter"):
-            raise SpecError(Problem("max_iter is missing; it has no default", self.document.place()))
+        """The files of a run, open; SpecError without a max_iter, and for files that it must not write."""
+        require_ready(self)
         with RunFiles(self) as run_files, ExitStack() as outputs:
             for fed in (self.train, *self.tests):
                 outputs.callback(fed.outputs.close)

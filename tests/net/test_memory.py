@@ -11,15 +11,16 @@ from deepcae.proto import read_net_text
 
 TEXT = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 1000 } } }
 layer { name: "small" type: "InnerProduct" bottom: "x" top: "s" inner_product_param { num_output: 2 } }
-layer { name: "great" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2000000000 } }"""
+layer { name: "great" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2000000 } }"""
 
 
 def test_more_parameters_than_memory():
+    more = (TEXT.splitlines()[2].replace('"great"', f'"great{k}"').replace('"y"', f'"y{k}"') for k in range(999))
     with pytest.raises(SpecError) as error:
-        Net(read_net_text(TEXT, "n"))
+        Net(read_net_text("\n".join([TEXT, *more]), "n"))
     assert str(error.value) == (
         "n:3:1: layer 'great' (InnerProduct): the network's parameters take 7,458.0 GiB, more than there is; "
-        "the greatest blob here is [2000000000, 1000]"
+        "the greatest blob here is [2000000, 1000]"
     )
 
 
@@ -29,7 +30,7 @@ def test_less_memory_free_than_there_is(monkeypatch):
 
     monkeypatch.setattr(initial, "fill", full)
     with pytest.raises(SpecError, match=r"layer 'great' .* take 0\.0 GiB, more than there is"):
-        Net(read_net_text(TEXT.replace("2000000000", "3"), "n"))
+        Net(read_net_text(TEXT.replace("2000000", "3"), "n"))
 
 
 def test_other_faults_stay_what_they_are(monkeypatch):
@@ -38,4 +39,4 @@ def test_other_faults_stay_what_they_are(monkeypatch):
 
     monkeypatch.setattr(initial, "fill", broken)
     with pytest.raises(RuntimeError, match="odd"):
-        Net(read_net_text(TEXT.replace("2000000000", "3"), "n"))
+        Net(read_net_text(TEXT.replace("2000000", "3"), "n"))

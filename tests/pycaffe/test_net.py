@@ -468,3 +468,14 @@ def test_a_seed_repeats_the_weights(make: Any) -> None:
     caffe.set_random_seed(5)
     np.testing.assert_array_equal(make().params["ip"][0].data, first)
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"), [((70000, 70000), "be 70000x70000; at most 2147483647"), ((1,) * 33, "33 axes"), ((-1,), "not")]
+)
+def test_a_reshape_beyond_caffes_limits_changes_nothing(make: Any, shape: tuple[int, ...], words: str) -> None:
+    net = make()
+    before = net.blobs["data"].data.copy()
+    with pytest.raises(ValueError, match=words):
+        net.blobs["data"].reshape(*shape)
+    np.testing.assert_array_equal(net.blobs["data"].data, before)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..alias import install
 from ..errors import LayerError
 from .base import Arity, Context, Layer, Learned, Shape
+from .limits import require_blob
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,6 +94,7 @@ class ArrayBlob:
 
 
 def _zeros(shape: Shape) -> np.ndarray:
+    require_blob(shape)
     import numpy as np  # `deepcae check` of a text without such layers does without
 
     return np.zeros(shape, np.float32)

@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import DataError, LayerError, SpecError
 from ..layers import Layer, make_layer
 from ..layers.base import Learned, Shape
+from ..layers.limits import excessive_blob, wide_settings
 from ..proto.suggest import closest
 from .advice import authors_name, explain_mismatch
 from .backward import mark_backward
@@ -170,6 +171,9 @@ def _made_twice(top: str, maker: str, node: Node) -> str:
 
 
 def _make(graph: Graph, node: Node) -> Layer | None:
+    for path, sentence in wide_settings(node.param):
+        graph.complain(node, sentence, *path)
+        return None
     try:
         return make_layer(node.param, graph.phase)
     except LayerError as error:
@@ -234,6 +238,9 @@ class _Inference:
                 except LayerError as error:
                     sentence = explain_mismatch(self.steps, i, shapes) or str(error)
                     self.graph.complain(step.node, sentence, *_path(error.at))
+            if excess := excessive_blob(step.node.param, tops, learned or ()):
+                tops, learned = [None] * len(step.tops), None  # who reads from it has nothing to complain of
+                self.graph.complain(step.node, excess[1], *excess[0])
             shapes.update(zip(step.tops, tops, strict=False))
             self.steps[i] = replace(step, params=params.add(step.node, learned))
         return shapes, params.all

@@ -73,10 +73,10 @@ class Blob:
 
     def reshape(self, shape: Shape) -> None:
         """Another shape over the same memory, which grows if it must."""
-        self.shape = tuple(shape)
-        count = math.prod(self.shape)
+        count = math.prod(shape)
         self.data_memory.reserve(count)
         self.diff_memory.reserve(count)
+        self.shape = tuple(shape)  # which stays where there is no room
 
     @property
     def data(self) -> torch.Tensor:

@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from ..layers.base import Shape
+from ..layers.limits import require_blob
 from ..layers.python import ArrayBlob
 from ..net import storage
 
@@ -38,8 +39,7 @@ class Blob(ArrayBlob):
     def reshape(self, *shape: int) -> None:
         """Another shape; the net follows with `net.reshape()` or the next forward pass. ValueError for a bad one."""
         wanted = tuple(int(dim) for dim in shape)
-        if min(wanted, default=0) < 0:
-            raise ValueError(f"a blob's axes are 0 or more, not {list(wanted)}")
+        require_blob(wanted)
         if self._fixed and math.prod(wanted) != self.count:
             raise ValueError(f"a learned blob keeps its {self.count} values; {list(wanted)} has {math.prod(wanted)}")
         if not self._fixed:

@@ -15,7 +15,6 @@ from deepcae.proto.schema import TEST, TRAIN, NetParameter
 from reference import reference_dir
 
 FILES = reference_dir("files")
-TOLERANCE = {"encoded_force_gray": 1, "imagedata_gray_transform": 0.011, "imagedata_root_resize": 1}  # another codec
 
 
 def cases(random: bool) -> list[Any]:
@@ -48,15 +47,14 @@ def _in_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("case", cases(random=False))
-def test_batches_are_caffes(case: Any, request: pytest.FixtureRequest) -> None:
-    tolerance = TOLERANCE.get(request.node.callspec.id, 1e-5)
+def test_batches_are_caffes(case: Any) -> None:
     with feed_of(case) as feed:
         assert feed.tops == tuple(case["top_names"])
         for top in feed.tops:
             want = case[f"batches_{top}"]
             got = batches(case, feed, top)
             assert got.shape == want.shape
-            np.testing.assert_allclose(got, want, rtol=1e-6, atol=tolerance)
+            np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", [case for case in cases(random=True) if case.id == "hdf5_shuffle"])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepcae.data.images import decode, resize
+from deepcae.data.images import decode
 from deepcae.data.source import Feed, shapes
 from deepcae.errors import DataError
 from deepcae.proto.schema import TRAIN, Datum
@@ -123,13 +123,6 @@ def test_color_is_chosen_or_kept(pictures: Path) -> None:
     gray, colored = pictures / "c.png", pictures / "a b.png"
     assert [decode(gray, choice, "").shape[0] for choice in (True, False, None)] == [3, 1, 1]
     assert [decode(colored, choice, "").shape[0] for choice in (True, False, None)] == [3, 1, 3]
-
-
-def test_resizing_is_bilinear_between_pixel_centres() -> None:
-    np.testing.assert_allclose(resize(np.array([[0.0, 4.0]]), 1, 4), [[0, 1, 3, 4]])
-    np.testing.assert_allclose(resize(np.array([[0.0], [2.0], [4.0], [6.0]]), 2, 1), [[1], [5]])
-    image = np.random.default_rng(0).random((2, 5, 7)).astype(np.float32)
-    np.testing.assert_array_equal(resize(image, 5, 7), image)
 
 
 def test_rand_skip_begins_anywhere_below_it_as_the_seed_says(pictures: Path, layer: MakeLayer) -> None:

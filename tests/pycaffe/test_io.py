@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from deepcae.data.images import decode
 from deepcae.proto.schema import BlobProto, Datum
 from deepcae.pycaffe import io
+from pictures import tiff
 
 FLOATS = hnp.arrays(
     np.float32, hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=4), elements=st.floats(width=32)
@@ -138,6 +140,37 @@ def test_gray_with_alpha_two_colours_and_a_palette(tmp_path: Path) -> None:
 def test_sixteen_bits_fill_the_same_range(tmp_path: Path) -> None:
     pixels = np.array([[0, 1000], [30000, 65535]], np.uint16)
     np.testing.assert_allclose(io.load_image(saved(tmp_path, pixels), False)[..., 0], pixels / 65535, rtol=1e-6)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_all_bits_count_in_gray_and_in_colour(tmp_path: Path, order: str) -> None:
+    deep = np.random.default_rng(2).integers(0, 2**16, (4, 5, 3), np.uint16)
+    path = tmp_path / "deep.tif"
+    path.write_bytes(tiff(deep, order))
+    np.testing.assert_allclose(io.load_image(path), deep / 65535, rtol=1e-6)
+    path.write_bytes(tiff(deep[..., 0], order))
+    np.testing.assert_allclose(io.load_image(path, False)[..., 0], deep[..., 0] / 65535, rtol=1e-6)
+
+
+def test_floats_stay_as_they_are(tmp_path: Path) -> None:
+    values = np.array([[-0.5, 0.25], [1.0, 7.0]], np.float32)
+    (tmp_path / "image.tif").write_bytes(tiff(values))
+    np.testing.assert_array_equal(io.load_image(tmp_path / "image.tif", False)[..., 0], values)
+
+
+def test_an_image_is_turned_as_the_data_layers_turn_it(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(RGB).save(tmp_path / "image.png", exif=exif)
+    np.testing.assert_allclose(io.load_image(tmp_path / "image.png"), np.rot90(RGB, -1) / 255, rtol=1e-7)
+    layer = decode(tmp_path / "image.png", True, "image.png")
+    np.testing.assert_allclose(io.load_image(tmp_path / "image.png"), layer[::-1].transpose(1, 2, 0) / 255, rtol=1e-7)
+
+
+def test_several_pages_are_an_oserror(tmp_path: Path) -> None:
+    (tmp_path / "two pages.tif").write_bytes(tiff([RGB, RGB]))
+    with pytest.raises(OSError, match=r"two pages.tif: holds more than one picture"):
+        io.load_image(tmp_path / "two pages.tif")
 
 
 def test_what_is_no_image_is_an_oserror(tmp_path: Path) -> None:

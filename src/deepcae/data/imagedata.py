@@ -1,9 +1,9 @@
 """ImageData: a text file lists image files with labels (Caffe: `image_data_layer.cpp`); tops data and label.
 
 A line is `path label`, split at its last blank; `root_folder` is put before the path as it stands. Channels B, G, R
-(one with `is_color: false`), 0..255; `new_height` and `new_width` resize. Differs from Caffe: shuffling is seeded and
-starts from the list's order in each epoch; how many images `rand_skip` leaves out at the start, the seed decides; an
-image is also looked up in the list's folder.
+(one with `is_color: false`), 0..255, and resizing by `new_height` and `new_width` are OpenCV's (`images`, `resize`).
+Differs from Caffe: shuffling is seeded and starts from the list's order in each epoch; how many images `rand_skip`
+leaves out at the start, the seed decides; an image is also looked up in the list's folder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 
 from ..errors import DataError
 from ..proto.lookup import resolve
-from .images import decode, resize
+from .images import decode
+from .resize import resize
 from .stream import Arrays, Shape, Stream, drawn
 from .transform import make_transform
 
@@ -90,7 +91,7 @@ class ImageRows:
     def _image(self, number: int) -> np.ndarray:
         path = self._files[number][0]
         pixels = decode(path, self._color, str(path))
-        return np.rint(resize(pixels, *self._size)) if self._size else pixels
+        return resize(pixels, *self._size) if self._size else pixels
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -21,8 +21,9 @@ import numpy as np
 
 from ..errors import DataError
 from ..proto.schema import Datum
-from .images import decode, resize
+from .images import decode
 from .records import new_lmdb, pixels_datum
+from .resize import resize
 from .stream import permutation
 
 Progress = Callable[[int, int], object]
@@ -101,9 +102,7 @@ def read_list(path: Path) -> list[tuple[str, str, int]]:
 def _pixels(file: str, where: str, settings: Settings) -> np.ndarray:
     """uint8 (C, H, W), resized if asked for."""
     pixels = decode(Path(file), not settings.gray, f"{where}: {file}")
-    if not settings.height:
-        return pixels
-    return np.clip(np.rint(resize(pixels, settings.height, settings.width)), 0, 255).astype(np.uint8)
+    return resize(pixels, settings.height, settings.width) if settings.height else pixels
 
 
 def _datum(file: str, pixels: np.ndarray, label: int, settings: Settings) -> Any:

@@ -6,6 +6,8 @@ Source: Caffe's python/caffe/io.py; the arithmetic of resizing is that of the sc
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..data.deep import deep_colors, deep_gray
+from ..data.images import opened
+from ..data.pixels import oriented
+from ..errors import DataError
 from .proto import caffe_pb2
 from .resize import resize_image
 from .transformer import Transformer
@@ -102,24 +108,33 @@ def _filled(values: np.ndarray, shape: tuple[int, ...], what: str) -> np.ndarray
 def load_image(filename: str | Path, color: bool = True) -> np.ndarray:
     """An image file as float32 in [0, 1]: (H, W, 3) in RGB, or (H, W, 1) where `color` is False.
 
-    A gray image is repeated for three channels; an alpha channel is dropped. OSError for what is no image.
+    A gray image is repeated for three channels; an alpha channel is dropped. Floating-point pixels stay as they are.
+    OSError for what is no image, or several in one file. Differs from Caffe: turned as the camera was held (EXIF), as
+    the data layers read it.
     """
-    from PIL import Image
-
-    with Image.open(filename) as image:
-        pixels = _unit(image)
+    path = Path(filename)
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    try:
+        with opened(path, str(path), floats=True) as image:
+            pixels = oriented(_unit(image), image)
+    except DataError as error:
+        raise OSError(str(error)) from error
     if pixels.ndim == 2:
         return np.repeat(pixels[:, :, None], 3 if color else 1, axis=2)
     if color:
-        return pixels
+        return np.ascontiguousarray(pixels)
     return (pixels @ _GRAY).astype(np.float32)[:, :, None]
 
 
 def _unit(image: Any) -> np.ndarray:
     """Pillow's picture as (H, W) or (H, W, 3) float32; integers are divided by the most that their type can hold."""
-    if image.mode.startswith(("I", "F")):
-        pixels = np.asarray(image)
-        return pixels.astype(np.float32) / np.float32(1 if image.mode == "F" else 65535)
+    if image.mode == "F":
+        return np.asarray(image)
+    deep = deep_gray(image)
+    deep = deep_colors(image) if deep is None else deep
+    if deep is not None:
+        return deep[..., :3].astype(np.float32) / np.float32(65535) if deep.ndim == 3 else deep / np.float32(65535)
     gray = image.mode in ("1", "L", "LA")
     return np.asarray(image.convert("L" if gray else "RGB"), np.float32) / np.float32(255)
 

@@ -1,13 +1,29 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all.
+
+Temporary ones lie beside what they will become, under a name that nobody can guess, and which tells who makes it:
+`.NAME.PID-START-PLACE-RANDOM.tmp`. So what a killed process left is known from what a living one is writing.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import re
+import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-(?P<start>\d+)-(?P<place>[0-9a-f]{8})-[0-9a-f]{8}\.tmp", re.DOTALL)
+_MOST_OF_A_NAME = 190  # bytes: with what is added, a name stays below the 255 that file systems allow
+_H5_ERRNO = re.compile(r"errno = (\d+)")
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP}
+_swept: set[tuple[int, Path]] = set()  # folders that this process has looked through
 
 
 @contextmanager
@@ -15,22 +31,23 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path` to write to; at the end of the block it takes the name `path`.
 
     The content is on the disk before the rename, so that a reader (or a crash) meets the old file or the new one. When
-    the block raises, `path` is as it was and the temporary file is gone. Missing folders are made.
+    the block raises, `path` is as it was and the temporary file is gone. Missing folders are made. A link of that name
+    is replaced, and what it leads to stays as it is; a device or a pipe is refused. An OSError names `path`.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    with _told_of(target):
-        temporary.touch()
-    try:
-        yield temporary
-        _sync(temporary, os.O_RDWR)
-        os.replace(temporary, target)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+    _require_replaceable(target)
+    _sweep_once(target.parent)
+    temporary = temporary_beside(target)
+    with told_of(target, temporary):
+        create(temporary)
+        try:
+            yield temporary
+            _sync(temporary, os.O_RDWR)
+            os.replace(temporary, target)
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
     sync_folder(target.parent)
 
 
@@ -41,43 +58,168 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     FileExistsError where `path` exists, before and after the block. When the block raises, nothing is left.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    if os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed and had the same number
-    with _told_of(target):
-        temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        for file in temporary.iterdir():
-            _sync(file, os.O_RDWR)
-        sync_folder(temporary)
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-        os.rename(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    temporary = temporary_beside(target)
+    _require_free(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_once(target.parent)
+    with told_of(target, temporary):
+        temporary.mkdir()
+        try:
+            yield temporary
+            for file in temporary.iterdir():
+                _sync(file, os.O_RDWR)
+            sync_folder(temporary)
+            _require_free(target)
+            os.rename(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     sync_folder(target.parent)
 
 
-@contextmanager
-def _told_of(target: Path) -> Iterator[None]:
-    """Lets an OSError name the file that was asked for: nobody knows the temporary one."""
+def create(path: Path) -> None:
+    """Makes an empty file, of a name that is not there yet in any form."""
+    os.close(os.open(path, _NEW, 0o666))
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Makes a file of a name that is not there yet; its bytes are on the disk when this returns."""
+    descriptor = os.open(path, _NEW, 0o666)
     try:
-        yield
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(target)) from None
-
-
-def sync_folder(folder: Path) -> None:
-    """Puts a folder's names on the disk, so that a rename outlives a crash. Windows has no such call."""
-    if os.name == "posix":
-        _sync(folder, os.O_RDONLY)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def temporary_beside(target: Path) -> Path:
+    """A new name in the folder of `target`."""
+    kept = os.fsdecode(os.fsencode(target.name)[:_MOST_OF_A_NAME])
+    maker = f"{os.getpid()}-{_start_of(os.getpid())}-{_place()}"
+    return target.with_name(f".{kept}.{maker}-{secrets.token_hex(4)}.tmp")
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
+    """Removes what processes that are no more have left here of files that they did not finish; gives their paths.
+
+    A process of another machine or container is taken for alive: nothing here can tell.
+    """
+    removed = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = _TEMPORARY.fullmatch(entry.name)
+            if not match or match["place"] != _place() or _is_alive(int(match["pid"]), match["start"]):
+                continue
+            path = Path(folder, entry.name)
+            with suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(path)
+                elif entry.is_file(follow_symlinks=False):
+                    path.unlink()
+                else:
+                    continue
+                removed.append(path)
+    return removed
+
+
+@contextmanager
+def told_of(target: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Lets an OSError name the file that was asked for, where it names none, or the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        hidden = temporary is not None and str(temporary) in f"{error} {error.filename} {error.filename2}"
+        code, reason = error.errno, error.strerror
+        if found := _H5_ERRNO.search(str(error)):  # h5py's words, of several lines
+            code, reason = int(found[1]), os.strerror(int(found[1]))
+        if code is not None and (hidden or error.filename is None):
+            raise type(error)(code, reason, str(target)) from None
+        if hidden:
+            raise type(error)(str(error).replace(str(temporary), str(target))) from None
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Puts a folder's names on the disk, so that a rename outlives a crash. Not every system has such a call."""
+    if os.name == "posix":
+        try:
+            _sync(folder, os.O_RDONLY)
+        except OSError as error:
+            if error.errno not in _NO_FOLDER_SYNC:
+                raise
+
+
+def _sync(path: Path, flags: int) -> None:
+    with told_of(path):
+        descriptor = os.open(path, flags)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _require_replaceable(target: Path) -> None:
+    """OSError where the name stands for something that is no file: `os.replace` would put a file in its place."""
+    with suppress(FileNotFoundError):
+        kind = os.stat(target).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        if not stat.S_ISREG(kind):
+            raise FileExistsError(errno.EEXIST, f"is {kind_of(kind)}, not a file; it is not replaced", str(target))
+
+
+def _require_free(target: Path) -> None:
+    with suppress(FileNotFoundError):
+        os.lstat(target)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+
+
+def kind_of(mode: int) -> str:
+    """What a name stands for, in words, by its `st_mode`."""
+    kinds = {
+        stat.S_IFREG: "a file", stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe (FIFO)",
+        stat.S_IFSOCK: "a socket",
+    }  # fmt: skip
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _sweep_once(folder: Path) -> None:
+    key = os.getpid(), folder.absolute()
+    if key not in _swept:
+        _swept.add(key)
+        remove_leftovers(folder)
+
+
+def _is_alive(pid: int, start: str) -> bool:
+    """Whether the process that was given this number at this time is there."""
+    if os.name != "posix":
+        return True  # os.kill would be no question there
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    now = _start_of(pid)
+    return now in (start, "0") or start == "0"
+
+
+def _start_of(pid: int) -> str:
+    """When a process began, in ticks since the machine did; "0" where that is not told, "" for one that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
+    except (OSError, IndexError):
+        return "0"
+
+
+@cache
+def _place() -> str:
+    """The machine, or the part of it, that gives processes their numbers: in hexadecimal, 32 bits."""
+    told = [os.uname().nodename if hasattr(os, "uname") else ""]
+    with suppress(OSError):
+        told.append(os.readlink("/proc/self/ns/pid"))
+    with suppress(OSError):
+        told.append(Path("/etc/machine-id").read_text(errors="replace"))
+    return hashlib.sha256("\n".join(told).encode(errors="replace")).hexdigest()[:8]

@@ -9,6 +9,7 @@ import time
 import zlib
 from pathlib import Path
 
+from ..atomic import whole_file
 from ..errors import DataError
 
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
@@ -67,10 +68,8 @@ def _download(name: str, checksum: str, folder: Path, mirrors: tuple[str, ...]) 
             content = _fetch(f"{mirror}{name}.gz")
             if _checksum(content) != checksum:
                 raise ValueError("its content is not MNIST's")
-            folder.mkdir(parents=True, exist_ok=True)
-            unfinished = folder / f".{name}.gz.{os.getpid()}"
-            unfinished.write_bytes(content)
-            os.replace(unfinished, folder / f"{name}.gz")
+            with whole_file(folder / f"{name}.gz") as temporary:
+                temporary.write_bytes(content)
             return
         except (OSError, ValueError, EOFError, zlib.error) as error:  # URLError and time-outs are OSErrors
             failures.append(f"{mirror}: {error}")

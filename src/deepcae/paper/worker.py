@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..atomic import whole_file
 from ..errors import DeepcaeError, NotFinite, TrainingError
 from .experiment import JUDGING, PAIRS, Data, Experiment
 from .store import Store
@@ -128,10 +129,10 @@ def _write_texts(experiment: Experiment, store: Store, folder: Path) -> Path:
     data = store.data
     if experiment.network == PAIRS and not all(path.exists() for path in data.pair_lists):
         write_pairs(data.pair_lists[0].parent, (data.train, data.test))
-    folder.mkdir(parents=True, exist_ok=True)
     net, solver = experiment.texts(data, folder)
-    (folder / "net.prototxt").write_text(net, encoding="utf-8")
-    (folder / "solver.prototxt").write_text(solver, encoding="utf-8")
+    for name, text in (("net.prototxt", net), ("solver.prototxt", solver)):
+        with whole_file(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     return folder / "solver.prototxt"
 
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ..atomic import whole_file
+from ..atomic import remove_leftovers, whole_file
 from ..errors import DataError, Problem, SnapshotError, SpecError
 from ..proto.document import Document
 from ..proto.read import read_solver, read_text
@@ -185,10 +185,12 @@ class RunFiles:
         if self._lock is not None:
             try:
                 Path(solver.prefix).parent.mkdir(parents=True, exist_ok=True)
-                self._lock.acquire()
+                solver._notes += filter(None, [self._lock.acquire()])
                 clean(solver.prefix)
+                remove_leftovers(Path(solver.prefix).parent)
             except OSError as error:
-                raise SnapshotError(f"{solver.prefix}: cannot be written: {error.strerror or error}") from error
+                where = self._lock.path if error.filename == str(self._lock.path) else solver.prefix
+                raise SnapshotError(f"{where}: cannot be written: {error.strerror or error}") from error
         try:
             if solver.out is not None:
                 self._open(solver, solver.out)

@@ -1,0 +1,70 @@
+"""Files that are opened where they stand: logs, locks, records. What a link would lead to is never written to.
+
+A file that appears whole needs none of this: see `atomic`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import IO
+
+from .atomic import kind_of, whole_file
+
+_OURS = (
+    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)  # fmt: skip
+
+
+def open_descriptor(path: str | os.PathLike[str], flags: int) -> int:
+    """Opens (with O_CREAT: makes) a file. OSError says so where the name is a link, or stands for no file."""
+    try:
+        descriptor = os.open(path, flags | _OURS, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP and os.path.islink(path):
+            sentence = "is a link, and nothing is written through links; remove it"
+            raise OSError(errno.ELOOP, sentence, str(path)) from None
+        if error.errno == errno.ENXIO:
+            raise _no_file(path, os.lstat(path).st_mode) from None
+        raise
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(descriptor)
+        raise _no_file(path, kind)
+    return descriptor
+
+
+def open_to_append(path: str | os.PathLike[str]) -> IO[str]:
+    """A text file (UTF-8, each line written at once) to add to. Missing folders are made.
+
+    A file that has a second name (a hard link) is copied first: under that name it stays as it is.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    descriptor = open_descriptor(target, flags)
+    if os.fstat(descriptor).st_nlink > 1:
+        os.close(descriptor)
+        with os.fdopen(open_descriptor(target, os.O_RDONLY), "rb") as old, whole_file(target) as new:
+            new.write_bytes(old.read())
+        descriptor = open_descriptor(target, flags)
+    return open(descriptor, "a", encoding="utf-8", errors="surrogateescape", buffering=1)
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file, through links too. OSError for a pipe or a device, which would be waited for."""
+    descriptor = os.open(path, os.O_RDONLY | (_OURS & ~getattr(os, "O_NOFOLLOW", 0)))
+    with os.fdopen(descriptor, "rb", closefd=True) as file:
+        kind = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(kind):
+            raise _no_file(path, kind)
+        return file.read()
+
+
+def _no_file(path: str | os.PathLike[str], mode: int) -> OSError:
+    if stat.S_ISDIR(mode):
+        return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return OSError(errno.EINVAL, f"is {kind_of(mode)}, not a file", str(path))

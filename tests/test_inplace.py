@@ -1,0 +1,70 @@
+"""Logs, locks and records are opened where they stand: never through a link, and only files."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from deepcae.inplace import open_descriptor, open_to_append, read_file
+
+
+def test_lines_are_added_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "train.log"
+    for text in ("one", "zwei ü"):
+        with open_to_append(path) as file:
+            print(text, file=file)
+            assert path.read_text(encoding="utf-8").endswith(f"{text}\n")
+    assert path.read_text(encoding="utf-8") == "one\nzwei ü\n"
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_link_is_not_followed(tmp_path: Path, dangling: bool) -> None:
+    victim, link = tmp_path / "victim", tmp_path / "train.log"
+    if not dangling:
+        victim.write_text("precious")
+    link.symlink_to(victim)
+    with pytest.raises(OSError, match="is a link, and nothing is written through links; remove it") as refused:
+        open_to_append(link)
+    assert refused.value.filename == str(link)
+    assert victim.exists() != dangling
+    assert dangling or victim.read_text() == "precious"
+
+
+def test_a_linked_folder_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "big").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "big")
+    with open_to_append(tmp_path / "run/train.log") as file:
+        file.write("x\n")
+    assert (tmp_path / "big/train.log").read_text() == "x\n"
+
+
+def test_a_second_name_keeps_what_it_had(tmp_path: Path) -> None:
+    victim, path = tmp_path / "backup.log", tmp_path / "train.log"
+    victim.write_bytes(b"old \xff\n")
+    os.link(victim, path)
+    with open_to_append(path) as file:
+        file.write("new\n")
+    assert victim.read_bytes() == b"old \xff\n"
+    assert path.read_bytes() == b"old \xff\nnew\n"
+
+
+def test_nothing_waits_for_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "train.log"
+    os.mkfifo(pipe)
+    for attempt in (lambda: open_to_append(pipe), lambda: read_file(pipe), lambda: open_descriptor(pipe, os.O_RDWR)):
+        with pytest.raises(OSError, match=r"is a pipe \(FIFO\), not a file") as refused:
+            attempt()
+        assert refused.value.filename == str(pipe)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_nor_is_a_device_or_a_folder_a_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="is a device, not a file"):
+        open_to_append("/dev/null")
+    with pytest.raises(OSError, match="is a device, not a file"):
+        read_file("/dev/zero")
+    with pytest.raises(IsADirectoryError):
+        read_file(tmp_path)

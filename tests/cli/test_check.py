@@ -121,9 +121,38 @@ def test_a_phase_without_any_data_is_not_meant(capsys: pytest.CaptureFixture[str
 
 def test_missing_data_that_we_could_make(capsys: pytest.CaptureFixture[str]) -> None:
     Path("m").mkdir()
-    Path("m/n.prototxt").write_text(DATA.format("phase: TRAIN", "../data/mnist/train.txt"))
+    text = DATA.format("phase: TRAIN", "data/digits/train.txt").replace('top: "d"', 'top: "data"')
+    Path("m/n.prototxt").write_text(text)
     _, lines = check(capsys, "m/n.prototxt")
-    assert lines[0].endswith("(looked in the working directory and m); 'deepcae data mnist' makes it")
+    assert lines[0].endswith("and m); 'deepcae data digits -o data/digits' makes it")
+    assert main(["data", "digits", "-o", "data/digits", "-q"]) == 0
+    capsys.readouterr()
+    assert check(capsys, "-q", "m/n.prototxt") == (0, [])
+
+
+@pytest.mark.parametrize("source", ["data/mnist/valid.txt", "mnist/train.h5", "data/cifar/train.txt", "train.txt"])
+def test_missing_data_that_no_command_of_ours_makes(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.prototxt").write_text(DATA.format("phase: TRAIN", source))
+    _, lines = check(capsys, "n.prototxt")
+    assert lines[0].endswith("(looked in the working directory)")
+
+
+@pytest.mark.parametrize(
+    ("kind", "param", "hint"),
+    [
+        ("Data", "data_param", "`deepcae convert_imageset` makes an LMDB"),
+        ("ImageData", "image_data_param", "image label"),
+    ],
+)
+def test_missing_data_of_other_kinds(kind: str, param: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`deepcae data mnist` writes HDF5 files: it does not help a layer that reads something else."""
+    source = "examples/mnist/train.txt"
+    Path("n.prototxt").write_text(
+        f'layer {{ name: "d" type: "{kind}" top: "x" top: "y" {param} {{ source: "{source}" batch_size: 1 }} }}'
+    )
+    _, lines = check(capsys, "n.prototxt")
+    assert "data mnist" not in lines[0]
+    assert hint in lines[0]
 
 
 def test_a_solver_is_checked_with_its_nets_in_their_states(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ..net.net import Net
 
 
+Asked = tuple[str | None, int, tuple[str, ...]]  # phase, level and stages
+
+
 class Format(StrEnum):
     """What the other program reads."""
 
@@ -53,7 +56,7 @@ def convert(
         list[str] | None,
         typer.Option("--shape", metavar="BLOB=N,C,H,W", help="An input's shape, where its data file is not there."),
     ] = None,
-    phase: options.Phase = "TEST",
+    phase: options.TestPhase = None,
     level: options.Level = 0,
     stage: options.Stage = "",
     quiet: options.Quiet = False,
@@ -108,9 +111,7 @@ def _named(net: Path, weights: str | None, to: Format) -> Path:
     return target
 
 
-def _loaded(
-    path: Path, weights: str | None, state: tuple[str, int, tuple[str, ...]], shapes: Mapping[str, Any], quiet: bool
-) -> Net:
+def _loaded(path: Path, weights: str | None, state: Asked, shapes: Mapping[str, Any], quiet: bool) -> Net:
     """The net with its weights, all of them from files."""
     from .trained import load_all
 
@@ -119,7 +120,7 @@ def _loaded(
 
         if state[1:] != (0, ()) or shapes:
             raise typer.BadParameter("--level, --stage and --shape go with a network's text; a run knows its own")
-        net = Run(path).net(state[0])
+        net = Run(path).net(state[0] or "TEST")
         for report in load_all(net, weights or ""):
             say(str(report), quiet)
         return net
@@ -135,18 +136,17 @@ def _loaded(
     return net
 
 
-def _of_text(path: Path, state: tuple[str, int, tuple[str, ...]], shapes: Mapping[str, Any]) -> Net:
+def _of_text(path: Path, state: Asked, shapes: Mapping[str, Any]) -> Net:
     """The net of a text in the state that is asked for; where none is, in the last one of the phase that it has."""
-    from ..net.net import Net
-    from .states import states_of
+    from .states import built, chosen
     from .texts import net_of
 
     document, folders = net_of(path)
     phase, level, stages = state
-    if not (level or stages):
-        found = [each for each in states_of(document) if each.phase == phase]
-        level, stages = (found[-1].level, found[-1].stages) if found else (level, stages)
-    return Net(document, phase, level=level, stages=stages, seed=0, folders=folders, input_shapes=shapes)
+    found, told = chosen(document, phase, "TEST", level, stages, last=True)
+    if told:
+        say(told)
+    return built(document, found, folders=folders, input_shapes=shapes)
 
 
 def _without_values(net: Net, matched: set[str]) -> list[str]:

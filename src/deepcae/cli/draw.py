@@ -24,8 +24,9 @@ def draw(
         typer.Option("--style", metavar="graph|architecture", help="Layers and blobs, or maps from image to code."),
     ] = "graph",
     phase: Annotated[
-        str, typer.Option("--phase", metavar="TRAIN|TEST|ALL", help="Which of the net's phases.")
-    ] = "TRAIN",
+        str | None,
+        typer.Option("--phase", metavar="TRAIN|TEST|ALL", help="Which of the net's phases.", show_default="TRAIN"),
+    ] = None,
     rankdir: Annotated[str, typer.Option("--rankdir", metavar="TB|LR", help="The graph runs down or right.")] = "TB",
     format: Annotated[
         str | None, typer.Option("--format", metavar="svg|png|pdf|dot", help="Where -o has another ending.")
@@ -37,20 +38,26 @@ def draw(
 ) -> None:
     """Draw a network: its layers and blobs, or its architecture (the paper's Fig. 3)."""
     from .. import draw as room
+    from .states import State, chosen
     from .texts import net_of
 
-    which = "ALL" if phase.upper() == "ALL" else options.phase_name(phase)
     document, folders = net_of(target)
+    if phase is not None and phase.upper() == "ALL":
+        state, told = State("ALL", level, options.stage_names(stage)), ""
+    else:
+        state, told = chosen(document, options.phase_name(phase), "TRAIN", level, options.stage_names(stage))
+    if told:
+        say(told)
     path = out or (target / "net" if target.is_dir() else target).with_suffix(f".{format or 'svg'}")
     written = room.save(
         document,
         path,
-        which,
+        state.phase,
         rankdir.upper(),
         style,
         format.lower() if format else None,
-        level=level,
-        stages=options.stage_names(stage),
+        level=state.level,
+        stages=state.stages,
         splits=splits,
         folders=folders,
     )

@@ -11,6 +11,7 @@ from ..errors import DataError, Place, Problem, SpecError
 from ..net.graph import Graph, build_graph
 from ..net.oddities import oddities
 from ..net.plan import Plan, draft_plan
+from ..net.step import Step
 from ..proto.document import Document
 from ..solver.check import check_layer_names, check_solver
 from ..solver.nets import choose_nets
@@ -134,7 +135,7 @@ def _missing_files(plan: Plan, missing: Sequence[Any], folders: Sequence[Path]) 
         if step.layer is not None and step.node.param in missing:
             field_path = step.layer.file_field.split(".")
             name = _value(step.node.param, field_path)
-            sentence = f"{step.node.label}: no such file '{name}' ({_looked_in(folders)}){_how_to_make(name)}"
+            sentence = f"{step.node.label}: no such file '{name}' ({_looked_in(folders)}){_how_to_make(step, name)}"
             yield Problem(sentence, graph.place(step.node, *field_path))
 
 
@@ -143,10 +144,16 @@ def _looked_in(folders: Sequence[Path]) -> str:
     return " and ".join(["looked in the working directory", *others])
 
 
-def _how_to_make(name: str) -> str:
-    """The command that writes the data set, if its folder bears the name of one of ours."""
-    folder = Path(name).parent.name
-    return f"; 'deepcae data {folder}' makes it" if folder in ("mnist", "digits", "pairs") else ""
+def _how_to_make(step: Step, name: str) -> str:
+    """What makes a data layer's missing file: for HDF5Data one of our commands, if file and folder bear its names."""
+    if step.type == "Data":
+        return "; `deepcae convert_imageset` makes an LMDB of images; HDF5 files are read by a layer of type HDF5Data"
+    if step.type == "ImageData":
+        return "; it is a text file with a line `image label` for each image"
+    path = Path(name)
+    folder = path.parent.name
+    ours = folder in ("mnist", "digits", "pairs") and path.name in ("train.txt", "test.txt")
+    return f"; 'deepcae data {folder} -o {path.parent}' makes it" if ours else ""
 
 
 def _value(message: Any, path: Sequence[str]) -> Any:

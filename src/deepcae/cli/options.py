@@ -27,7 +27,11 @@ Weights = Annotated[
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse weights that do not match the network, layer by layer.")]
-Phase = Annotated[str, typer.Option("--phase", metavar="TRAIN|TEST", help="Which of the net's phases.")]
+_PHASE_HELP = "Which of the net's phases; without it the other one, too, where only that can be built."
+TrainPhase = Annotated[
+    str | None, typer.Option("--phase", metavar="TRAIN|TEST", help=_PHASE_HELP, show_default="TRAIN")
+]
+TestPhase = Annotated[str | None, typer.Option("--phase", metavar="TRAIN|TEST", help=_PHASE_HELP, show_default="TEST")]
 Level = Annotated[int, typer.Option("--level", help="The level of the net's state.")]
 Stage = Annotated[str, typer.Option("--stage", metavar="A,B", help="The stages of the net's state.")]
 Device = Annotated[
@@ -48,8 +52,10 @@ Overrides = Annotated[
 ]
 
 
-def phase_name(text: str) -> str:
-    """TRAIN or TEST, however it is written."""
+def phase_name(text: str | None) -> str | None:
+    """TRAIN or TEST, however it is written; None where nothing was."""
+    if text is None:
+        return None
     if text.upper() not in ("TRAIN", "TEST"):
         raise typer.BadParameter(f"phase {text!r} is neither TRAIN nor TEST")
     return text.upper()

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import DataError
 from . import options
-from .screen import answer
+from .screen import answer, say
 
 if TYPE_CHECKING:
     from ..net.plan import Plan
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
 
 def summary(
     target: Annotated[Path, typer.Argument(metavar="FILE|RUN", help="A network text, or a run directory.")],
-    phase: options.Phase = "TRAIN",
+    phase: options.TrainPhase = None,
     level: options.Level = 0,
     stage: options.Stage = "",
     json: options.Json = False,
 ) -> None:
     """Show each layer's blobs, shapes and parameters, and the totals."""
-    from ..net.graph import build_graph
     from ..net.plan import make_plan
     from ..net.summary import summarize
+    from .states import chosen, graph_of
     from .texts import net_of
 
-    phase = options.phase_name(phase)
+    asked = options.phase_name(phase)
     document, folders = net_of(target)
-    graph = build_graph(document, phase, level, options.stage_names(stage))
-    plan = make_plan(graph, folders=folders)
+    state, told = chosen(document, asked, "TRAIN", level, options.stage_names(stage))
+    if told:
+        say(told)
+    plan = make_plan(graph_of(document, state), folders=folders)
     found = summarize(plan, _num_samples(plan, folders))
     if json:
         answer(found.to_json())

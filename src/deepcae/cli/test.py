@@ -26,7 +26,7 @@ def evaluate(
     iterations: Annotated[
         int | None, typer.Option("--iterations", min=1, help="Batches to average.", show_default="the solver's, or 50")
     ] = None,
-    phase: options.Phase = "TEST",
+    phase: options.TestPhase = None,
     level: options.Level = 0,
     stage: options.Stage = "",
     seed: options.Seed = None,
@@ -69,14 +69,24 @@ def _of_run(folder: Path, device: str) -> tuple[Net, Sequence[Path], int | None]
 
 
 def _of_files(
-    model: Path, weights: str, phase: str, level: int, stages: Sequence[str], device: str, quiet: bool, strict: bool
+    model: Path,
+    weights: str,
+    phase: str | None,
+    level: int,
+    stages: tuple[str, ...],
+    device: str,
+    quiet: bool,
+    strict: bool,
 ) -> tuple[Net, Sequence[Path], int | None]:
-    from ..net.net import Net
+    from .states import built, chosen
     from .texts import net_of
     from .trained import load_all
 
     document, folders = net_of(model)
-    net = Net(document, phase, level=level, stages=stages, seed=0, device=device, folders=folders)
+    state, told = chosen(document, phase, "TEST", level, stages)
+    if told:
+        say(told)
+    net = built(document, state, device=device, folders=folders)
     for report in load_all(net, weights, strict):
         say(str(report), quiet)
     return net, folders, None

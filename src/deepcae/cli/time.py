@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..net.step import Step
     from ..net.timing import Inputs, Read
     from ..proto.document import Document
+    from .states import State
 
 
 def time_layers(
@@ -33,7 +34,7 @@ def time_layers(
     batch: Annotated[
         int | None, typer.Option("--batch", min=1, help="Another batch size.", show_default="the text's")
     ] = None,
-    phase: options.Phase = "TRAIN",
+    phase: options.TrainPhase = None,
     level: options.Level = 0,
     stage: options.Stage = "",
     device: options.Device = "auto",
@@ -47,7 +48,7 @@ def time_layers(
     """
     if (model is None) == (solver is None):
         raise typer.BadParameter("give --model, or --solver")
-    if solver is not None and (phase, level, stage, batch) != ("TRAIN", 0, "", None):
+    if solver is not None and (phase, level, stage, batch) != (None, 0, "", None):
         raise typer.BadParameter(
             "--solver says how its net is built; give --phase, --level, --stage, --batch to --model"
         )
@@ -74,25 +75,26 @@ def time_layers(
         show(net, fed_with, timing)
 
 
-def _net_of_model(model: Path, phase: str, level: int, stages: Sequence[str], device: str, batch: int | None) -> Net:
-    from ..net.net import Net
+def _net_of_model(
+    model: Path, phase: str | None, level: int, stages: tuple[str, ...], device: str, batch: int | None
+) -> Net:
+    from .states import built, chosen
     from .texts import net_of
 
     document, folders = net_of(model)
-    resized = _resized(document, phase, level, stages, folders, batch) if batch is not None else {}
-    return Net(
-        document, phase, level=level, stages=stages, seed=0, device=device, folders=folders, input_shapes=resized
-    )
+    state, told = chosen(document, phase, "TRAIN", level, stages)
+    if told:
+        say(told)
+    resized = _resized(document, state, folders, batch) if batch is not None else {}
+    return built(document, state, device=device, folders=folders, input_shapes=resized)
 
 
-def _resized(
-    document: Document, phase: str, level: int, stages: Sequence[str], folders: list[Path], batch: int
-) -> dict[str, tuple[int, ...]]:
+def _resized(document: Document, state: State, folders: list[Path], batch: int) -> dict[str, tuple[int, ...]]:
     """The shapes of the blobs that come from outside, with `batch` samples."""
-    from ..net.graph import build_graph
     from ..net.plan import make_plan
+    from .states import graph_of
 
-    plan = make_plan(build_graph(document, phase, level, stages), folders=folders)
+    plan = make_plan(graph_of(document, state), folders=folders)
     shapes = {top: shape for top in plan.fed if (shape := plan.shapes[top])}
     samples = {shape[0] for shape in list(shapes.values())[:1]}  # a matrix that comes with them keeps its rows
     return {top: (batch, *shape[1:]) for top, shape in shapes.items() if shape[0] in samples}

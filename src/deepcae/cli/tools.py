@@ -32,9 +32,9 @@ def extract_features(
     quiet: options.Quiet = False,
 ) -> None:
     """Write blobs of a network over its own data, as Caffe's tool does: a record of floats for each sample."""
-    from ..net.net import Net
     from ..trained.features import extract_features as extract
     from .device import choose_device
+    from .states import built, chosen
     from .texts import net_of
     from .trained import load_all
 
@@ -42,7 +42,10 @@ def extract_features(
         raise typer.BadParameter(f"the device is CPU or GPU, not {mode!r}")
     wanted = device if mode is None else "cpu" if mode.upper() == "CPU" else f"cuda:{device_id}"
     document, folders = net_of(model)
-    net = Net(document, "TEST", seed=0, device=choose_device(wanted, threads), folders=folders)
+    state, told = chosen(document, None, "TEST")
+    if told:
+        say(told)
+    net = built(document, state, device=choose_device(wanted, threads), folders=folders)
     load_all(net, weights)
     names, places = _words(blobs), _words(outputs)
     with bar("extracting", num_batches, quiet) as advance:

@@ -27,12 +27,15 @@ def open_trained(
 
 
 def _from_files(model: Path, weights: str, device: str, strict: bool) -> tuple[Net, str, list[Path]]:
-    from .states import states_of
+    from .screen import say
+    from .states import built, chosen
     from .texts import net_of
 
     document, folders = net_of(model)
-    state = [state for state in states_of(document) if state.phase == "TEST"][-1]
-    net = Net(document, "TEST", level=state.level, stages=state.stages, seed=0, device=device, folders=folders)
+    state, told = chosen(document, None, "TEST", last=True)
+    if told:
+        say(told)
+    net = built(document, state, device=device, folders=folders)
     load_all(net, weights, strict)
     return net, str(model), folders
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..errors import Place, Problem
@@ -45,6 +46,12 @@ class Graph:
     stages: tuple[str, ...]
     nodes: list[Node] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    left_out: bool = False  # whether a bottom is made only by layers that do not take part
+
+    @cached_property
+    def made_by(self) -> dict[str, str]:
+        """The first layer of the text that makes each blob, whether it takes part or not."""
+        return {blob: layer.name for layer in reversed(self.document.message.layer) for blob in layer.top}
 
     @property
     def name(self) -> str:
@@ -119,15 +126,23 @@ def _trace(graph: Graph, kept: list[Node]) -> tuple[Counter[Top], dict[tuple[int
                 sources[i, j] = last[blob]
                 uses[last[blob]] += 1
             else:
-                graph.complain(
-                    node, _unknown_bottom(blob, last if len(graph.problems) < _HINTS else (), makers), "bottom", j
-                )
+                known = last if len(graph.problems) < _HINTS else ()
+                sentence = _left_out(graph, blob, makers) or _unknown_bottom(blob, known, makers)
+                graph.complain(node, sentence, "bottom", j)
         for j, blob in enumerate(node.param.top):
             last[blob] = (i, j)
         for j, weight in enumerate(node.param.loss_weight[: len(node.param.top)]):
             if weight:
                 uses[i, j] += 1
     return uses, sources
+
+
+def _left_out(graph: Graph, blob: str, makers: Mapping[str, str]) -> str:
+    """What is said of a blob that only layers make which the state leaves out; "" of others."""
+    if blob in makers or blob not in graph.made_by:
+        return ""
+    graph.left_out = True
+    return f"bottom '{blob}' is made by layer '{graph.made_by[blob]}', which does not take part"
 
 
 def _unknown_bottom(blob: str, known: Iterable[str], makers: Mapping[str, str]) -> str:

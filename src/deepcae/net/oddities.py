@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import Problem
 from .backward import counted_only, lost_gradients
 from .plan import Plan
+from .squashing import squashed_wrongly
 from .step import Step
 
 Oddity = tuple[tuple[str | int, ...], str]  # path of the field, sentence
@@ -27,6 +28,8 @@ def oddities(plan: Plan, passes: int = 1) -> Iterator[Problem]:
     for index, step in enumerate(plan.steps):
         found = [*_of_settings(step, plan), *_of_place(index, step, plan), *_of_loss(step, silent)]
         found += _of_parameters(index, step, lost, passes)
+        if sentence := squashed_wrongly(plan.steps, index):
+            found.append((("bottom", 0), sentence))
         for path, sentence in found:
             yield Problem(f"{step.node.label}: {sentence}", plan.graph.place(step.node, *path))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, LayerError, SpecError
+from ..errors import DataError, LayerError, Problem, SpecError
 from ..layers import Layer, make_layer
 from ..layers.base import Learned, Shape
 from ..layers.limits import excessive_blob, wide_settings
@@ -114,7 +114,8 @@ def make_plan(
     """
     plan = draft_plan(graph, source_shapes, input_shapes, folders)
     if graph.problems:
-        raise SpecError(graph.problems)
+        where = f" (in phase {('TRAIN', 'TEST')[graph.phase]})" if graph.left_out else ""
+        raise SpecError([Problem(f"{problem.message}{where}", problem.place) for problem in graph.problems])
     return plan
 
 

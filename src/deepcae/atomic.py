@@ -76,6 +76,16 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     sync_folder(target.parent)
 
 
+def cannot_write(path: str | os.PathLike[str], error: OSError, needed: int = 0) -> str:
+    """Why a file cannot be written, and how many bytes are needed and free, where that is known."""
+    told = f"{os.fspath(path)}: cannot be written: {error.strerror or error}"
+    if needed:
+        told += f"; {needed} bytes are needed"
+        with suppress(OSError):
+            told += f", {shutil.disk_usage(Path(path).parent).free} are free"
+    return told
+
+
 def create(path: Path) -> None:
     """Makes an empty file, of a name that is not there yet in any form."""
     os.close(os.open(path, _NEW, 0o666))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -87,3 +88,21 @@ class TrainingError(DeepcaeError):
 
 class NotFinite(TrainingError):
     """A run that came upon a value that is not finite, in its loss, its gradients or its state."""
+
+
+class Incomplete(TrainingError):
+    """A run that came to its end without all that it should leave; `problems` names each file and what it lacks."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(map(readable, problems))
+        super().__init__()
+        self.args = ("\n".join(self.problems),)
+
+
+class DeepcaeWarning(UserWarning):
+    """Something that the person should know, while what was asked for goes on. The command line shows it as a line."""
+
+
+def warn(sentence: str) -> None:
+    """Says it by Python's own means, in the place from which our caller was called."""
+    warnings.warn(DeepcaeWarning(readable(sentence)), stacklevel=3)

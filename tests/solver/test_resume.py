@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepcae.errors import SnapshotError
+from deepcae.errors import DeepcaeWarning, SnapshotError
 from deepcae.kernels import choice
 from deepcae.proto.binary import read_state
 from deepcae.solver.records import Finished, Record, Snapshotted, Started, Step, Test, Warned
@@ -211,9 +211,12 @@ def test_a_damaged_snapshot_is_refused_and_passed_over(part: str, damage: str, t
         path.write_bytes(data[:-1] if damage == "cut" else data)
     with pytest.raises(SnapshotError, match="run/snap_iter_16"):
         find("run/snap_iter_16.solverstate")
-    newest = latest("run")
+    with pytest.warns(DeepcaeWarning, match=r"^run/snap_iter_16\..*; this snapshot is passed over$"):
+        newest = latest("run")
     assert newest is not None
     assert newest.iteration == 12
+    told = [r for r in Solver("solver.prototxt", out="run", snapshot="latest").solve() if isinstance(r, Warned)]
+    assert [(record.iteration, record.message.split(".")[0]) for record in told] == [(12, "run/snap_iter_16")]
 
 
 def test_changed_settings_are_told(trained: Path) -> None:

@@ -14,22 +14,11 @@ from typing import Any
 
 import pytest
 
-from deepcae.errors import SnapshotError, TrainingError
+from deepcae.errors import Incomplete, SnapshotError, TrainingError
+from deepcae.solver.commit import clean, commit, prune
 from deepcae.solver.lock import Lock
-from deepcae.solver.records import Snapshotted, Warned
-from deepcae.solver.snapshot import (
-    HDF5,
-    MANIFEST,
-    MODEL,
-    RESUME,
-    STATE,
-    Snapshot,
-    clean,
-    commit,
-    find,
-    latest,
-    prune,
-)
+from deepcae.solver.records import Finished, Snapshotted, Warned
+from deepcae.solver.snapshot import HDF5, MANIFEST, MODEL, RESUME, STATE, Snapshot, find, latest
 from deepcae.solver.solver import Solver
 from solver.tiny import write_training
 
@@ -52,6 +41,12 @@ def _require_whole_pair(snapshot: Snapshot) -> None:
     if snapshot.state.exists():
         texts = {path.read_bytes().split(b".")[0] for path in (snapshot.state, snapshot.model)}
         assert len(texts) == 1
+
+
+def _require_no_orphans(folder: Path) -> None:
+    """Every file belongs to a snapshot that counts."""
+    complete = {path.name.removesuffix(MANIFEST) for path in folder.glob(f"*{MANIFEST}")}
+    assert [path.name for path in folder.iterdir() if path.name.partition(".")[0] not in complete] == []
 
 
 class Killed(BaseException):
@@ -144,8 +139,8 @@ def test_every_fault_leaves_the_old_or_the_new(ending: str, again: str | None, k
         assert _content(Snapshot.at(prefix, 2)) == "old"
         for each in ("", HDF5):
             _require_whole_pair(Snapshot.at(prefix, 4, each))
-        clean(prefix)
-        assert not list(folder.glob("*.tmp.*"))
+        assert list(clean(prefix)) == []
+        _require_no_orphans(folder)
         commit(prefix, 4, _parts("new", ending))  # and the next one is as good as ever
         newest = latest(prefix)
         assert newest is not None
@@ -250,7 +245,7 @@ def test_pruning_keeps_at_least_two(keep: int, tmp_path: Path) -> None:
     prefix = str(tmp_path / "snap")
     for iteration in range(1, 6):
         commit(prefix, iteration, _parts(str(iteration)))
-    prune(prefix, keep)
+    assert list(prune(prefix, keep)) == []
     left = sorted(path.name for path in tmp_path.iterdir())
     newest = range(6 - max(keep, 2), 6)
     assert left == sorted(f"snap_iter_{n}{part}" for n in newest for part in (MODEL, STATE, RESUME, MANIFEST))
@@ -288,10 +283,14 @@ def _full(*_: Any) -> None:
 
 def test_a_last_snapshot_that_fails_is_an_error(training: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     solver = Solver(training, out="run", overrides="snapshot: 0")
-    with pytest.raises(SnapshotError, match="No space left on device"):  # noqa: PT012
+    records = []
+    sentence = r"^run/snap_iter_16\.caffemodel: the snapshot cannot be written: No space left on device; \d+ bytes"
+    with pytest.raises(Incomplete, match=sentence):  # noqa: PT012
         for record in solver.solve():
+            records.append(record)
             if getattr(record, "iteration", 0) == 15:
                 monkeypatch.setattr(os, "replace", _full)
+    assert isinstance(records[-1], Finished)
 
 
 def test_a_quota_is_told(training: Path) -> None:
@@ -305,7 +304,7 @@ def test_a_quota_is_told(training: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert "snap_iter_4.caffemodel: the snapshot cannot be written: File too large" in done.stdout
-    assert done.stderr.splitlines()[-1].startswith("deepcae.errors.SnapshotError: snap_iter_16.caffemodel")
+    assert done.stderr.splitlines()[-1].startswith("deepcae.errors.Incomplete: snap_iter_16.caffemodel")
     assert not list(training.parent.glob("*.tmp.*"))
 
 

@@ -13,6 +13,7 @@ from .screen import say
 
 if TYPE_CHECKING:
     from ..solver.records import Record
+    from .training import Outcome
 
 NETWORK, DIMS = "cae1", 2
 SETTINGS = (
@@ -38,7 +39,7 @@ def demo(
     say("1/5 data: handwritten digits, 28x28", quiet)
     texts = _write_texts(out, quiet)
     say("3/5 training", quiet)
-    _train(out, texts / "solver.prototxt", [SETTINGS, *(overrides or [])], where, quiet)
+    outcome = _train(out, texts / "solver.prototxt", [SETTINGS, *(overrides or [])], where, quiet)
     say("4/5 codes and pictures", quiet)
     _encode(out, where, quiet)
     plot(out, out / "pictures", device=where, quiet=True)
@@ -46,6 +47,7 @@ def demo(
     say("5/5 report", quiet)
     page = _report(out)
     say(f"done in {time.perf_counter() - began:.0f} s; open {page}")
+    outcome.require_whole()
 
 
 def _write_texts(out: Path, quiet: bool) -> Path:
@@ -61,13 +63,13 @@ def _write_texts(out: Path, quiet: bool) -> Path:
     return texts
 
 
-def _train(out: Path, solver: Path, settings: list[str], device: str, quiet: bool) -> None:
+def _train(out: Path, solver: Path, settings: list[str], device: str, quiet: bool) -> Outcome:
     from ..solver.solver import Solver
     from .training import LOG, carry_out, prepare, solver_text
 
     prepare(out, None, overwrite=True)
     document, folders = solver_text(solver, out, settings)
-    carry_out(Solver(document, out=out, folders=folders, device=device), out / LOG, quiet, lines=_calm_lines)
+    return carry_out(Solver(document, out=out, folders=folders, device=device), out / LOG, quiet, lines=_calm_lines)
 
 
 def _calm_lines(record: Record) -> list[str]:

@@ -17,10 +17,13 @@ import io
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from ..errors import DeepcaeError, SpecError, TrainingError
+from ..errors import DeepcaeError, DeepcaeWarning, Incomplete, SpecError, TrainingError
 from .argv import normalise
+from .screen import say, unbreakable_stderr
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 _SPINS = "10000"  # that a thread turns before it sleeps, waiting for others; GNU's default lets busy machines crawl
@@ -32,22 +35,55 @@ def guarded(argv: Sequence[str] | None = None) -> int:
     began = time.perf_counter()
     os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     _accept_any_text()
+    with unbreakable_stderr(), _shown_warnings():
+        try:
+            code = _dispatch(sys.argv[1:] if argv is None else argv, began)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        except BrokenPipeError:
+            return _pipe_closed()
+        except SystemExit as end:  # typer ends so after shell completion (0), and where a pipe is closed (1)
+            return _pipe_closed() if end.code == 1 else DONE
+        except Exception as problem:
+            if os.environ.get("DEEPCAE_TRACEBACK") == "1":
+                raise
+            for line in sentences(problem):
+                print(f"error: {line}", file=sys.stderr)
+            code = exit_code(problem)
+        return _flushed(code)
+
+
+def _flushed(code: int) -> int:
+    """The exit code, after what stdout still has to take; Python itself would end with 120 where it takes no more."""
     try:
-        code = _dispatch(sys.argv[1:] if argv is None else argv, began)
         sys.stdout.flush()
-        return code
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:
         return _pipe_closed()
-    except SystemExit as end:  # typer ends so after shell completion (0), and where a pipe is closed (1)
-        return _pipe_closed() if end.code == 1 else DONE
-    except Exception as problem:
-        if os.environ.get("DEEPCAE_TRACEBACK") == "1":
-            raise
-        for line in sentences(problem):
-            print(f"error: {line}", file=sys.stderr)
-        return exit_code(problem)
+    except OSError as error:
+        if code == DONE:
+            print(f"error: standard output: {error.strerror or error}", file=sys.stderr)
+        _pipe_closed()
+        return code or FAILED
+    return code
+
+
+@contextlib.contextmanager
+def _shown_warnings() -> Iterator[None]:
+    """Our own warnings as lines, each once; those of other packages as Python shows them."""
+    shown = set[str]()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
+        if not issubclass(category, DeepcaeWarning):
+            as_before(message, category, *place, **rest)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            say(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        as_before = warnings.showwarning
+        warnings.simplefilter("always", DeepcaeWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _dispatch(argv: Sequence[str], began: float) -> int:
@@ -65,6 +101,8 @@ def sentences(problem: BaseException) -> Iterator[str]:
     """What went wrong, one line per problem."""
     if isinstance(problem, SpecError):
         yield from (_one_line(str(each)) for each in problem.problems)
+    elif isinstance(problem, Incomplete):
+        yield from map(_one_line, problem.problems)
     elif isinstance(problem, DeepcaeError):
         yield _one_line(str(problem))
     elif hasattr(problem, "format_message"):  # typer's complaints about the command line
@@ -86,8 +124,9 @@ def exit_code(problem: BaseException) -> int:
     """1 where the run failed, 2 where what was given is wrong."""
     if isinstance(problem, TrainingError):
         return FAILED
-    if isinstance(problem, OSError):
-        return FAILED if problem.errno in _FAULTS_OF_THE_MACHINE else BAD_INPUT
+    cause = problem if isinstance(problem, OSError) else problem.__cause__ or problem.__context__
+    if isinstance(cause, OSError):
+        return FAILED if cause.errno in _FAULTS_OF_THE_MACHINE else BAD_INPUT
     if isinstance(problem, DeepcaeError) or hasattr(problem, "format_message"):
         return BAD_INPUT
     return FAILED

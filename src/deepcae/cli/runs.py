@@ -128,7 +128,9 @@ def _together(
             bar(f"training {len(solvers)} runs", first.param.max_iter, quiet, first.iteration)
         )
         listeners = [
-            Listener(solver, stack.enter_context(opened_log(folder / LOG)), quiet, advance, label=f"{folder.name}: ")
+            Listener(
+                solver, stack.enter_context(opened_log(folder / LOG, solver)), quiet, advance, label=f"{folder.name}: "
+            )
             for solver, folder in zip(solvers, folders.values(), strict=True)
         ]
         with suppress(TrainingError):  # it sums up what the records of failures have told
@@ -138,9 +140,13 @@ def _together(
                     failures[solvers[k].seed] = f"error: {record.message}"
     ended = []
     for listener, (seed, folder) in zip(listeners, folders.items(), strict=True):
-        done = listener.finished is not None
-        made = summary(listener.outcome(), time.perf_counter() - began) if done else None
-        ended.append(Ended(seed, folder, made, 0 if done else 1, [] if done else [failures[seed]]))
+        if listener.finished is None:
+            ended.append(Ended(seed, folder, None, 1, [failures[seed]]))
+            continue
+        outcome = listener.outcome()
+        errors = [f"error: {problem}" for problem in outcome.lacking]
+        made = summary(outcome, time.perf_counter() - began)
+        ended.append(Ended(seed, folder, made, 1 if errors else 0, errors))
     return ended
 
 
@@ -214,9 +220,7 @@ class Children:
         code = process.returncode
         if code and self._is_stopping() and not errors:  # stopped before it could take a snapshot
             return Ended(seed, folder, None)
-        return Ended(
-            seed, folder, json.loads(answered) if answered and not code else None, code if code >= 0 else 1, errors
-        )
+        return Ended(seed, folder, json.loads(answered) if answered else None, code if code >= 0 else 1, errors)
 
 
 def _found(ended: Sequence[Ended], seconds: float) -> dict[str, Any]:

@@ -1,11 +1,16 @@
-"""How a command speaks: calm lines and a bar (on a terminal) on stderr, answers for programs on stdout."""
+"""How a command speaks: calm lines and a bar (on a terminal) on stderr, answers for programs on stdout.
+
+Nobody has to read stderr: where it cannot be written (a terminal that is gone, a full disk) the command goes on.
+"""
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 
@@ -19,7 +24,44 @@ def answer(value: Any) -> None:
     """One line of JSON on stdout, for programs. A number that is not finite becomes null, as JSON has none."""
     import json
 
-    print(json.dumps(_finite(value), allow_nan=False), flush=True)
+    try:
+        print(json.dumps(_finite(value), allow_nan=False), flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None
+
+
+class _Deaf(io.FileIO):
+    """A file whose writes never fail: what cannot be written is dropped."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or len(data)
+        except OSError:
+            return len(data)
+
+
+@contextmanager
+def unbreakable_stderr() -> Iterator[None]:
+    """Whatever is written to `sys.stderr` inside the `with`, by whomever, raises nothing."""
+    before = sys.stderr
+    if before is None:  # closed before Python began; `print(file=None)` would go to stdout
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - closed below
+    else:
+        try:
+            raw = _Deaf(before.fileno(), "w", closefd=False)
+        except (AttributeError, OSError, ValueError):  # a program's own object; what it does is its affair
+            yield
+            return
+        with suppress(OSError, ValueError):
+            before.flush()
+        sys.stderr = io.TextIOWrapper(io.BufferedWriter(raw), before.encoding, "backslashreplace", line_buffering=True)
+    try:
+        yield
+    finally:
+        made, sys.stderr = sys.stderr, before
+        made.close()
 
 
 def _finite(value: Any) -> Any:

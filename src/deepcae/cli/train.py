@@ -94,6 +94,7 @@ def train(
         say(f"next: {shlex.join(['deepcae', 'report', str(folder)])}", quiet)
     if json:
         answer(summary(outcome, time.perf_counter() - context.obj))
+    outcome.require_whole()
 
 
 def _state(level: int | None, stage: str) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError
+from ..atomic import cannot_write
+from ..errors import DataError, Incomplete, SnapshotError
 from .screen import bar, say
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ class Outcome:
 
     finished: Finished
     test: dict[str, float]
+    lacking: tuple[str, ...] = ()  # what it should have left and could not write
+
+    def require_whole(self) -> None:
+        """Incomplete where something is lacking."""
+        if self.lacking:
+            raise Incomplete(self.lacking)
 
 
 def carry_out(
@@ -42,7 +49,8 @@ def carry_out(
     with (
         handle_signals(effects or solver),
         bar("training", solver.param.max_iter, quiet, solver.iteration) as advance,
-        opened_log(log) as write,
+        opened_log(log, solver) as write,
+        suppress(Incomplete),  # the outcome tells what is lacking
     ):
         listener = Listener(solver, write, quiet, advance, lines)
         for record in solver.solve():
@@ -85,7 +93,8 @@ class Listener:
 
     def outcome(self) -> Outcome:
         assert self.finished is not None  # a training that fails raises
-        return Outcome(self.finished, _last_test(self.solver, self.finished, self._tested))
+        test = _last_test(self.solver, self.finished, self._tested)
+        return Outcome(self.finished, test, tuple(self.solver.remarks.lacking))
 
 
 def _last_test(solver: Solver, finished: Finished, tested: Test | None) -> dict[str, float]:
@@ -106,11 +115,18 @@ def plain(value: Any) -> float:
 
 
 @contextmanager
-def opened_log(path: Path) -> Iterator[Callable[[str], None]]:
-    """A writer of lines to the end of a log file; each line is there at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8", buffering=1) as file:
-        yield lambda line: print(line, file=file)
+def opened_log(path: Path, solver: Solver) -> Iterator[Callable[[str], None]]:
+    """A writer of lines to the end of the training's log; each line is there at once, or as soon as that can be."""
+    from ..solver.lines import Lines
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = Lines(path, solver.remarks.note, lambda count: f"({count} lines could not be written)")
+    except OSError as error:
+        raise SnapshotError(f"{cannot_write(path, error)}; the training has not begun") from error
+    with log:
+        yield log.write
+    solver.remarks.lacks(log.missing)
 
 
 @dataclass(frozen=True)
@@ -157,7 +173,7 @@ def has_snapshot(folder: Path) -> bool:
     """Whether a run lies there that can be gone on with."""
     from ..solver.run import ABOUT, Run
 
-    return (folder / ABOUT).exists() and Run(folder).latest_snapshot() is not None
+    return (folder / ABOUT).exists() and Run(folder).latest_snapshot(tell=lambda _: None) is not None
 
 
 def summary(outcome: Outcome, seconds: float) -> dict[str, Any]:

@@ -1,15 +1,16 @@
 """What a net's HDF5Output layers write: datasets `data` and `label`, float32, (samples, C, H, W).
 
 Batches follow one another. The file appears whole when it is closed, which also happens when the program ends; before,
-a file of that name stays as it was. Differs from Caffe: there the file is emptied when the net is made, and a second
-batch ends the process. Source: Caffe hdf5_output_layer.cpp.
+a file of that name stays as it was, and so it does where the new one cannot be written to its end.
+Differs from Caffe: there the file is emptied when the net is made, and a second batch ends the process. Source: Caffe's
+hdf5_output_layer.cpp.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,14 +29,16 @@ class Outputs:
     """The files of the HDF5Output layers (LayerParameters) of a net; `write` takes the blobs of each forward pass.
 
     They lie where a text may write (`writes.reach`) when this is made; DataError at the first batch of another.
+    `give_up` takes the sentence about a file that cannot be written and is given up; by default it is a DataError.
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
+        self.give_up: Callable[[str], None] = _refuse
         self._layers = list(layers)
         self.reach = reach()
-        self._files: dict[str, h5py.File] = {}
-        self._open = ExitStack()
-        weakref.finalize(self, self._open.close)
+        self._files: dict[str, _File] = {}
+        self._given_up: set[str] = set()
+        weakref.finalize(self, _close_all, self._files, _refuse)
 
     @property
     def blobs(self) -> tuple[str, ...]:
@@ -43,27 +46,28 @@ class Outputs:
         return tuple(dict.fromkeys(name for layer in self._layers for name in layer.bottom))
 
     def write(self, blobs: Mapping[str, Any]) -> None:
-        """Adds a batch: arrays or tensors by name. DataError names a file that cannot be written."""
+        """Adds a batch: arrays or tensors by name."""
         for layer in self._layers:
             name = layer.hdf5_output_param.file_name
+            if name in self._given_up:
+                continue
+            rows = [_four_axes(blobs[bottom]) for bottom in layer.bottom]
             try:
                 if name not in self._files:
-                    self._files[name] = self._create(name)
-                for dataset, bottom in zip(DATASETS, layer.bottom, strict=True):
-                    _append(self._files[name], dataset, _four_axes(blobs[bottom]))
-            except OSError as error:
-                raise DataError(f"{name}: cannot be written: {error.strerror or error}") from error
-
-    def _create(self, name: str) -> h5py.File:
-        if why := self.reach.refusal(name):
-            raise DataError(f"HDF5Output: {why}")
-        temporary = self._open.enter_context(whole_file(Path(name)))
-        return self._open.enter_context(h5py.File(temporary, "w"))
+                    if why := self.reach.refusal(name):
+                        raise DataError(f"HDF5Output: {why}")
+                    self._files[name] = _File(name)
+                self._files[name].append(rows)
+            except (OSError, RuntimeError) as error:  # h5py's, where a file system fails
+                self._given_up.add(name)
+                if name in self._files:
+                    self._files.pop(name).abandon()
+                self.give_up(_sentence(name, error))
 
     def close(self) -> None:
         """Ends the files; a later batch begins new ones."""
-        self._files.clear()
-        self._open.close()
+        self._given_up.clear()
+        _close_all(self._files, self.give_up)
 
     def __enter__(self) -> Self:
         return self
@@ -74,18 +78,67 @@ class Outputs:
         self.close()
 
 
+class _File:
+    """One file in the making, under a temporary name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        with ExitStack() as opening:
+            self._temporary = opening.enter_context(whole_file(Path(name)))
+            self._file = h5py.File(self._temporary, "w")
+            self._rest = opening.pop_all()
+
+    def append(self, batch: Sequence[np.ndarray]) -> None:
+        for dataset, rows in zip(DATASETS, batch, strict=True):
+            _append(self._file, dataset, rows, self.name)
+
+    def finish(self) -> None:
+        """OSError or RuntimeError where the rest cannot be written; then there is no new file."""
+        with self._rest:
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Leaves what stood under the name as it was."""
+        with suppress(_Abandoned), self._rest:
+            with suppress(OSError, RuntimeError):
+                self._file.close()
+            raise _Abandoned
+
+
+class _Abandoned(Exception):
+    """Tells `whole_file` that its file is not wanted."""
+
+
+def _close_all(files: dict[str, _File], give_up: Callable[[str], None]) -> None:
+    while files:
+        name, file = files.popitem()
+        try:
+            file.finish()
+        except (OSError, RuntimeError) as error:
+            give_up(_sentence(name, error))
+
+
+def _sentence(name: str, error: OSError | RuntimeError) -> str:
+    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return f"{name}: cannot be written: {why}; what a file of that name held stays as it was"
+
+
+def _refuse(sentence: str) -> None:
+    raise DataError(sentence)
+
+
 def _four_axes(blob: Any) -> np.ndarray:
     values = np.asarray(blob.detach().cpu() if hasattr(blob, "detach") else blob, dtype=np.float32)
     return values.reshape(*values.shape, *(1,) * (4 - values.ndim))
 
 
-def _append(file: h5py.File, name: str, rows: np.ndarray) -> None:
+def _append(file: h5py.File, name: str, rows: np.ndarray, path: str) -> None:
     if name not in file:
         file.create_dataset(name, data=rows, maxshape=(None, *rows.shape[1:]))
         return
     dataset = file[name]
     if dataset.shape[1:] != rows.shape[1:]:
-        raise DataError(f"{file.filename}: rows of '{name}' were {dataset.shape[1:]}, these are {rows.shape[1:]}")
+        raise DataError(f"{path}: rows of '{name}' were {dataset.shape[1:]}, these are {rows.shape[1:]}")
     start = len(dataset)
     dataset.resize(start + len(rows), axis=0)
     dataset[start:] = rows

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -120,7 +121,13 @@ def log(message: str) -> None:
     if shows(INFO):
         now = datetime.now()
         stamp = f"I{now:%m%d %H:%M:%S}.{now.microsecond:06d} {os.getpid():5d}"
-        print(f"{stamp} _caffe.cpp:65] {message}", file=sys.stderr)
+        say(f"{stamp} _caffe.cpp:65] {message}")
+
+
+def say(line: str) -> None:
+    """A line on stderr; where it cannot be written (a full disk, a pipe that is closed), the script goes on without."""
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr)
 
 
 # Several solvers

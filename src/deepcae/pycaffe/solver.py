@@ -12,12 +12,11 @@ loss that is not finite ends nothing. Source: Caffe's solver.cpp, sgd_solver.cpp
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..errors import SpecError
+from ..errors import Incomplete, SpecError
 from ..lazy import torch
 from ..proto.read import read_solver
 from ..solver import solver as core
@@ -25,7 +24,7 @@ from ..solver.clock import Clock
 from ..solver.log import log_lines
 from ..solver.lr import rate
 from ..solver.passes import FedNet
-from ..solver.records import LastPass, Record, Snapshotted, Step, Test
+from ..solver.records import LastPass, Record, Step, Test, Warned
 from ..solver.smoothing import SmoothedLoss
 from . import mode
 from .files import existing
@@ -86,19 +85,25 @@ class Solver:
     # Training
 
     def solve(self, resume_file: str | Path | None = None) -> None:
-        """Trains until max_iter, from a .solverstate if one is given; then the last snapshot, loss and tests."""
+        """Trains until max_iter, from a .solverstate if one is given; then the last snapshot, loss and tests.
+
+        Incomplete, at the end, where the last snapshot cannot be written.
+        """
+        self._core.remarks.lacking.clear()
         if resume_file is not None:
             self.restore(resume_file)
         self.step(self.param.max_iter - self.iter)
         param = self.param
-        if param.snapshot_after_train and not (param.snapshot and self.iter % param.snapshot == 0):
-            self.snapshot()
+        self._upload()
+        _tell(*self._core.saves.at_end(), *self._core.remarks.take(self.iter))
         if param.display and self.iter % param.display == 0:
             loss = self.net._forward(0, len(self.net.layers) - 1)
             smoothed = self._core.smoothed.add(loss, self.iter)
             _tell(LastPass(self.iter, loss, smoothed, _outputs(self._core.train, self.net)))
         if param.test_interval and self.iter % param.test_interval == 0:
             self._test_all()
+        if self._core.remarks.lacking:
+            raise Incomplete(self._core.remarks.lacking)
 
     def step(self, n: int = 1) -> None:
         """Takes n iterations in Caffe's order: test, forward and backward, display, update, snapshot."""
@@ -130,7 +135,9 @@ class Solver:
             weights = self.net._net.loss_weights
             _tell(Step(now, loss, smoothed, lr, 0.0, True, outputs, weights, seconds, iterations, param.display))
         if param.snapshot and self.iter % param.snapshot == 0:
-            self.snapshot()
+            self._core.saves.wanted = True
+            self._upload()
+            _tell(*self._core.saves.if_wanted(), *self._core.remarks.take(self.iter))
 
     def apply_update(self) -> None:
         """One update of the weights by the diffs of `net.params`, which then hold what was subtracted; `iter` + 1."""
@@ -167,11 +174,14 @@ class Solver:
 
     def snapshot(self) -> None:
         """Writes `<snapshot_prefix>_iter_<iter>.caffemodel` and `.solverstate`, seen from the working directory."""
-        made = self._core
+        self._upload()
+        _tell(self._core.saves.take(), *self._core.remarks.take(self.iter))
+
+    def _upload(self) -> None:
+        """What the script sees into the core, whose snapshots hold it."""
         for net, fed in self._fed():
             net._view.upload()
             fed.position = net._sources.position
-        _tell(Snapshotted(made.iteration, str(made.snapshot())))
 
     def restore(self, state_file: str | Path) -> None:
         """Goes on from a .solverstate (or .solverstate.h5) and the model beside it."""
@@ -181,6 +191,7 @@ class Solver:
         for net, fed in self._fed():
             net._sources.position = fed.position
             net._view.download()
+        _tell(*self._core.remarks.take(self.iter))
 
     def _fed(self) -> list[tuple[Net, FedNet]]:
         return list(zip((self.net, *self.test_nets), (self._core.train, *self._core.tests), strict=True))
@@ -251,8 +262,9 @@ def _outputs(fed: FedNet, net: Net) -> Any:
     return fed.named(fed.told(data), data)
 
 
-def _tell(record: Record) -> None:
+def _tell(*records: Record) -> None:
     """Caffe's lines on stderr, where the log's level lets them through."""
-    if mode.shows(0):
-        for line in log_lines(record):
-            print(line, file=sys.stderr)
+    for record in records:
+        if mode.shows(mode.WARNING if isinstance(record, Warned) else mode.INFO):
+            for line in log_lines(record):
+                mode.say(line)

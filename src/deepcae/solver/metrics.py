@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..atomic import whole_file
+from ..errors import warn
+from .lines import Lines
 from .records import Record, Step
 
 _NAMES = {"Step": "train", "LastPass": "last_pass"}
+_MOST_TOLD = 3  # damaged lines of a file that are told one by one
 
 
 def to_json(record: Record) -> dict[str, Any]:
@@ -28,40 +32,131 @@ def to_json(record: Record) -> dict[str, Any]:
 class Metrics:
     """The file of one run, open for appending. Of the steps, only displayed ones are kept, as in Caffe's log."""
 
-    def __init__(self, path: Path, resume_at: int | None = None) -> None:
+    def __init__(self, path: Path, resume_at: int | None = None, tell: Callable[[str], None] = warn) -> None:
         """`resume_at`: the iteration that the run goes on from; what was recorded of later ones is dropped.
 
-        None: a new run; older records of the file are dropped.
+        None: a new run; older records of the file are dropped. `tell` takes what the person should know. OSError.
         """
-        kept = [] if resume_at is None else [entry for entry in read_metrics(path) if _before(entry, resume_at)]
-        temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}")
-        temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
-        os.replace(temporary, path)
-        self._file = path.open("a")
+        kept = [] if resume_at is None else [each for each in read_metrics(path, tell) if _before(each, resume_at)]
+        with whole_file(path) as temporary:
+            temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
+        self._iteration = resume_at or 0
+        self._lines = Lines(path, tell, self._gap)
 
     def write(self, record: Record) -> None:
         if isinstance(record, Step) and not record.displayed:
             return
-        self.write_json(to_json(record))
+        self._iteration = record.iteration
+        self._lines.write(json.dumps(to_json(record)))
 
-    def write_json(self, entry: dict[str, Any]) -> None:
-        self._file.write(json.dumps(entry) + "\n")
-        self._file.flush()
+    def _gap(self, count: int) -> str:
+        message = f"{count} records are missing before this one: they could not be written"
+        return json.dumps({"kind": "warned", "iteration": self._iteration, "message": message})
 
-    def close(self) -> None:
-        self._file.close()
+    def sync(self) -> None:
+        """Waits until the records are on the disk."""
+        self._lines.sync()
+
+    def close(self) -> str:
+        """Ends the file; what it lacks, in a sentence, "" if nothing."""
+        self._lines.close()
+        return self._lines.missing
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The records of a file, oldest first; [] where there is none. A last line that a kill cut off is left out."""
-    entries = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                entries.append(json.loads(line))
-            except ValueError:
-                continue
+def read_metrics(path: Path, tell: Callable[[str], None] = warn) -> list[dict[str, Any]]:
+    """The records of a file, oldest first; [] where there is none.
+
+    Damaged lines are left out, and told by `file:line`. A last line that a kill cut off is left out without a word.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    entries, damaged = [], 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or (number == len(lines) and not _is_json(line)):
+            continue
+        try:
+            entry = json.loads(line.decode("utf-8"))
+            why = _wrong(entry)
+        except (ValueError, RecursionError):
+            why = "no JSON in UTF-8"
+        if not why:
+            entries.append(entry)
+            continue
+        damaged += 1
+        if damaged <= _MOST_TOLD:
+            tell(f"{path}:{number}: damaged, left out: {why}")
+    if damaged > _MOST_TOLD:
+        tell(f"{path}: {damaged - _MOST_TOLD} more damaged lines, left out")
     return entries
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+# What the readers of records rely on
+
+_TEXTS = ("nan", "inf", "-inf")  # of numbers that JSON lacks
+_NEEDED = {
+    "started": (), "train": (), "debugged": (), "loaded": (), "last_pass": (), "snapshotted": (),
+    "test": ("outputs", "weights"),
+    "warned": ("message",),
+    "failed": ("message",),
+    "finished": ("seconds", "seconds_per_iteration"),
+}  # fmt: skip
+
+
+def _wrong(entry: Any) -> str:
+    """Why that is no record; "" if it is one. Fields and kinds that today's readers do not know may be anything."""
+    if not isinstance(entry, dict):
+        return f"a record is an object, not a {type(entry).__name__}"
+    kind = entry.get("kind")
+    if not isinstance(kind, str):
+        return "'kind' is missing or no text"
+    for name in ("iteration", *_NEEDED.get(kind, ())):
+        if name not in entry:
+            return f"'{name}' is missing"
+    for name, (is_right, what) in _TYPES.items():
+        if name in entry and not is_right(entry[name]):
+            return f"'{name}' is no {what}"
+    return ""
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _is_number(value: Any) -> bool:
+    """Also as `to_json` writes what JSON lacks."""
+    if isinstance(value, str):
+        return value in _TEXTS
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63)
+
+
+def _are_values(value: Any) -> bool:
+    """Outputs: numbers, or lists of them, by name."""
+    found = value.values() if isinstance(value, dict) else [None]
+    return all(all(map(_is_number, each)) if isinstance(each, list) else _is_number(each) for each in found)
+
+
+def _are_weights(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+_TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("iteration", "net_index"), (_is_count, "count")),
+    **dict.fromkeys(("message", "path", "snapshot", "reason"), (lambda value: isinstance(value, str), "text")),
+    **dict.fromkeys(("outputs", "train", "test"), (_are_values, "mapping of numbers")),
+    "weights": (_are_weights, "mapping of numbers"),
+    **dict.fromkeys(("loss", "smoothed_loss", "lr"), (_is_number, "number")),
+    **dict.fromkeys(("seconds", "seconds_per_iteration"), (lambda v: _is_number(v) and v not in _TEXTS, "number")),
+}
 
 
 def _before(entry: dict[str, Any], iteration: int) -> bool:

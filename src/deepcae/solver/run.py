@@ -11,22 +11,23 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ..atomic import remove_leftovers, whole_file
-from ..errors import DataError, Problem, SnapshotError, SpecError
+from ..atomic import cannot_write, remove_leftovers, whole_file
+from ..errors import DataError, Problem, SnapshotError, SpecError, warn
 from ..proto.document import Document
 from ..proto.read import read_solver, read_text
 from ..proto.schema import SolverParameter
 from ..proto.text import to_text
+from .commit import clean
 from .lock import Lock
 from .metrics import Metrics, read_metrics
 from .nets import NetChoice, NetPath, choose_nets, test_paths, train_path
 from .records import Record
-from .snapshot import Snapshot, clean, latest
+from .snapshot import Snapshot, latest
 
 if TYPE_CHECKING:
     from ..net.net import Net
@@ -94,9 +95,9 @@ class Run:
         """The train net's text (mostly also that of the test nets)."""
         return self.nets[0].document
 
-    def latest_snapshot(self) -> Snapshot | None:
-        """The newest complete snapshot; None before the first."""
-        return latest(self.prefix)
+    def latest_snapshot(self, tell: Callable[[str], None] = warn) -> Snapshot | None:
+        """The newest complete snapshot; None before the first. `tell` is told of damaged ones that are passed over."""
+        return latest(self.prefix, tell)
 
     @property
     def prefix(self) -> str:
@@ -185,8 +186,7 @@ class RunFiles:
         if self._lock is not None:
             try:
                 Path(solver.prefix).parent.mkdir(parents=True, exist_ok=True)
-                solver._notes += filter(None, [self._lock.acquire()])
-                clean(solver.prefix)
+                solver.remarks.note(*filter(None, [self._lock.acquire()]), *clean(solver.prefix))
                 remove_leftovers(Path(solver.prefix).parent)
             except OSError as error:
                 where = self._lock.path if error.filename == str(self._lock.path) else solver.prefix
@@ -201,15 +201,30 @@ class RunFiles:
 
     def _open(self, solver: Solver, out: Path) -> None:
         about = {"seed": solver.seed, "device": str(solver.net.device), "name": solver.net.name}
-        create_run(out, solver.document, solver.prefix, about, solver.folders)
-        self._metrics = Metrics(out / METRICS, solver.iteration if solver.resumed_from else None)
+        try:
+            create_run(out, solver.document, solver.prefix, about, solver.folders)
+            resume_at = solver.iteration if solver.resumed_from else None
+            self._metrics = Metrics(out / METRICS, resume_at, solver.remarks.note)
+        except OSError as error:
+            raise SnapshotError(f"{cannot_write(error.filename or out, error)}; the training has not begun") from error
 
-    def write(self, record: Record) -> None:
+    def keep(self, record: Record) -> Iterator[Record]:
+        """The record, written; and behind it, written too, what the solver has to note, as that it could not be."""
+        waiting = [record]
+        while waiting:
+            each = waiting.pop(0)
+            if self._metrics is not None:
+                self._metrics.write(each)
+            yield each
+            waiting += self.solver.remarks.take(self.solver.iteration)
+
+    def sync(self) -> None:
+        """Waits until the records are on the disk: a snapshot never stands there without what led to it."""
         if self._metrics is not None:
-            self._metrics.write(record)
+            self._metrics.sync()
 
     def __exit__(self, *_: object) -> None:
         if self._metrics is not None:
-            self._metrics.close()
+            self.solver.remarks.lacks(self._metrics.close())
         if self._lock is not None:
             self._lock.release()

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from ..errors import TrainingError
+from ..errors import Incomplete, TrainingError
 from .capture import Captured, CudaRecorder, Recorder
 from .guard import GRADIENTS_GONE, STUCK
 from .iteration import Inputs, Passes, Unattended
@@ -94,12 +94,16 @@ class Together:
         """Trains all until max_iter, with the number of the run beside each record.
 
         A run with a value that is not finite ends with `Failed`, the others go on; TrainingError when they are done.
+        Incomplete, after the last record, where something could not be written that a run should leave.
         """
         with ExitStack() as stack:
             files = [stack.enter_context(solver.opened()) for solver in self.solvers]
             for k, record in self._solve():
-                files[k].write(record)
-                yield k, record
+                for each in files[k].keep(record):
+                    yield k, each
+        lacking = [f"seed {solver.seed}: {problem}" for solver in self.solvers for problem in solver.remarks.lacking]
+        if lacking:
+            raise Incomplete(lacking)
 
     def _solve(self) -> Iterator[Tagged]:
         began, failed = time.perf_counter(), list[str]()

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from ..errors import SnapshotError, SpecError, TrainingError
+from ..errors import Incomplete, SpecError, TrainingError
 from ..net.net import Net
 from ..proto.read import read_solver
 from ..proto.text import merge
@@ -29,15 +29,17 @@ from .build import OpenFeed, build_nets, load_initial, open_feed, require_ready,
 from .capture import Captured, CudaRecorder, Recorder
 from .clock import Clock
 from .debug import Debug
-from .guard import Guard, require_finite_state
+from .guard import Guard
 from .iteration import Attended, Passes, Unattended
 from .ledger import MOST_WAITING, Ledger, Told
 from .lr import rate
 from .passes import Blobs
 from .precision import check as check_precision
 from .program import Program, told_error
-from .records import Debugged, Failed, Finished, LastPass, Loaded, Record, Snapshotted, Started, Test, Warned
+from .records import Debugged, Failed, Finished, LastPass, Record, Snapshotted, Started, Test, Warned
+from .remarks import Remarks
 from .run import RunFiles, snapshot_prefix
+from .saves import Saves
 from .smoothing import SmoothedLoss
 from .trials import Trials
 from .update import Updater
@@ -81,10 +83,12 @@ class Solver:
             merge(self.document, overrides)
         self.param = self.document.message
         self.out = None if out is None else Path(out)
-        self.keep = keep
+        self.saves = Saves(self, keep)
         self.folders = [self.document.folder, *map(Path, folders)]
         self.prefix = snapshot_prefix(self.document, out)
-        resumed = None if snapshot is None else files.find(self.prefix if snapshot == "latest" else snapshot)
+        self.remarks = Remarks()
+        named = self.prefix if snapshot == "latest" else snapshot
+        resumed = None if named is None else files.find(named, self.remarks.note)
         self.seed = seed_for(seed, resumed, self.param)
         with writes_elsewhere(allow_writes_elsewhere, *([] if out is None else [out])):
             self.train, self.tests = build_nets(
@@ -94,6 +98,8 @@ class Solver:
         self.generator.manual_seed((self.seed + 0x9E3779B97F4A7C15) % 2**63)  # not the stream of the fillers
         kept = "fp32" if resumed is None else state.precision_of(resumed)
         self.precision = check_precision(kept if precision is None else precision, self.net.device)
+        for fed in (self.train, *self.tests):
+            fed.outputs.give_up = self.remarks.give_up
         self.updater = Updater(self.param, self.net.learnable)
         program = Program(self.net, self.precision) if self.precision == "bf16" else self.net
         self.passes = Passes(program, self.updater, self.net.device, self.precision)
@@ -107,9 +113,8 @@ class Solver:
         self.smoothed = SmoothedLoss(self.param.average_loss)
         self.goes_on = False  # the smoothed loss was restored: the next step() or solve() does not begin a new one
         self.resumed_from = ""
-        self._notes: list[str | Loaded] = []
-        self._stop = self._snapshot_wanted = False
-        self._saved: Snapshotted | None = None
+        self.files: RunFiles | None = None  # while it runs
+        self._stop = False
         self.last_blobs: Blobs = {}
         self.trials = Trials(self)
         self.clock = Clock()
@@ -118,7 +123,7 @@ class Solver:
         if snapshot is not None and resumed is not None:
             self._restore(resumed)
         else:
-            self._notes += load_initial(self, weights, strict)
+            self.remarks.note(*load_initial(self, weights, strict))
 
     @property
     def net(self) -> Net:
@@ -136,7 +141,7 @@ class Solver:
     @property
     def is_wanted(self) -> bool:
         """Whether somebody asked it to stop, or for a snapshot."""
-        return self._stop or self._snapshot_wanted
+        return self._stop or self.saves.wanted
 
     @property
     def test_positions(self) -> list[int]:
@@ -156,25 +161,33 @@ class Solver:
 
     def request_snapshot(self) -> None:
         """Takes a snapshot after this iteration (or test batch)."""
-        self._snapshot_wanted = True
+        self.saves.wanted = True
 
     # Training
 
     def solve(self) -> Iterator[Record]:
-        """Trains until max_iter. TrainingError (after a `Failed` record) where the run cannot go on."""
+        """Trains until max_iter. TrainingError (after a `Failed` record) where the run cannot go on.
+
+        Incomplete, after the last record, where something could not be written that it should leave.
+        """
         with self.opened() as run_files:
             for record in self._solve():
-                run_files.write(record)
-                yield record
+                yield from run_files.keep(record)
+        if self.remarks.lacking:
+            raise Incomplete(self.remarks.lacking)
 
     @contextmanager
     def opened(self) -> Iterator[RunFiles]:
         """The files of a run, open; SpecError without a max_iter, and for files that it must not write."""
         require_ready(self)
-        with RunFiles(self) as run_files, ExitStack() as outputs:
-            for fed in (self.train, *self.tests):
-                outputs.callback(fed.outputs.close)
-            yield run_files
+        self.remarks.lacking.clear()
+        try:
+            with RunFiles(self) as self.files, ExitStack() as outputs:
+                for fed in (self.train, *self.tests):
+                    outputs.callback(fed.outputs.close)
+                yield self.files
+        finally:
+            self.files = None
 
     def step(self, n: int = 1) -> list[Record]:
         """Takes n iterations, whatever max_iter says, and returns their records."""
@@ -185,6 +198,7 @@ class Solver:
             if self._stop:
                 break
         records.extend(self.ledger.take())
+        records.extend(self.remarks.take(self.iteration))
         return records
 
     def _solve(self) -> Iterator[Record]:
@@ -235,9 +249,7 @@ class Solver:
         self._begin()
         policy, max_iter = self.param.lr_policy, self.param.max_iter
         yield Started(self.iteration, self.net.name, policy, max_iter, self.seed, self.resumed_from)
-        while self._notes:
-            note = self._notes.pop(0)
-            yield note if isinstance(note, Loaded) else Warned(self.iteration, note)
+        yield from self.remarks.take(self.iteration)
         if self.precision != "fp32":
             yield Warned(self.iteration, told_error(self.train, self.generator, self.precision))
 
@@ -261,14 +273,13 @@ class Solver:
         if self.ledger.is_due():
             yield from self.ledger.take()
         if self.param.snapshot and self.iteration % self.param.snapshot == 0:
-            self._snapshot_wanted = True
-        yield from self.snapshot_if_wanted()
+            self.saves.wanted = True
+        yield from self.saves.if_wanted()
 
     def end(self) -> Iterator[Record]:
         """Behind the last iteration: what has not been told, and the last snapshot."""
         yield from self.ledger.take()
-        if self.param.snapshot_after_train and not self._is_saved():
-            yield self._save()
+        yield from self.saves.at_end()
 
     def finish(self, began: float) -> Iterator[Record]:
         """The last tests and the last record; `began`: when the run did, by perf_counter."""
@@ -290,9 +301,9 @@ class Solver:
             yield from self.trials.run_all()
 
     def _finish(self, reason: str, seconds: float) -> Finished:
-        self._stop = self._snapshot_wanted = False
+        self._stop = self.saves.wanted = False
         train = self.train.named(self.train.told(self.last_blobs), self.last_blobs) if self.last_blobs else {}
-        path = self._saved.path if self._saved else ""
+        path = self.saves.last.path if self.saves.last else ""
         return Finished(self.iteration, reason, train, self.trials.last, seconds, self.clock.per_iteration(), path)
 
     # Tests
@@ -308,43 +319,14 @@ class Solver:
 
     def snapshot(self) -> Path:
         """Takes a snapshot now and returns its model's path. SnapshotError if it cannot be written."""
-        return Path(self._save().path)
+        return Path(self.saves.take().path)
 
     def restore(self, path: str | Path) -> None:
         """Goes on from a snapshot: its .solverstate, `<prefix>_iter_N`, or a prefix or folder (the newest there)."""
-        self._restore(files.find(path))
+        self._restore(files.find(path, self.remarks.note))
 
     def _restore(self, snapshot: files.Snapshot) -> None:
-        self._notes += state.restore(self, snapshot)
+        self.remarks.note(*state.restore(self, snapshot))
         self.resumed_from = str(snapshot.state)
         in_place = snapshot.prefix == self.prefix and not snapshot.bare
-        self._saved = Snapshotted(self.iteration, str(snapshot.model)) if in_place else None
-
-    def snapshot_if_wanted(self) -> Iterator[Record]:
-        """The one that was asked for by `request_snapshot`."""
-        if self._snapshot_wanted:
-            yield self._save_or_warn()
-
-    def _is_saved(self) -> bool:
-        return self._saved is not None and self._saved.iteration == self.iteration
-
-    def _save(self) -> Snapshotted:
-        self._snapshot_wanted = False
-        self.ledger.settle()
-        require_finite_state(self.net, self.iteration, self.updater.history)
-        Path(self.prefix).parent.mkdir(parents=True, exist_ok=True)
-        done = files.commit(self.prefix, self.iteration, state.parts_of(self, self.prefix))
-        if self.keep is not None:
-            files.prune(self.prefix, self.keep)
-        self._saved = Snapshotted(self.iteration, str(done.model))
-        return self._saved
-
-    def _save_or_warn(self) -> Snapshotted | Warned:
-        """A snapshot in the course of training; a full disk does not end it."""
-        if self._saved is not None and self._is_saved():
-            self._snapshot_wanted = False
-            return self._saved
-        try:
-            return self._save()
-        except SnapshotError as error:
-            return Warned(self.iteration, str(error))
+        self.saves.last = Snapshotted(self.iteration, str(snapshot.model)) if in_place else None

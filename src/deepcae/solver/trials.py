@@ -45,7 +45,7 @@ class Trials:
         solver, told, losses = self.solver, [], []
         fed = solver.tests[index]
         for _ in range(solver.param.test_iter[index]):
-            yield from solver.snapshot_if_wanted()
+            yield from solver.saves.if_wanted()
             if solver.is_stopping:
                 return
             blobs = fed.forward(solver.generator)

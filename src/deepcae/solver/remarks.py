@@ -1,0 +1,34 @@
+"""What is to be said of a training beside its numbers: what the person should know, and what it could not leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .records import Loaded, Warned
+
+
+class Remarks:
+    """Of one solver. `lacking`: what the run should have left and could not write, each in a sentence."""
+
+    def __init__(self) -> None:
+        self.lacking: list[str] = []
+        self._notes: list[str | Loaded] = []
+
+    def note(self, *notes: str | Loaded) -> None:
+        """Something that the person should know; told with the next record."""
+        self._notes.extend(notes)
+
+    def lacks(self, *problems: str) -> None:
+        """Something that the run should leave could not be written; "" is nothing."""
+        self.lacking.extend(filter(None, problems))
+
+    def give_up(self, problem: str) -> None:
+        """Both: told now, and lacking at the end."""
+        self.note(problem)
+        self.lacks(problem)
+
+    def take(self, iteration: int) -> Iterator[Warned | Loaded]:
+        """The notes as records, each once."""
+        while self._notes:
+            note = self._notes.pop(0)
+            yield note if isinstance(note, Loaded) else Warned(iteration, note)

@@ -1,0 +1,66 @@
+"""When a training takes a snapshot, and what becomes of one that cannot be written: the training goes on without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..errors import SnapshotError
+from .commit import commit, prune
+from .guard import require_finite_state
+from .records import Record, Snapshotted, Warned
+from .state import parts_of
+
+if TYPE_CHECKING:
+    from .solver import Solver
+
+
+class Saves:
+    """The snapshots of one solver. `keep`: how many stay on disk (None: all; at least 2)."""
+
+    def __init__(self, solver: Solver, keep: int | None) -> None:
+        self.solver, self.keep = solver, keep
+        self.wanted = False  # as soon as this iteration (or test batch) is done
+        self.last: Snapshotted | None = None
+        self._failed = False  # the last one that was wanted
+
+    def take(self) -> Snapshotted:
+        """Writes one now. SnapshotError if that cannot be; TrainingError for a state that is not finite."""
+        solver, self.wanted = self.solver, False
+        solver.ledger.settle()
+        require_finite_state(solver.net, solver.iteration, solver.updater.history)
+        if solver.files is not None:
+            solver.files.sync()
+        self._failed = True
+        done = commit(solver.prefix, solver.iteration, parts_of(solver, solver.prefix))
+        self._failed = False
+        if self.keep is not None:
+            for problem in prune(solver.prefix, self.keep):
+                solver.remarks.note(problem)
+        self.last = Snapshotted(solver.iteration, str(done.model))
+        return self.last
+
+    def if_wanted(self) -> Iterator[Record]:
+        """In the course of training: the one that was asked for."""
+        if self.wanted:
+            yield self._take_or_warn()
+
+    def at_end(self) -> Iterator[Record]:
+        """The last one, if the solver takes one after training or has failed with the one before."""
+        if (self.solver.param.snapshot_after_train or self._failed) and not self._is_current():
+            record = self._take_or_warn()
+            yield record
+            if isinstance(record, Warned):
+                self.solver.remarks.lacks(record.message)
+
+    def _is_current(self) -> bool:
+        return self.last is not None and self.last.iteration == self.solver.iteration
+
+    def _take_or_warn(self) -> Snapshotted | Warned:
+        if self.last is not None and self._is_current():
+            self.wanted = False
+            return self.last
+        try:
+            return self.take()
+        except SnapshotError as error:
+            return Warned(self.solver.iteration, str(error))

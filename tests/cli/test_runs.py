@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from deepcae.cli import main
-from deepcae.cli.runs import BOOT
 
+BOOT = "import sys; from deepcae.cli import main; sys.exit(main())"
 SEEDS = (3, 4, 5)  # the text's random_seed is 3
 
 
@@ -123,7 +123,9 @@ def test_random_layers_are_trained_one_by_one(model: Path, capsys: pytest.Captur
 def test_ctrl_c_stops_all_with_snapshots(way: str, model: Path) -> None:
     long = "max_iter: 10000000 display: 0 snapshot: 0 test_interval: 10000000"
     argv = ["train", "--solver", str(model / "solver.prototxt"), "--out", "all", "--runs", "2", way, "--set", long]
-    process = subprocess.Popen([sys.executable, "-c", BOOT, *argv, "--threads", "1"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", BOOT, *argv, "--threads", "1"], stderr=subprocess.PIPE, text=True
+    )
     logs = [Path("all") / f"seed-{seed}" / "train.log" for seed in SEEDS[:2]]
     deadline = time.monotonic() + 120
     while not all(log.exists() and "Iteration 0, Testing net" in log.read_text() for log in logs):

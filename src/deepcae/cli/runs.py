@@ -24,13 +24,13 @@ from typing import Any
 
 import typer
 
+from .. import child
 from ..errors import TrainingError
 from . import options
 from .argv import FOR_ALL
 from .screen import answer, bar, say
 from .training import LOG, Effects, Listener, Order, opened_log, prepare, solver_text, summary
 
-BOOT = "import sys; from deepcae.cli import main; sys.exit(main())"
 CROWD = 2  # so many runs per core are trained at once, if those are all: none is left over to run alone
 
 
@@ -68,7 +68,7 @@ def train_all(
     ended = _together(order, folders, effects, quiet, context.obj) if batched or (batched is None and on_gpu) else None
     if ended is None:
         at_once = 1 if on_gpu else _at_once(count, threads or 1)
-        boot = [sys.executable, "-c", BOOT, *_for_all(context), "train"]
+        boot = [*_for_all(context), "train"]
         shared = ["--threads", str(threads or 1), "--sigint-effect", effects[0], "--sighup-effect", effects[1]]
         ended = Children(order, folders, [*boot, *shared, *(["-q"] if quiet else [])]).run(at_once, effects)
     found = _found(ended, time.perf_counter() - context.obj)
@@ -176,7 +176,7 @@ class Children:
     def request_stop(self) -> None:
         """Stops all runs with their snapshots."""
         self._stopping = True
-        self._send("SIGINT")
+        self._send("SIGTERM")
 
     def request_snapshot(self) -> None:
         """Takes a snapshot of all runs."""
@@ -206,14 +206,14 @@ class Children:
         with self._lock:
             if self._is_stopping():
                 return Ended(seed, folder, None)
-            process = subprocess.Popen(
-                [*self.command, "--json", *self.order.argv(folder, seed)],
+            process = child.start(
+                "deepcae.cli:main", *self.command, "--json", *self.order.argv(folder, seed),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
                 start_new_session=True,
             )  # fmt: skip
             self._processes.append(process)
         if self._is_stopping():
-            self._send("SIGINT")
+            self._send("SIGTERM")
         with process:
             errors = self._listen(process, folder.name)
             answered = process.stdout.read() if process.stdout is not None else ""

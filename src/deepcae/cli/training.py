@@ -190,12 +190,13 @@ def summary(outcome: Outcome, seconds: float) -> dict[str, Any]:
 
 
 class Effects:
-    """Caffe's --sigint_effect and --sighup_effect: stop, snapshot or none."""
+    """Caffe's --sigint_effect and --sighup_effect: stop, snapshot or none. SIGTERM stops in any case."""
 
     def __init__(self, solver: Stoppable, sigint: str, sighup: str) -> None:
         actions = {"stop": solver.request_stop, "snapshot": solver.request_snapshot, "none": lambda: None}
         self.request_stop = actions[sigint]
         self.request_snapshot = actions[sighup]
+        self.request_end = solver.request_stop
 
 
 def prepare(out: Path, snapshot: str | None, overwrite: bool) -> None:

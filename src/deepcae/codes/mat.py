@@ -1,6 +1,6 @@
 """A .mat file of codes, read in a process of its own: a damaged one can end scipy's reader, and ends only that process.
 
-python -m deepcae.codes.mat FILE     writes an .npz with what is wanted to stdout; ends with 1 and a sentence else
+It writes an .npz with what is wanted to stdout, or ends with 1 and a sentence.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import child
 from ..npy import arrays_from
 
 SECONDS = 3  # of computing; more for files over 5 MB
@@ -25,18 +26,22 @@ _VARIABLES = ("codes", "labels", "attributes")
 def read_mat(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any], list[str]]:
     """The arrays `codes` and `labels` that are there, the attributes, and the names of all variables. ValueError."""
     with tempfile.TemporaryFile() as answer:
-        command = [sys.executable, "-m", "deepcae.codes.mat", str(path.absolute())]
-        child = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.PIPE, check=False)
-        if child.returncode:
-            said = child.stderr.decode(errors="replace").strip().splitlines()
-            raise ValueError(said[-1] if said and child.returncode == 1 else "it is damaged")
+        reader = child.start(
+            "deepcae.codes.mat:main", str(path.absolute()),
+            stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        said = reader.communicate()[1].decode(errors="replace").strip().splitlines()
+        if reader.returncode:
+            raise ValueError(said[-1] if said and reader.returncode == 1 else "it is damaged")
         answer.seek(0)
         arrays, _ = arrays_from(answer, ("codes", "labels", "about"))
     about = json.loads(str(arrays.pop("about")))
     return arrays, about["attributes"], about["names"]
 
 
-def _main(path: Path) -> None:
+def main() -> None:
+    """The process: reads the file that its argument names."""
+    path = Path(sys.argv[1])
     from scipy.io import loadmat, whosmat
 
     from .files import numbers_or_words
@@ -74,7 +79,3 @@ def _limit(size: int) -> None:
 def _plain(value: Any) -> str | int | float | bool:
     plain = value.item() if isinstance(value, np.generic) else value
     return plain if isinstance(plain, str | int | float | bool) else str(plain)
-
-
-if __name__ == "__main__":
-    _main(Path(sys.argv[1]))

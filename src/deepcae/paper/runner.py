@@ -9,10 +9,8 @@ snapshot. Nothing that a run has finished depends on this process living on.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
@@ -20,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
+from .. import child
 from ..errors import TrainingError
 from ..solver.signals import handle_signals
 from .experiment import Experiment
@@ -116,9 +115,9 @@ class Runner:
 
     def _start(self, experiment: Experiment) -> None:
         errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed in _result
-        popen = subprocess.Popen(
-            [sys.executable, "-m", "deepcae.paper.worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=errors, text=True, env={**os.environ, **_ONE_THREAD}, start_new_session=True,
+        popen = child.start(
+            "deepcae.paper.worker:main", variables=_ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=errors, text=True, start_new_session=True,
         )  # fmt: skip
         assert popen.stdin is not None
         with popen.stdin as pipe:

@@ -1,4 +1,4 @@
-"""One run in a process of its own: `python -m deepcae.paper.worker < task.json`. Its files tell what came of it.
+"""One run in a process of its own, which finds its task as JSON on standard input. Its files tell what came of it.
 
 The process ends with exit code 0 when the result is kept or when it was asked to stop (then a snapshot is), 1 when the
 training could not be carried out, 75 when another process works on the run. A training that comes upon a value that

@@ -1,6 +1,6 @@
 """Caffe's Python interface on deepcae: existing scripts run as they stand.
 
-    python -m deepcae.pycaffe script.py [arguments]      # the script says `import caffe`
+    python -P -m deepcae.pycaffe script.py [arguments]   # the script says `import caffe`
     import deepcae.pycaffe as caffe                      # in a program of today
     deepcae.pycaffe.install(); import caffe              # in a notebook
 

@@ -1,7 +1,7 @@
 """`python -m deepcae.pycaffe script.py [arguments]`: runs a script that says `import caffe`, as it stands.
 
 The script finds what `python script.py` gives it: `sys.argv`, `__file__`, `__name__ == "__main__"`, its own folder
-first on `sys.path`.
+first on `sys.path`. With `python -P -m deepcae.pycaffe` no file of the working directory is imported on the way there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def main(argv: Sequence[str]) -> int:
         return 2
     install()
     sys.argv = list(argv)
-    sys.path[0] = os.path.dirname(os.path.realpath(script))
+    folder = os.path.dirname(os.path.realpath(script))
+    sys.path[: 0 if sys.flags.safe_path else 1] = [folder]  # in place of the working directory, which -P leaves out
     runpy.run_path(script, run_name="__main__")
     return 0
 

@@ -2,7 +2,7 @@
 
 | signal | effect |
 |---|---|
-| SIGINT (Ctrl-C), SIGTERM | stop after this iteration, with a snapshot |
+| SIGINT (Ctrl-C), SIGTERM | stop after this iteration, with a snapshot (`--sigint-effect` is for SIGINT alone) |
 | SIGINT a second time | leave at once (KeyboardInterrupt); complete snapshots stay complete |
 | SIGHUP | take a snapshot and go on |
 
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 
 class Stoppable(Protocol):
-    """What signals act on: a Solver."""
+    """What signals act on: a Solver. `request_end`, where there is one, is what SIGTERM asks for."""
 
     def request_stop(self) -> None: ...
     def request_snapshot(self) -> None: ...
@@ -43,7 +43,10 @@ def handle_signals(solver: Stoppable) -> Iterator[None]:
     def snapshot(number: int, frame: Any) -> None:
         solver.request_snapshot()
 
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop}
+    def end(number: int, frame: Any) -> None:
+        getattr(solver, "request_end", solver.request_stop)()
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: end}
     if hasattr(signal, "SIGHUP"):  # Windows has none
         handlers[signal.SIGHUP] = snapshot
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

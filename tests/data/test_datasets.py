@@ -185,6 +185,38 @@ def test_pairs_of_the_named_sets(places: Path, monkeypatch: pytest.MonkeyPatch) 
         datasets.write_pairs(places / "pairs", places / "nowhere")
 
 
+@pytest.mark.parametrize("name", ["train.h5", "train.txt", "test.h5", "test.txt"])
+def test_commands_replace_no_file_that_holds_something_else(
+    places: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = places / "out"
+    out.mkdir()
+    (out / name).write_text("somebody's")
+    argv = ["data", "mnist", "--source", str(places / "data" / "mnist"), "-o", str(out)]
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    assert f"{out}: {name} there hold(s) something else" in said
+    assert "--overwrite" in said
+    assert [path.read_text() for path in out.iterdir()] == ["somebody's"]
+    assert main([*argv, "--overwrite"]) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert main(argv) == 0  # the same again
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert len(before) == 4
+
+
+@pytest.mark.parametrize("command", ["pairs", "subset", "digits"])
+def test_no_command_replaces_its_own_source(places: Path, command: str) -> None:
+    source = places / "source"
+    datasets.write_mnist(source, places / "data" / "mnist")
+    before = {path.name: path.read_bytes() for path in source.iterdir()}
+    options = {"pairs": [], "subset": ["--count", "6"], "digits": None}[command]
+    given = [] if options is None else ["--source", str(source), *options]
+    assert main(["data", command, *given, "-o", str(source)]) == 2
+    assert {path.name: path.read_bytes() for path in source.iterdir()} == before
+    assert main(["data", command, *given, "-o", str(source), "--overwrite"]) == 0
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     datasets.write_digits(tmp_path)
     before = (tmp_path / "train.h5").read_bytes()

@@ -67,3 +67,44 @@ def test_a_file_that_cannot_be_written_is_named(sink: Any, tmp_path: Path, monke
     Path("out").write_text("a file, no folder")
     with pytest.raises(DataError, match=r"out/o\.h5: cannot be written"):
         Outputs([sink]).write({"x": np.zeros((2, 3)), "t": np.zeros(2)})
+
+
+def test_only_a_file_of_the_same_layer_is_replaced(
+    sink: Any, layer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for value in (1, 2):
+        with Outputs([sink]) as outputs:
+            outputs.require_replaceable()
+            outputs.write({"x": np.full((2, 3), value), "t": np.zeros(2)})
+    with h5py.File("out/o.h5") as file:
+        assert file["data"][0, 0] == 2
+    other = layer('name: "p" type: "HDF5Output" bottom: "x" bottom: "t" hdf5_output_param { file_name: "out/o.h5" }')
+    with pytest.raises(DataError, match=r"out/o\.h5: is there already, not from HDF5Output layer 'p'"):
+        Outputs([other]).require_replaceable()
+
+
+@pytest.mark.parametrize("kind", ["text", "h5", "odd mark", "empty"])
+def test_a_file_of_somebody_stays(sink: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = Path("out/o.h5")
+    target.parent.mkdir()
+    if kind in ("text", "empty"):
+        target.write_text("thesis" if kind == "text" else "")
+    else:
+        with h5py.File(target, "w") as file:
+            file["data"], file["label"] = np.zeros((2, 1, 1, 1), "f"), np.zeros((2, 1, 1, 1), "f")
+            if kind == "odd mark":
+                file.attrs["HDF5Output"] = [1, 2]
+    before = target.read_bytes()
+    rows = {"x": np.zeros((2, 3)), "t": np.zeros(2)}
+    for attempt in (Outputs([sink]).require_replaceable, lambda: Outputs([sink]).write(rows)):
+        with pytest.raises(DataError, match=r"out/o\.h5: is there already"):
+            attempt()
+    target.unlink()
+    outputs = Outputs([sink])
+    outputs.write(rows)
+    target.write_bytes(before)  # it comes while the rows are collected
+    with pytest.raises(DataError, match=r"out/o\.h5: is there already"):
+        outputs.close()
+    assert [path.read_bytes() for path in Path("out").iterdir()] == [before]

@@ -137,3 +137,23 @@ def test_two_layers_that_write_one_file_are_refused(folder: Path) -> None:
     Path("net.prototxt").write_text(Path("net.prototxt").read_text() + second)
     with pytest.raises(SpecError, match=r"net\.prototxt:8:\d+: layer 'p' .*is written by layer 'o' too"):
         list(Solver("solver.prototxt", seed=0).solve())
+
+
+def test_a_file_of_somebody_is_told_before_the_first_batch_and_stays(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("thesis.h5", "phase: TEST")
+    Path("thesis.h5").write_text("years of work")
+    assert main(["train", "--solver", "solver.prototxt", "-o", "run", "-q"]) == 2
+    assert "thesis.h5: is there already" in capsys.readouterr().err
+    assert not list(Path("run").glob("*.ok.json"))
+    Path("thesis.h5").rename("kept.h5")
+    assert main(["train", "--solver", "solver.prototxt", "-o", "run", "-q"]) == 0
+    again = ["train", "--solver", "solver.prototxt", "-o", "run", "-q", "--snapshot", "latest", "--set", "max_iter: 6"]
+    assert main(again) == 0  # its own file is replaced
+    assert main(["test", "run", "-q", "--iterations", "5"]) == 0
+    with h5py.File("thesis.h5") as file:
+        assert file["data"].shape == (15, 2, 1, 1)
+    Path("kept.h5").replace("thesis.h5")
+    assert main(["test", "run", "-q"]) == 2
+    assert Path("thesis.h5").read_text() == "years of work"

@@ -15,6 +15,7 @@ data_app = typer.Typer(
 )
 
 Folder = Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files of these names that hold something else.")]
 
 
 @data_app.command()
@@ -23,6 +24,7 @@ def mnist(
     source: Annotated[
         Path | None, typer.Option("--source", metavar="DIR", help="Where the four IDX files lie.")
     ] = None,
+    overwrite: Overwrite = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
@@ -30,16 +32,18 @@ def mnist(
     from ..data.datasets import write_mnist
 
     folder = out or Path("data/mnist")
-    _tell(folder, write_mnist(folder, source), quiet, json)
+    _tell(folder, write_mnist(folder, source, overwrite=overwrite), quiet, json)
 
 
 @data_app.command()
-def digits(out: Folder = None, quiet: options.Quiet = False, json: options.Json = False) -> None:
+def digits(
+    out: Folder = None, overwrite: Overwrite = False, quiet: options.Quiet = False, json: options.Json = False
+) -> None:
     """The 1,797 digits that scikit-learn carries, scaled to 28x28; needs no network."""
     from ..data.datasets import write_digits
 
     folder = out or Path("data/digits")
-    _tell(folder, write_digits(folder), quiet, json)
+    _tell(folder, write_digits(folder, overwrite=overwrite), quiet, json)
 
 
 @data_app.command()
@@ -50,6 +54,7 @@ def pairs(
         typer.Option("--source", metavar="mnist|digits|DIR", help="Images to draw from; DIR has train.h5, test.h5."),
     ] = "mnist",
     seed: Annotated[int, typer.Option("--seed", min=0, help="The seed of the draw.")] = 0,
+    overwrite: Overwrite = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
@@ -57,7 +62,7 @@ def pairs(
     from ..data.datasets import write_pairs
 
     folder = out or Path("data/pairs")
-    _tell(folder, write_pairs(folder, source, seed), quiet, json)
+    _tell(folder, write_pairs(folder, source, seed, overwrite=overwrite), quiet, json)
 
 
 @data_app.command()
@@ -72,6 +77,7 @@ def subset(
     held_out: Annotated[
         int, typer.Option("--held-out", min=0, help="Further images, as heldout.h5, to choose settings by.")
     ] = 0,
+    overwrite: Overwrite = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
@@ -79,7 +85,7 @@ def subset(
     from ..data.datasets import write_subset
 
     folder = out or Path(f"data/{Path(source).name}-{count}")
-    _tell(folder, write_subset(folder, count, source, seed, held_out), quiet, json)
+    _tell(folder, write_subset(folder, count, source, seed, held_out, overwrite=overwrite), quiet, json)
 
 
 def _tell(folder: Path, rows: dict[str, int], quiet: bool, json: bool) -> None:

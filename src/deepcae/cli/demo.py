@@ -55,7 +55,7 @@ def _write_texts(out: Path, quiet: bool) -> Path:
     from ..data.datasets import write_digits
     from ..zoo import build, write
 
-    rows = write_digits(out / "data")
+    rows = write_digits(out / "data", overwrite=False)
     say(f"    {rows['train']} to learn from, {rows['test']} to test with, in {out / 'data'}", quiet)
     texts = out / "model"
     say(f"2/5 network: the paper's CAE Model 1 with {DIMS} code neurons, as texts in {texts}", quiet)

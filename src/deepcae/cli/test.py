@@ -113,6 +113,7 @@ def averages(
         Outputs(net.sinks) as outputs,
         bar("testing", iterations, quiet) as advance,
     ):
+        outputs.require_replaceable()
         wanted = list(dict.fromkeys([*net.outputs, *net.loss_weights, *outputs.blobs]))
         for index in range(iterations):
             blobs = net(feed.batch(index), want=wanted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -109,8 +111,9 @@ def _differs(path: Path, text: str) -> bool:
 
 
 def _set_aside(path: Path) -> Path:
-    """Keeps the file as `<name>~`: somebody may have edited it."""
-    return path.replace(path.with_name(f"{path.name}~"))
+    """Keeps the file as `<name>~`, or `<name>~2` …: somebody may have edited it."""
+    names = (path.with_name(f"{path.name}~{number if number > 1 else ''}") for number in itertools.count(1))
+    return path.rename(next(name for name in names if not os.path.lexists(name)))
 
 
 def _list(descriptions: dict[str, str], json: bool) -> None:

@@ -2,11 +2,15 @@
 
 Each writes train.h5 and test.h5 (uncompressed, so that they are read at the disk's speed) and the list files train.txt
 and test.txt that an HDF5Data layer names. `data` is float32 (n, 1, 28, 28) in 0..1, `label` float32 (n).
+Files of these names that hold something else are replaced; with `overwrite=False`, as the commands have it, they are a
+DataError, and all stays as it is.
 """
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,24 +47,24 @@ Parts = dict[str, Part]  # "train", "test"
 Source = str | Path | tuple[Path, Path]  # a name, a folder, or the list files of both parts
 
 
-def write_mnist(out: str | Path, folder: str | Path | None = None) -> dict[str, int]:
+def write_mnist(out: str | Path, folder: str | Path | None = None, *, overwrite: bool = True) -> dict[str, int]:
     """MNIST as HDF5 files in `out`; gives each part's number of rows. `folder`: where its IDX files are."""
-    return _write_labelled(Path(out), _mnist(Path(folder) if folder else None))
+    return _write_labelled(Path(out), _mnist(Path(folder) if folder else None), overwrite)
 
 
-def write_digits(out: str | Path) -> dict[str, int]:
+def write_digits(out: str | Path, *, overwrite: bool = True) -> dict[str, int]:
     """scikit-learn's 1,797 digits, 8x8 scaled to 28x28, as HDF5 files in `out`; a fixed, stratified 297 are test.h5."""
-    return _write_labelled(Path(out), _digits())
+    return _write_labelled(Path(out), _digits(), overwrite)
 
 
-def write_pairs(out: str | Path, source: Source = "mnist", seed: int = 0) -> dict[str, int]:
+def write_pairs(out: str | Path, source: Source = "mnist", seed: int = 0, *, overwrite: bool = True) -> dict[str, int]:
     """Pairs of digits in `out`: `pair_data` (n, 2, H, W) and `sim` (n), 1 for two of one class, else 0.
 
     As many pairs as images, both images drawn at random: a tenth of the pairs are similar, as in Caffe's
     `convert_mnist_siamese_data.cpp`. `source`: "mnist", "digits", a folder with train.h5 and test.h5, or list files.
     """
     parts = _parts(source)
-    folder = Path(out)
+    contents: dict[str, Content] = {}
     for number, (name, part) in enumerate(parts.items()):
         first, second = _draw_pairs(len(part.labels), (seed % 2**64, number))
         similar = (part.labels[first] == part.labels[second]).astype(np.float32)
@@ -69,12 +73,19 @@ def write_pairs(out: str | Path, source: Source = "mnist", seed: int = 0) -> dic
             return np.concatenate([part.rows(first[rows]), part.rows(second[rows])], axis=1)
 
         shape = (len(first), 2 * part.images.shape[1], *part.images.shape[2:])
-        _write(folder, name, {"pair_data": (shape, pairs), "sim": (similar.shape, similar.__getitem__)})
+        contents[name] = {"pair_data": (shape, pairs), "sim": (similar.shape, similar.__getitem__)}
+    _write(Path(out), contents, overwrite)
     return {name: len(part.labels) for name, part in parts.items()}
 
 
 def write_subset(
-    out: str | Path, count: int, source: str | Path = "mnist", seed: int = 0, held_out: int = 0
+    out: str | Path,
+    count: int,
+    source: str | Path = "mnist",
+    seed: int = 0,
+    held_out: int = 0,
+    *,
+    overwrite: bool = True,
 ) -> dict[str, int]:
     """`count` training images of `source` with their labels as train.h5 in `out`: of each class as many, or one more.
 
@@ -91,7 +102,7 @@ def write_subset(
     order = _balanced(part.labels, seed % 2**64)
     drawn = {"train": order[:count], "heldout": order[count : count + held_out]}
     parts = {name: Part(part.images[rows], part.labels[rows]) for name, rows in drawn.items() if len(rows)}
-    return _write_labelled(Path(out), parts)
+    return _write_labelled(Path(out), parts, overwrite)
 
 
 def _balanced(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -175,25 +186,50 @@ def _from_files(paths: Sequence[Path]) -> Part:
     return Part(np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts]))
 
 
-def _write_labelled(folder: Path, parts: Parts) -> dict[str, int]:
+Content = dict[str, tuple[Shape, Callable[[slice], np.ndarray]]]  # of a file: dataset -> shape, its rows
+
+
+def _write_labelled(folder: Path, parts: Parts, overwrite: bool) -> dict[str, int]:
+    contents: dict[str, Content] = {}
     for name, part in parts.items():
         labels = part.labels.astype(np.float32)
-        _write(folder, name, {"data": (part.images.shape, part.rows), "label": (labels.shape, labels.__getitem__)})
+        contents[name] = {"data": (part.images.shape, part.rows), "label": (labels.shape, labels.__getitem__)}
+    _write(folder, contents, overwrite)
     return {name: len(part.labels) for name, part in parts.items()}
 
 
-def _write(folder: Path, name: str, datasets: dict[str, tuple[Shape, Callable[[slice], np.ndarray]]]) -> None:
-    """`name`.h5 and the list `name`.txt: each appears whole or not at all."""
+def _write(folder: Path, contents: dict[str, Content], overwrite: bool) -> None:
+    """`name`.h5 and the list `name`.txt of each: all of them, or none. DataError without `overwrite` as said above."""
+    made: dict[Path, Path] = {}  # the temporary file of each
+    try:
+        with ExitStack() as whole:
+            for name, datasets in contents.items():
+                rows, listed = folder / f"{name}.h5", folder / f"{name}.txt"
+                for target in (rows, listed):
+                    made[target] = whole.enter_context(whole_file(target))
+                _fill(made[rows], datasets)
+                made[listed].write_text(f"{name}.h5\n")
+            others = [] if overwrite else [path.name for path, new in made.items() if _holds_other(path, new)]
+            if others:
+                raise DataError(
+                    f"{folder}: {' and '.join(others)} there hold(s) something else; name another folder, or give "
+                    "--overwrite"
+                )
+    except OSError as error:
+        name = Path(error.filename or next(iter(made))).name
+        raise DataError(f"{folder}: {name} cannot be written there ({error.strerror or error})") from error
+
+
+def _fill(path: Path, datasets: Content) -> None:
     import h5py
 
-    try:
-        with whole_file(folder / f"{name}.h5") as path, h5py.File(path, "w") as file:
-            for key, (shape, rows) in datasets.items():
-                dataset = file.create_dataset(key, shape, np.float32)
-                for start in range(0, shape[0], BLOCK):
-                    block = slice(start, min(start + BLOCK, shape[0]))
-                    dataset[block] = rows(block)
-        with whole_file(folder / f"{name}.txt") as path:
-            path.write_text(f"{name}.h5\n")
-    except OSError as error:
-        raise DataError(f"{folder}: {name}.h5 cannot be written there ({error})") from error
+    with h5py.File(path, "w") as file:
+        for key, (shape, rows) in datasets.items():
+            dataset = file.create_dataset(key, shape, np.float32)
+            for start in range(0, shape[0], BLOCK):
+                block = slice(start, min(start + BLOCK, shape[0]))
+                dataset[block] = rows(block)
+
+
+def _holds_other(path: Path, new: Path) -> bool:
+    return path.is_file() and not filecmp.cmp(path, new, shallow=False)

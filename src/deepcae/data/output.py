@@ -1,13 +1,15 @@
 """What a net's HDF5Output layers write: datasets `data` and `label`, float32, (samples, C, H, W).
 
 Batches follow one another. The file appears whole when it is closed, which also happens when the program ends; before,
-a file of that name stays as it was, and so it does where the new one cannot be written to its end.
+a file of that name stays as it was, and so it does where the new one cannot be written to its end. It carries the
+layer's name in an attribute, and only a file that carries it is replaced: whatever else a text names is somebody's.
 Differs from Caffe: there the file is emptied when the net is made, and a second batch ends the process. Source: Caffe's
 hdf5_output_layer.cpp.
 """
 
 from __future__ import annotations
 
+import errno
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -21,8 +23,10 @@ import numpy as np
 from ..atomic import whole_file
 from ..errors import DataError
 from ..writes import reach
+from .h5file import opened
 
 DATASETS = ("data", "label")
+MARK = "HDF5Output"  # the attribute of the file that tells which layer wrote it
 
 
 class Outputs:
@@ -45,6 +49,12 @@ class Outputs:
         """The blobs that are written."""
         return tuple(dict.fromkeys(name for layer in self._layers for name in layer.bottom))
 
+    def require_replaceable(self) -> None:
+        """DataError where a file is there already that the layer did not write."""
+        for layer in self._layers:
+            if why := _taken(layer.hdf5_output_param.file_name, layer.name):
+                raise DataError(why)
+
     def write(self, blobs: Mapping[str, Any]) -> None:
         """Adds a batch: arrays or tensors by name."""
         for layer in self._layers:
@@ -56,7 +66,9 @@ class Outputs:
                 if name not in self._files:
                     if why := self.reach.refusal(name):
                         raise DataError(f"HDF5Output: {why}")
-                    self._files[name] = _File(name)
+                    if why := _taken(name, layer.name):
+                        raise DataError(why)
+                    self._files[name] = _File(name, layer.name)
                 self._files[name].append(rows)
             except (OSError, RuntimeError) as error:  # h5py's, where a file system fails
                 self._given_up.add(name)
@@ -81,11 +93,12 @@ class Outputs:
 class _File:
     """One file in the making, under a temporary name."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, layer: str) -> None:
+        self.name, self.layer = name, layer
         with ExitStack() as opening:
             self._temporary = opening.enter_context(whole_file(Path(name)))
             self._file = h5py.File(self._temporary, "w")
+            self._file.attrs[MARK] = layer
             self._rest = opening.pop_all()
 
     def append(self, batch: Sequence[np.ndarray]) -> None:
@@ -96,6 +109,8 @@ class _File:
         """OSError or RuntimeError where the rest cannot be written; then there is no new file."""
         with self._rest:
             self._file.close()
+            if why := _taken(self.name, self.layer):  # it has come there meanwhile
+                raise FileExistsError(errno.EEXIST, why.removeprefix(f"{self.name}: "), self.name)
 
     def abandon(self) -> None:
         """Leaves what stood under the name as it was."""
@@ -107,6 +122,24 @@ class _File:
 
 class _Abandoned(Exception):
     """Tells `whole_file` that its file is not wanted."""
+
+
+def _taken(name: str, layer: str) -> str:
+    """Why a file that is there is not replaced; "" where there is none, or that layer's own."""
+    path = Path(name)
+    if not path.is_file() or _written_by(path) == layer:
+        return ""
+    return f"{name}: is there already, not from HDF5Output layer '{layer}'; move it away, or name another file"
+
+
+def _written_by(path: Path) -> str | None:
+    """The name of the layer that wrote a file; None for any other file."""
+    try:
+        with opened(path) as file:
+            name = file.attrs.get(MARK)
+            return name if isinstance(name, str) else None
+    except DataError:
+        return None
 
 
 def _close_all(files: dict[str, _File], give_up: Callable[[str], None]) -> None:

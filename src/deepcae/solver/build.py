@@ -68,12 +68,14 @@ def build_nets(
 
 
 def require_ready(solver: Solver) -> None:
-    """SpecError with what keeps a training from beginning: no max_iter, files that its texts may not write."""
+    """SpecError with what keeps a training from beginning: no max_iter, files that it may not write or replace."""
     problems = list(refusals([fed.net.plan for fed in (solver.train, *solver.tests)], solver.train.outputs.reach))
     if not solver.param.HasField("max_iter"):
         problems.insert(0, Problem("max_iter is missing; it has no default", solver.document.place()))
     if problems:
         raise SpecError(problems)
+    for fed in (solver.train, *solver.tests):
+        fed.outputs.require_replaceable()
 
 
 def _choose(document: Document, folders: Sequence[Path], problems: list[Problem]) -> tuple[NetChoice, list[NetChoice]]:

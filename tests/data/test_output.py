@@ -105,6 +105,6 @@ def test_a_file_of_somebody_stays(sink: Any, tmp_path: Path, monkeypatch: pytest
     outputs = Outputs([sink])
     outputs.write(rows)
     target.write_bytes(before)  # it comes while the rows are collected
-    with pytest.raises(DataError, match=r"out/o\.h5: is there already"):
+    with pytest.raises(DataError, match=r"out/o\.h5: cannot be written: is there already"):
         outputs.close()
     assert [path.read_bytes() for path in Path("out").iterdir()] == [before]

@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 CORE := src/deepcae/kernels/core
-.PHONY: venv test sanitize portable fuzz conformance demo schema models clean
+.PHONY: venv test sanitize portable fuzz faults kills conformance demo schema models clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -48,6 +48,15 @@ conformance: venv
 MINUTES ?= 60
 fuzz: venv
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run --minutes $(MINUTES) --out runs/fuzz
+
+# Every call of a whole training that changes a file fails once, or is its last; then trainings killed again and again.
+EVERY ?= 1
+KILLS ?= 1000
+faults: venv
+	PYTHONPATH=tests $(BIN)/python -m faults.run --every $(EVERY)
+
+kills: venv
+	PYTHONPATH=tests $(BIN)/python -m faults.kills --kills $(KILLS)
 
 demo: venv
 	$(BIN)/deepcae demo -o runs/demo

@@ -105,6 +105,7 @@ def _last_test(solver: Solver, finished: Finished, tested: Test | None) -> dict[
     if tested is None or tested.iteration != finished.iteration or tested.net_index != last:
         if finished.reason != "done":
             return {}
+        solver.tests[last].writes = False  # its file is closed, with the tests of the training
         tested = solver.test(last)
     return {name: plain(value) for name, value in tested.outputs.items()}
 

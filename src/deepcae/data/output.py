@@ -10,9 +10,13 @@ hdf5_output_layer.cpp.
 from __future__ import annotations
 
 import errno
+import os
+import re
+import sys
+import traceback
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +24,7 @@ from typing import Any, Self
 import h5py
 import numpy as np
 
-from ..atomic import whole_file
+from ..atomic import cannot_write, whole_file
 from ..errors import DataError
 from ..writes import reach
 from .h5file import opened
@@ -70,7 +74,7 @@ class Outputs:
                         raise DataError(why)
                     self._files[name] = _File(name, layer.name)
                 self._files[name].append(rows)
-            except (OSError, RuntimeError) as error:  # h5py's, where a file system fails
+            except OSError as error:
                 self._given_up.add(name)
                 if name in self._files:
                     self._files.pop(name).abandon()
@@ -95,29 +99,67 @@ class _File:
 
     def __init__(self, name: str, layer: str) -> None:
         self.name, self.layer = name, layer
-        with ExitStack() as opening:
+        with ExitStack() as opening, _failing_plainly():
             self._temporary = opening.enter_context(whole_file(Path(name)))
             self._file = h5py.File(self._temporary, "w")
             self._file.attrs[MARK] = layer
             self._rest = opening.pop_all()
 
     def append(self, batch: Sequence[np.ndarray]) -> None:
-        for dataset, rows in zip(DATASETS, batch, strict=True):
-            _append(self._file, dataset, rows, self.name)
+        with _failing_plainly():
+            for dataset, rows in zip(DATASETS, batch, strict=True):
+                _append(self._file, dataset, rows, self.name)
 
     def finish(self) -> None:
-        """OSError or RuntimeError where the rest cannot be written; then there is no new file."""
-        with self._rest:
-            self._file.close()
-            if why := _taken(self.name, self.layer):  # it has come there meanwhile
-                raise FileExistsError(errno.EEXIST, why.removeprefix(f"{self.name}: "), self.name)
+        """OSError where the rest cannot be written; then there is no new file."""
+        try:
+            with self._rest:
+                with _failing_plainly():
+                    self._file.close()
+                if why := _taken(self.name, self.layer):  # it has come there meanwhile
+                    raise FileExistsError(errno.EEXIST, why.removeprefix(f"{self.name}: "), self.name)
+        except OSError:
+            self._close()
+            raise
 
     def abandon(self) -> None:
         """Leaves what stood under the name as it was."""
-        with suppress(_Abandoned), self._rest:
-            with suppress(OSError, RuntimeError):
-                self._file.close()
+        with suppress(_Abandoned, OSError), self._rest:
+            self._close()
             raise _Abandoned
+
+    def _close(self) -> None:
+        with suppress(OSError), _failing_plainly():
+            try:
+                self._file.close()
+            finally:
+                del self._file  # HDF5 tries once more, and must not do so when nobody listens
+
+
+@contextmanager
+def _failing_plainly() -> Iterator[None]:
+    """Makes one OSError of the ways in which h5py tells that a write failed: also where it only prints a traceback."""
+    found = list[BaseException | None]()
+    before = sys.unraisablehook, sys.excepthook
+    sys.unraisablehook = lambda told: found.append(told.exc_value)
+    sys.excepthook = lambda *_: None  # by which it prints the same before
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        traceback.clear_frames(error.__traceback__)  # what they hold writes, too, when it goes
+        found.insert(0, error)
+    finally:
+        sys.unraisablehook, sys.excepthook = before
+    if found:
+        raise _plain(found[0])
+
+
+def _plain(error: BaseException | None) -> OSError:
+    if isinstance(error, OSError) and error.errno is not None:
+        return OSError(error.errno, error.strerror)
+    code = re.search(r"errno = (\d+)", str(error))
+    number = int(code[1]) if code else errno.EIO
+    return OSError(number, os.strerror(number))
 
 
 class _Abandoned(Exception):
@@ -147,13 +189,12 @@ def _close_all(files: dict[str, _File], give_up: Callable[[str], None]) -> None:
         name, file = files.popitem()
         try:
             file.finish()
-        except (OSError, RuntimeError) as error:
+        except OSError as error:
             give_up(_sentence(name, error))
 
 
-def _sentence(name: str, error: OSError | RuntimeError) -> str:
-    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return f"{name}: cannot be written: {why}; what a file of that name held stays as it was"
+def _sentence(name: str, error: OSError) -> str:
+    return f"{cannot_write(name, error)}; what a file of that name held stays as it was"
 
 
 def _refuse(sentence: str) -> None:

@@ -33,6 +33,7 @@ class FedNet:
     net: Net
     feed: Batches
     position: int = 0
+    writes: bool = True  # what the HDF5Output layers ask for
 
     def __post_init__(self) -> None:
         self.outputs = Outputs(self.net.sinks)
@@ -51,7 +52,8 @@ class FedNet:
         else:
             with torch.no_grad():
                 blobs = self.net.forward(inputs, generator)
-        self.outputs.write(blobs)
+        if self.writes:
+            self.outputs.write(blobs)
         return blobs
 
     def next_inputs(self) -> dict[str, torch.Tensor]:

@@ -1,0 +1,79 @@
+"""Every call of a whole training that changes a file fails once, and once the process is killed there.
+
+    PYTHONPATH=tests python -m faults.run [--every 1] [--failures kill,EIO,ENOSPC,full,cut,cut-names]
+
+`full`: from that call on the disk takes nothing more. `cut`: the power fails, and what was not synced is lost; with
+`cut-names` the new names, too. After each: the newest snapshot is whole; a run that had begun came to its end, with the
+exit code that was promised; the next start goes on, ends with the same weights and numbers, and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import powercut
+from .server import Ended, Server
+from .training import Training
+
+FAILURES = ("kill", "EIO", "ENOSPC", "full", "cut", "cut-names")
+TRAININGS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "plain": ("", ()),
+    "kept": ("", ("--keep", "2")),
+    "hdf5": ("snapshot_format: HDF5", ()),
+}
+
+
+def disturb(training: Training, failure: str, at: int) -> tuple[Ended, list[str]]:
+    """One disturbance of one training, and what is wrong then."""
+    case = training.begin(f"{failure}-{at}")
+    try:
+        if failure.startswith("cut"):
+            ended = powercut.cut(training, case, at, names_too=failure == "cut-names")
+            found = []
+        else:
+            kind, lasting = ("ENOSPC", True) if failure == "full" else (failure, False)
+            ended = training.run(case, at=at, failure=kind, persistent=lasting)
+            found = training.problems_now(case, ended)
+        return ended, [*found, *training.problems_after(case, ended)]
+    finally:
+        shutil.rmtree(case.parent)
+
+
+def disturbances(training: Training, failures: list[str], every: int) -> Iterator[tuple[str, int]]:
+    for failure in failures:
+        for at in range(1, training.wanted.calls + 1, every):
+            yield failure, at
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every", type=int, default=1, help="only each so-many-th call")
+    parser.add_argument("--failures", default=",".join(FAILURES))
+    parser.add_argument("--trainings", default=",".join(TRAININGS))
+    options = parser.parse_args()
+    began, codes, bad = time.monotonic(), Counter[tuple[str, str, int]](), 0
+    with tempfile.TemporaryDirectory() as scratch, Server() as server:
+        for name in options.trainings.split(","):
+            training = Training(server, Path(scratch, name), *TRAININGS[name])
+            print(f"{name}: {training.wanted.calls} calls", flush=True)
+            for failure, at in disturbances(training, options.failures.split(","), options.every):
+                ended, problems = disturb(training, failure, at)
+                codes[name, failure, ended.code] += 1
+                bad += bool(problems)
+                for problem in problems:
+                    print(f"FAILED {name}, {failure} at call {at}: {problem}", flush=True)
+    for (name, failure, code), count in sorted(codes.items()):
+        print(f"{count:6}  {name}, {failure}: exit code {code}")
+    print(f"{codes.total()} disturbances in {time.monotonic() - began:.0f} s: {bad} with something wrong")
+    return int(bool(bad))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

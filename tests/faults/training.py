@@ -1,0 +1,138 @@
+"""The training that is disturbed, what it comes to undisturbed, and what must hold after each disturbance."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepcae.solver.snapshot import MANIFEST, Snapshot, latest
+from solver.tiny import write_training
+
+from .server import Ended, Server
+
+TRAIN = ["train", "--solver", "solver.prototxt", "--out", "run", "--threads", "1", "--device", "cpu", "-q"]
+RESUME = [*TRAIN, "--snapshot", "latest"]
+LAST = 16
+LONGEST = 200  # characters of a line of complaint
+OUTPUT = """layer { name: "kept" type: "HDF5Output" bottom: "out" bottom: "data" include { phase: TEST }
+        hdf5_output_param { file_name: "run/restored.h5" } }
+"""
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What is there in the end: names of files, digests of the last weights and state, the numbers told."""
+
+    names: frozenset[str]
+    digests: tuple[str, ...]
+    numbers: list[object]
+    calls: int
+
+
+class Training:
+    """A tiny one in `folder`, with momentum, dropout, shuffled data, a test net, an HDF5Output layer."""
+
+    def __init__(self, server: Server, folder: Path, more: str = "", options: tuple[str, ...] = ()) -> None:
+        """`more`: text for the solver; `options` for the command line."""
+        self.server, self.folder, self.more, self.options = server, folder, more, list(options)
+        self.made = folder / "made"
+        write_training(self.made, extra=more)
+        (self.made / "net.prototxt").write_text(
+            (self.made / "net.prototxt").read_text().replace('layer { name: "loss"', OUTPUT + 'layer { name: "loss"')
+        )
+        self.wanted = self._undisturbed()
+
+    def _undisturbed(self) -> Undisturbed:
+        case = self.begin("undisturbed")
+        ended = self.server.run([*TRAIN, *self.options], case)
+        assert ended.code == 0, ended.said
+        return Undisturbed(_names(case), _digests(case), _numbers(case), ended.calls)
+
+    def begin(self, name: str) -> Path:
+        """A new folder with texts and data."""
+        case = self.folder / name / "case"  # a state tells where its model is: folders of one name
+        shutil.copytree(self.made, case)
+        return case
+
+    def run(self, case: Path, **disturbance: object) -> Ended:
+        argv = RESUME if latest_in(case) is not None or (case / "run/run.json").exists() else TRAIN
+        return self.server.run([*argv, *self.options], case, **disturbance)  # type: ignore[arg-type]
+
+    def problems_now(self, case: Path, ended: Ended) -> list[str]:
+        """What is wrong directly after a disturbance: lost or damaged snapshots, bad complaints."""
+        found = [f"damaged: {each.damage()}" for each in _complete(case) if each.damage()]
+        complete = {each.iteration for each in _complete(case)}
+        if "--keep" not in self.options:
+            told = {e["iteration"] for e in _entries(case) if e["kind"] == "snapshotted"}
+            found += [f"lost: the snapshot of iteration {n}" for n in sorted(told - complete)]
+        if ended.killed:
+            return found
+        if ended.code not in (0, 1):
+            found.append(f"exit code {ended.code}: {ended.said[-500:]}")
+        lines = ended.said.splitlines()
+        errors = [line for line in lines if line.startswith("error: ")]
+        if "Traceback" in ended.said or (ended.code == 1) != bool(errors):
+            found.append(f"exit code {ended.code} with: {ended.said[-800:]}")
+        found += [f"complaint: {line}" for line in errors if len(line) > LONGEST or ".tmp" in line or "/" not in line]
+        begun = any(e["kind"] == "train" for e in _entries(case)) or bool(complete)
+        if begun and LAST not in complete and not any(f"_iter_{LAST}." in line for line in errors):
+            found.append(f"a run that had begun did not come to its end: {ended.said[-500:]}")
+        return found
+
+    def problems_after(self, case: Path, before: Ended) -> list[str]:
+        """What is wrong after the next start, which nothing disturbs."""
+        ended = self.run(case)
+        if ended.code:
+            return [f"the next start ended with {ended.code}: {ended.said[-800:]}"]
+        found = []
+        names = _names(case)
+        fewer = {name for name in self.wanted.names - names if not (before.code >= 0 and _may_lack(name))}
+        if names - self.wanted.names or fewer - {"run/restored.h5"}:  # that one comes of the tests of one process
+            found.append(f"files: {sorted(names - self.wanted.names)} too many, {sorted(fewer)} too few")
+        if _digests(case) != self.wanted.digests:
+            found.append("the last weights differ")
+        if _numbers(case) != self.wanted.numbers:
+            found.append("the numbers told differ")
+        return found
+
+
+def latest_in(case: Path) -> Snapshot | None:
+    return latest(case / "run/snap", tell=lambda _: None)
+
+
+def _complete(case: Path) -> list[Snapshot]:
+    return [Snapshot.recorded(str(path).removesuffix(MANIFEST)) for path in (case / "run").glob(f"*{MANIFEST}")]
+
+
+def _may_lack(name: str) -> bool:
+    """Whether a failure may cost this file: a snapshot in the course of the training."""
+    return "snap_iter_" in name and f"snap_iter_{LAST}." not in name
+
+
+def _names(case: Path) -> frozenset[str]:
+    return frozenset(str(path.relative_to(case)) for path in case.rglob("*") if path.is_file())
+
+
+def _digests(case: Path) -> tuple[str, ...]:
+    found = sorted((case / "run").glob(f"snap_iter_{LAST}.[cs]*"))
+    return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in found)
+
+
+def _entries(case: Path) -> list[dict[str, object]]:
+    path = case / "run/metrics.jsonl"
+    found = []
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def _numbers(case: Path) -> list[object]:
+    """What the metrics tell, but for the clock's."""
+    kinds, told = ("train", "test", "last_pass"), ("kind", "iteration", "loss", "smoothed_loss", "lr", "outputs")
+    return [[entry.get(name) for name in told] for entry in _entries(case) if entry["kind"] in kinds]

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -238,6 +239,53 @@ def test_a_changed_net_text_and_seed_are_told(trained: Path) -> None:
     ]
 
 
+def test_changed_data_are_told(trained: Path) -> None:
+    """Also where the text still names the same files."""
+    with h5py.File(trained / "train_1.h5", "w") as file:
+        file["data"] = np.zeros((9, 6), np.float32)
+    solver = Solver("solver.prototxt", out="run", snapshot="latest", overrides="max_iter: 17")
+    told = [record.message for record in solver.solve() if isinstance(record, Warned)]
+    start = "the data of layer 'd' (train net) have changed since the snapshot: "
+    assert told[0] == f"{start}it had 14 rows and has 16 now"
+    assert told[1].startswith(f"{start}train_1.h5: ")
+    assert len(told) == 2
+
+
+def test_snapshots_that_do_not_tell_of_the_data_are_taken(trained: Path) -> None:
+    for before in ("absent", None, 3, [None], [{"d": 3}], [{}, {}]):
+        _rewrite_extras(trained / "run/snap_iter_16", {"data": before})
+        solver = Solver("solver.prototxt", out="run", snapshot="latest")
+        assert not [record for record in solver.solve() if isinstance(record, Warned)]
+
+
+def test_a_resumed_run_keeps_as_many_snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    solver = write_training(tmp_path)
+    list(Solver(solver, out="run", keep=2, overrides="max_iter: 12").solve())
+    assert _iterations() == [8, 12]
+    list(Solver(solver, out="run", snapshot="latest").solve())
+    assert _iterations() == [12, 16]
+    list(Solver(solver, out="run", snapshot="latest", keep=3, overrides="max_iter: 24").solve())
+    assert _iterations() == [16, 20, 24]
+
+
+def _iterations() -> list[int]:
+    return sorted(int(path.name.split("_")[2].split(".")[0]) for path in Path("run").glob(f"*{MANIFEST}"))
+
+
+def _rewrite_extras(stem: Path, changes: dict[str, object]) -> Path:
+    """Puts other values into .resume.json, and its checksum into the manifest."""
+    extras, manifest = Path(f"{stem}.resume.json"), Path(f"{stem}{MANIFEST}")
+    told = {name: value for name, value in (json.loads(extras.read_text()) | changes).items() if value != "absent"}
+    extras.write_text(json.dumps(told))
+    listed = json.loads(manifest.read_text())
+    listed["files"][extras.name] = {
+        "size": extras.stat().st_size, "sha256": hashlib.sha256(extras.read_bytes()).hexdigest(),
+    }  # fmt: skip
+    manifest.write_text(json.dumps(listed))
+    return extras
+
+
 def test_other_kernels_are_told(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = "banded" if choice.preference() == "torch" else "torch"
     monkeypatch.setenv(choice.VARIABLE, other)
@@ -332,13 +380,7 @@ def test_extras_that_are_whole_but_wrong_are_refused(changes: dict[str, object],
     solver = write_training(tmp_path)
     list(Solver(solver, out=tmp_path / "run").solve())
     stem = str(tmp_path / "run" / "snap_iter_16")
-    extras = Path(stem + ".resume.json")
-    extras.write_text(json.dumps(json.loads(extras.read_text()) | changes))
-    manifest = json.loads(Path(stem + MANIFEST).read_text())
-    manifest["files"][extras.name] = {
-        "size": extras.stat().st_size, "sha256": hashlib.sha256(extras.read_bytes()).hexdigest(),
-    }  # fmt: skip
-    Path(stem + MANIFEST).write_text(json.dumps(manifest))
+    extras = _rewrite_extras(Path(stem), changes)
     with pytest.raises(SnapshotError, match=what) as error:
         list(Solver(solver, out=tmp_path / "run", snapshot=stem + STATE).solve())
     assert str(error.value).startswith(str(extras))

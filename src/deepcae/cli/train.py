@@ -59,6 +59,10 @@ def train(
         bool | None,
         typer.Option("--batched/--separate", help="Several runs as one program.", show_default="on a GPU"),
     ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option("--keep", min=2, help="Newest snapshots to keep.", show_default="all, or as the run had it"),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Give up the run that lies in DIR.")] = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
@@ -79,7 +83,7 @@ def train(
     folder, texts = out or default_out(solver or Path()), [*(overrides or []), *_state(level, stage)]
     effects = (sigint_effect.value, sighup_effect.value)
     where = choose_device(device, threads)
-    order = Order(solver, texts, weights, strict, snapshot, overwrite, where, precision)
+    order = Order(solver, texts, weights, strict, snapshot, overwrite, where, precision, keep)
     if runs > 1:
         from .runs import train_all
 

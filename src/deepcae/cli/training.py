@@ -142,6 +142,7 @@ class Order:
     overwrite: bool
     device: str
     precision: str | None
+    keep: int | None = None
 
     def open(self, folder: Path, seed: int | None, quiet: bool = False) -> Solver:
         """The solver, at its beginning or at the snapshot."""
@@ -157,13 +158,14 @@ class Order:
         return Solver(
             document, out=folder, seed=seed, device=self.device, snapshot=snapshot, folders=folders, strict=self.strict,
             weights=weight_files(self.weights) if self.weights else None, precision=self.precision,
+            keep=self.keep,
         )  # fmt: skip
 
     def argv(self, folder: Path, seed: int) -> list[str]:
         """The same as arguments of `deepcae train`."""
         given: list[tuple[str, object | None]] = [
             ("--solver", self.solver), ("--weights", self.weights), ("--snapshot", self.snapshot),
-            ("--precision", self.precision), *(("--set", text) for text in self.overrides),
+            ("--precision", self.precision), ("--keep", self.keep), *(("--set", text) for text in self.overrides),
         ]  # fmt: skip
         options = [word for name, value in given if value is not None for word in (name, str(value))]
         flags = [name for name, wanted in (("--strict", self.strict), ("--overwrite", self.overwrite)) if wanted]

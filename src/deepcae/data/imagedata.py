@@ -31,7 +31,7 @@ def open_images(layer: Any, phase: int, folders: Sequence[str | Path], seed: int
         raise DataError(f"ImageData makes exactly 2 tops, data and label, not {len(layer.top)}")
     if bool(param.new_height) != bool(param.new_width):
         raise DataError("image_data_param: new_height and new_width must be given both or not at all")
-    files = _read_list(resolve(param.source, *folders), param.root_folder, folders)
+    files = read_list(resolve(param.source, *folders), param.root_folder, folders)
     size = (param.new_height, param.new_width) if param.new_height else None
     rows = ImageRows(files, tuple(layer.top), param.is_color, size)
     transform = make_transform(layer.transform_param, rows.shapes[rows.tops[0]], phase, folders, seed)
@@ -43,7 +43,7 @@ def open_images(layer: Any, phase: int, folders: Sequence[str | Path], seed: int
     return Stream(rows, param.batch_size, transform=transform, shuffle=param.shuffle, seed=seed, skip=skip)
 
 
-def _read_list(path: Path, root: str, folders: Sequence[str | Path]) -> list[tuple[Path, int]]:
+def read_list(path: Path, root: str, folders: Sequence[str | Path]) -> list[tuple[Path, int]]:
     """(image file, label) of every line."""
     if not os.path.isfile(path):
         raise DataError(f"{path}: no such list file (a text file with lines `image label`)")

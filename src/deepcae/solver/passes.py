@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import torch
 
+from ..data.identity import Facts, identity
 from ..data.output import Outputs
 from ..data.stream import ALIGNMENT
 from ..errors import DataError
@@ -38,6 +40,11 @@ class FedNet:
     def __post_init__(self) -> None:
         self.outputs = Outputs(self.net.sinks)
         self._tapes = Tapes(self.net, backward=False)
+
+    @cached_property
+    def data(self) -> dict[str, Facts]:
+        """What the net's data layers read, by the layer's name."""
+        return {layer.name: identity(layer, self.net.phase, self.net.folders) for layer in self.net.sources}
 
     def forward(self, generator: torch.Generator) -> Blobs:
         """A pass over the next batch, without gradients: all blobs. Writes what the net's HDF5Output layers ask for.

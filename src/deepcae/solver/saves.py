@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Saves:
-    """The snapshots of one solver. `keep`: how many stay on disk (None: all; at least 2)."""
+    """The snapshots of one solver. `keep`: how many stay on disk, at least 2 (None: all, or what a snapshot says)."""
 
     def __init__(self, solver: Solver, keep: int | None) -> None:
         self.solver, self.keep = solver, keep

@@ -50,12 +50,13 @@ class Solver:
 
     `source`: path of a solver text, a SolverParameter or a Document. `out`: the run's folder (see `run`). `seed`: in
     place of the text's random_seed; below 0 one is drawn. `overrides`: prototxt merged into the solver. `weights`:
-    files to start from, in place of the solver's `weights`. `snapshot`: what to resume, see `restore`. `folders`: more
-    places to look up files. `keep`: how many snapshots stay on disk (None: all; at least 2). `strict`: whether weights
-    to start from must match the net, layer by layer. `allow_python_layers`: whether the texts may name Python code that
-    is then run. `allow_writes_elsewhere`: whether they may write outside the working directory and `out`.
-    `feed(net, seed)`: what reads a net's data layers, in place of `data.Feed`. `precision`: how exactly the training
-    passes multiply, see `precision` (default: the snapshot's, else fp32). SpecError has all problems of all texts.
+    files to start from, in place of the solver's `weights`. `snapshot`: what to resume, see `restore`. `folders`:
+    more places to look up files. `keep`: how many snapshots stay, at least 2 (default: all, or as the run had it).
+    `strict`: whether weights to start from must match the net, layer by layer. `allow_python_layers`: whether the
+    texts may name Python code that is then run. `allow_writes_elsewhere`: whether they may write outside the working
+    directory and `out`. `feed(net, seed)`: what reads a net's data layers, in place of `data.Feed`. `precision`: how
+    exactly the training passes multiply, see `precision` (default: the snapshot's, else fp32). SpecError has all
+    problems of all texts.
     """
 
     def __init__(

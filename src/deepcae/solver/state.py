@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..data.identity import changes
 from ..errors import SnapshotError
 from ..kernels import choice
 from ..net import hdf5
@@ -53,6 +54,8 @@ def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
         "test_positions": solver.test_positions,
         "smoothed_loss": solver.smoothed.to_json(),
         "guard": solver.guard.to_json(),
+        "data": [fed.data for fed in (solver.train, *solver.tests)],
+        "keep": solver.saves.keep,
         "solver": to_text(solver.param),
         "net_sha256": _digest(solver.net.document.message),
         "threads": torch.get_num_threads(),
@@ -139,6 +142,9 @@ def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
         fed.position = position
     solver.smoothed = SmoothedLoss.from_json(solver.param.average_loss, extras["smoothed_loss"])
     solver.goes_on = True
+    kept = extras.get("keep")
+    if solver.saves.keep is None and isinstance(kept, int) and not isinstance(kept, bool):
+        solver.saves.keep = kept
     if "guard" in extras:
         solver.guard.restore(extras["guard"])
     if extras["device"] == solver.net.device.type:
@@ -160,9 +166,19 @@ def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
         yield f"the precision was {precision} and is {solver.precision} now"
     if extras["net_sha256"] != _digest(solver.net.document.message):
         yield "the network text has changed since the snapshot"
+    yield from _changed_data(solver, extras.get("data"))
     changed = list(_changed_settings(_solver_of(extras), solver.param))
     if changed:
         yield f"the solver has changed since the snapshot: {', '.join(changed)}"
+
+
+def _changed_data(solver: Solver, before: Any) -> Iterator[str]:
+    """Where the data are not those that the run learned from; older snapshots do not tell."""
+    nets = [("train net", solver.train), *((f"test net #{k}", fed) for k, fed in enumerate(solver.tests))]
+    for (label, fed), facts in zip(nets, before if isinstance(before, list) else [], strict=False):
+        for name, now in fed.data.items() if isinstance(facts, dict) else ():
+            for change in changes(facts.get(name), now):
+                yield f"the data of layer '{name}' ({label}) have changed since the snapshot: {change}"
 
 
 _BITS = "the last bits of its numbers may differ"

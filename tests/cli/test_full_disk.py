@@ -63,7 +63,7 @@ def test_a_full_disk_under_stdout_is_told(model: Path) -> None:
     assert latest("run") is not None
 
 
-@pytest.mark.parametrize("name", ["metrics.jsonl", "run.json", "train.log"])
+@pytest.mark.parametrize("name", ["metrics.jsonl", "train.log"])
 def test_what_cannot_be_opened_is_refused_before_training(
     name: str, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

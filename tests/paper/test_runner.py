@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -16,11 +17,11 @@ from unittest.mock import patch
 
 import pytest
 
-from deepcae.errors import TrainingError
+from deepcae.errors import DataError, TrainingError
 from deepcae.paper.experiment import JUDGING, Data, Experiment
 from deepcae.paper.runner import Ended, Runner, Working
 from deepcae.paper.store import Store
-from deepcae.paper.worker import NO_BETTER, NOT_FINITE, task
+from deepcae.paper.worker import NO_BETTER, NOT_FINITE, carry_out, task
 from paper.results import write_images
 
 pytestmark = pytest.mark.timeout(1200)  # a loaded machine takes a minute to begin a process
@@ -266,3 +267,31 @@ def test_what_cannot_be_trained_is_told_and_the_rest_goes_on(data: Data, tmp_pat
     with pytest.raises(TrainingError, match=r"^cae1-2-seed-1: .*base_lr is -1; it must be at least 0"):
         list(Runner(store, jobs=1).run([wrong, SHORT[1]]))
     assert store.result(SHORT[1]) is not None
+
+
+def test_a_run_whose_metrics_cannot_be_written_is_judged_and_told(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store, real = Store(tmp_path / "out", data), os.write
+
+    def write(descriptor: int, content: bytes) -> int:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("/metrics.jsonl"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(descriptor, content)
+
+    monkeypatch.setattr(os, "write", write)
+    result = carry_out(SHORT[0], store, os.getppid())
+    assert result is not None
+    assert result["iterations"] == 40
+    assert store.result(SHORT[0]) is not None
+    told = capfd.readouterr().err
+    assert re.search(r"^warning: .*/metrics\.jsonl: lacks \d+ lines: No space left on device$", told, re.MULTILINE)
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"[]", b"7", b"{}", b'{"outcome": 3}', b"[" * 100_000])
+def test_a_damaged_result_is_told(content: bytes, data: Data, tmp_path: Path) -> None:
+    store = Store(tmp_path / "out", data)
+    store.path(SHORT[0]).parent.mkdir(parents=True)
+    store.path(SHORT[0]).write_bytes(content)
+    with pytest.raises(DataError, match=r"\.json: damaged, no result of a run; remove it, and the run is judged anew"):
+        store.result(SHORT[0])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ import numpy as np
 import pytest
 
 import deepcae.pycaffe as caffe
-from deepcae.errors import DeepcaeError
+from deepcae.errors import DeepcaeError, Incomplete, SnapshotError
 
 NET = """
 layer { name: "data" type: "HDF5Data" top: "x" top: "t" include { phase: TRAIN }
@@ -234,3 +238,40 @@ def test_arrays_of_a_memory_layer_train() -> None:
 def test_mistakes_are_exceptions(call: Any, kind: type[Exception], sentence: str) -> None:
     with pytest.raises(kind, match=sentence):
         call()
+
+
+def test_a_full_disk_ends_no_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    solver, replace = make(text=SOLVER + "snapshot: 2"), os.replace
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    caffe.init_log(1)
+    monkeypatch.setattr(os, "replace", full)
+    solver.step(4)
+    warned = capsys.readouterr().err.splitlines()
+    assert len(warned) == 2
+    assert "Iteration 4: snaps/s_iter_4.caffemodel: the snapshot cannot be written: No space left" in warned[1]
+    with pytest.raises(SnapshotError, match="s_iter_4"):
+        solver.snapshot()  # asked for by name
+    with pytest.raises(Incomplete, match=r"^snaps/s_iter_7\.caffemodel: the snapshot cannot be written: No space left"):
+        solver.solve()
+    assert solver.iter == 7
+    monkeypatch.setattr(os, "replace", replace)
+    solver.solve()
+    assert Path("snaps/s_iter_7.ok.json").exists()
+
+
+def test_a_log_that_nobody_takes_ends_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    caffe.init_log(0)
+    solver = make()
+    monkeypatch.setattr(sys, "stderr", _Full())
+    solver.solve()
+    assert solver.iter == 7
+    with pytest.raises(OSError, match="No space"):
+        print("the test shows something", file=sys.stderr)
+
+
+class _Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from deepcae import zoo
-from deepcae.errors import TrainingError
+from deepcae.errors import Incomplete, TrainingError
 from deepcae.solver.capture import Recorder
 from deepcae.solver.program import Unbatchable
-from deepcae.solver.records import Failed, Finished, Record
+from deepcae.solver.records import Failed, Finished, Record, Warned
 from deepcae.solver.runs import Together, folder_of, is_stuck, statistics, verdict
 from deepcae.solver.solver import Solver
 from deepcae.solver.update import RULES
@@ -179,3 +181,24 @@ def test_the_guards_words_tell_a_stuck_run() -> None:
     assert not is_stuck([harmless, {"kind": "train"}])
     stuck = "layer 'a' (Sigmoid): 100 % of blob 'a' is saturated, and the loss is stuck at 202.6"
     assert is_stuck([harmless, {"kind": "warned", "message": stuck}])
+
+
+def test_what_one_run_cannot_write_ends_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    solvers = solvers_of(write_training(tmp_path, dropout=0), tmp_path / "out")
+    real = os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("seed-8/metrics.jsonl"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write)
+    records: list[list[Record]] = [[] for _ in solvers]
+    with pytest.raises(
+        Incomplete, match=r"^seed 8: .*/seed-8/metrics\.jsonl: lacks \d+ lines: No space left on device$"
+    ):
+        collect(Together(solvers), records)
+    assert [type(told[-1]) for told in records] == [Finished] * 3
+    warned = [[record.message for record in told if isinstance(record, Warned)] for told in records]
+    assert [len(messages) for messages in warned] == [0, 1, 0]
+    assert names(solvers[1]) == names(solvers[0])

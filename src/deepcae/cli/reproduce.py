@@ -82,6 +82,8 @@ def reproduce(
     say(f"written to {out}: {', '.join(path.name for path in paths)}", quiet or not paths)
     if stopped:
         say("stopped; the same command goes on")
+    for warning in runner.warnings if runner else ():
+        say(f"warning: {warning}")
     for failure in failures:
         say(f"error: {failure}")
     if failures:

@@ -220,7 +220,16 @@ class Children:
         code = process.returncode
         if code and self._is_stopping() and not errors:  # stopped before it could take a snapshot
             return Ended(seed, folder, None)
-        return Ended(seed, folder, json.loads(answered) if answered else None, code if code >= 0 else 1, errors)
+        return Ended(seed, folder, _answer_of(answered), code if code >= 0 else 1, errors)
+
+
+def _answer_of(said: str) -> dict[str, Any] | None:
+    """A child's answer; None where it was killed before, or while, it gave one."""
+    try:
+        answered: dict[str, Any] = json.loads(said)
+    except ValueError:
+        return None
+    return answered
 
 
 def _found(ended: Sequence[Ended], seconds: float) -> dict[str, Any]:

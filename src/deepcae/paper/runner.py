@@ -23,7 +23,7 @@ from ..errors import TrainingError
 from ..solver.signals import handle_signals
 from .experiment import Experiment
 from .store import Store
-from .worker import TAKEN, THREADS, task
+from .worker import TAKEN, THREADS, WARNING, task
 
 _LOOK = 0.25  # seconds between two looks at the processes
 _ONE_THREAD = dict.fromkeys((THREADS, "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -59,6 +59,7 @@ class Runner:
         self.store, self.jobs = store, jobs
         self.stopped = False  # by request, with snapshots
         self.failures: list[str] = []
+        self.warnings: list[str] = []  # what finished runs could not write
         self._running: list[_Process] = []
 
     def request_stop(self) -> None:
@@ -134,8 +135,10 @@ class Runner:
         if process.popen.returncode == TAKEN:
             waiting.append(process.experiment)
             return None
+        name = process.experiment.name
+        self.warnings += [f"{name}: {line.removeprefix(WARNING)}" for line in said if line.startswith(WARNING)]
         found = self.store.result(process.experiment)
         if found is None and not self.stopped:
             why = said[-1] if said else f"its process ended with code {process.popen.returncode}"
-            self.failures.append(f"{process.experiment.name}: {why}")
+            self.failures.append(f"{name}: {why}")
         return found

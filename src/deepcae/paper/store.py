@@ -63,10 +63,13 @@ class Store:
         path = self.path(experiment)
         try:
             found: dict[str, Any] = json.loads(path.read_bytes())
+            is_result = isinstance(found, dict) and isinstance(found.get("outcome"), str)
         except FileNotFoundError:
             return None
-        except ValueError:
-            raise DataError(f"{path}: damaged, not a JSON file; remove it, and the run is judged anew") from None
+        except (ValueError, RecursionError):
+            is_result = False
+        if not is_result:
+            raise DataError(f"{path}: damaged, no result of a run; remove it, and the run is judged anew")
         return found if found.get("judging", JUDGING) == JUDGING else None
 
     def keep(self, experiment: Experiment, result: dict[str, Any]) -> None:
@@ -85,6 +88,6 @@ class Store:
         for line in reversed(lines):
             try:
                 return int(json.loads(line)["iteration"])
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
                 continue
         return 0

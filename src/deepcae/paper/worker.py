@@ -13,16 +13,18 @@ import os
 import platform
 import sys
 import time
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ..atomic import whole_file
-from ..errors import DeepcaeError, NotFinite, TrainingError
+from ..errors import DeepcaeError, Incomplete, NotFinite, TrainingError
 from .experiment import JUDGING, PAIRS, Data, Experiment
 from .store import Store
 
 DONE, FAILED, TAKEN = 0, 1, 75
+WARNING = "warning: "  # how a line begins that tells what a finished run could not write
 THREADS = "OMP_NUM_THREADS"
 CONVERGED, STUCK, NO_BETTER, NOT_FINITE = "converged", "stuck", "no better than the mean image", "not finite"
 
@@ -50,10 +52,16 @@ def main() -> int:
             carry_out(experiment, store, told["parent"])
         return DONE
     except (DeepcaeError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}")
         return FAILED
     finally:
         lock.release()
+
+
+def _say(line: str) -> None:
+    """On stderr, if it takes lines: a full disk there ends no run."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def carry_out(experiment: Experiment, store: Store, parent: int) -> dict[str, Any] | None:
@@ -118,6 +126,11 @@ def _train(experiment: Experiment, store: Store, folder: Path, parent: int) -> d
                     solver.request_stop()
     except NotFinite as error:
         return {"outcome": NOT_FINITE, "reason": str(error), "iterations": solver.iteration}
+    except Incomplete as error:  # no fault of the weights, unless it is they that are missing
+        if solver.saves.last is None or solver.saves.last.iteration < solver.iteration:
+            raise
+        for problem in error.problems:
+            _say(f"{WARNING}{problem}")
     if finished is None or finished.iteration < experiment.iterations:
         return None
     return _trained(finished.iteration, finished.seconds_per_iteration)

@@ -13,12 +13,11 @@ import argparse
 import random
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from .run import TRAININGS
-from .server import Server
+from .server import Server, scratch
 from .training import Training
 
 MOST_IN_A_ROW = 5  # kills of one training
@@ -45,8 +44,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     dice, began, kills, trainings, bad = random.Random(options.seed), time.monotonic(), 0, 0, 0
-    with tempfile.TemporaryDirectory() as scratch, Server() as server:
-        made = [Training(server, Path(scratch, name), *settings) for name, settings in TRAININGS.items()]
+    with scratch() as folder, Server() as server:
+        made = [Training(server, Path(folder, name), *settings) for name, settings in TRAININGS.items()]
         first = time.monotonic()
         shutil.rmtree(made[0].begin("timed").parent)
         made[0].run(made[0].begin("timed"))

@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from . import powercut
-from .server import Ended, Server
+from .server import Ended, Server, scratch
 from .training import Training
 
 FAILURES = ("kill", "EIO", "ENOSPC", "full", "cut", "cut-names")
@@ -59,9 +58,9 @@ def main() -> int:
     parser.add_argument("--trainings", default=",".join(TRAININGS))
     options = parser.parse_args()
     began, codes, bad = time.monotonic(), Counter[tuple[str, str, int]](), 0
-    with tempfile.TemporaryDirectory() as scratch, Server() as server:
+    with scratch() as folder, Server() as server:
         for name in options.trainings.split(","):
-            training = Training(server, Path(scratch, name), *TRAININGS[name])
+            training = Training(server, Path(folder, name), *TRAININGS[name])
             print(f"{name}: {training.wanted.calls} calls", flush=True)
             for failure, at in disturbances(training, options.failures.split(","), options.every):
                 ended, problems = disturb(training, failure, at)

@@ -21,6 +21,7 @@ import sysconfig
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -100,6 +101,12 @@ def compile_shim(folder: Path) -> Path:
     return shim
 
 
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for trainings; in memory where that can be, as hundreds of thousands of fsyncs cost hours on a disk."""
+    memory = "/dev/shm"
+    return tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None)
+
+
 # In the server
 
 
@@ -114,9 +121,12 @@ def serve() -> None:
 
 def warm_up() -> None:
     """Loads what every training loads, by one of them."""
+    import typer.main
+
     from deepcae.cli import main
     from solver.tiny import write_training
 
+    typer.main.get_command = cache(typer.main.get_command)  # the table of commands costs half of a training's time
     with tempfile.TemporaryDirectory() as folder:
         solver = write_training(Path(folder))
         assert main(["train", "--solver", str(solver), "--out", f"{folder}/run", "--threads", "1", "-q"]) == 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from faults import kills, run
-from faults.server import Server, compiler
+from faults.server import Server, compiler, scratch
 from faults.training import Training
 
 pytestmark = pytest.mark.skipif(
@@ -18,9 +19,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Training]:
-    with Server() as server:
-        yield Training(server, tmp_path_factory.mktemp("faults"))
+def training() -> Iterator[Training]:
+    with Server() as server, scratch() as folder:
+        yield Training(server, Path(folder))
 
 
 @pytest.mark.parametrize("failure", run.FAILURES)

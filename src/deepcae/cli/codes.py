@@ -41,7 +41,11 @@ def encode(
     model: options.Model = None,
     weights: options.Weights = None,
     strict: options.Strict = False,
-    blob: options.Blob = None,
+    blob: Annotated[
+        str | None,
+        typer.Option("--code-blob", "--blob", metavar="BLOB", help="Any blob, in place of the code found by itself."),
+    ] = None,
+    image_blob: options.ImageBlob = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -50,14 +54,15 @@ def encode(
     from ..codes import files
     from ..trained import passes
     from ..trained.examples import open_examples
+    from ..trained.network import Named
     from .device import choose_device
     from .trained import open_trained
 
     files.ending(out)  # a wrong one is told before the work, not after it
     if model is not None and data is None:  # with --model there is no RUN: the first word is DATA
         run, data = None, run
-    trained = open_trained(run, model, weights, choose_device(device, threads), strict)
-    name = trained.blob(blob) if blob else trained.code
+    trained = open_trained(run, model, weights, choose_device(device, threads), strict, Named(image_blob, blob))
+    name = trained.code
     examples = open_examples(trained, data)
     about = {"net": trained.net.name, "blob": name, "origin": trained.origin, "data": examples.origin}
     if examples.labels is not None:
@@ -88,8 +93,13 @@ def decode(
     model: options.Model = None,
     weights: options.Weights = None,
     strict: options.Strict = False,
-    blob: options.Blob = None,
-    code_blob: Annotated[str | None, typer.Option("--code-blob", help="The blob that CODES are values of.")] = None,
+    blob: Annotated[
+        str | None,
+        typer.Option("--restored-blob", "--blob", metavar="BLOB", help="Any blob, in place of the restored image."),
+    ] = None,
+    code_blob: Annotated[
+        str | None, typer.Option("--code-blob", metavar="BLOB", help="The blob that CODES are values of.")
+    ] = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -99,6 +109,7 @@ def decode(
 
     from ..codes import files
     from ..trained import passes
+    from ..trained.network import Named
     from .device import choose_device
     from .images import PICTURES, check_ending, most_shown, save_numbers, save_sheet
     from .trained import open_trained
@@ -109,9 +120,9 @@ def decode(
         folder, codes = None, run
     if codes is None:
         raise typer.BadParameter("give RUN and CODES")
-    trained = open_trained(folder, model, weights, choose_device(device, threads), strict)
-    code = trained.blob(code_blob) if code_blob else trained.code
-    restored = trained.blob(blob) if blob else trained.restored
+    named = Named(None, code_blob, blob)
+    trained = open_trained(folder, model, weights, choose_device(device, threads), strict, named)
+    code, restored = trained.code, trained.restored
     with files.reading(codes) as loaded:
         drawn = out.suffix.lower() in PICTURES
         rows = loaded.codes[: most_shown()] if drawn else loaded.codes

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..codes.judging import Images, Judged, Part, Subject
     from ..trained.examples import Examples
-    from ..trained.network import Trained
+    from ..trained.network import Named, Trained
 
 Two = tuple[Path, Path]
 
@@ -40,6 +40,9 @@ def judge_codes(
         Two | None,
         typer.Option("--labels", metavar="TRAIN TEST", help="Classes of --codes: .npy, IDX, .npz, .h5 or a list .txt."),
     ] = None,
+    image_blob: options.ImageBlob = None,
+    code_blob: options.CodeBlob = None,
+    restored_blob: options.RestoredBlob = None,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Beside them the pixels by PCA (same N), t-SNE and UMAP.")
     ] = False,
@@ -53,13 +56,16 @@ def judge_codes(
     """Judge codes: losses, kNN, classifiers, k-means, neighbourhoods, separated classes; baselines beside them."""
     from threadpoolctl import threadpool_limits
 
+    from ..trained.network import Named
+
     if json and csv:
         raise typer.BadParameter("give --json or --csv, not both")
     if labels is not None and codes is None:
         raise typer.BadParameter("--labels belong to --codes; a run's labels are in its data")
     notes: list[str] = []
     runs = [*([run] if run else []), *(against or [])]
-    subjects = _subjects(runs, codes, data, labels, device, threads, notes, quiet)
+    named = Named(image_blob, code_blob, restored_blob)
+    subjects = _subjects(runs, codes, data, labels, named, device, threads, notes, quiet)
     with threadpool_limits(limits=threads):
         if baselines:
             subjects.extend(_baselines(subjects, seed, threads or 1, notes, quiet))
@@ -73,11 +79,14 @@ def _subjects(
     codes: Two | None,
     data: Two | None,
     labels: Two | None,
+    named: Named,
     device: str,
     threads: int | None,
     notes: list[str],
     quiet: bool,
 ) -> list[Subject]:
+    from ..solver.run import Run
+    from ..trained.network import Trained
     from .device import choose_device
 
     if not runs and codes is None:
@@ -85,24 +94,31 @@ def _subjects(
     where = choose_device(device, threads)
     names = [folder.name or str(folder) for folder in runs]
     told = [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, runs, strict=True)]
-    subjects = [_of_run(folder, name, data, where, notes, quiet) for folder, name in zip(runs, told, strict=True)]
+    opened = [Trained.of_run(Run(folder), where) for folder in runs]
+    _name(opened, named)
+    subjects = [_of_run(*each, data, notes, quiet) for each in zip(opened, told, strict=True)]
     return subjects if codes is None else [*subjects, _of_files(codes, data, labels)]
 
 
-def _of_run(folder: Path, name: str, data: Two | None, device: str, notes: list[str], quiet: bool) -> Subject:
+def _name(opened: Sequence[Trained], named: Named) -> None:
+    """Gives the runs the names of blobs that they have: not all nets are alike. DataError for one that none has."""
+    for name in filter(None, named):
+        if opened and not any(name in trained.net.plan.shapes for trained in opened):
+            opened[0].blob(name)
+    for trained in opened:
+        trained.named = type(named)(*(name if name in trained.net.plan.shapes else None for name in named))
+
+
+def _of_run(trained: Trained, name: str, data: Two | None, notes: list[str], quiet: bool) -> Subject:
     from ..codes.judging import Subject
-    from ..solver.run import Run
     from ..trained.examples import open_examples, training_examples
     from ..trained.losses import reconstruction_losses
-    from ..trained.network import Trained
 
-    run = Run(folder)
-    trained = Trained.of_run(run, device)
     test = open_examples(trained, None if data is None else data[1])
     with bar("restoring", len(test), quiet) as advance:
         losses = reconstruction_losses(trained, test, advance)
     try:
-        learned = training_examples(trained, run) if data is None else open_examples(trained, data[0])
+        learned = training_examples(trained) if data is None else open_examples(trained, data[0])
         train = _encoded(trained, learned, quiet)
     except DeepcaeError as error:  # of the training net's text, too: it names files that may be gone
         if data is not None:

@@ -45,7 +45,14 @@ Seed = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No log and no progress on the screen.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
-Blob = Annotated[str | None, typer.Option("--blob", metavar="NAME", help="Another blob than the one found by itself.")]
+_FOUND = "where it is another than the one found by itself."
+ImageBlob = Annotated[
+    str | None, typer.Option("--image-blob", metavar="BLOB", help=f"The blob that images are fed into, {_FOUND}")
+]
+CodeBlob = Annotated[str | None, typer.Option("--code-blob", metavar="BLOB", help=f"The blob of codes, {_FOUND}")]
+RestoredBlob = Annotated[
+    str | None, typer.Option("--restored-blob", metavar="BLOB", help=f"The blob of restored images, {_FOUND}")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="TEXT", help="Solver text laid over the file, e.g. 'max_iter: 100'."),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..trained.examples import Examples
-    from ..trained.network import Trained
+    from ..trained.network import Named, Trained
 
 SHOWN = 20  # images in the picture of reconstructions
 ENDINGS = (".png", ".svg", ".pdf")
@@ -45,12 +45,14 @@ def layers(
     model: options.Model = None,
     weights: options.Weights = None,
     strict: options.Strict = False,
+    image_blob: options.ImageBlob = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw one image's way through the network, a panel per blob (the paper's Fig. 7)."""
     from ..trained.examples import open_examples
+    from ..trained.network import Named
     from ..trained.passes import way
     from ..viz.layers import layer_panels
     from ..viz.style import save
@@ -60,7 +62,7 @@ def layers(
     _check_ending(out)
     if model is not None and data is None:
         run, data = None, run
-    trained = open_trained(run, model, weights, choose_device(device, threads), strict)
+    trained = open_trained(run, model, weights, choose_device(device, threads), strict, Named(image_blob))
     examples = open_examples(trained, data)
     panels = way(trained, examples, index)
     _, label = examples.one(index)
@@ -68,7 +70,8 @@ def layers(
     named = "digit" if examples.classified else str(examples.labels)
     save(layer_panels(panels, label, title, named=named), out)
     known = "" if label is None else f" ({'class' if examples.classified else named} {label})"
-    say(f"wrote {out}: {len(panels)} blobs of image {index}{known}", quiet)
+    if not quiet:  # an answer: how many blobs the way has
+        print(f"wrote {out}: {len(panels)} blobs of image {index}{known}")
 
 
 def plot(
@@ -78,17 +81,22 @@ def plot(
     ] = None,
     what: Annotated[list[What] | None, typer.Option("--what", help="Only these.", show_default="all")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Images; without it the run's test data.")] = None,
+    image_blob: options.ImageBlob = None,
+    code_blob: options.CodeBlob = None,
+    restored_blob: options.RestoredBlob = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw the codes by class, the losses, the filters, and reconstructions beside originals."""
+    from ..trained.network import Named
     from ..viz.style import save
 
+    named = Named(image_blob, code_blob, restored_blob)
     names = _pictures(source, out, what)
     if not source.exists():
         raise DataError(f"{source}: neither a run nor a file of codes is there")
-    makers = _of_run(source, data, device, threads, quiet) if source.is_dir() else _of_codes(source)
+    makers = _of_run(source, data, named, device, threads, quiet) if source.is_dir() else _of_codes(source)
     for each, path in names.items():
         if each not in makers:
             raise typer.BadParameter(f"{source} is a file of codes; {each.value} needs a RUN")
@@ -109,6 +117,9 @@ def report(
     data: Annotated[
         Path | None, typer.Option("--data", help="Images to show it with.", show_default="the run's test data")
     ] = None,
+    image_blob: options.ImageBlob = None,
+    code_blob: options.CodeBlob = None,
+    restored_blob: options.RestoredBlob = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -116,9 +127,11 @@ def report(
     """Write one self-contained page with all pictures and numbers of a run."""
     from ..report.build import build
     from ..solver.run import Run
+    from ..trained.network import Named
     from .device import choose_device
 
-    path = build(Run(run), out, data, device=choose_device(device, threads))
+    named = Named(image_blob, code_blob, restored_blob)
+    path = build(Run(run), out, data, device=choose_device(device, threads), named=named)
     say(f"wrote {path}", quiet)
 
 
@@ -150,7 +163,7 @@ def _of_codes(path: Path) -> dict[What, Callable[[], Figure]]:
 
 
 def _of_run(
-    folder: Path, data: Path | None, device: str, threads: int | None, quiet: bool
+    folder: Path, data: Path | None, named: Named, device: str, threads: int | None, quiet: bool
 ) -> dict[What, Callable[[], Figure]]:
     """How each picture of a run is made; nothing is read or computed before it is asked for."""
     from ..solver.run import Run
@@ -165,7 +178,7 @@ def _of_run(
 
     @cache
     def trained() -> Trained:
-        return open_trained(folder, None, None, choose_device(device, threads))
+        return open_trained(folder, None, None, choose_device(device, threads), named=named)
 
     @cache
     def examples() -> Examples:

@@ -10,20 +10,25 @@ import typer
 from ..errors import DataError
 from ..net.net import Net
 from ..solver.run import Run
-from ..trained.network import Trained
+from ..trained.network import AS_TOLD, Named, Trained
 
 
 def open_trained(
-    run: Path | None, model: Path | None, weights: str | None, device: str, strict: bool = False
+    run: Path | None,
+    model: Path | None,
+    weights: str | None,
+    device: str,
+    strict: bool = False,
+    named: Named = AS_TOLD,
 ) -> Trained:
     """The net of RUN with its latest weights, or the one of --model and --weights."""
     if run is not None and (model is not None or weights is not None):
         raise typer.BadParameter("give RUN, or --model and --weights, not both")
     if run is not None:
-        return Trained.of_run(Run(run), device)
+        return Trained.of_run(Run(run), device, named)
     if model is None or weights is None:
         raise typer.BadParameter("give RUN, or both --model and --weights")
-    return Trained(*_from_files(model, weights, device, strict))
+    return Trained(*_from_files(model, weights, device, strict), named)
 
 
 def _from_files(model: Path, weights: str, device: str, strict: bool) -> tuple[Net, str, list[Path]]:

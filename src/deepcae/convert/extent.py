@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..errors import DataError
 from ..net.plan import Plan
+from ..net.roles import roles_of
 from ..net.step import Step
-from ..net.summary import summarize
 
 _MEASURES = ("Accuracy", "HDF5Output")
 _MOVERS = ("Split", "Flatten", "Reshape", "Slice", "Concat", "Crop")
@@ -29,7 +29,7 @@ def default_outputs(plan: Plan) -> list[str]:
         if step.type in _MOVERS and moved.issuperset(step.bottoms):
             moved.update(step.tops)
     ends = [top for step in inner if step.type != "Split" for top in step.tops if top not in read | moved]
-    code = summarize(plan).code
+    code = roles_of(plan).code
     return list(dict.fromkeys([*([code] if code is not None else []), *ends]))
 
 

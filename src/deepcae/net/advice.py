@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..layers.base import Shape
+from .flow import told_apart
 from .step import Step
 
 _SPATIAL_AXES = 2
@@ -18,10 +19,11 @@ def explain_mismatch(steps: Sequence[Step], index: int, shapes: Mapping[str, Sha
     step = steps[index]
     if step.layer is None or not step.layer.compares or len(step.bottoms) != 2:
         return None
-    got, wanted = (shapes.get(name) for name in step.bottoms)
+    pair = told_apart(steps[: index + 1], step)
+    got, wanted = (shapes.get(name) for name in pair)
     if not got or not wanted or len(got) != 4 or len(wanted) != 4 or got[2:] == wanted[2:]:
         return None
-    output, target = (authors_name(steps, name) for name in step.bottoms)
+    output, target = (authors_name(steps, name) for name in pair)
     missed = " and ".join(
         f"{abs(w - g)} too {'small' if w > g else 'large'} in {axis}"
         for axis, g, w in zip(("height", "width"), got[2:], wanted[2:], strict=True)

@@ -13,10 +13,9 @@ from typing import Any
 
 from ..layers.base import Shape, count
 from .plan import Plan
+from .roles import roles_of
 from .step import Step
 
-_LEARNING = ("Convolution", "Deconvolution", "InnerProduct")
-_POOLING = ("Pooling", "Unpooling")
 _TOLERANCE = 0.05
 
 
@@ -44,7 +43,7 @@ class Summary:
     outputs: tuple[str, ...]
     parameters: int
     hidden: list[tuple[str, int]]  # (layer, elements per sample), from the input side to the output side
-    code: str | None  # the blob with the fewest elements per sample
+    code: str | None  # see `roles`
     input_elements: int | None  # per sample, of the images that come in
     num_samples: int | None  # in the data set, where it can be looked into
     assumed: dict[str, str]
@@ -57,11 +56,13 @@ class Summary:
     @property
     def symmetric(self) -> bool | None:
         """Whether encoder and decoder mirror each other; None where the net is no auto-encoder."""
-        return None if self.code is None else not self.asymmetry
+        return None if self.code is None or not self.hidden else not self.asymmetry
 
     @property
     def asymmetry(self) -> str:
         """In what encoder and decoder first differ, in words; empty where they mirror each other."""
+        if not self.hidden:
+            return ""
         narrowest = min(elements for _, elements in self.hidden)
         codes = [place for place, (_, elements) in enumerate(self.hidden) if elements == narrowest]
         before, after = codes[0], len(self.hidden) - 1 - codes[-1]
@@ -102,7 +103,7 @@ class Summary:
             "inputs": list(self.inputs),
             "outputs": list(self.outputs),
             "parameters": self.parameters,
-            "autoencoder_size": self.size if self.code else None,
+            "autoencoder_size": self.size if self.code and self.hidden else None,
             "data_per_parameter": self.data_ratio,
             "code": self.code,
             "symmetric": self.symmetric,
@@ -126,7 +127,7 @@ def summarize(plan: Plan, num_samples: int | None = None) -> Summary:
     anonymous = {name for step in plan.steps for name in _anonymous(step)}
     sources = [plan.shapes[top] for top in plan.fed]
     images = [count(shape, 1) for shape in sources if shape is not None and len(shape) > 1]
-    hidden, code = _hidden(plan)
+    roles = roles_of(plan)
     return Summary(
         plan.name,
         ("TRAIN", "TEST")[plan.phase],
@@ -135,8 +136,8 @@ def summarize(plan: Plan, num_samples: int | None = None) -> Summary:
         plan.inputs,
         plan.outputs,
         plan.num_parameters,
-        hidden,
-        code,
+        list(roles.hidden),
+        roles.code,
         max(images) if images else None,
         num_samples,
         plan.assumed,
@@ -145,37 +146,6 @@ def summarize(plan: Plan, num_samples: int | None = None) -> Summary:
 
 def _anonymous(step: Step) -> tuple[str, ...]:
     return step.tops[len(step.node.param.top) :]
-
-
-def _hidden(plan: Plan) -> tuple[list[tuple[str, int]], str | None]:
-    """The hidden layers of an auto-encoder that learn, pool or unpool, with their sizes, and its code blob.
-
-    An auto-encoder is a net with a loss that compares a blob with the input; the layers on the way to that blob are
-    hidden, but for the last that learns, which gives the restored image.
-    """
-    target = next((s for s in plan.steps if s.layer is not None and s.layer.compares and len(s.bottoms) == 2), None)
-    if target is None:
-        return [], None
-    ancestors = _ancestors(plan, target.bottoms[0])
-    layers = [(s, plan.shapes[s.tops[0]]) for s in ancestors if s.type in (*_LEARNING, *_POOLING)]
-    sized = [(s.name, count(shape, 1)) for s, shape in layers if shape is not None]
-    if len(sized) < 2 or len(sized) != len(layers):
-        return [], None
-    hidden = sized[:-1]
-    narrowest = min(range(len(hidden)), key=lambda k: hidden[k][1])
-    if hidden[narrowest][1] >= sized[-1][1]:
-        return [], None
-    return hidden, layers[narrowest][0].tops[0]
-
-
-def _ancestors(plan: Plan, blob: str) -> list[Step]:
-    """The steps that `blob` is computed by, in order."""
-    needed, found = {blob}, []
-    for step in reversed(plan.steps):
-        if not needed.isdisjoint(step.tops) and step.bottoms:
-            needed.update(step.bottoms)
-            found.append(step)
-    return found[::-1]
 
 
 def _text(summary: Summary) -> str:
@@ -205,9 +175,10 @@ def _shape_text(shape: Shape | None) -> str:
 def _totals(summary: Summary) -> list[str]:
     lines = [("parameters", f"{summary.parameters:,}")]
     if summary.code is not None:
-        sizes = "-".join(str(elements) for _, elements in summary.hidden)
-        lines.append(("auto-encoder size", f"{summary.size:,} elements: {sizes}"))
         lines.append(("code", summary.code))
+    if summary.symmetric is not None:
+        sizes = "-".join(str(elements) for _, elements in summary.hidden)
+        lines.insert(1, ("auto-encoder size", f"{summary.size:,} elements: {sizes}"))
         fine = "yes: encoder and decoder mirror each other within 5 %"
         lines.append(("symmetric", f"no: {summary.asymmetry}" if summary.asymmetry else fine))
     if summary.data_ratio is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..solver.run import Run
+from ..trained.network import AS_TOLD, Named
 from . import sections
 from .html import Page, write
 from .material import Material, gather
@@ -13,10 +14,16 @@ LIMIT = 10_000  # examples that are encoded: MNIST's test set
 
 
 def build(
-    run: Run, output: Path | None = None, data: Path | None = None, *, limit: int = LIMIT, device: str = "cpu"
+    run: Run,
+    output: Path | None = None,
+    data: Path | None = None,
+    *,
+    limit: int = LIMIT,
+    device: str = "cpu",
+    named: Named = AS_TOLD,
 ) -> Path:
     """Write RUN/report.html (or `output`): all pictures and numbers, made with the run's test data (or `data`)."""
-    material = gather(run, data, limit, device)
+    material = gather(run, data, limit, device, named)
     return write(page(material), output or run.folder / "report.html")
 
 

@@ -14,7 +14,7 @@ from ..codes.measure import NEIGHBOURS
 from ..errors import DataError
 from ..solver.run import Run
 from ..trained.examples import BATCH, Examples, one_each, open_examples
-from ..trained.network import Trained
+from ..trained.network import AS_TOLD, Named, Trained
 from ..trained.passes import encoded
 from . import paper
 
@@ -92,9 +92,9 @@ class Material:
         return next((record for record in reversed(self.metrics) if record.get("kind") == kind), {})
 
 
-def gather(run: Run, data: Path | None, limit: int, device: str) -> Material:
+def gather(run: Run, data: Path | None, limit: int, device: str, named: Named = AS_TOLD) -> Material:
     """Open the run's net and encode its test data (or `data`), `limit` examples at most."""
-    material = Material(run, Trained.of_run(run, device))
+    material = Material(run, Trained.of_run(run, device, named))
     try:
         examples = open_examples(material.trained, data)
         examples = examples if data is not None else replace(examples, origin="the test data")

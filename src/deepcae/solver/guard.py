@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import NotFinite
+from ..net.flow import told_apart
 
 if TYPE_CHECKING:
     from ..net.net import Net
@@ -211,11 +212,12 @@ def _watched(net: Net) -> Iterator[_Watched]:
             hidden = any(not any(other.loss_weights) and other.type != "EuclideanLoss" for other in readers)
             yield _Watched(step.name, step.tops[0], step.type, tails=hidden)
         elif any(step.loss_weights) and step.bottoms:
-            maker = last_writer.get(step.bottoms[0])
+            read = told_apart(steps, step)[0] if step.layer is not None and step.layer.compares else step.bottoms[0]
+            maker = last_writer.get(read)
             while maker is not None and maker.type == "Split":
                 maker = last_writer.get(maker.bottoms[0])
             if maker is not None and maker.type not in ("Sigmoid", "TanH", "ReLU", "ELU"):
-                yield _Watched(maker.name, step.bottoms[0], maker.type, tails=False)
+                yield _Watched(maker.name, read, maker.type, tails=False)
 
 
 def _symptoms(watched: _Watched, y: torch.Tensor) -> dict[str, str]:

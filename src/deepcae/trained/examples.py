@@ -25,7 +25,6 @@ from ..data.load import HDF5_START, LABELS, open_rows
 from ..data.stream import ArrayRows, Rows
 from ..errors import DataError
 from ..proto.lookup import resolve
-from ..solver.run import Run
 from .network import Trained
 
 BATCH = 100
@@ -153,9 +152,11 @@ def is_hdf5(path: Path) -> bool:
         return file.read(len(HDF5_START)) == HDF5_START
 
 
-def training_examples(trained: Trained, run: Run) -> Examples:
-    """The examples that `run` learned from, each row once, scaled as its test net `trained` scales what it reads."""
-    return _own(trained, Trained(run.net("TRAIN"), trained.origin, trained.folders), "training")
+def training_examples(trained: Trained) -> Examples:
+    """The examples that a run's net learned from, each row once, scaled as its test net scales what it reads."""
+    assert trained.run is not None  # nets of files name no training
+    reader = Trained(trained.run.net("TRAIN"), trained.origin, trained.folders, trained.named)
+    return _own(trained, reader, "training")
 
 
 def _own(trained: Trained, reader: Trained | None = None, named: str = "test") -> Examples:

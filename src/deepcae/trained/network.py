@@ -7,16 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import DataError
-from ..layers.base import Shape, count
-from ..net.advice import authors_name
+from ..layers.base import Shape
 from ..net.net import Net
-from ..net.step import Step
+from ..net.roles import Roles, roles_of
 from ..net.summary import Summary, summarize
 from ..solver.run import Run
+
+
+class Named(NamedTuple):
+    """The blobs whose part a person has named; the others' are told from the net."""
+
+    images: str | None = None
+    code: str | None = None
+    restored: str | None = None
+
+
+AS_TOLD = Named()
 
 
 @dataclass
@@ -26,22 +37,30 @@ class Trained:
     net: Net
     origin: str
     folders: Sequence[Path]
+    named: Named = AS_TOLD
+    run: Run | None = None  # that it is of
 
     @classmethod
-    def of_run(cls, run: Run, device: str = "cpu") -> Trained:
+    def of_run(cls, run: Run, device: str = "cpu", named: Named = AS_TOLD) -> Trained:
         """The test net of a run with its newest weights."""
-        return cls(run.net("TEST", device=device), str(run.folder), run.folders)
+        return cls(run.net("TEST", device=device), str(run.folder), run.folders, named, run)
 
     @cached_property
     def summary(self) -> Summary:
         return summarize(self.net.plan)
 
+    @cached_property
+    def roles(self) -> Roles:
+        """What its blobs are for, by `named` where that says so."""
+        images, code, restored = (self.blob(name) if name else None for name in self.named)
+        return roles_of(self.net.plan, images, code, restored)
+
     @property
     def images(self) -> str:
-        """The blob that the images are fed into: of those from outside the one with the most values per sample."""
-        if not self.net.inputs:
+        """The blob that the images are fed into."""
+        if self.roles.images is None:
             raise DataError(f"{self.origin}: its net is fed with nothing")
-        return max(self.net.inputs, key=lambda name: count(self.net.plan.shapes[name] or (), 1))
+        return self.roles.images
 
     def fed(self, images: np.ndarray) -> tuple[str, np.ndarray]:
         """The blob that images (N, ...) enter by, and the images in its shape.
@@ -75,44 +94,35 @@ class Trained:
     @property
     def labels(self) -> str:
         """The blob of classes that comes with the images; `label` where the net reads none."""
-        others = [name for name in self.net.inputs if name != self.images]
-        return next((name for name in others if "label" in name), others[0] if others else "label")
+        return self.roles.labels or "label"
 
     @property
     def code(self) -> str:
-        """The narrowest blob of an auto-encoder; of another net, its features: what the losses read and no label is."""
-        if self.summary.code is not None:
-            return self.summary.code
-        for step in self._losses():
-            for blob in map(self._original, step.bottoms):
-                if blob not in self.net.inputs:
-                    return blob
-        raise DataError(f"{self.origin}: which blob is the code cannot be told from its layers; name it with --blob")
+        """The code of an auto-encoder; of another net its features."""
+        code = self.roles.code or self.roles.features
+        if code is None:
+            raise DataError(
+                f"{self.origin}: which blob is the code cannot be told from its layers; name it with --code-blob"
+            )
+        return code
 
     @property
     def restored(self) -> str:
-        """The blob of images as the decoder gives them back: what a loss compares with the input."""
-        compared = [step for step in self._losses() if step.layer is not None and step.layer.compares]
-        for step in compared:
-            if step.type != "SigmoidCrossEntropyLoss":
-                return self._original(step.bottoms[0])
-        for step in compared:
-            logits = self._original(step.bottoms[0])
-            for other in self.net.plan.steps:
-                if other.type == "Sigmoid" and self._original(other.bottoms[0]) == logits:
-                    return other.tops[0]
-        raise DataError(f"{self.origin}: which blob is the restored image cannot be told; name it with --blob")
+        """The blob of images as the decoder gives them back."""
+        if self.roles.restored is None:
+            raise DataError(
+                f"{self.origin}: which blob is the restored image cannot be told; name it with --restored-blob"
+            )
+        return self.roles.restored
 
     @property
     def logits(self) -> str | None:
         """The blob of which `restored` is the sigmoid, where a loss reads it; None where none does."""
-        entropy = (step for step in self._losses() if step.type == "SigmoidCrossEntropyLoss")
-        return next((self._original(step.bottoms[0]) for step in entropy), None)
+        return self.roles.logits
 
     def path(self) -> list[str]:
         """The blobs from the image to what the losses read, in order; an activation in place shows its result once."""
-        ends = [self._original(bottom) for step in self._losses() for bottom in step.bottoms]
-        needed = {blob for blob in ends if blob not in self.net.inputs}
+        needed = {blob for blob in self.roles.ends if blob not in self.net.inputs}
         steps = []
         for step in reversed(self.net.plan.steps):
             if not needed.isdisjoint(step.tops) and step.bottoms:
@@ -127,9 +137,3 @@ class Trained:
             return self.net.plan.require(name)
         except DataError as error:
             raise DataError(f"{self.origin}: {error}") from None
-
-    def _losses(self) -> list[Step]:
-        return [step for step in self.net.plan.steps if step.layer is not None and step.layer.is_loss]
-
-    def _original(self, blob: str) -> str:
-        return authors_name(self.net.plan.steps, blob)

@@ -56,7 +56,7 @@ def encode(
     from ..trained.examples import open_examples
     from ..trained.network import Named
     from .device import choose_device
-    from .trained import open_trained
+    from .trained import open_trained, tell
 
     files.ending(out)  # a wrong one is told before the work, not after it
     if model is not None and data is None:  # with --model there is no RUN: the first word is DATA
@@ -73,6 +73,7 @@ def encode(
     ):
         for codes, labels in passes.encoded_blocks(trained, examples, name, advance):
             write(codes, labels)
+    tell(trained)
     say(f"wrote {out}: {len(examples)} codes of shape {list(codes.shape[1:])} from blob '{name}'", quiet)
 
 
@@ -112,7 +113,7 @@ def decode(
     from ..trained.network import Named
     from .device import choose_device
     from .images import PICTURES, check_ending, most_shown, save_numbers, save_sheet
-    from .trained import open_trained
+    from .trained import open_trained, tell
 
     check_ending(out)
     folder: Path | None = run
@@ -127,7 +128,7 @@ def decode(
         drawn = out.suffix.lower() in PICTURES
         rows = loaded.codes[: most_shown()] if drawn else loaded.codes
         with bar("decoding", len(rows), quiet) as advance:
-            blocks = _blaming(codes, passes.decoded_blocks(trained, rows, code, restored, advance))
+            blocks = _blaming(codes, passes.decoded_blocks(trained, rows, code, restored, advance, str(codes)))
             if drawn:
                 images = np.concatenate(list(blocks))
                 part = f", the first {len(rows)} of {len(loaded.codes)}" if len(rows) < len(loaded.codes) else ""
@@ -136,6 +137,7 @@ def decode(
                 shape = images.shape[1:]
             else:
                 shape = save_numbers(out, blocks, len(rows), loaded.labels)
+    tell(trained)
     say(f"wrote {out}: {len(rows)} images of shape {list(shape)} from blob '{restored}'", quiet)
 
 

@@ -97,6 +97,7 @@ def _subjects(
     opened = [Trained.of_run(Run(folder), where) for folder in runs]
     _name(opened, named)
     subjects = [_of_run(*each, data, notes, quiet) for each in zip(opened, told, strict=True)]
+    notes.extend(strange for trained in opened for strange in trained.watch.warnings())
     return subjects if codes is None else [*subjects, _of_files(codes, data, labels)]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import DataError, Place, Problem, SpecError
 from ..net.graph import Graph, build_graph
+from ..net.layouts import odd_layouts
 from ..net.oddities import oddities
 from ..net.plan import Plan, draft_plan
 from ..net.step import Step
@@ -126,7 +127,7 @@ def judge(graph: Graph, folders: Sequence[Path], passes: int = 1) -> tuple[list[
 
     plan = draft_plan(graph, shapes_of_files, folders=folders)
     problems = [*graph.problems, *_missing_files(plan, missing, folders)]
-    return problems, [] if graph.problems else list(oddities(plan, passes))
+    return problems, [*([] if graph.problems else oddities(plan, passes)), *odd_layouts(plan)]
 
 
 def _missing_files(plan: Plan, missing: Sequence[Any], folders: Sequence[Path]) -> Iterator[Problem]:

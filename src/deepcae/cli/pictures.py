@@ -57,7 +57,7 @@ def layers(
     from ..viz.layers import layer_panels
     from ..viz.style import save
     from .device import choose_device
-    from .trained import open_trained
+    from .trained import open_trained, tell
 
     _check_ending(out)
     if model is not None and data is None:
@@ -70,6 +70,7 @@ def layers(
     named = "digit" if examples.classified else str(examples.labels)
     save(layer_panels(panels, label, title, named=named), out)
     known = "" if label is None else f" ({'class' if examples.classified else named} {label})"
+    tell(trained)
     if not quiet:  # an answer: how many blobs the way has
         print(f"wrote {out}: {len(panels)} blobs of image {index}{known}")
 
@@ -131,7 +132,7 @@ def report(
     from .device import choose_device
 
     named = Named(image_blob, code_blob, restored_blob)
-    path = build(Run(run), out, data, device=choose_device(device, threads), named=named)
+    path = build(Run(run), out, data, device=choose_device(device, threads), named=named, tell=say)
     say(f"wrote {path}", quiet)
 
 
@@ -172,7 +173,7 @@ def _of_run(
     from ..trained.passes import restored
     from ..viz import filters, loss_curves, reconstructions
     from .device import choose_device
-    from .trained import open_trained
+    from .trained import open_trained, tell
 
     run = Run(folder)
 
@@ -184,13 +185,17 @@ def _of_run(
     def examples() -> Examples:
         return open_examples(trained(), data)
 
+    def told(figure: Figure) -> Figure:
+        tell(trained())
+        return figure
+
     if data is not None:
         examples()  # what is named and not there is no reason to draw the rest
     return {
-        What.scatter: lambda: _scatter(trained(), examples(), quiet),
+        What.scatter: lambda: told(_scatter(trained(), examples(), quiet)),
         What.curves: lambda: loss_curves(run.metrics()),
         What.filters: lambda: filters(kernels(trained())),
-        What.reconstructions: lambda: reconstructions(*restored(trained(), examples(), SHOWN)),
+        What.reconstructions: lambda: told(reconstructions(*restored(trained(), examples(), SHOWN))),
     }
 
 

@@ -24,6 +24,7 @@ def summary(
     json: options.Json = False,
 ) -> None:
     """Show each layer's blobs, shapes and parameters, and the totals."""
+    from ..net.layouts import odd_layouts
     from ..net.plan import make_plan
     from ..net.summary import summarize
     from .states import chosen, graph_of
@@ -40,6 +41,8 @@ def summary(
         answer(found.to_json())
     else:
         print(found.to_text())
+        for problem in odd_layouts(plan):
+            say(f"warning: {problem}")
 
 
 def _num_samples(plan: Plan, folders: list[Path]) -> int | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..net.net import Net
+    from ..trained.learned import Watch
 
 
 def evaluate(
@@ -36,9 +37,12 @@ def evaluate(
     json: options.Json = False,
 ) -> None:
     """Average a network's outputs over batches of its test data."""
+    from ..solver.run import Run
+    from ..trained.learned import Learned, Watch
     from .device import choose_device
 
     where = choose_device(device, threads)
+    watch = Watch(Learned() if run is None else Learned.of_run(Run(run)))
     if run is not None:
         if model is not None or weights is not None:
             raise typer.BadParameter("give RUN, or --model and --weights, not both")
@@ -51,7 +55,9 @@ def evaluate(
         )
     count = iterations or from_solver or 50
     say(f"Running for {count} iterations.", quiet)
-    means, loss = averages(net, folders, count, seed or 0, quiet)
+    means, loss = averages(net, folders, count, seed or 0, quiet, watch)
+    for strange in watch.warnings():
+        say(f"warning: {strange}")
     if json:
         answer({"outputs": {name: _plain(value) for name, value in means.items()}, "loss": loss})
     else:
@@ -93,13 +99,14 @@ def _of_files(
 
 
 def averages(
-    net: Net, folders: Sequence[Path], iterations: int, seed: int, quiet: bool
+    net: Net, folders: Sequence[Path], iterations: int, seed: int, quiet: bool, watch: Watch
 ) -> tuple[dict[str, np.ndarray], float]:
     """The mean of each output, element by element, over `iterations` batches, and the mean objective."""
     import numpy as np
 
     from ..data.output import Outputs
     from ..data.source import Feed
+    from ..net.roles import roles_of
     from ..net.sinks import refusals
     from ..writes import reach
 
@@ -107,7 +114,7 @@ def averages(
         raise SpecError(problems)
 
     totals: dict[str, np.ndarray] = {}
-    loss = 0.0
+    loss, images = 0.0, roles_of(net.plan).images or ""
     with (
         Feed(net.sources, net.phase, folders, seed) as feed,
         Outputs(net.sinks) as outputs,
@@ -116,7 +123,11 @@ def averages(
         outputs.require_replaceable()
         wanted = list(dict.fromkeys([*net.outputs, *net.loss_weights, *outputs.blobs]))
         for index in range(iterations):
-            blobs = net(feed.batch(index), want=wanted)
+            batch = feed.batch(index)
+            if images in batch:
+                watch.require_layout("its data", images, batch[images].shape[1:])
+                watch.show("its data", images, batch[images])
+            blobs = net(batch, want=wanted)
             outputs.write(blobs)
             values = {name: blob.detach().cpu().numpy().astype(np.float64) for name, blob in blobs.items()}
             for name in net.outputs:

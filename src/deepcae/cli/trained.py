@@ -11,6 +11,7 @@ from ..errors import DataError
 from ..net.net import Net
 from ..solver.run import Run
 from ..trained.network import AS_TOLD, Named, Trained
+from .screen import say
 
 
 def open_trained(
@@ -29,6 +30,12 @@ def open_trained(
     if model is None or weights is None:
         raise typer.BadParameter("give RUN, or both --model and --weights")
     return Trained(*_from_files(model, weights, device, strict), named)
+
+
+def tell(trained: Trained) -> None:
+    """What was strange in what the net was shown, on stderr, whether quiet or not."""
+    for strange in trained.watch.warnings():
+        say(f"warning: {strange}")
 
 
 def _from_files(model: Path, weights: str, device: str, strict: bool) -> tuple[Net, str, list[Path]]:

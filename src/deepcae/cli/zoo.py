@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import SpecError
+from ..errors import DataError, SpecError
 from . import options
 from .screen import answer, say
 
@@ -74,13 +74,29 @@ def _design(
 
     if image is None or dims is None:
         raise SpecError("design needs --input CxHxW and --dims N, such as --input 3x64x96 --dims 16")
-    scale = 1.0 if width is None else width
-    model = build_design(parse_image(image), dims, *lists, batch=batch, width=scale, folder=folder)
+    shape, scale = parse_image(image), 1.0 if width is None else width
+    model = build_design(shape, dims, *lists, batch=batch, width=scale, folder=folder)
+    for given, kind in zip(lists, ("train", "test"), strict=True):
+        _require_layout(Path(given or folder / f"{kind}.txt"), shape)
     if json:
         _write(model, folder, json, model.plan.to_json(model.num_images))
     else:
         _write(model, folder, json)
         print(table(model.plan.facts(model.num_images)))
+
+
+def _require_layout(list_file: Path, image: tuple[int, ...]) -> None:
+    """DataError if the images that a list names, where it is there already, lie otherwise than --input says."""
+    from ..data.h5file import read_header
+    from ..data.hdf5 import read_list
+    from ..data.layout import misfit, samples
+
+    for path in read_list(list_file) if list_file.is_file() else ():
+        found = read_header(path, ("data",)).shapes["data"]
+        if found != image:
+            size = "x".join(map(str, found)) if len(found) == 3 else "another size"
+            why = misfit(found, image) or f"give --input {size}, or images of that size"
+            raise DataError(f"{path}: holds {samples(found)}, --input says {samples(image)}: {why}")
 
 
 def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | None = None) -> None:

@@ -109,6 +109,11 @@ class Layer(ABC):
         return [None] * self.num_tops
 
     @property
+    def stated(self) -> list[Shape]:
+        """For a source that reads a file: the shapes that the text says its first tops have."""
+        return []
+
+    @property
     def batch_size(self) -> int:
         """For a source: how many samples one batch holds."""
         return 1

@@ -25,6 +25,12 @@ class _Source(Layer):
         raise LayerError(f"the shapes of a {self.type} layer are in its file, not in the text")
 
     @property
+    def stated(self) -> list[Shape]:
+        """Those of input_param, which Caffe reads past in these layers; dim 0 of the batch is its batch_size."""
+        given = self.param.input_param.shape if self.reads_file else ()
+        return [(self.batch_size, *shape.dim[1:]) for shape in given]
+
+    @property
     def batch_size(self) -> int:
         """Samples per batch, for the sources that read a file: `<file_field's message>.batch_size`."""
         return int(getattr(self.param, self.file_field.split(".")[0]).batch_size) if self.reads_file else 1
@@ -43,6 +49,19 @@ def _require_source_and_batch(settings: Any, at: str) -> None:
             "batch_size must be at least 1" + ("" if settings.HasField("batch_size") else ", it is missing"),
             f"{at}.batch_size" if settings.HasField("batch_size") else at,
         )
+
+
+def _check_stated(param: Any, batch: int) -> None:
+    """LayerError for shapes that no data can have."""
+    shapes = param.input_param.shape
+    if len(shapes) > len(param.top):
+        raise LayerError(f"input_param states {len(shapes)} shapes of {len(param.top)} top(s)", "input_param.shape")
+    for index, shape in enumerate(shapes):
+        if not shape.dim or shape.dim[0] not in (0, batch) or min(shape.dim[1:], default=1) < 1:
+            raise LayerError(
+                f"a shape is stated as dim: 0 (or {batch}, the batch), then dims of at least 1, not {list(shape.dim)}",
+                f"input_param.shape.{index}",
+            )
 
 
 def _check_transform(param: Any) -> None:
@@ -64,6 +83,7 @@ class HDF5Data(_Source):
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
         _require_source_and_batch(param.hdf5_data_param, "hdf5_data_param")
+        _check_stated(param, param.hdf5_data_param.batch_size)
         _check_transform(param)
 
 
@@ -78,6 +98,7 @@ class Data(_Source):
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
         _require_source_and_batch(param.data_param, "data_param")
+        _check_stated(param, param.data_param.batch_size)
         _check_transform(param)
 
 
@@ -93,6 +114,7 @@ class ImageData(_Source):
         super().__init__(param, phase)
         settings = param.image_data_param
         _require_source_and_batch(settings, "image_data_param")
+        _check_stated(param, settings.batch_size)
         _check_transform(param)
         if (settings.new_height > 0) != (settings.new_width > 0):
             raise LayerError(

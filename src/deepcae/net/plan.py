@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..data.layout import misfit, samples
 from ..errors import DataError, LayerError, Problem, SpecError
 from ..layers import Layer, make_layer
 from ..layers.base import Learned, Shape
@@ -21,6 +22,7 @@ from ..proto.suggest import closest
 from .advice import authors_name, explain_mismatch
 from .backward import mark_backward
 from .graph import Graph, Node
+from .layouts import odd_layouts
 from .params import ParamPlan, Params
 from .step import Step
 
@@ -115,7 +117,9 @@ def make_plan(
     plan = draft_plan(graph, source_shapes, input_shapes, folders)
     if graph.problems:
         where = f" (in phase {('TRAIN', 'TEST')[graph.phase]})" if graph.left_out else ""
-        raise SpecError([Problem(f"{problem.message}{where}", problem.place) for problem in graph.problems])
+        raise SpecError(
+            [Problem(f"{problem.message}{where}", problem.place) for problem in (*graph.problems, *odd_layouts(plan))]
+        )
     return plan
 
 
@@ -274,12 +278,22 @@ class _Inference:
             except DataError as error:
                 self.graph.complain(step.node, str(error), *_path(layer.file_field))
                 return [None] * len(step.tops)
-            if shapes is None:
-                self.missing.update(dict.fromkeys(step.tops, layer.batch_size))
-                shapes = [None] * len(step.tops)
+            shapes = self._as_stated(step, layer.stated, shapes)
+            unknown = [top for top, shape in zip(step.tops, shapes, strict=True) if shape is None]
+            self.missing.update(dict.fromkeys(unknown, layer.batch_size))
         else:
             shapes = layer.shapes([])
         return [self.given.get(top, shape) for top, shape in zip(step.tops, shapes, strict=True)]
+
+    def _as_stated(self, step: Step, stated: Sequence[Shape], found: Sequence[Shape] | None) -> Sequence[MaybeShape]:
+        """The shapes that the text states, then those of the file; complains where the file has others."""
+        for index, (top, wanted) in enumerate(zip(step.tops, stated, strict=False)):
+            if found is not None and found[index][1:] != wanted[1:]:
+                told = f"its file holds {samples(found[index][1:])} as '{top}', this text is for {samples(wanted[1:])}"
+                why = misfit(found[index][1:], wanted[1:], top) or "are these the images that it is meant for?"
+                self.graph.complain(step.node, f"{told}: {why}", "input_param", "shape", index)
+        rest: Sequence[MaybeShape] = [None] * len(step.tops) if found is None else found
+        return [*stated, *rest[len(stated) :]]
 
     def _guess(self, shapes: dict[str, MaybeShape]) -> dict[str, Shape]:
         """Shapes of missing inputs, from losses that compare them with a blob of known shape."""

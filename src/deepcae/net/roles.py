@@ -77,8 +77,9 @@ class _Told:
         if self.images is None:
             return Roles(ends=ends, code=code, restored=restored)
         compared = self._compared()
-        told = restored or self._restored(compared) or (None if self.losses else self._given_back(ends))
-        hidden, found = self._hidden(told or (compared[0].made if compared else ""))
+        told = self._restored(compared) or (None if self.losses else self._given_back(ends))
+        hidden, found = self._hidden(told or (compared[0].made if compared else restored or ""))
+        told = restored or told
         if not self.losses and told is None and (decoded := self._decoded(ends)):
             found, told = self.images, decoded
         return Roles(

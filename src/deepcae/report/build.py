@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..solver.run import Run
@@ -21,10 +22,17 @@ def build(
     limit: int = LIMIT,
     device: str = "cpu",
     named: Named = AS_TOLD,
+    tell: Callable[[str], object] | None = None,
 ) -> Path:
-    """Write RUN/report.html (or `output`): all pictures and numbers, made with the run's test data (or `data`)."""
+    """Write RUN/report.html (or `output`): all pictures and numbers, made with the run's test data (or `data`).
+
+    `tell` gets a line for what is strange in the data; the page has it, too.
+    """
     material = gather(run, data, limit, device, named)
-    return write(page(material), output or run.folder / "report.html")
+    whole = page(material)
+    for strange in material.strange if tell is not None else ():
+        tell(f"warning: {strange}")
+    return write(whole, output or run.folder / "report.html")
 
 
 def page(material: Material) -> Page:
@@ -44,12 +52,14 @@ def page(material: Material) -> Page:
         for record in material.metrics
         if record["kind"] == "warned"
     ]
+    shown = [make(material) for make in makers]
+    material.strange.extend(material.trained.watch.warnings())
     return Page(
         f"{material.name}{dims}",
         _lead(material),
         sections.tiles(material),
-        [make(material) for make in makers],
-        [*material.missing, *warned],
+        shown,
+        [*material.missing, *material.strange, *warned],
     )
 
 

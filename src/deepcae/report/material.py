@@ -31,6 +31,7 @@ class Material:
     codes: np.ndarray | None = None  # (N, K)
     labels: np.ndarray | None = None  # (N,)
     missing: list[str] = field(default_factory=list)
+    strange: list[str] = field(default_factory=list)  # in the data, once they are shown
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..data.span import into_unit
 from ..errors import NotFinite
 from ..net.flow import told_apart
 
@@ -166,7 +167,7 @@ class Guard:
                 self._targets.remove((layer, blob))
                 yield (
                     f"layer '{layer}' (SigmoidCrossEntropyLoss): its targets '{blob}' lie in {least:g}..{most:g}, but "
-                    "must lie in 0..1; bytes are brought there by transform_param { scale: 0.00392156862745098 }"
+                    f"must lie in 0..1; {into_unit(least, most)}"
                 )
 
     def to_json(self) -> dict[str, Any]:

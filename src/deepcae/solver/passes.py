@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from ..data.identity import Facts, identity
+from ..data.layout import misfit, samples
 from ..data.output import Outputs
+from ..data.span import Spans
 from ..data.stream import ALIGNMENT
 from ..errors import DataError
+from ..net.layouts import odd_layouts
 from ..net.net import Net
+from ..net.roles import Roles, roles_of
 from ..net.tape import Tapes
 from .records import Values
 
@@ -36,10 +40,13 @@ class FedNet:
     feed: Batches
     position: int = 0
     writes: bool = True  # what the HDF5Output layers ask for
+    spans: Spans = field(default_factory=Spans)  # in which ranges the data lie
+    codes: dict[str, Any] = field(default_factory=dict)  # and the codes of the batch before the last snapshot
 
     def __post_init__(self) -> None:
         self.outputs = Outputs(self.net.sinks)
         self._tapes = Tapes(self.net, backward=False)
+        self._drawn = [top for step in self.net.plan.sources if step.type == "DummyData" for top in step.tops]
 
     @cached_property
     def data(self) -> dict[str, Facts]:
@@ -66,11 +73,17 @@ class FedNet:
     def next_inputs(self) -> dict[str, torch.Tensor]:
         """The next batch on the net's device. DataError names a blob that nothing feeds."""
         arrays = self.feed.batch(self.position)
+        self.spans.take(self.position, arrays, self._drawn)
         self.position += 1
         lacking = [name for name in self.net.inputs if name not in arrays]
         if lacking:
             raise DataError(f"net '{self.net.name}': no data layer gives blob(s) {', '.join(lacking)}")
         return {name: _on(self.net.device, _tensor(array)) for name, array in arrays.items()}
+
+    @cached_property
+    def roles(self) -> Roles:
+        """What the net's blobs are for."""
+        return roles_of(self.net.plan)
 
     def told(self, blobs: Blobs) -> torch.Tensor:
         """The values of all outputs in one vector, still on the device; see `named`."""
@@ -104,3 +117,15 @@ def _tensor(array: np.ndarray) -> torch.Tensor:
         array = np.array(array, dtype=np.float32, order="C")
     tensor = torch.from_numpy(array)
     return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
+
+
+def odd_data(train: FedNet, tests: Sequence[FedNet]) -> Iterator[str]:
+    """Data that seem to lie otherwise than they are read, and test images of another layout than is learned from."""
+    yield from dict.fromkeys(str(problem) for fed in (train, *tests) for problem in odd_layouts(fed.net.plan))
+    name = train.roles.images or ""
+    wanted = train.net.plan.shapes.get(name)
+    for index, fed in enumerate(tests):
+        found = fed.net.plan.shapes.get(name)
+        if wanted and found and (why := misfit(found[1:], wanted[1:], name)):
+            told = f"test net #{index} reads {samples(found[1:])} as '{name}', learned from are {samples(wanted[1:])}"
+            yield f"{told}: {why}"

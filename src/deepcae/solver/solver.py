@@ -33,7 +33,7 @@ from .guard import Guard
 from .iteration import Attended, Passes, Unattended
 from .ledger import MOST_WAITING, Ledger, Told
 from .lr import rate
-from .passes import Blobs
+from .passes import Blobs, odd_data
 from .precision import check as check_precision
 from .program import Program, told_error
 from .records import Debugged, Failed, Finished, LastPass, Record, Snapshotted, Started, Test, Warned
@@ -251,6 +251,8 @@ class Solver:
         policy, max_iter = self.param.lr_policy, self.param.max_iter
         yield Started(self.iteration, self.net.name, policy, max_iter, self.seed, self.resumed_from)
         yield from self.remarks.take(self.iteration)
+        for strange in odd_data(self.train, self.tests):
+            yield Warned(self.iteration, strange)
         if self.precision != "fp32":
             yield Warned(self.iteration, told_error(self.train, self.generator, self.precision))
 

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 
 from ..data.identity import changes
+from ..data.layout import misfit, samples
+from ..data.span import Span
 from ..errors import SnapshotError
 from ..kernels import choice
 from ..net import hdf5
@@ -56,6 +58,9 @@ def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
         "guard": solver.guard.to_json(),
         "data": [fed.data for fed in (solver.train, *solver.tests)],
         "keep": solver.saves.keep,
+        "ranges": solver.train.spans.to_json(),
+        "codes": _codes(solver),
+        "told": solver.trials.told,
         "solver": to_text(solver.param),
         "net_sha256": _digest(solver.net.document.message),
         "threads": torch.get_num_threads(),
@@ -71,6 +76,17 @@ def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
         STATE + ending: state,
         RESUME: json.dumps(extras, indent=1).encode() + b"\n",
     }
+
+
+def _codes(solver: Solver) -> dict[str, Any]:
+    """In which range the codes of the last batch lie, by blob: what a decoder is fed with should lie there, too."""
+    name = solver.train.roles.code or solver.train.roles.features
+    blob = solver.last_blobs.get(name) if name is not None else None
+    if name is not None and blob is not None and blob.dim():
+        span = Span()
+        span.take(blob.detach().float().cpu().numpy())
+        solver.train.codes = {"blobs": {name: span.to_json()}}
+    return solver.train.codes
 
 
 def _in_protobuf(solver: Solver, learned_net: str) -> tuple[bytes, bytes]:
@@ -147,6 +163,10 @@ def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
         solver.saves.keep = kept
     if "guard" in extras:
         solver.guard.restore(extras["guard"])
+    if "ranges" in extras:  # of older snapshots nothing is known
+        solver.train.spans.restore(extras["ranges"])
+        solver.train.codes, solver.trials.told = extras["codes"], list(map(int, extras["told"]))
+        yield from _other_shapes(solver)
     if extras["device"] == solver.net.device.type:
         raw = np.frombuffer(base64.b64decode(extras["generator"]), dtype=np.uint8).copy()
         solver.generator.set_state(torch.from_numpy(raw))
@@ -179,6 +199,14 @@ def _changed_data(solver: Solver, before: Any) -> Iterator[str]:
         for name, now in fed.data.items() if isinstance(facts, dict) else ():
             for change in changes(facts.get(name), now):
                 yield f"the data of layer '{name}' ({label}) have changed since the snapshot: {change}"
+
+
+def _other_shapes(solver: Solver) -> Iterator[str]:
+    for name, span in solver.train.spans.of.items():
+        now = solver.net.plan.shapes.get(name)
+        if now is not None and tuple(now[1:]) != span.shape:
+            told = f"data '{name}' were {samples(span.shape)} and are {samples(now[1:])} now"
+            yield "; ".join(filter(None, [told, misfit(now[1:], span.shape, name)]))
 
 
 _BITS = "the last bits of its numbers may differ"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .records import Record, Test, Values
+from ..data.span import outside
+from .records import Record, Test, Values, Warned
 
 if TYPE_CHECKING:
     from .solver import Solver
@@ -19,6 +20,7 @@ class Trials:
     def __init__(self, solver: Solver) -> None:
         self.solver = solver
         self.last: dict[str, Values] = {}
+        self.told: list[int] = []  # the nets whose data were told to lie elsewhere than those that are learned from
         self._border: list[int] | None = None  # the nets' data positions before a test that is under way
 
     @property
@@ -54,4 +56,15 @@ class Trials:
         outputs = fed.named(torch.stack(told).mean(dim=0), blobs)
         self.last = outputs
         loss = torch.stack(losses).mean().item()
+        if index not in self.told and (strange := self._outside(index)):
+            self.told.append(index)
+            yield Warned(solver.iteration, strange)
         yield Test(solver.iteration, index, outputs, loss, fed.net.loss_weights, solver.param.test_compute_loss)
+
+    def _outside(self, index: int) -> str:
+        """In what the images of a test net differ from those that are learned from."""
+        train, test, name = self.solver.train, self.solver.tests[index], self.solver.train.roles.images or ""
+        if name not in train.spans.of or name not in test.spans.of:
+            return ""
+        strange = outside(test.spans.of[name], train.spans.of[name])
+        return f"test net #{index}, data '{name}': {strange}" if strange else ""

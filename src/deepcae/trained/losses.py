@@ -33,7 +33,7 @@ def reconstruction_losses(
     sums, most = np.zeros(2), [0.0, 1.0]
     done = 0
     for images, _ in examples.batches(batch_size(trained)):
-        entry, fed = trained.fed(images)
+        entry, fed = trained.fed(images, examples.origin)
         try:
             made = trained.net({entry: fed}, want=[restored, *([logits] if logits else [])])
         except DataError as error:

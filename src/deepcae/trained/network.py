@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..data.layout import misfit, samples
 from ..errors import DataError
 from ..layers.base import Shape
 from ..net.net import Net
 from ..net.roles import Roles, roles_of
 from ..net.summary import Summary, summarize
 from ..solver.run import Run
+from .learned import Learned, Watch
 
 
 class Named(NamedTuple):
@@ -40,6 +42,11 @@ class Trained:
     named: Named = AS_TOLD
     run: Run | None = None  # that it is of
 
+    @cached_property
+    def watch(self) -> Watch:
+        """Looks at what the net is shown."""
+        return Watch(Learned() if self.run is None else Learned.of_run(self.run))
+
     @classmethod
     def of_run(cls, run: Run, device: str = "cpu", named: Named = AS_TOLD) -> Trained:
         """The test net of a run with its newest weights."""
@@ -62,19 +69,26 @@ class Trained:
             raise DataError(f"{self.origin}: its net is fed with nothing")
         return self.roles.images
 
-    def fed(self, images: np.ndarray) -> tuple[str, np.ndarray]:
-        """The blob that images (N, ...) enter by, and the images in its shape.
+    def fed(self, images: np.ndarray, origin: str = "") -> tuple[str, np.ndarray]:
+        """The blob that images (N, ...) enter by, and the images in its shape. `origin`: who is to blame for them.
 
         It is `images`; flat rows take the shape that the net reads, images become the flat rows that it reads. What has
         another number of values enters by the first blob inside that has its shape: a Siamese network reads pairs,
-        and codes single images from where its first branch begins.
+        and codes single images from where its first branch begins. DataError for what lies otherwise than it is read.
         """
+        origin = origin or self.origin
+        self.watch.show(origin, self.images, images)
         shapes, shape = self.net.plan.shapes, images.shape[1:]
         wanted = tuple((shapes[self.images] or ())[1:])
-        if math.prod(shape) == math.prod(wanted) and (len(shape) < 3 or len(wanted) == 1):
+        if wanted and math.prod(shape) == math.prod(wanted) and _flat(shape, wanted):
             return self.images, images.reshape(len(images), *wanted)
         names = (name for name in (self.images, *shapes) if tuple((shapes.get(name) or ())[1:]) == shape)
-        return next(names, self.images), images
+        entry = next(names, self.images)
+        if entry == self.images:
+            self.watch.require_layout(origin, entry, shape)
+            if wanted and (why := misfit(shape, wanted)):
+                raise DataError(f"{origin}: holds images of {samples(shape)}, the net reads {samples(wanted)}: {why}")
+        return entry, images
 
     @property
     def image_shape(self) -> Shape | None:
@@ -137,3 +151,8 @@ class Trained:
             return self.net.plan.require(name)
         except DataError as error:
             raise DataError(f"{self.origin}: {error}") from None
+
+
+def _flat(shape: Shape, wanted: Shape) -> bool:
+    """Whether one of two shapes of a sample is but a row of the other, or lacks nothing but its only channel."""
+    return len(shape) == 1 or len(wanted) == 1 or (1, *shape) == wanted

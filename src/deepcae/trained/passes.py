@@ -73,7 +73,7 @@ def batch_size(trained: Trained) -> int:
 
 def _computed(trained: Trained, examples: Examples, images: np.ndarray, blobs: list[str]) -> dict[str, np.ndarray]:
     """`blobs` for images (N, ...) of `examples`, which are to blame where they do not fit."""
-    entry, images = trained.fed(images)
+    entry, images = trained.fed(images, examples.origin)
     try:
         return {name: blob.detach().cpu().numpy() for name, blob in trained.net({entry: images}, want=blobs).items()}
     except DataError as error:
@@ -99,9 +99,9 @@ def decoded(
 
 
 def decoded_blocks(
-    trained: Trained, codes: np.ndarray, code: str, restored: str, progress: Progress | None = None
+    trained: Trained, codes: np.ndarray, code: str, restored: str, progress: Progress | None = None, origin: str = ""
 ) -> Iterator[np.ndarray]:
-    """What `decoded` gives, a batch at a time; of `codes` only slices are asked for."""
+    """What `decoded` gives, a batch at a time; of `codes`, which come from `origin`, only slices are asked for."""
     planned, row = trained.net.plan.shapes[code], codes.shape[1:]
     if planned is not None:
         if math.prod(row) != math.prod(planned[1:]):
@@ -111,6 +111,7 @@ def decoded_blocks(
     for start in range(0, len(codes), size):
         rows = codes[start : start + size]
         rows = rows.reshape(len(rows), *row)
+        trained.watch.show(origin or "codes", code, rows)
         yield trained.net({code: rows}, want=[restored])[restored].cpu().numpy()
         if progress is not None:
             progress(start + len(rows))

@@ -82,7 +82,10 @@ Convolutional auto-encoder for images of {plan.image} with {plan.dims} code neur
 Weights are drawn so that each layer keeps the variance of what it is given, however many layers there are.
 """
     return net(NAME, header, [
-        *train_and_test(train_list, batch, test_list, test.batch, f"{_shape(plan.image)}, values in 0..1"),
+        *train_and_test(
+            train_list, batch, test_list, test.batch, f"{_shape(plan.image)}, values in 0..1",
+            sample=(plan.image.count, plan.image.height, plan.image.width),
+        ),
         *_encoder(plan),
         *_decoder(plan),
         layer("deconv1neursig", "Sigmoid", ["deconv1neur"], ["deconv1neursig"]),

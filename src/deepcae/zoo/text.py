@@ -37,22 +37,29 @@ def block(field: str, *lines: str) -> list[str]:
 
 
 def hdf5_data(
-    name: str, tops: Sequence[str], source: str, batch: int, rule: str, *, shuffle: bool = False, note: str = ""
-) -> str:
-    """An HDF5Data layer that is in the net where `rule` holds (`phase: TRAIN`)."""
+    name: str, tops: Sequence[str], source: str, batch: int, rule: str, *, shuffle: bool = False, note: str = "",
+    sample: Sequence[int] = (),
+) -> str:  # fmt: skip
+    """An HDF5Data layer that is in the net where `rule` holds (`phase: TRAIN`).
+
+    `sample`: the shape that it is for; it is stated, and compared with that of the data.
+    """
     order = SHUFFLED if shuffle else ""
     body = [f"include {{ {rule} }}", f'hdf5_data_param {{ source: "{escaped(source)}" batch_size: {batch}{order} }}']
+    if sample:
+        dims = " ".join(f"dim: {size}" for size in (0, *sample))
+        body.append(f"input_param {{ shape {{ {dims} }} }}  # what the data are compared with; 0: any number of images")
     return layer(name, "HDF5Data", [], tops, body, note=note)
 
 
 def train_and_test(
     train_list: str, batch: int, test_list: str, test_batch: int, note: str = IMAGES, tops: Sequence[str] = ("data",),
-    *, name: str = "data",
+    *, name: str = "data", sample: Sequence[int] = (),
 ) -> tuple[str, str]:  # fmt: skip
     """The data layers of a net that learns from one list of files, in random order, and is tested on another."""
     return (
-        hdf5_data(name, tops, train_list, batch, "phase: TRAIN", shuffle=True, note=note),
-        hdf5_data(name, tops, test_list, test_batch, "phase: TEST"),
+        hdf5_data(name, tops, train_list, batch, "phase: TRAIN", shuffle=True, note=note, sample=sample),
+        hdf5_data(name, tops, test_list, test_batch, "phase: TEST", sample=sample),
     )
 
 

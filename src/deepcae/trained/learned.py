@@ -1,0 +1,72 @@
+"""What a run has learned from (shapes and ranges of its data, the range of its codes), beside what it is shown now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..data.layout import misfit, samples
+from ..data.span import Span, outside, spans_of
+from ..errors import DataError, SnapshotError
+from ..solver.run import Run
+
+MANY = 10  # samples that show how far the values of a data set reach
+CODES_BEYOND = 2.0  # widths of the range of one batch's codes that others may lie outside of it
+
+
+@dataclass
+class Learned:
+    """As the newest snapshot tells it, by blob; empty for weights alone, and for runs of earlier versions."""
+
+    data: dict[str, Span] = field(default_factory=dict)
+    codes: dict[str, Span] = field(default_factory=dict)
+
+    @classmethod
+    def of_run(cls, run: Run) -> Learned:
+        """What its newest snapshot keeps beside Caffe's files."""
+        snapshot = run.latest_snapshot()
+        try:
+            extras = snapshot.resume() if snapshot is not None else None
+            if extras is None:
+                return cls()
+            data, codes = extras.get("ranges"), extras.get("codes")
+            return cls(spans_of(data) if data else {}, spans_of(codes) if codes else {})
+        except (SnapshotError, AttributeError, KeyError, TypeError, ValueError):
+            return cls()  # what cannot be read is told where a training goes on from it
+
+
+class Watch:
+    """Looks at all that a trained net is shown, and remembers what is strange in it."""
+
+    def __init__(self, learned: Learned) -> None:
+        self.learned = learned
+        self._seen: dict[tuple[str, str], Span] = {}  # by origin and blob
+        self._told: set[tuple[str, str]] = set()
+
+    def show(self, origin: str, blob: str, batch: np.ndarray) -> None:
+        """Values (N, ...) of `blob` that come from `origin`."""
+        if blob in self.learned.data or blob in self.learned.codes:
+            self._seen.setdefault((origin, blob), Span()).take(np.asarray(batch))
+
+    def require_layout(self, origin: str, blob: str, found: tuple[int, ...]) -> None:
+        """DataError for samples that lie otherwise than those learned from."""
+        known = self.learned.data.get(blob)
+        if known is not None and (why := misfit(found, known.shape)) and len(found) > 1:
+            raise DataError(
+                f"{origin}: holds images of {samples(found)}, the run learned from {samples(known.shape)}: {why}"
+            )
+
+    def warnings(self) -> Iterator[str]:
+        """A line for each data set whose values lie far from those learned from; once."""
+        for (origin, blob), seen in self._seen.items():
+            if (origin, blob) in self._told:
+                continue
+            if blob in self.learned.data:
+                strange = outside(seen, self.learned.data[blob], seen.samples >= MANY)
+            else:
+                strange = outside(seen, self.learned.codes[blob], False, CODES_BEYOND)
+            if strange:
+                self._told.add((origin, blob))
+                yield f"{origin}: {strange}"

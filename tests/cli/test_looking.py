@@ -195,7 +195,7 @@ def test_labels_that_are_no_numbers_are_shown_as_they_are(
         file["label"][...] = [np.nan, 0.5, *range(10)]
     for index, word in enumerate(["nan", "0.5", "0"]):
         assert main(["layers", str(run), "--index", str(index), "-o", "layers.png"]) == 0
-        assert f"image {index} (class {word})" in capsys.readouterr().err
+        assert f"image {index} (class {word})" in capsys.readouterr().out
     done("report", run)
 
 
@@ -221,7 +221,7 @@ def test_a_pairs_similarity_is_no_class(tmp_path: Path, model: Path, capsys: pyt
     done("train", "--solver", "net/solver.prototxt", "--out", "pairs", "--set", settings, "--seed", 1)
     capsys.readouterr()
     assert main(["layers", "pairs", "-o", "layers.png", "--index", "1"]) == 0
-    assert "blobs of image 1 (sim 1)" in capsys.readouterr().err
+    assert "blobs of image 1 (sim 1)" in capsys.readouterr().out
     for source in ("pairs", "codes.h5"):
         done("encode", "pairs", "-o", "codes.h5")
         done("plot", source, "-o", f"{source}.svg", "--what", "scatter")

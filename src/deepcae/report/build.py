@@ -30,8 +30,9 @@ def build(
     """
     material = gather(run, data, limit, device, named)
     whole = page(material)
-    for strange in material.strange if tell is not None else ():
-        tell(f"warning: {strange}")
+    if tell is not None:
+        for strange in material.strange:
+            tell(f"warning: {strange}")
     return write(whole, output or run.folder / "report.html")
 
 

@@ -66,7 +66,9 @@ class Watch:
             if blob in self.learned.data:
                 strange = outside(seen, self.learned.data[blob], seen.samples >= MANY)
             else:
-                strange = outside(seen, self.learned.codes[blob], False, CODES_BEYOND)
+                known = self.learned.codes[blob]
+                far = outside(seen, known, False, CODES_BEYOND)
+                strange = f"codes lie in {seen}, those of the last training images in {known}" if far else ""
             if strange:
                 self._told.add((origin, blob))
                 yield f"{origin}: {strange}"

@@ -111,7 +111,8 @@ def decoded_blocks(
     for start in range(0, len(codes), size):
         rows = codes[start : start + size]
         rows = rows.reshape(len(rows), *row)
-        trained.watch.show(origin or "codes", code, rows)
+        if origin:
+            trained.watch.show(origin, code, rows)
         yield trained.net({code: rows}, want=[restored])[restored].cpu().numpy()
         if progress is not None:
             progress(start + len(rows))
@@ -124,7 +125,7 @@ def way(trained: Trained, examples: Examples, index: int) -> list[tuple[str, np.
     panels of its Fig. 7.
     """
     image, _ = examples.one(index)
-    entry, _ = trained.fed(image)
+    entry, _ = trained.fed(image, examples.origin)
     reached = {entry}
     reshaped: set[str] = set()
     for step in trained.net.plan.steps:

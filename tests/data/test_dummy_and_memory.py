@@ -70,7 +70,7 @@ def test_constants_are_zero_by_default_and_one_filler_serves_all(layer: MakeLaye
         ("shape { dim: 2 } num: 1", "give either shape or num, channels, height and width, not both"),
         ("", r"shape must be given once or once per top \(2\), not 0 times"),
         ("num: 1 channels: 1 height: 1", "each of num, channels, height and width must be given once or once per top"),
-        ("shape { dim: 2 dim: 0 }", r"shape \[2, 0\] must have"),
+        ("shape { dim: 2 dim: 0 }", r"every dim must be at least 1, but the shape is \[2, 0\]"),
         (
             "shape { dim: 2 } data_filler { } data_filler { } data_filler { }",
             "data_filler must be given once or",

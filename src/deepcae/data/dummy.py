@@ -1,14 +1,15 @@
 """DummyData: blobs made by fillers (Caffe: `dummy_data_layer.cpp`).
 
 `shape` once or once per top, or the legacy num/channels/height/width; `data_filler` none (constant 0), one, or one per
-top. Constant tops never change; random ones are drawn anew for every batch, by (seed, layer, top, batch number) alone.
+top. Constant tops never change (a script's net fills them once, at set-up: what it writes over them stays); random ones
+are drawn anew for every batch, by (seed, layer, top, batch number) alone.
 Differs from Caffe: it takes random tops from its global generator.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,11 @@ class DummySource:
         self.shapes = dict(zip(self.tops, _shapes(param, len(self.tops)), strict=True))
         fillers = _per_top(list(param.data_filler), len(self.tops), "data_filler") if param.data_filler else []
         self._fillers = dict(zip(self.tops, fillers, strict=True)) if fillers else {}
-        self._constant: Arrays = {}
+        self.constant: Arrays = {}
         for top, shape in self.shapes.items():
             filler = self._fillers.get(top)
             if filler is None or filler.type == "constant":
-                self._constant[top] = np.full(shape, filler.value if filler else 0, np.float32)
+                self.constant[top] = np.full(shape, filler.value if filler else 0, np.float32)
             else:
                 draw(filler, shape, np.random.default_rng(0))  # an unusable filler is refused now
         self._key = (seed % 2**64, zlib.crc32(layer.name.encode()))
@@ -39,16 +40,19 @@ class DummySource:
     @property
     def at_hand(self) -> bool:
         """Whether nothing is drawn."""
-        return len(self._constant) == len(self.tops)
+        return len(self.constant) == len(self.tops)
 
     def batch(self, index: int) -> Arrays:
+        made = {**self.constant, **self.drawn(index, self.shapes)}
+        return {top: made[top] for top in self.tops}
+
+    def drawn(self, index: int, shapes: Mapping[str, Shape]) -> Arrays:
+        """The random tops of batch `index`, in these shapes."""
         arrays = {}
         for number, top in enumerate(self.tops):
-            if top in self._constant:
-                arrays[top] = self._constant[top]
-            else:
+            if top not in self.constant:
                 generator = np.random.default_rng((*self._key, number, index))
-                arrays[top] = draw(self._fillers[top], self.shapes[top], generator)
+                arrays[top] = draw(self._fillers[top], shapes[top], generator)
         return arrays
 
     def close(self) -> None:
@@ -57,6 +61,8 @@ class DummySource:
 
 def draw(filler: Any, shape: Shape, generator: np.random.Generator) -> np.ndarray:
     """Random values by Caffe's filler rules; xavier's and msra's n is fan_in, fan_out or their mean."""
+    if not shape and (filler.type in ("xavier", "msra", "positive_unitball") or filler.sparse != -1):
+        raise DataError(f"data_filler: a {filler.type} filler needs a shape of at least one axis")
     if filler.type != "gaussian" and filler.sparse != -1:
         raise DataError(f"data_filler: sparse is only for gaussian, not for {filler.type}")
     if filler.type == "uniform":
@@ -110,8 +116,8 @@ def _shapes(param: Any, tops: int) -> list[Shape]:
     else:
         shapes = [tuple(int(dim) for dim in shape.dim) for shape in _per_top(list(param.shape), tops, "shape")]
     for shape in shapes:
-        if not shape or min(shape) < 1:
-            raise DataError(f"dummy_data_param: shape {list(shape)} must have at least one axis, all of them positive")
+        if min(shape, default=1) < 1:
+            raise DataError(f"dummy_data_param: every dim must be at least 1, but the shape is {list(shape)}")
     return shapes
 
 

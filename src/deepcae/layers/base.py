@@ -58,6 +58,8 @@ class Layer(ABC):
     file_field: ClassVar[str] = ""  # and the field that names it: "hdf5_data_param.source"
     compares: ClassVar[bool] = False  # a loss whose two bottoms have equal sizes: network output and input
     differentiable: ClassVar[bool] = True  # False: a backward pass through it is an error (Accuracy, ArgMax, ...)
+    reads_top: bool = False  # Caffe's gradient is one of the top's values, whoever wrote them (Sigmoid)
+    keeps_state: bool = False  # ... of what the forward pass left in the layer: a mask, places, a difference
 
     registry: ClassVar[dict[str, LayerClass]] = {}
 
@@ -126,6 +128,20 @@ class Layer(ABC):
 
         Must not change `params`, nor `bottoms`, but for the first with `context.reuse`.
         """
+
+    def standing(
+        self,
+        bottoms: Sequence[torch.Tensor],
+        params: Sequence[torch.Tensor],
+        tops: Sequence[torch.Tensor],
+        context: Context,
+    ) -> Sequence[torch.Tensor]:
+        """What a gradient without a forward pass goes through, for tops that stand already, whatever they are."""
+        made = list(self.forward(bottoms, params, context))
+        if self.reads_top:
+            for top, values in zip(made, tops, strict=True):
+                top.data.copy_(values)  # what autograd saved of it
+        return made
 
     @property
     def num_tops(self) -> int:

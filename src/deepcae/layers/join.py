@@ -62,6 +62,8 @@ class Eltwise(Layer):
             )
         if self.coefficients and self.operation != SUM:
             raise LayerError("coeff goes with operation SUM only", at)
+        self.keeps_state = self.operation == MAX
+        self.reads_top = self.operation == PROD and not param.eltwise_param.stable_prod_grad
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         for index, shape in enumerate(bottoms):

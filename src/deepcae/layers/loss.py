@@ -22,6 +22,7 @@ class LabelledLoss(Layer):
 
     bottoms: ClassVar[Arity] = (2, 2)
     is_loss: ClassVar[bool] = True
+    keeps_state: bool = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         first, second = bottoms[0], bottoms[1]
@@ -196,6 +197,7 @@ class ContrastiveLoss(Layer):
     type: ClassVar[str] = "ContrastiveLoss"
     bottoms: ClassVar[Arity] = (3, 3)
     is_loss: ClassVar[bool] = True
+    keeps_state: bool = True
     no_gradient: frozenset[int] = frozenset({2})
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
@@ -225,6 +227,7 @@ class Softmax(Layer):
     """y = exp(x - max)/sum of exp(x - max) over `axis`. Source: Caffe softmax_layer.cpp."""
 
     type: ClassVar[str] = "Softmax"
+    reads_top: bool = True
     in_place: ClassVar[bool] = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:

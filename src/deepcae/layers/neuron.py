@@ -55,6 +55,7 @@ class Sigmoid(_Neuron):
     """y = 1/(1 + exp(-x)). Source: Caffe sigmoid_layer.cpp."""
 
     type: ClassVar[str] = "Sigmoid"
+    reads_top: bool = True
 
     def apply(self, x: Tensor) -> Tensor:
         return torch.sigmoid(x)
@@ -64,6 +65,7 @@ class TanH(_Neuron):
     """y = tanh(x). Source: Caffe tanh_layer.cpp."""
 
     type: ClassVar[str] = "TanH"
+    reads_top: bool = True
 
     def apply(self, x: Tensor) -> Tensor:
         return torch.tanh(x)
@@ -110,6 +112,7 @@ class Power(_Neuron):
     """
 
     type: ClassVar[str] = "Power"
+    reads_top: bool = True
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -147,6 +150,7 @@ class Exp(_Neuron):
     """y = base^(shift + scale·x); base -1 stands for e. Source: Caffe exp_layer.cpp."""
 
     type: ClassVar[str] = "Exp"
+    reads_top: bool = True
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -158,6 +162,11 @@ class Exp(_Neuron):
     def apply(self, x: Tensor) -> Tensor:
         y = torch.exp(x if self.inner == 1 else x * self.inner)
         return y if self.outer == 1 else y * self.outer
+
+    def standing(
+        self, bottoms: Sequence[Tensor], params: Sequence[Tensor], tops: Sequence[Tensor], context: Context
+    ) -> list[Tensor]:
+        return [bottoms[0] * (tops[0] * self.inner)]
 
 
 class Log(_Neuron):
@@ -261,6 +270,7 @@ class Dropout(Layer):
     """
 
     type: ClassVar[str] = "Dropout"
+    keeps_state: bool = True
     in_place: ClassVar[bool] = True
 
     def __init__(self, param: Any, phase: int) -> None:

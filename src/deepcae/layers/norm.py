@@ -26,6 +26,7 @@ class BatchNorm(Layer):
     """
 
     type: ClassVar[str] = "BatchNorm"
+    keeps_state: bool = True
     in_place: ClassVar[bool] = True
 
     def __init__(self, param: Any, phase: int) -> None:
@@ -80,6 +81,7 @@ class LRN(Layer):
     """
 
     type: ClassVar[str] = "LRN"
+    keeps_state: bool = True
     WITHIN_CHANNEL = 1
 
     def __init__(self, param: Any, phase: int) -> None:
@@ -111,6 +113,7 @@ class MVN(Layer):
     """
 
     type: ClassVar[str] = "MVN"
+    reads_top: bool = True
     in_place: ClassVar[bool] = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
@@ -232,6 +235,7 @@ class BN(Layer):
     """
 
     type: ClassVar[str] = "BN"
+    keeps_state: bool = True
     tops: ClassVar[Arity] = (1, 3)
     in_place: ClassVar[bool] = True
     EPS = 1e-9

@@ -65,6 +65,7 @@ class Pooling(Layer):
     """
 
     type: ClassVar[str] = "Pooling"
+    keeps_state: bool = True
     tops: ClassVar[Arity] = (1, 2)
 
     def __init__(self, param: Any, phase: int) -> None:
@@ -143,6 +144,7 @@ class SPP(Layer):
     """
 
     type: ClassVar[str] = "SPP"
+    keeps_state: bool = True
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)

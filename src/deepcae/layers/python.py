@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FLAG = "--allow-python-layers"
 _allowed: ContextVar[bool] = ContextVar("python layers are allowed", default=False)
+_raised: ContextVar[list[Exception] | None] = ContextVar("what the code of python layers raised", default=None)
 
 
 @contextmanager
@@ -40,6 +41,17 @@ def python_layers(allowed: bool) -> Iterator[None]:
         yield
     finally:
         _allowed.reset(token)
+
+
+@contextmanager
+def errors_of_code() -> Iterator[list[Exception]]:
+    """Collects what the code of such layers raises, beside the LayerErrors that tell of it."""
+    found: list[Exception] = []
+    token = _raised.set(found)
+    try:
+        yield found
+    finally:
+        _raised.reset(token)
 
 
 class ArrayBlob:
@@ -131,6 +143,7 @@ class Python(Layer):
     bottoms: ClassVar[Arity] = (0, None)
     tops: ClassVar[Arity] = (0, None)
     in_place: ClassVar[bool] = True
+    reads_top: bool = True
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -158,17 +171,24 @@ class Python(Layer):
             why = f"{type(error).__name__}: {error}"
             where = "; modules are looked for on PYTHONPATH" if isinstance(error, ModuleNotFoundError) else ""
             raise LayerError(f"'{self.label}' cannot be loaded: {why}{where}", "python_param") from error
-        lacking = [name for name in ("setup", "reshape", "forward") if not callable(getattr(made, name, None))]
-        if lacking:
-            raise LayerError(f"'{self.label}' lacks {', '.join(lacking)}", "python_param.layer")
         return made
+
+    def _require(self, made: Any, *needed: str) -> None:
+        lacking = [name for name in ("setup", "reshape", "forward") if not callable(getattr(made, name, None))]
+        if set(needed) & set(lacking):
+            raise LayerError(f"'{self.label}' lacks {', '.join(lacking)}", "python_param.layer")
 
     def _call(self, method: str, *arguments: Any) -> None:
         try:
             getattr(self.written, method)(*arguments)
         except Exception as error:
-            sentence = f"'{self.label}' failed in {method}: {type(error).__name__}: {error}"
-            raise LayerError(sentence, "python_param") from error
+            raise self._failed(f"failed in {method}", error) from error
+
+    def _failed(self, what: str, error: Exception) -> LayerError:
+        found = _raised.get()
+        if found is not None:
+            found.append(error)
+        return LayerError(f"'{self.label}' {what}: {type(error).__name__}: {error}", "python_param")
 
     def _set_up(self, bottoms: Sequence[Shape]) -> None:
         """Shows the bottoms' shapes; the first time also makes the user's object, as Caffe does."""
@@ -178,13 +198,15 @@ class Python(Layer):
         if self.written is not None:
             return
         made = self._class()
+        self._require(made, "setup")
         try:
             self.written = made(self.param)
         except Exception as error:
-            raise LayerError(f"'{self.label}' cannot be made: {type(error).__name__}: {error}") from error
+            raise self._failed("cannot be made", error) from error
         self.written.param_str, self.written.phase = self.param.python_param.param_str, self.phase
         self.written.blobs = BlobVec()
         self._call("setup", self.bottom, self.top)
+        self._require(self.written, "reshape", "forward")  # which setup may have given it
 
     def learned(self, bottoms: Sequence[Shape]) -> list[Learned]:
         self._set_up(bottoms)
@@ -200,6 +222,16 @@ class Python(Layer):
         from ..kernels.arrays import through_arrays  # loads torch
 
         return through_arrays(self._run, self._run_back, [*bottoms, *params])
+
+    def standing(
+        self, bottoms: Sequence[Tensor], params: Sequence[Tensor], tops: Sequence[Tensor], context: Context
+    ) -> Sequence[Tensor]:
+        """The tops as they are: `backward` alone runs."""
+        self._set_up([tuple(bottom.shape) for bottom in bottoms])
+        from ..kernels.arrays import through_arrays
+
+        values = [top.detach().cpu().numpy().copy() for top in tops]
+        return through_arrays(lambda arrays: values, self._run_back, [*bottoms, *params])
 
     def _run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The tops' arrays, new ones in every pass: what the last one gave may still be needed."""

@@ -1,8 +1,9 @@
 """Caffe's view of a network: every blob keeps its `data` and `diff`, layers run one by one, forward and backward.
 
 The same layers as in `Net.forward`; each layer's gradient is its own vector–Jacobian product over the kept blobs, so
-one can stop after any layer, look at a blob, change it, and go on, as in Caffe. Blobs stay where they are in memory:
-what is written into `blobs[name].data` is what the next layer reads. Parameter diffs accumulate; blob diffs are
+one can stop after any layer, look at a blob, change it, and go on, as in Caffe, backward without a forward pass
+included (`net.standing`). Blobs stay where they are in memory: what is written into `blobs[name].data` is what the next
+layer reads. Parameter diffs accumulate; blob diffs are
 overwritten by each backward pass. The diff of a blob that layers rewrote in place is that of its first version after a
 pass. The loss weight of a top stands in its diff, where a caller may change it.
 Source: Caffe's net.cpp (ForwardFromTo, BackwardFromTo, Reshape, ShareTrainedLayersWith).
@@ -18,13 +19,14 @@ import numpy as np
 import torch
 
 from ..errors import LayerError, SpecError
-from ..layers.base import Context, Layer, Shape
+from ..layers.base import Layer, Shape
 from . import storage
 from .net import Blobs, Net
+from .standing import Passes
 from .step import Step
 from .storage import Blob, Memory
 
-Reader = Callable[[Step], Mapping[str, np.ndarray]]
+Reader = Callable[[Step, Mapping[str, Shape]], Mapping[str, np.ndarray]]
 Watcher = Callable[[int], object]  # is told the index of a layer
 
 
@@ -38,20 +40,12 @@ class Watchers:
     after_backward: list[Watcher] = field(default_factory=list)
 
 
-@dataclass
-class _Kept:
-    """What a layer's backward pass needs of its forward pass."""
-
-    bottoms: list[torch.Tensor]
-    params: list[torch.Tensor]
-    tops: list[torch.Tensor]
-
-
 class Layerwise:
     """Runs the layers of `net` one by one over kept blobs.
 
-    `blobs`: by name, in the order in which the layers make them; `params`: as in `net.plan.params`. `read(step)` gives
-    the next batch of a data layer by top name; without it the caller feeds the data layers' tops, too.
+    `blobs`: by name, in the order in which the layers make them; `params`: as in `net.plan.params`.
+    `read(step, shapes)` gives the next batch of a data layer by top name, for blobs of those shapes; a top that it
+    leaves out stays as it is. Without it the caller feeds the data layers' tops, too.
     """
 
     def __init__(self, net: Net, read: Reader | None = None) -> None:
@@ -59,8 +53,7 @@ class Layerwise:
         self.watchers = Watchers()
         self.blobs = _make_blobs(net)
         self.params = _make_params(net)
-        self._force = net.document.message.force_backward
-        self._kept: dict[int, _Kept] = {}
+        self._passes = Passes(net, self.blobs, self.params)
         for step in net.plan.steps:
             self._set_loss_weights(step)
         self._fed = self._fed_shapes()
@@ -162,37 +155,20 @@ class Layerwise:
         if layer.is_source:
             self._read(step)
             return
-        context = Context(self.net.generator)
-        bottoms = self._bottoms(step)
-        params = [self.params[k].data.requires_grad_(self._learns(step, k)) for k in step.params]
-        with torch.enable_grad():
-            tops = list(layer.forward(bottoms, params, context))
-        with torch.no_grad():
-            for tensor, value in context.updates:
-                tensor.copy_(value)
-        self._kept[i] = _Kept(bottoms, params, tops)
-        for name, top in zip(step.tops, tops, strict=True):
+        for name, top in zip(step.tops, self._passes.forward(i, step), strict=True):
             self._write(name, top.detach())
-
-    def _bottoms(self, step: Step) -> list[torch.Tensor]:
-        """The kept blobs themselves, but for those that the layer will write over: their copies."""
-        bottoms = []
-        for name, flag in zip(step.bottoms, step.bottom_needs_backward, strict=True):
-            data = self.blobs[name].data
-            bottoms.append((data.clone() if name in step.tops else data).requires_grad_(flag))
-        return bottoms
-
-    def _learns(self, step: Step, k: int) -> bool:
-        """Whether a parameter gets a gradient: not with lr_mult 0, unless the text forces it."""
-        return step.needs_backward and (self.net.plan.params[k].lr_mult != 0 or self._force)
+        self._passes.written(i, step)
 
     def _read(self, step: Step) -> None:
         if self.read is None or step.type == "Input":
             return
-        batch = self.read(step)
-        for name in step.tops:
-            values = np.ascontiguousarray(batch[name], dtype=np.float32)
-            self._write(name, torch.from_numpy(values if values.flags.writeable else values.copy()))
+        for name, batch in self.read(step, {name: self.blobs[name].shape for name in step.tops}).items():
+            self.fill(name, batch)
+
+    def fill(self, name: str, batch: np.ndarray) -> None:
+        """Gives a blob these values, and their shape."""
+        values = np.asarray(batch, dtype=np.float32, order="C")
+        self._write(name, torch.from_numpy(values if values.flags.writeable else values.copy()))
 
     def _write(self, name: str, values: torch.Tensor) -> None:
         blob = self.blobs[name]
@@ -201,6 +177,7 @@ class Layerwise:
         kept = blob.data
         if kept.data_ptr() != values.data_ptr():  # a Split's top is its bottom
             kept.copy_(values)
+            blob.data_memory.writes += 1
 
     # Backward
 
@@ -217,14 +194,14 @@ class Layerwise:
         with self._on_device():
             for i in range(len(steps) - 1 if start is None else start, end - 1, -1):
                 _tell(self.watchers.before_backward, i)
-                if steps[i].needs_backward and i in self._kept:
+                if steps[i].needs_backward:
                     self._backward_one(i, steps[i])
                 _tell(self.watchers.after_backward, i)
 
     def _backward_one(self, i: int, step: Step) -> None:
-        kept = self._kept[i]
         if not _layer_of(step).differentiable:
             raise LayerError(f"{step.node.label} has no gradient; a backward pass through it is not possible")
+        kept = self._passes.last(i, step)
         wanted = [tensor for tensor in (*kept.bottoms, *kept.params) if tensor.requires_grad]
         if not wanted:
             return
@@ -262,6 +239,12 @@ class Layerwise:
         """What was written into arrays counts from now on. On the CPU it does so anyway."""
         for memory in self._memories():
             memory.upload()
+
+    def weights_changed(self) -> None:
+        """Is told that something else than a pass or an array wrote the parameters: an update, a file."""
+        for blob in self.params:
+            blob.data_memory.writes += 1
+        self.download()
 
     def download(self) -> None:
         """Arrays show what was computed. On the CPU they do so anyway."""

@@ -9,6 +9,8 @@ Source: Caffe's blob.cpp and syncedmem.cpp.
 from __future__ import annotations
 
 import math
+import weakref
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,13 +23,26 @@ def is_host(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
+@dataclass(frozen=True)
+class Look:
+    """A memory at some time: how often it was written and handed out; the values, where an array could change them."""
+
+    writes: int
+    handed_out: int
+    copy: torch.Tensor | None
+
+
 class Memory:
     """A run of float32 values that grows when more are asked for: then it begins anew with zeros, as in Caffe."""
 
     def __init__(self, values: torch.Tensor) -> None:
         """`values`: of one axis; not copied."""
         self.values = values
+        self.writes = 0  # of passes and updates; what is written through an array, nobody counts
         self._host: np.ndarray | None = None  # handed out, where the values are not on the CPU
+        self._arrays: list[weakref.ref[np.ndarray]] = []  # those of them that may still be written
+        self._handed_out = 0
+        self._watched = False  # whether arrays are taken between a look and the next
 
     def reserve(self, count: int) -> None:
         """Makes room for `count` values."""
@@ -41,12 +56,29 @@ class Memory:
 
     def array(self, shape: Shape) -> np.ndarray:
         """The same for numpy; what is written into it counts from the next pass on."""
+        self._handed_out += 1
         if is_host(self.values.device):
             view: np.ndarray = self.tensor(shape).numpy()
+            self._arrays = [*filter(lambda array: array() is not None, self._arrays), weakref.ref(view)]
             return view
         if self._host is None:
             self._host = self.values.detach().cpu().numpy().copy()
         return self._host[: math.prod(shape)].reshape(shape)
+
+    def look(self, shape: Shape) -> Look:
+        """What tells later whether these values are still there."""
+        writable = self._host is not None or any(array() is not None for array in self._arrays)
+        copy = self.tensor(shape).clone() if writable or self._watched else None
+        return Look(self.writes, self._handed_out, copy)
+
+    def changed(self, before: Look, shape: Shape) -> bool:
+        """Whether other values may stand there than at that look."""
+        if self.writes != before.writes:
+            return True
+        if before.copy is None:
+            self._watched = self._watched or self._handed_out != before.handed_out
+            return self._handed_out != before.handed_out
+        return before.copy.shape != shape or not torch.equal(before.copy, self.tensor(shape))
 
     def upload(self) -> None:
         """What was written into the host's copy, to the device."""

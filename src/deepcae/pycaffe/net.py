@@ -30,7 +30,7 @@ from ..writes import writes_elsewhere
 from . import batches, mode
 from .blob import Blob
 from .files import existing
-from .python_layer import BlobVec, Layer, NetLayer
+from .python_layer import BlobVec, Layer, NetLayer, own_errors
 from .sources import Sources
 
 Arrays = dict[str, Any]  # of numpy arrays, by blob
@@ -62,10 +62,11 @@ class Net:
         stages: Iterable[str] | None = None,
         weights: str | Path | None = None,
     ) -> None:
-        made = core.Net(
-            existing(network_file), phase, level=level, stages=stages or (), generator=mode.generator(),
-            device=mode.device(), allow_python_layers=True,
-        )  # fmt: skip
+        with own_errors():
+            made = core.Net(
+                existing(network_file), phase, level=level, stages=stages or (), generator=mode.generator(),
+                device=mode.device(), allow_python_layers=True,
+            )  # fmt: skip
         seed = int(torch.randint(2**31, (), generator=made.generator))
         if made.device.type != "cpu":
             made.generator = torch.Generator(made.device)
@@ -84,6 +85,8 @@ class Net:
     def _open(self, made: core.Net, sources: Sources) -> None:
         self._net, self._sources = made, sources
         self._view = Layerwise(made, sources.read)
+        for name, values in sources.constant().items():
+            self._view.fill(name, values)
         self._steps = made.plan.steps
         for index, step in enumerate(self._steps):
             if step.type == "HDF5Output":
@@ -97,6 +100,17 @@ class Net:
             getattr(step.layer, "written", None) or NetLayer(step.type, vector)
             for step, vector in zip(self._steps, vectors, strict=True)
         ]
+        self._written = [
+            (layer, vector) for layer, vector in zip(self.layers, vectors, strict=True)
+            if vector and not isinstance(layer, NetLayer)
+        ]  # fmt: skip
+        self._show_params()
+
+    def _show_params(self) -> None:
+        """Layers in Python see the net's parameters in their `blobs` between the passes, too."""
+        for layer, vector in self._written:
+            for blob, mine in zip(layer.blobs, vector, strict=True):
+                blob.show(mine.data, mine.diff)
 
     # What it is
 
@@ -170,10 +184,15 @@ class Net:
 
     def _forward(self, start: int, end: int) -> float:
         """The loss of the layers from `start` to `end`."""
-        return float(self._view.forward(start=start, end=end))
+        with own_errors():
+            loss = float(self._view.forward(start=start, end=end))
+        self._show_params()
+        return loss
 
     def _backward(self, start: int, end: int) -> None:
-        self._view.backward(start=start, end=end)
+        with own_errors():
+            self._view.backward(start=start, end=end)
+        self._show_params()
 
     def _fill(self, given: Mapping[str, Any], names: Sequence[str], mismatch: str, wrong_size: str) -> None:
         """Exception, as pycaffe's, unless there is a value of the right batch size for every name."""
@@ -210,7 +229,8 @@ class Net:
 
     def reshape(self) -> None:
         """Gives every blob the shape that follows from the inputs'. LayerError where a layer refuses them."""
-        self._view.reshape()
+        with own_errors():
+            self._view.reshape()
 
     def clear_param_diffs(self) -> None:
         """Zeroes the parameters' diffs, which backward passes add to."""
@@ -221,13 +241,14 @@ class Net:
     def copy_from(self, file: str | Path) -> None:
         """Takes the weights of the layers of equal name from a .caffemodel or .caffemodel.h5."""
         load_weights(self._net, existing(file))
-        self._view.download()
+        self._view.weights_changed()
 
     load_hdf5 = copy_from
 
     def share_with(self, other: Net) -> None:
         """Uses the parameters of the layers of equal name in `other`; diffs stay apart."""
         self._view.share_with(other._view)
+        self._show_params()
 
     def save(self, file: str | Path) -> None:
         """Writes a .caffemodel."""

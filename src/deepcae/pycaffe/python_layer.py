@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from ..layers.python import BlobVec
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import DeepcaeError
+from ..layers.python import BlobVec, errors_of_code
 from ..layers.python import PythonLayer as Layer
 
-__all__ = ["BlobVec", "Layer", "NetLayer"]
+__all__ = ["BlobVec", "Layer", "NetLayer", "own_errors"]
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """What a layer's own code raises arrives as it is, as in Caffe; a note says where in the text the layer stands."""
+    with errors_of_code() as raised:
+        try:
+            yield
+            return
+        except DeepcaeError as error:
+            if not raised:
+                raise
+            raised[0].add_note(str(error))
+    raise raised[0]
 
 
 class NetLayer(Layer):

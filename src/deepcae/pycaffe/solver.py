@@ -29,6 +29,7 @@ from ..solver.smoothing import SmoothedLoss
 from . import mode
 from .files import existing
 from .net import Net
+from .python_layer import own_errors
 from .sources import Sources
 
 __all__ = [
@@ -49,10 +50,11 @@ class Solver:
     type: ClassVar[str] = "SGD"
 
     def __init__(self, param_file: str | Path) -> None:
-        self._core = core.Solver(
-            existing(param_file), overrides=f'type: "{self.type}"', device=mode.device(), seed=_seed(param_file),
-            allow_python_layers=True, allow_writes_elsewhere=True, feed=Sources,
-        )  # fmt: skip
+        with own_errors():
+            self._core = core.Solver(
+                existing(param_file), overrides=f'type: "{self.type}"', device=mode.device(), seed=_seed(param_file),
+                allow_python_layers=True, allow_writes_elsewhere=True, feed=Sources,
+            )  # fmt: skip
         self.net = self._open(self._core.train)
         self.test_nets = [self._open(fed) for fed in self._core.tests]
         for net in self.test_nets:
@@ -150,7 +152,7 @@ class Solver:
         made.updater.step(gradients, norm, lr, made.iteration, leave_update=True)
         made.iteration += 1
         for net in (self.net, *self.test_nets):
-            net._view.download()
+            net._view.weights_changed()
 
     def _test_all(self) -> None:
         for index, (net, fed) in enumerate(zip(self.test_nets, self._core.tests, strict=True)):
@@ -190,7 +192,7 @@ class Solver:
         self._core.restore(existing(state_file))
         for net, fed in self._fed():
             net._sources.position = fed.position
-            net._view.download()
+            net._view.weights_changed()
         _tell(*self._core.remarks.take(self.iter))
 
     def _fed(self) -> list[tuple[Net, FedNet]]:

@@ -126,6 +126,9 @@ def test_gray_by_the_sums_of_libpng_and_of_webps_reader() -> None:
     np.testing.assert_array_equal(read(png(CLEAR8, RGBA), False), gray_of_png(CLEAR8))
     webp = saved(COLOR8, "WEBP", lossless=True)
     np.testing.assert_array_equal(read(webp, False), weighted(COLOR8, 9798, 19235, 3735, 2**14, 15))
+    apart = np.array([[[228, 205, 35], [232, 240, 11], [167, 46, 233], [41, 48, 176]]], np.uint8)  # where they differ
+    assert read(saved(apart, "WEBP", lossless=True), False).tolist() == [[193, 212, 103, 60]]
+    assert read(saved(apart, "BMP"), False).tolist() == [[192, 211, 104, 61]]
 
 
 @pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"progressive": True, "quality": 95}])

@@ -247,6 +247,13 @@ def test_a_backward_pass_may_go_over_more_than_the_forward_pass(make: Any) -> No
     np.testing.assert_allclose(found["y"], 1 - net.blobs["z"].data ** 2, rtol=1e-4, atol=1e-6)
 
 
+def test_what_another_pass_wrote_counts(make: Any) -> None:
+    net = make(one("Power", "power_param { scale: 2 }") + one("ReLU", bottom="y", top="z"))
+    net.forward(x=X)
+    net.forward(end="y", x=-X)
+    np.testing.assert_array_equal(net.backward(z=D)["x"], 2 * D * (X < 0))
+
+
 def test_another_shape_needs_its_tops_reshaped(make: Any) -> None:
     net = make(INNER)
     net.forward(x=X)

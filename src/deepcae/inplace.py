@@ -56,11 +56,10 @@ def open_to_append(path: str | os.PathLike[str]) -> IO[str]:
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, through links too. OSError for a pipe or a device, which would be waited for."""
-    descriptor = os.open(path, os.O_RDONLY | (_OURS & ~getattr(os, "O_NOFOLLOW", 0)))
-    with os.fdopen(descriptor, "rb", closefd=True) as file:
-        kind = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(kind):
-            raise _no_file(path, kind)
+    kind = os.stat(path).st_mode
+    if not stat.S_ISREG(kind):
+        raise _no_file(path, kind)
+    with open(path, "rb") as file:
         return file.read()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import DataError
 from . import options
 from .screen import say
 
@@ -36,6 +38,7 @@ def demo(
 
     began = time.perf_counter()
     where = choose_device(device, threads)
+    _require_no_other_run(out)
     say("1/5 data: handwritten digits, 28x28", quiet)
     texts = _write_texts(out, quiet)
     say("3/5 training", quiet)
@@ -48,6 +51,18 @@ def demo(
     page = _report(out)
     say(f"done in {time.perf_counter() - began:.0f} s; open {page}")
     outcome.require_whole()
+
+
+def _require_no_other_run(out: Path) -> None:
+    """DataError where a run lies in the folder that is no demo's: it would be lost."""
+    from ..solver.about import read_about
+    from ..solver.earlier import Earlier
+
+    with suppress(FileNotFoundError):
+        if str((out / "model/net.prototxt").absolute()) in read_about(out)[0].get("texts", {}):
+            return
+    if Earlier(out, str(out / NETWORK)).newest() is not None:
+        raise DataError(f"{out}: holds a run that is no demo's; take another -o")
 
 
 def _write_texts(out: Path, quiet: bool) -> Path:
@@ -64,12 +79,13 @@ def _write_texts(out: Path, quiet: bool) -> Path:
 
 
 def _train(out: Path, solver: Path, settings: list[str], device: str, quiet: bool) -> Outcome:
+    from ..solver.about import LOG
     from ..solver.solver import Solver
-    from .training import LOG, carry_out, prepare, solver_text
+    from .training import carry_out, solver_text
 
-    prepare(out, None, overwrite=True)
     document, folders = solver_text(solver, out, settings)
-    return carry_out(Solver(document, out=out, folders=folders, device=device), out / LOG, quiet, lines=_calm_lines)
+    training = Solver(document, out=out, folders=folders, device=device, overwrite=True)
+    return carry_out(training, out / LOG, quiet, lines=_calm_lines)
 
 
 def _calm_lines(record: Record) -> list[str]:

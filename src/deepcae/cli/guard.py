@@ -38,7 +38,9 @@ def guarded(argv: Sequence[str] | None = None) -> int:
     with unbreakable_stderr(), _shown_warnings():
         try:
             code = _dispatch(sys.argv[1:] if argv is None else argv, began)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
+            for line in getattr(stop, "__notes__", ()):
+                say(line)
             return INTERRUPTED
         except BrokenPipeError:
             return _pipe_closed()
@@ -98,7 +100,12 @@ def _dispatch(argv: Sequence[str], began: float) -> int:
 
 
 def sentences(problem: BaseException) -> Iterator[str]:
-    """What went wrong, one line per problem."""
+    """What went wrong, one line per problem; then what else is to be known of it."""
+    yield from _reasons(problem)
+    yield from map(_one_line, getattr(problem, "__notes__", ()))
+
+
+def _reasons(problem: BaseException) -> Iterator[str]:
     if isinstance(problem, SpecError):
         yield from (_one_line(str(each)) for each in problem.problems)
     elif isinstance(problem, Incomplete):

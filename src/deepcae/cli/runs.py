@@ -26,10 +26,11 @@ import typer
 
 from .. import child
 from ..errors import TrainingError
+from ..solver.about import LOG
 from . import options
 from .argv import FOR_ALL
 from .screen import answer, bar, say
-from .training import LOG, Effects, Listener, Order, opened_log, prepare, solver_text, summary
+from .training import Effects, Listener, Order, opened_log, prepare, solver_text, summary
 
 CROWD = 2  # so many runs per core are trained at once, if those are all: none is left over to run alone
 
@@ -61,9 +62,10 @@ def train_all(
     from ..solver.runs import folder_of
 
     seeds = _seeds(order, out, seed, count)
-    for each in seeds:
-        prepare(folder_of(out, each), order.snapshot, order.overwrite)
     folders = {each: folder_of(out, each) for each in seeds}
+    if order.snapshot is None:
+        for folder in folders.values():
+            prepare(solver_text(order.solver, folder, order.overrides)[0], folder, None, order.overwrite)
     on_gpu = order.device.startswith("cuda")
     ended = _together(order, folders, effects, quiet, context.obj) if batched or (batched is None and on_gpu) else None
     if ended is None:
@@ -234,8 +236,9 @@ def _answer_of(said: str) -> dict[str, Any] | None:
 
 def _found(ended: Sequence[Ended], seconds: float) -> dict[str, Any]:
     """What the runs come to, for programs."""
+    from ..solver.about import METRICS
     from ..solver.metrics import read_metrics
-    from ..solver.run import METRICS, Run
+    from ..solver.run import Run
     from ..solver.runs import is_stuck, statistics, verdict
 
     metrics = {each.seed: read_metrics(each.folder / METRICS) for each in ended}

@@ -75,10 +75,13 @@ def train(
         raise typer.BadParameter("--snapshot goes on with a training, --weights begins a new one: give one of them")
     if solver is None and (out is None or snapshot is None):
         raise typer.BadParameter("give --solver, or --out DIR --snapshot latest to go on with the run in DIR")
+    if overwrite and snapshot == "latest":
+        raise typer.BadParameter("--snapshot latest goes on with the run in DIR, --overwrite gives it up: give one")
     if runs > 1 and snapshot not in (None, "latest"):
         raise typer.BadParameter("several runs go on from their own snapshots: give --snapshot latest")
+    from ..solver.about import LOG
     from .device import choose_device
-    from .training import LOG, Effects, Order, carry_out, default_out, summary
+    from .training import Effects, Order, carry_out, default_out, summary
 
     folder, texts = out or default_out(solver or Path()), [*(overrides or []), *_state(level, stage)]
     effects = (sigint_effect.value, sighup_effect.value)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import cannot_write
-from ..errors import DataError, Incomplete, SnapshotError
+from ..errors import DataError, Incomplete, SnapshotError, SpecError
 from .screen import bar, say
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from ..solver.records import Finished, Record, Test
     from ..solver.signals import Stoppable
     from ..solver.solver import Solver
-
-LOG = "train.log"
-OURS = ("run.json", "metrics.jsonl", LOG, "report.html", "solver.prototxt", "net.prototxt")
 
 
 @dataclass(frozen=True)
@@ -117,17 +114,28 @@ def plain(value: Any) -> float:
 
 @contextmanager
 def opened_log(path: Path, solver: Solver) -> Iterator[Callable[[str], None]]:
-    """A writer of lines to the end of the training's log; each line is there at once, or as soon as that can be."""
+    """A writer of lines to the end of the training's log; each line is there at once, or as soon as that can be.
+
+    It is opened with the first line, when the training has its lock: the log of another one is not touched.
+    """
     from ..solver.lines import Lines
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        log = Lines(path, solver.remarks.note, lambda count: f"({count} lines could not be written)")
-    except OSError as error:
-        raise SnapshotError(f"{cannot_write(path, error)}; the training has not begun") from error
-    with log:
-        yield log.write
-    solver.remarks.lacks(log.missing)
+    opened: list[Lines] = []
+
+    def write(line: str) -> None:
+        if not opened:
+            try:
+                log = Lines(path, solver.remarks.note, lambda count: f"({count} lines could not be written)")
+            except OSError as error:
+                raise SnapshotError(f"{cannot_write(path, error)}; the training has not begun") from error
+            opened.append(stack.enter_context(log))
+        opened[0].write(line)
+
+    if path.parent == solver.out:
+        solver.logs.append(path.name)
+    with ExitStack() as stack:
+        yield write
+    solver.remarks.lacks(*(log.missing for log in opened))
 
 
 @dataclass(frozen=True)
@@ -146,20 +154,19 @@ class Order:
 
     def open(self, folder: Path, seed: int | None, quiet: bool = False) -> Solver:
         """The solver, at its beginning or at the snapshot."""
+        from ..solver.replaced import settle
         from ..solver.solver import Solver
         from .trained import weight_files
 
-        prepare(folder, self.snapshot, self.overwrite)
-        snapshot = self.snapshot
-        if snapshot == "latest" and not has_snapshot(folder):
-            say(f"{folder}: has no snapshot yet; beginning at the beginning", quiet)
-            snapshot = None
-        document, folders = solver_text(self.solver, folder, self.overrides)
-        return Solver(
-            document, out=folder, seed=seed, device=self.device, snapshot=snapshot, folders=folders, strict=self.strict,
-            weights=weight_files(self.weights) if self.weights else None, precision=self.precision,
-            keep=self.keep,
-        )  # fmt: skip
+        weights = weight_files(self.weights) if self.weights else None
+        settle(folder)
+        with _advised(folder if self.solver is None else None):
+            document, folders = solver_text(self.solver, folder, self.overrides)
+            snapshot, overwrite = prepare(document, folder, self.snapshot, self.overwrite, quiet)
+            return Solver(
+                document, out=folder, seed=seed, device=self.device, snapshot=snapshot, folders=folders,
+                strict=self.strict, weights=weights, precision=self.precision, overwrite=overwrite, keep=self.keep,
+            )  # fmt: skip
 
     def argv(self, folder: Path, seed: int) -> list[str]:
         """The same as arguments of `deepcae train`."""
@@ -170,13 +177,6 @@ class Order:
         options = [word for name, value in given if value is not None for word in (name, str(value))]
         flags = [name for name, wanted in (("--strict", self.strict), ("--overwrite", self.overwrite)) if wanted]
         return ["--out", str(folder), "--seed", str(seed), "--device", self.device, *options, *flags]
-
-
-def has_snapshot(folder: Path) -> bool:
-    """Whether a run lies there that can be gone on with."""
-    from ..solver.run import ABOUT, Run
-
-    return (folder / ABOUT).exists() and Run(folder).latest_snapshot(tell=lambda _: None) is not None
 
 
 def summary(outcome: Outcome, seconds: float) -> dict[str, Any]:
@@ -202,35 +202,45 @@ class Effects:
         self.request_end = solver.request_stop
 
 
-def prepare(out: Path, snapshot: str | None, overwrite: bool) -> None:
-    """Keeps a run that lies in `out` from being lost: DataError unless it is gone on with, or given up on purpose."""
-    from ..solver.run import ABOUT, Run
+@contextmanager
+def _advised(run: Path | None) -> Iterator[None]:
+    """Lets a complaint about the texts in a run's folder, when they were to be gone on with, say what can be done."""
+    from ..solver.earlier import advice
+
+    try:
+        yield
+    except SpecError as error:
+        hint = advice(run) if run is not None and str(error).startswith(str(run)) else ""
+        if hint:
+            error.add_note(f"{run}: cannot go on by its own texts{hint}")
+        raise
+
+
+def prepare(
+    document: Document, out: Path, snapshot: str | None, overwrite: bool, quiet: bool = False
+) -> tuple[str | None, bool]:
+    """Looks early what a training in `out` would do to a run that lies there: DataError if that would be lost.
+
+    Gives what to go on from (`latest`, where there is nothing yet, becomes the beginning), and whether a run's place is
+    taken. Nothing is changed; the training itself looks again when it has the lock.
+    """
+    from ..solver.earlier import Earlier
+    from ..solver.replaced import Replaced, settle
+    from ..solver.run import snapshot_prefix
 
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: is a file; --out names a folder")
-    if snapshot is not None or not (out / ABOUT).exists():
-        return
-    if overwrite:
-        _remove_run(out)
-        return
-    latest = Run(out).latest_snapshot()
-    if latest is not None:
-        raise DataError(
-            f"{out}: holds a run already, at iteration {latest.iteration}; go on with it (--snapshot latest), "
-            "take another --out, or lose it (--overwrite)"
-        )
-
-
-def _remove_run(folder: Path) -> None:
-    """Removes what a training wrote, and nothing else that may lie in the folder."""
-    from ..solver.run import Run
-
-    prefix = Path(Run(folder).prefix)
-    if prefix.is_relative_to(folder):
-        for path in prefix.parent.glob(f"{prefix.name}_iter_*"):
-            path.unlink()
-    for name in OURS:
-        (folder / name).unlink(missing_ok=True)
+    settle(out)
+    earlier = Earlier(out, snapshot_prefix(document, out))
+    if snapshot is None and not overwrite:
+        earlier.require_none()
+    if snapshot != "latest" or earlier.require_found():
+        return snapshot, overwrite
+    replaced = list(Replaced.found(out))
+    for each in replaced:
+        say(f"{out}: has no snapshot yet; the run whose place it takes {each.where}")
+    say(f"{out}: has no snapshot yet; beginning at the beginning", quiet or bool(replaced))
+    return None, overwrite or bool(replaced)
 
 
 def solver_text(path: Path | None, run: Path, overrides: Sequence[str]) -> tuple[Document, list[Path]]:

@@ -14,8 +14,8 @@ from typing import Any
 
 from ..atomic import whole_file
 from ..errors import DataError, TrainingError
+from ..solver.about import METRICS
 from ..solver.lock import Lock
-from ..solver.run import METRICS
 from .experiment import JUDGING, Data, Experiment
 
 _TAIL = 4096  # bytes at the end of the metrics that hold their last record

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic import whole_file
-from ..errors import DeepcaeError, Incomplete, NotFinite, TrainingError
+from ..errors import DataError, DeepcaeError, Incomplete, NotFinite, SpecError, TrainingError
+from ..proto.read import read_solver
 from .experiment import JUDGING, PAIRS, Data, Experiment
 from .store import Store
 
@@ -90,12 +91,16 @@ def carry_out(experiment: Experiment, store: Store, parent: int) -> dict[str, An
 
 def _ended(experiment: Experiment, folder: Path) -> dict[str, Any] | None:
     """What is to be told of a training that was done with before, and cut off while it was judged."""
-    from ..solver.run import ABOUT, Run
+    from ..solver.about import ABOUT
+    from ..solver.run import Run
 
     if not (folder / ABOUT).exists():
         return None
-    run = Run(folder)
-    last, snapshot = (run.metrics() or [{}])[-1], run.latest_snapshot()
+    try:
+        run = Run(folder)
+        last, snapshot = (run.metrics() or [{}])[-1], run.latest_snapshot()
+    except (DataError, SpecError):  # damaged: the training goes on from its snapshot, and writes it anew
+        return None
     if last.get("kind") != "finished" or snapshot is None:
         return None
     done = last["iteration"] == snapshot.iteration == experiment.iterations
@@ -110,12 +115,13 @@ def _trained(iterations: int, seconds_per_iteration: float) -> dict[str, Any]:
 
 def _train(experiment: Experiment, store: Store, folder: Path, parent: int) -> dict[str, Any] | None:
     from ..solver.records import Finished
-    from ..solver.run import ABOUT, Run
+    from ..solver.run import snapshot_prefix
     from ..solver.signals import handle_signals
+    from ..solver.snapshot import latest
     from ..solver.solver import Solver
 
     texts = _write_texts(experiment, store, folder / "model")
-    resumed = (folder / ABOUT).exists() and Run(folder).latest_snapshot() is not None
+    resumed = latest(snapshot_prefix(read_solver(texts), folder)) is not None
     solver = Solver(texts, out=folder, seed=experiment.seed, snapshot="latest" if resumed else None, keep=2)
     finished = None
     try:
@@ -189,11 +195,14 @@ def _about(experiment: Experiment, store: Store) -> dict[str, Any]:
 
 def _forget_earlier(run: Any) -> None:
     """Removes all snapshots but the newest: what is left can be looked at and gone on with."""
+    from ..solver.snapshot import MANIFEST, Snapshot, iterations
+
     latest = run.latest_snapshot()
     if latest is not None:
-        for path in Path(run.prefix).parent.glob(f"{Path(run.prefix).name}_iter_*"):
-            if not path.name.startswith(f"{Path(latest.stem).name}."):
-                path.unlink(missing_ok=True)
+        for iteration in iterations(run.prefix, MANIFEST):
+            snapshot = Snapshot.recorded(f"{run.prefix}_iter_{iteration}")
+            for part in (MANIFEST, *snapshot.parts) if snapshot.iteration != latest.iteration else ():
+                snapshot.path(part).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..atomic import whole_file
 from ..errors import warn
+from ..inplace import read_file
 from .lines import Lines
 from .records import Record, Step
 
@@ -69,7 +70,7 @@ def read_metrics(path: Path, tell: Callable[[str], None] = warn) -> list[dict[st
     Damaged lines are left out, and told by `file:line`. A last line that a kill cut off is left out without a word.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_file(path).split(b"\n")
     except FileNotFoundError:
         return []
     entries, damaged = [], 0

@@ -2,7 +2,7 @@
 
 DIR/solver.prototxt      the solver as it was run: overrides merged in, its networks those beside it
 DIR/net.prototxt         the train net's text as its author wrote it (more networks: net-2.prototxt, …)
-DIR/run.json             seed, device, versions, the folders in which the original texts lie
+DIR/run.json             seed, device, versions, the folders in which the original texts lie, what the run writes
 DIR/metrics.jsonl        one record per line
 DIR/<prefix>_iter_N.*    snapshots
 """
@@ -10,30 +10,30 @@ DIR/<prefix>_iter_N.*    snapshots
 from __future__ import annotations
 
 import json
+import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from ..atomic import cannot_write, remove_leftovers, whole_file
-from ..errors import DataError, Problem, SnapshotError, SpecError, warn
+from ..atomic import whole_file
+from ..errors import DataError, Place, Problem, SpecError, warn
 from ..proto.document import Document
+from ..proto.lookup import resolve
 from ..proto.read import read_solver, read_text
 from ..proto.schema import SolverParameter
 from ..proto.text import to_text
-from .commit import clean
-from .lock import Lock
-from .metrics import Metrics, read_metrics
-from .nets import NetChoice, NetPath, choose_nets, test_paths, train_path
-from .records import Record
+from ..writes import FLAG, reach
+from .about import ABOUT, METRICS, SOLVER, read_about
+from .earlier import advice, recorded_prefix
+from .metrics import read_metrics
+from .nets import NetChoice, choose_nets, test_paths, train_path
 from .snapshot import Snapshot, latest
 
 if TYPE_CHECKING:
     from ..net.net import Net
-    from .solver import Solver
-
-SOLVER, ABOUT, METRICS = "solver.prototxt", "run.json", "metrics.jsonl"
 
 
 def snapshot_prefix(document: Document, out: str | Path | None) -> str:
@@ -45,14 +45,15 @@ def snapshot_prefix(document: Document, out: str | Path | None) -> str:
     stem = "solver" if document.filename.startswith("<") else Path(document.filename).stem
     if out is None and not given:
         return stem if document.filename.startswith("<") else str(Path(document.filename).with_suffix(""))
-    path = Path(given)
-    if out is not None:
-        if ".." in path.parts:
-            sentence = f"snapshot_prefix '{given}' leads out of the run's folder; it must not contain '..'"
-            raise SpecError(Problem(sentence, document.place("snapshot_prefix")))
-        path = Path(out) / path
+    path = Path(given) if out is None else Path(out) / given
     is_folder = not given or given.endswith("/") or path.is_dir()
-    return str(path / stem if is_folder else path)
+    prefix = path / stem if is_folder else path
+    real = Path(os.path.realpath(prefix.parent))
+    if out is not None and not real.is_relative_to(os.path.realpath(out)) and not reach().elsewhere:
+        leads = f"snapshot_prefix '{given}' leads out of the run's folder '{out}', to '{real}'"
+        sentence = f"{leads}; if you trust the text, give {FLAG} (in Python allow_writes_elsewhere=True)"
+        raise SpecError(Problem(sentence, document.place("snapshot_prefix")))
+    return str(prefix)
 
 
 class Run:
@@ -61,27 +62,30 @@ class Run:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         try:
-            self.about: dict[str, Any] = json.loads((self.folder / ABOUT).read_bytes())
-        except OSError:
-            raise DataError(
-                f"{self.folder}: no run there, {ABOUT} is missing; `deepcae train --out` makes one"
-            ) from None
-        except ValueError:
-            raise DataError(f"{self.folder / ABOUT}: damaged, not a JSON file") from None
+            self.about, problem = read_about(self.folder)
+        except (FileNotFoundError, NotADirectoryError):
+            self.about, problem = {}, f"{self.folder / ABOUT}: is missing"
+            if recorded_prefix(self.folder) is None or self.latest_snapshot() is None:
+                hint = advice(self.folder) or "; `deepcae train --out` makes one"
+                raise DataError(f"{self.folder}: no run there, {ABOUT} is missing{hint}") from None
+        if problem:
+            warn(f"{problem}; files that the texts name are looked for in {self.folder} and the working directory")
 
     @property
     def folders(self) -> list[Path]:
         """Where files named in the texts are looked up: this folder, then those of the original texts."""
-        return [self.folder, *map(Path, self.about["folders"])]
+        return [self.folder, *map(Path, self.about.get("folders", []))]
 
     @cached_property
     def solver_document(self) -> Document:
         """The solver, its networks those of this folder, whatever lies in the working directory."""
+        _require_file(self.folder / SOLVER)
         document = read_solver(self.folder / SOLVER)
         param = document.message
         for at in [path for path in dict.fromkeys([train_path(param), *test_paths(param)]) if path]:
             named = at.value(param)
             if isinstance(named, str):
+                _require_file(self.folder / named)
                 at.set_value(param, str(self.folder / named))
         return document
 
@@ -102,7 +106,7 @@ class Run:
     @property
     def prefix(self) -> str:
         given = self.solver_document.message.snapshot_prefix
-        return given if Path(given).is_absolute() else str(self.folder / given)
+        return str(self.folder / given)  # where it is absolute, it stands as it is
 
     def metrics(self) -> list[dict[str, Any]]:
         """The records of `metrics.jsonl`, oldest first."""
@@ -123,108 +127,66 @@ class Run:
         )  # fmt: skip
 
 
-def create_run(folder: Path, document: Document, prefix: str, about: dict[str, Any], folders: Sequence[Path]) -> Run:
-    """Writes the texts and `run.json` of a training into `folder`; each file appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _require_file(path: Path) -> None:
+    """SpecError for a pipe or a device in a text's place, which would be waited for."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise SpecError(Problem("is no file", Place(str(path))))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The files that a run begins with, read and ready to be written: `texts` by name, `copies` their originals."""
+
+    texts: dict[str, str]
+    copies: dict[str, str]
+    folders: list[str]
+
+
+def plan_run(folder: Path, document: Document, prefix: str, folders: Sequence[Path]) -> Planned:
+    """Reads the texts of a training that is to write into `folder`. Nothing is written yet."""
     solver = SolverParameter()
     solver.CopyFrom(document.message)
-    copies: dict[str, str] = {}
+    copies, texts = dict[str, str](), dict[str, str]()
     for at in dict.fromkeys([path for path in (train_path(solver), *test_paths(solver)) if path]):
-        _copy_text(solver, at, document, folders, folder, copies)
-    inside = Path(prefix).is_relative_to(folder)
-    solver.snapshot_prefix = str(Path(prefix).relative_to(folder)) if inside else str(Path(prefix).absolute())
-    _write(folder / SOLVER, to_text(solver))
+        named = at.value(solver)
+        if not isinstance(named, str):
+            continue  # a network inside the solver text
+        original = str(resolve(named, document.folder, *folders).absolute())
+        if original not in copies:
+            copies[original] = f"net-{len(copies) + 1}.prototxt" if copies else "net.prototxt"
+            texts[copies[original]] = read_text(original)
+        at.set_value(solver, copies[original])
+    root = os.path.realpath(folder)
+    inside = Path(os.path.realpath(Path(prefix).parent)).is_relative_to(root)
+    where = os.path.join(os.path.realpath(Path(prefix).parent), Path(prefix).name)
+    solver.snapshot_prefix = os.path.relpath(where, root) if inside else str(Path(prefix).absolute())
+    texts[SOLVER] = to_text(solver)
     lookup = [document.folder, *(Path(original).parent for original in copies), *folders, Path()]
+    return Planned(texts, copies, list(dict.fromkeys(str(path.absolute()) for path in lookup)))
+
+
+def create_run(folder: Path, planned: Planned, about: dict[str, Any], files: Sequence[str]) -> Run:
+    """Writes the texts and `run.json` of a training into `folder`; each file appears whole or not at all.
+
+    `files`: what else the training writes there.
+    """
     about = {
         "format": 1,
         **about,
-        "solver": document.filename,
-        "texts": copies,
-        "folders": list(dict.fromkeys(str(path.absolute()) for path in lookup)),
+        "texts": planned.copies,
+        "folders": planned.folders,
+        "files": list(dict.fromkeys([*planned.texts, METRICS, *files])),
         "python": platform.python_version(),
         "machine": platform.machine(),
     }
+    originals = {str((folder / copy).absolute()) for copy in planned.copies.values()} & set(planned.copies)
+    for name, text in planned.texts.items():
+        if str((folder / name).absolute()) not in originals or not (folder / name).exists():
+            _write(folder / name, text)
     _write(folder / ABOUT, json.dumps(about, indent=1) + "\n")
     return Run(folder)
-
-
-def _copy_text(
-    solver: Any, at: NetPath, document: Document, folders: Sequence[Path], folder: Path, copies: dict[str, str]
-) -> None:
-    """Copies the file that the solver names at `at` into the folder, and lets the solver name the copy."""
-    from ..proto.lookup import resolve
-
-    named = at.value(solver)
-    if not isinstance(named, str):
-        return  # a network inside the solver text
-    original = str(resolve(named, document.folder, *folders).absolute())
-    if original not in copies:
-        copies[original] = f"net-{len(copies) + 1}.prototxt" if copies else "net.prototxt"
-        text = read_text(original)
-        if Path(original) != (folder / copies[original]).absolute():
-            _write(folder / copies[original], text)
-    at.set_value(solver, copies[original])
 
 
 def _write(path: Path, text: str) -> None:
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
-
-
-class RunFiles:
-    """What a training has open while it runs: the lock of its snapshots, and its run directory's metrics."""
-
-    def __init__(self, solver: Solver) -> None:
-        self.solver = solver
-        param = solver.param
-        writes = solver.out is not None or param.snapshot or param.snapshot_after_train
-        self._lock = Lock(solver.prefix) if writes else None
-        self._metrics: Metrics | None = None
-
-    def __enter__(self) -> Self:
-        solver = self.solver
-        if self._lock is not None:
-            try:
-                Path(solver.prefix).parent.mkdir(parents=True, exist_ok=True)
-                solver.remarks.note(*filter(None, [self._lock.acquire()]), *clean(solver.prefix))
-                remove_leftovers(Path(solver.prefix).parent)
-            except OSError as error:
-                where = self._lock.path if error.filename == str(self._lock.path) else solver.prefix
-                raise SnapshotError(f"{where}: cannot be written: {error.strerror or error}") from error
-        try:
-            if solver.out is not None:
-                self._open(solver, solver.out)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def _open(self, solver: Solver, out: Path) -> None:
-        about = {"seed": solver.seed, "device": str(solver.net.device), "name": solver.net.name}
-        try:
-            create_run(out, solver.document, solver.prefix, about, solver.folders)
-            resume_at = solver.iteration if solver.resumed_from else None
-            self._metrics = Metrics(out / METRICS, resume_at, solver.remarks.note)
-        except OSError as error:
-            raise SnapshotError(f"{cannot_write(error.filename or out, error)}; the training has not begun") from error
-
-    def keep(self, record: Record) -> Iterator[Record]:
-        """The record, written; and behind it, written too, what the solver has to note, as that it could not be."""
-        waiting = [record]
-        while waiting:
-            each = waiting.pop(0)
-            if self._metrics is not None:
-                self._metrics.write(each)
-            yield each
-            waiting += self.solver.remarks.take(self.solver.iteration)
-
-    def sync(self) -> None:
-        """Waits until the records are on the disk: a snapshot never stands there without what led to it."""
-        if self._metrics is not None:
-            self._metrics.sync()
-
-    def __exit__(self, *_: object) -> None:
-        if self._metrics is not None:
-            self.solver.remarks.lacks(self._metrics.close())
-        if self._lock is not None:
-            self._lock.release()

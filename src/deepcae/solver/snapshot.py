@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SnapshotError, warn
+from ..inplace import read_file
 from ..proto.kinds import NAMES, file_kind
 
 MODEL, STATE, RESUME, MANIFEST = ".caffemodel", ".solverstate", ".resume.json", ".ok.json"
@@ -100,7 +101,7 @@ class Snapshot:
             files = read_json(self.path(MANIFEST))["files"]
             for part in self.parts:
                 path = self.path(part)
-                data = path.read_bytes()
+                data = read_file(path)
                 if len(data) != files[path.name]["size"]:
                     return f"{path}: {len(data)} bytes, but {files[path.name]['size']} were written"
                 if hashlib.sha256(data).hexdigest() != files[path.name]["sha256"]:
@@ -186,7 +187,7 @@ def _checked(snapshot: Snapshot) -> Snapshot:
 
 def read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_file(path))
     except OSError as error:
         raise SnapshotError(f"{path}: {error.strerror or error}") from None
     except (ValueError, RecursionError):

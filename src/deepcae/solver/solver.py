@@ -38,7 +38,9 @@ from .precision import check as check_precision
 from .program import Program, told_error
 from .records import Debugged, Failed, Finished, LastPass, Record, Snapshotted, Started, Test, Warned
 from .remarks import Remarks
-from .run import RunFiles, snapshot_prefix
+from .replaced import settle
+from .run import snapshot_prefix
+from .runfiles import RunFiles
 from .saves import Saves
 from .smoothing import SmoothedLoss
 from .trials import Trials
@@ -55,8 +57,9 @@ class Solver:
     `strict`: whether weights to start from must match the net, layer by layer. `allow_python_layers`: whether the
     texts may name Python code that is then run. `allow_writes_elsewhere`: whether they may write outside the working
     directory and `out`. `feed(net, seed)`: what reads a net's data layers, in place of `data.Feed`. `precision`: how
-    exactly the training passes multiply, see `precision` (default: the snapshot's, else fp32). SpecError has all
-    problems of all texts.
+    exactly the training passes multiply, see `precision` (default: the snapshot's, else fp32). `overwrite`:
+    whether a run that lies in `out` is given up for this one, with its first snapshot; without it, such a run is a
+    DataError when this one begins. SpecError has all problems of all texts.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Solver:
         allow_writes_elsewhere: bool = False,
         feed: OpenFeed | None = None,
         precision: str | None = None,
+        overwrite: bool = False,
     ) -> None:
         if weights is not None and snapshot is not None:
             raise SpecError("weights and snapshot exclude each other: a snapshot brings its own weights")
@@ -86,8 +90,13 @@ class Solver:
         self.out = None if out is None else Path(out)
         self.saves = Saves(self, keep)
         self.folders = [self.document.folder, *map(Path, folders)]
-        self.prefix = snapshot_prefix(self.document, out)
+        with writes_elsewhere(allow_writes_elsewhere):
+            self.prefix = snapshot_prefix(self.document, out)
+        self.overwrite = overwrite
+        self.logs: list[str] = []  # files in `out` that others write about the run; its record lists them
         self.remarks = Remarks()
+        if self.out is not None:
+            settle(self.out)
         named = self.prefix if snapshot == "latest" else snapshot
         resumed = None if named is None else files.find(named, self.remarks.note)
         self.seed = seed_for(seed, resumed, self.param)

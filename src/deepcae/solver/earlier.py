@@ -1,0 +1,220 @@
+"""The run that lies in a folder before another one begins there: found by its snapshots, and kept from being lost.
+
+A run is there where complete snapshots are, whatever has become of its record. It is gone on with, or another one takes
+its place on purpose (`overwrite`, see `replaced`), or the training is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from ..errors import DataError, DeepcaeError
+from ..proto.read import read_solver
+from .about import SOLVER, files_of, read_about
+from .lock import Lock
+from .replaced import Replaced, adopt, settle
+from .snapshot import ENDINGS, MANIFEST, MODEL, RESUME, STATE, Snapshot, iterations, latest
+
+
+class Earlier:
+    """What lies in `folder`, where a run is to begin or go on whose snapshots are called `prefix`."""
+
+    def __init__(self, folder: Path, prefix: str) -> None:
+        self.folder, self.prefix = folder, prefix
+        named = dict[str, str]()  # by where they are in truth
+        for each in (prefix, recorded_prefix(folder), *_prefixes(folder)):
+            if each is not None:
+                named.setdefault(_real(each), each)
+        self.prefixes = list(named.values())
+
+    def newest(self) -> Snapshot | None:
+        """The newest complete snapshot; None where no run is, or only what is left of one that came to none.
+
+        DataError where there are snapshots, but none that can be used.
+        """
+        for prefix in self.prefixes:
+            found = _latest(prefix)
+            if found is not None:
+                return found
+        for prefix in self.prefixes:
+            unusable = next(filter(None, _unusable(prefix)), "")
+            if unusable:
+                raise DataError(
+                    f"{self.folder}: holds a run already, but {unusable}; put that right, take another --out, "
+                    "or lose the run (--overwrite)"
+                )
+        return None
+
+    def require_none(self) -> None:
+        """DataError if a run lies there that would be lost."""
+        newest = self.newest()
+        if newest is not None:
+            raise DataError(
+                f"{self.folder}: holds a run already, at iteration {newest.iteration}; go on with it "
+                "(--snapshot latest), take another --out, or lose it (--overwrite)"
+            )
+        for replaced in Replaced.found(self.folder):
+            raise DataError(f"{self.folder}: the run that was to be lost {replaced.where}; or lose it (--overwrite)")
+
+    def require_found(self) -> bool:
+        """Whether `prefix` has a snapshot to go on from. DataError if only snapshots of other names are there."""
+        newest = self.newest()
+        if newest is None:
+            return False
+        if _latest(self.prefix) is None:
+            raise DataError(
+                f"{self.folder}: its snapshots are called '{Path(newest.prefix).name}', and the solver text says "
+                f"'{Path(self.prefix).name}'; give the text of that run, or take another --out"
+            )
+        return True
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The other prefixes kept from being trained on. TrainingError if one of them is."""
+        with ExitStack() as held:
+            for lock in [Lock(prefix) for prefix in self.prefixes if _real(prefix) != _real(self.prefix)]:
+                if self._holds(str(lock.path)) and lock.path.parent.is_dir():
+                    held.callback(lock.release)
+                    lock.acquire()
+                else:
+                    lock.require_free()
+            yield
+
+    def move_aside(self) -> Replaced | None:
+        """Moves what the run wrote, by its record and its manifests, and nothing else. None where there is nothing."""
+        outside = [prefix for prefix in self.prefixes if not self._holds(prefix) and _latest(prefix) is not None]
+        if self.prefix in outside:
+            raise DataError(
+                f"{self.folder}: the run's snapshots lie outside, {self.prefix}_iter_...; remove them, "
+                "or take another snapshot_prefix"
+            )
+        inside = [prefix for prefix in self.prefixes if self._holds(prefix)]
+        files = [path for prefix in inside for path in _files(prefix)]
+        names = [os.path.relpath(path, self.folder) for path in files]
+        names += [name for name in _recorded_files(self.folder) if _is_file(self.folder / name)]
+        if not names:
+            return None
+        recorded = recorded_prefix(self.folder)
+        moved = Replaced.make(self.folder, names, recorded if recorded in inside else self.prefix)
+        if _latest(self.prefix) is not None:
+            moved.put_back()
+            raise DataError(
+                f"{self.folder}: snapshots that no manifest names lie at {self.prefix}_iter_...; move them away, "
+                "or take another snapshot_prefix"
+            )
+        return moved
+
+    def _holds(self, prefix: str) -> bool:
+        return Path(_real(prefix)).is_relative_to(os.path.realpath(self.folder))
+
+
+def make_way(folder: Path, prefix: str, resumed_from: str, overwrite: bool) -> Replaced | None:
+    """Lets a run begin or go on in a folder. DataError where that would cost the run that lies there.
+
+    For the holder of the lock of `prefix`. Gives the run that the new one takes the place of, kept aside; nothing else
+    may be lost by then. `resumed_from`: the state that the run goes on from.
+    """
+    settle(folder, prefix)
+    adopt(folder)
+    earlier = Earlier(folder, prefix)
+    with earlier.locked():
+        return _make_way(earlier, resumed_from, overwrite)
+
+
+def _make_way(earlier: Earlier, resumed_from: str, overwrite: bool) -> Replaced | None:
+    folder, kept = earlier.folder, list(Replaced.found(earlier.folder))
+    if resumed_from and Path(_real(resumed_from)).is_relative_to(os.path.realpath(folder)):
+        if overwrite:
+            raise DataError(f"{folder}: the snapshot to go on from is of the run that would be overwritten")
+        for each in kept:
+            each.remove()
+        return None
+    if not overwrite:
+        earlier.require_none()
+        return None
+    with suppress(DataError):  # damaged: it is given up
+        if earlier.newest() is None and kept:
+            return kept[-1]
+    for each in kept:
+        each.remove()
+    return earlier.move_aside()
+
+
+def advice(folder: Path) -> str:
+    """How a run in a folder whose texts or record are gone can be gone on with, to end a complaint; "" if it cannot."""
+    for replaced in Replaced.found(folder):
+        return f"; the run that was there before {replaced.where}"
+    for prefix in _prefixes(folder):
+        if _latest(prefix) is not None:
+            return f"; its snapshots are there ({prefix}_iter_...): give --solver, the text that it was trained with"
+    return ""
+
+
+def _latest(prefix: str) -> Snapshot | None:
+    return latest(prefix, tell=lambda _: None)  # whoever goes on from it is told of damaged ones
+
+
+def recorded_prefix(folder: Path) -> str | None:
+    """The prefix of the run in a folder, by its solver text; None where that cannot be read."""
+    with suppress(DeepcaeError, OSError):
+        if (folder / SOLVER).is_file():
+            given = read_solver(folder / SOLVER).message.snapshot_prefix
+            return str(folder / given) if given and "\0" not in given else None
+    return None
+
+
+def _recorded_files(folder: Path) -> list[str]:
+    try:
+        return files_of(read_about(folder)[0])
+    except FileNotFoundError:
+        return files_of({})
+
+
+def _files(prefix: str) -> Iterator[Path]:
+    """The files of a prefix's snapshots that are ours, as manifests tell; Caffe's own, which have none, are not."""
+    for iteration in sorted(iterations(prefix, MANIFEST)):
+        snapshot = Snapshot.recorded(f"{prefix}_iter_{iteration}")
+        for part in (MANIFEST, *snapshot.parts):
+            if _is_file(snapshot.path(part)):
+                yield snapshot.path(part)
+
+
+def _unusable(prefix: str) -> Iterator[str]:
+    """What is wrong with snapshots that do not count, in words."""
+    for iteration in iterations(prefix, MANIFEST):
+        yield Snapshot.recorded(f"{prefix}_iter_{iteration}").damage()
+    for iteration in iterations(prefix, RESUME):
+        at = Snapshot.at(prefix, iteration)
+        whole = any(at.path(MODEL + end).exists() and at.path(STATE + end).exists() for end in ENDINGS)
+        if whole and not at.path(MANIFEST).exists() and not _is_half_done(at):
+            yield f"{at.path(MANIFEST)} is missing"
+
+
+def _is_half_done(snapshot: Snapshot) -> bool:
+    """Whether a kill cut off its writing or its removal: a manifest that does not count is there."""
+    name = Path(snapshot.stem).name
+    others = re.compile(rf"\.?{re.escape(name)}(\.ok\.json\..*|\.withdrawn\.json)", re.DOTALL)
+    return any(others.fullmatch(other) for other in os.listdir(snapshot.model.parent))
+
+
+def _prefixes(folder: Path) -> Iterator[str]:
+    """Of the snapshots that lie in a folder itself."""
+    ending = re.compile(rf"(?P<prefix>.*)_iter_\d+{re.escape(MANIFEST)}", re.DOTALL)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for match in filter(None, map(ending.fullmatch, sorted(os.listdir(folder)))):
+            yield str(folder / match["prefix"])
+
+
+def _is_file(path: Path) -> bool:
+    """A file, or a link of any kind: what can be moved by its name."""
+    return path.is_symlink() or path.is_file()
+
+
+def _real(prefix: str) -> str:
+    """Where a prefix leads: links of its folder followed, the name as it stands."""
+    folder, name = os.path.split(os.path.abspath(prefix))
+    return os.path.join(os.path.realpath(folder), name)

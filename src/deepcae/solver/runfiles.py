@@ -1,0 +1,149 @@
+"""What a training has open in its folder while it runs, from its first record to its last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ..atomic import cannot_write, remove_leftovers
+from ..errors import SnapshotError
+from .about import METRICS, files_of, read_about
+from .commit import clean
+from .earlier import make_way
+from .lock import Lock
+from .metrics import Metrics
+from .records import Failed, Finished, Record, Snapshotted
+from .replaced import Replaced
+from .run import Planned, create_run, plan_run
+from .snapshot import latest
+
+if TYPE_CHECKING:
+    from .solver import Solver
+
+
+class RunFiles:
+    """What a training has open while it runs: the lock of its snapshots, and its run directory's metrics.
+
+    And, of a run whose place it takes, the files, kept aside until it has a complete snapshot itself.
+    """
+
+    def __init__(self, solver: Solver) -> None:
+        self.solver = solver
+        param = solver.param
+        writes = solver.out is not None or param.snapshot or param.snapshot_after_train
+        self._lock = Lock(solver.prefix) if writes else None
+        self._metrics: Metrics | None = None
+        self._replaced: Replaced | None = None
+        self._has_begun = False
+
+    def __enter__(self) -> Self:
+        solver = self.solver
+        planned = None
+        if solver.out is not None:
+            planned = plan_run(solver.out, solver.document, solver.prefix, solver.folders)
+        if self._lock is not None:
+            try:
+                Path(solver.prefix).parent.mkdir(parents=True, exist_ok=True)
+                solver.remarks.note(*filter(None, [self._lock.acquire()]), *clean(solver.prefix))
+                remove_leftovers(Path(solver.prefix).parent)
+            except OSError as error:
+                where = self._lock.path if error.filename == str(self._lock.path) else solver.prefix
+                raise SnapshotError(f"{where}: cannot be written: {error.strerror or error}") from error
+        try:
+            if solver.out is not None and planned is not None:
+                self._open(solver, solver.out, planned)
+        except OSError as error:
+            self._close()
+            told = cannot_write(error.filename or solver.out or "", error)
+            raise SnapshotError(f"{told}; the training has not begun") from error
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def _open(self, solver: Solver, out: Path, planned: Planned) -> None:
+        about = {"seed": solver.seed, "device": str(solver.net.device), "name": solver.net.name}
+        about |= {"solver": solver.document.filename}
+        self._replaced = make_way(out, solver.prefix, solver.resumed_from, solver.overwrite)
+        try:
+            remove_leftovers(out)
+            create_run(out, planned, about, [*solver.logs, *_files_before(out, solver.resumed_from)])
+            resume_at = solver.iteration if solver.resumed_from else None
+            self._metrics = Metrics(out / METRICS, resume_at, solver.remarks.note)
+        except BaseException:
+            self._put_back()
+            raise
+
+    def keep(self, record: Record) -> Iterator[Record]:
+        """The record, written; and behind it, written too, what the solver has to note, as that it could not be.
+
+        With the first snapshot the run that was replaced goes; that there was none is told before the last record.
+        """
+        self._has_begun = True
+        remarks, waiting = self.solver.remarks, [record]
+        if isinstance(record, Snapshotted):
+            remarks.note(*self._part_with_replaced(record))
+        elif isinstance(record, Finished | Failed):
+            remarks.note(*self._part_with_replaced())
+            waiting[:0] = remarks.take(self.solver.iteration)
+        while waiting:
+            each = waiting.pop(0)
+            if self._metrics is not None:
+                self._metrics.write(each)
+            yield each
+            waiting += remarks.take(self.solver.iteration)
+
+    def sync(self) -> None:
+        """Waits until the records are on the disk: a snapshot never stands there without what led to it."""
+        if self._metrics is not None:
+            self._metrics.sync()
+
+    def _part_with_replaced(self, snapshot: Snapshotted | None = None) -> Iterator[str]:
+        """Removes the run whose place this one takes, if this one has a snapshot; tells where it is otherwise."""
+        replaced, self._replaced = self._replaced, None
+        if replaced is None:
+            return
+        if snapshot is None and latest(self.solver.prefix, tell=lambda _: None) is None:
+            yield f"this run ends without a snapshot; the one that was there before {replaced.where}"
+            return
+        try:
+            replaced.remove()
+        except OSError as error:
+            yield f"{error.filename or replaced.folder}: cannot be removed: {error.strerror or error}"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._replaced is not None and not self._has_begun:
+            self._close_metrics()
+            self._put_back()
+        for sentence in self._part_with_replaced():
+            if error is not None:
+                error.add_note(sentence)
+        self._close()
+
+    def _put_back(self) -> None:
+        """The run whose place was to be taken: nothing has been trained."""
+        replaced, self._replaced = self._replaced, None
+        if replaced is not None:
+            replaced.put_back()
+
+    def _close_metrics(self) -> None:
+        metrics, self._metrics = self._metrics, None
+        if metrics is not None:
+            self.solver.remarks.lacks(metrics.close())
+
+    def _close(self) -> None:
+        self._close_metrics()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _files_before(folder: Path, resumed_from: str) -> list[str]:
+    """What the earlier part of a run that is gone on with has written there."""
+    try:
+        return files_of(read_about(folder)[0]) if resumed_from else []
+    except FileNotFoundError:
+        return []

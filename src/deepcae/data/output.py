@@ -10,13 +10,11 @@ hdf5_output_layer.cpp.
 from __future__ import annotations
 
 import errno
+import io
 import os
-import re
-import sys
-import traceback
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -99,67 +97,89 @@ class _File:
 
     def __init__(self, name: str, layer: str) -> None:
         self.name, self.layer = name, layer
-        with ExitStack() as opening, _failing_plainly():
-            self._temporary = opening.enter_context(whole_file(Path(name)))
-            self._file = h5py.File(self._temporary, "w")
+        with ExitStack() as opening:
+            self._disk = opening.enter_context(_Disk(opening.enter_context(whole_file(Path(name)))))
+            self._file = opening.enter_context(h5py.File(self._disk, "w"))
             self._file.attrs[MARK] = layer
+            self._disk.require_whole()
             self._rest = opening.pop_all()
 
     def append(self, batch: Sequence[np.ndarray]) -> None:
-        with _failing_plainly():
-            for dataset, rows in zip(DATASETS, batch, strict=True):
-                _append(self._file, dataset, rows, self.name)
+        """OSError where a part of it could not be written."""
+        for dataset, rows in zip(DATASETS, batch, strict=True):
+            _append(self._file, dataset, rows, self.name)
+        self._disk.require_whole()
 
     def finish(self) -> None:
         """OSError where the rest cannot be written; then there is no new file."""
-        try:
-            with self._rest:
-                with _failing_plainly():
-                    self._file.close()
-                if why := _taken(self.name, self.layer):  # it has come there meanwhile
-                    raise FileExistsError(errno.EEXIST, why.removeprefix(f"{self.name}: "), self.name)
-        except OSError:
-            self._close()
-            raise
+        with self._rest:
+            self._file.close()
+            self._disk.require_whole()
+            if why := _taken(self.name, self.layer):  # it has come there meanwhile
+                raise FileExistsError(errno.EEXIST, why.removeprefix(f"{self.name}: "), self.name)
 
     def abandon(self) -> None:
         """Leaves what stood under the name as it was."""
         with suppress(_Abandoned, OSError), self._rest:
-            self._close()
             raise _Abandoned
 
-    def _close(self) -> None:
-        with suppress(OSError), _failing_plainly():
-            try:
-                self._file.close()
-            finally:
-                del self._file  # HDF5 tries once more, and must not do so when nobody listens
 
+class _Disk(io.RawIOBase):
+    """What h5py writes to: an existing file. A write that fails is kept from HDF5, which does not survive one.
 
-@contextmanager
-def _failing_plainly() -> Iterator[None]:
-    """Makes one OSError of the ways in which h5py tells that a write failed: also where it only prints a traceback."""
-    found = list[BaseException | None]()
-    before = sys.unraisablehook, sys.excepthook
-    sys.unraisablehook = lambda told: found.append(told.exc_value)
-    sys.excepthook = lambda *_: None  # by which it prints the same before
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        traceback.clear_frames(error.__traceback__)  # what they hold writes, too, when it goes
-        found.insert(0, error)
-    finally:
-        sys.unraisablehook, sys.excepthook = before
-    if found:
-        raise _plain(found[0])
+    After a failure nothing more is written, and `require_whole` raises it.
+    """
 
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+        self._at = self._size = 0
+        self._failure: OSError | None = None
 
-def _plain(error: BaseException | None) -> OSError:
-    if isinstance(error, OSError) and error.errno is not None:
-        return OSError(error.errno, error.strerror)
-    code = re.search(r"errno = (\d+)", str(error))
-    number = int(code[1]) if code else errno.EIO
-    return OSError(number, os.strerror(number))
+    def require_whole(self) -> None:
+        if self._failure is not None:
+            raise OSError(self._failure.errno, self._failure.strerror)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data).cast("B")
+        length = len(rest)
+        try:
+            os.lseek(self._descriptor, self._at, os.SEEK_SET)
+            while rest and self._failure is None:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:
+            self._failure = error
+        self._at += length
+        self._size = max(self._size, self._at)
+        return length
+
+    def readinto(self, buffer: Any) -> int:
+        found = b""
+        with suppress(OSError):
+            os.lseek(self._descriptor, self._at, os.SEEK_SET)
+            found = os.read(self._descriptor, len(buffer))
+        buffer[:] = found.ljust(len(buffer), b"\0")  # what was never written is nought
+        self._at += len(buffer)
+        return len(buffer)
+
+    def truncate(self, size: int | None = None) -> int:
+        self._size = self._at if size is None else size
+        try:
+            os.ftruncate(self._descriptor, self._size)
+        except OSError as error:
+            self._failure = self._failure or error
+        return self._size
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
 
 
 class _Abandoned(Exception):

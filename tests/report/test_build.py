@@ -87,6 +87,51 @@ def test_the_page_of_a_run_holds_everything(cae: Run) -> None:
     assert "split" not in text.split("<details><summary>solver")[0]
 
 
+NET_OF_ANY_SHAPE = """name: "any"
+layer {{ name: "sig" type: "HDF5Data" top: "sig" hdf5_data_param {{ source: "{folder}/sig.txt" batch_size: 6 }} }}
+{conv}
+layer {{ name: "squeeze" type: "InnerProduct" bottom: "{bottom}" top: "few"
+  inner_product_param {{ num_output: 2 weight_filler {{ type: "xavier" }} }} }}
+layer {{ name: "spread" type: "InnerProduct" bottom: "few" top: "many"
+  inner_product_param {{ num_output: {count} weight_filler {{ type: "xavier" }} }} }}
+layer {{ name: "flat" type: "Flatten" bottom: "sig" top: "flat" }}
+layer {{ name: "gap" type: "EuclideanLoss" bottom: "many" bottom: "flat" top: "gap" }}
+"""
+CONVOLUTION = """layer {{ name: "c" type: "Convolution" bottom: "sig" top: "c"
+  convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 weight_filler {{ type: "xavier" }} }} }}"""
+
+
+@pytest.mark.parametrize("display", [0, 1])
+@pytest.mark.parametrize(
+    "shape", [(2, 8, 8), (4, 7, 5), (5, 6, 6), (3, 6, 6), (20,), (3,), (1, 1, 30), (1, 6, 6, 6), (2, 5, 4, 3)]
+)
+def test_a_page_whatever_the_samples_are(shape: tuple[int, ...], display: int, tmp_path: Path) -> None:
+    """Of a net whose restored samples are flat; one with maps where the samples have any."""
+    rng = np.random.default_rng(0)
+    with h5py.File(tmp_path / "sig.h5", "w") as file:
+        file["sig"] = rng.random((12, *shape), dtype=np.float32)
+    (tmp_path / "sig.txt").write_text("sig.h5\n")
+    conv = CONVOLUTION.format() if len(shape) > 2 else ""
+    values = {"conv": conv, "bottom": "c" if conv else "sig", "count": np.prod(shape), "folder": tmp_path}
+    (tmp_path / "net.prototxt").write_text(NET_OF_ANY_SHAPE.format(**values))
+    settings = f"base_lr: 0.001 lr_policy: 'fixed' max_iter: 3 display: {display} random_seed: 1"
+    (tmp_path / "solver.prototxt").write_text(f"net: '{tmp_path}/net.prototxt' {settings}")
+    for _ in Solver(tmp_path / "solver.prototxt", out=tmp_path / "run").solve():
+        pass
+    material = gather(Run(tmp_path / "run"), None, 1000, "cpu")
+    found = page(material)
+    assert build(Run(tmp_path / "run")).exists()
+    drawn = [block.title for each in found.sections for block in each.blocks if isinstance(block, Picture)]
+    curves = ["Losses"] * bool(display)
+    assert drawn == [
+        "Codes by class", "Decoded code plane", "Originals and reconstructions", *curves, "Layer by layer",
+        "Learned filters", "Architecture",
+    ]  # fmt: skip
+    assert [line for line in found.warnings if line.startswith("No ")] == (
+        [] if display else ["No curves of the losses: there are no losses to draw: no metrics record has outputs"]
+    )
+
+
 def test_pictures_of_a_flat_code(cae: Run) -> None:
     found = page(gather(cae, None, 1000, "cpu"))
     titles = [block.title for block in section(found, "Codes").blocks if isinstance(block, Picture)]

@@ -21,6 +21,7 @@ from deepcae.viz import (
     scatter,
 )
 from deepcae.viz.layers import caffe_size
+from deepcae.viz.samples import MOST_TILES, Samples
 from deepcae.viz.scatter import _apart
 
 RNG = np.random.default_rng(4)
@@ -122,6 +123,52 @@ def test_pairs_stand_above_each_other_with_their_errors() -> None:
     assert page.axes[1].get_images()[0].get_clim() == (0, 1)
 
 
+SHAPES = [
+    (2, 8, 9),
+    (4, 6, 6),
+    (5, 3, 3),
+    (40, 5, 5),
+    (20,),
+    (3,),
+    (1, 1, 50),
+    (2, 60),
+    (1, 6, 6, 6),
+    (2, 9, 4, 5),
+    (6, 7),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_samples_of_any_shape_are_drawn(shape: tuple[int, ...]) -> None:
+    """Each picture holds every value, or as many tiles as it says."""
+    stack = RNG.permutation(4 * int(np.prod(shape))).reshape(4, *shape) / 10
+    codes = np.stack(np.meshgrid([0.0, 1.0], [1.0, 0.0]), axis=-1).reshape(4, 2)
+    pairs, sheet, plane = reconstructions(stack, stack), gallery(stack), code_plane(codes, stack)
+    assert len(pairs.axes) == 8
+    assert len(sheet.axes) == 4
+    (axes,) = plane.axes
+    if Samples(stack).lines:
+        assert [sorted(line.get_ydata()) for line in sheet.axes[0].lines] == [
+            sorted(line) for line in Samples(stack).curves(0)
+        ]
+        assert len(axes.lines) == 4 * Samples(stack).curves(0).shape[0]
+        assert "curve" in words(pairs)
+        return
+    shown = set(np.round(axes.get_images()[0].get_array().compressed(), 6))
+    tiles = min(MOST_TILES, int(np.prod(shape[:-2])))
+    assert len(shown) == 4 * tiles * shape[-1] * shape[-2]
+    assert shown <= set(np.round(stack.ravel(), 6))
+    if len(shape) > 2 and shape[0] not in (1, 3):
+        assert f"{tiles} " in Samples(stack).note
+        assert Samples(stack).note in words(pairs)
+
+
+def test_colours_fill_the_plane() -> None:
+    codes = np.stack(np.meshgrid([0.0, 1.0], [1.0, 0.0]), axis=-1).reshape(4, 2)
+    picture = code_plane(codes, RNG.random((4, 3, 5, 6))).axes[0].get_images()[0].get_array()
+    assert picture.shape == (10, 12, 3)
+
+
 def test_colour_images_and_other_layouts() -> None:
     assert len(reconstructions(RNG.random((2, 3, 6, 6)), RNG.random((2, 3, 6, 6))).axes) == 4
     assert len(reconstructions(RNG.random((25, 6, 9)), RNG.random((25, 6, 9)), columns=5).axes) == 50
@@ -131,8 +178,9 @@ def test_colour_images_and_other_layouts() -> None:
     ("first", "second", "sentence"),
     [
         ((2, 1, 4, 4), (3, 1, 4, 4), "originals have shape"),
-        ((2, 2, 4, 4), (2, 2, 4, 4), r"expected \(N, H, W\)"),
-        ((0, 1, 4, 4), (0, 1, 4, 4), "no images"),
+        ((2,), (2,), r"expected \(N, H, W\)"),
+        ((0, 1, 4, 4), (0, 1, 4, 4), "no originals to show"),
+        ((2, 0), (2, 0), "no originals to show"),
     ],
 )
 def test_reconstructions_refuse(first: tuple[int, ...], second: tuple[int, ...], sentence: str) -> None:
@@ -238,7 +286,18 @@ def test_filters_have_a_panel_and_a_symmetric_scale_each() -> None:
     assert panels[0].get_images()[0].get_clim()[1] == pytest.approx(np.abs(weights["conv1"]).max())
 
 
-def test_filters_are_four_dimensional() -> None:
+@pytest.mark.parametrize(
+    ("shape", "facts"),
+    [((4, 2, 5), "4x2x5 · 8 kernels"), ((3, 1, 2, 3, 3), "3x1x2x3x3 · 6 slices"), ((9, 8, 3, 5, 5), "first 96 of 216")],
+)
+def test_kernels_of_one_and_of_three_axes_are_drawn(shape: tuple[int, ...], facts: str) -> None:
+    page = filters({"conv": RNG.normal(size=shape)})
+    assert facts in words(page)
+    picture = page.axes[0].get_images()[0].get_array()
+    assert np.count_nonzero(~picture.mask) >= min(np.prod(shape), 96 * np.prod(shape[-2:]))
+
+
+def test_other_filters_are_refused() -> None:
     with pytest.raises(DataError, match=r"'ip1' have shape \(5, 3\); expected \(O, I, kH, kW\)"):
         filters({"ip1": np.zeros((5, 3))})
     with pytest.raises(DataError, match="no filters"):
@@ -325,9 +384,29 @@ def test_titles_stay_in_their_columns() -> None:
     assert all(box.x1 <= page.bbox.x1 for box in boxes)
 
 
-def test_blobs_of_other_ranks_are_refused() -> None:
-    with pytest.raises(DataError, match=r"blob 'x' has shape \(2, 2, 2, 2\)"):
-        layer_panels([("x", np.zeros((2, 2, 2, 2)))], 0)
+def test_slices_of_a_volume_are_tiles() -> None:
+    page = layer_panels([("x", np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5))], 0)
+    assert titles(page)[0].split("\n")[1].startswith("digit 0 · 3x4x5x2 · [0, 119]")
+    shown = page.axes[0].get_images()[0].get_array()
+    assert set(shown.compressed()) == set(range(120))
+
+
+@pytest.mark.parametrize("shape", [(50,), (1, 1, 50), (2, 60)])
+def test_a_signal_and_what_has_its_size_are_curves(shape: tuple[int, ...]) -> None:
+    size = int(np.prod(shape))
+    wave = RNG.normal(size=shape)
+    blobs = [("wave", wave), ("hidden", RNG.normal(size=45)), ("code", np.ones(2)), ("back", wave.reshape(-1))]
+    first, hidden, code, last = layer_panels(blobs).axes
+    drawn = np.concatenate([line.get_ydata() for line in first.lines])
+    np.testing.assert_array_equal(drawn, wave.reshape(-1))
+    assert sum(len(line.get_ydata()) for line in last.lines) == size
+    assert hidden.get_images()
+    assert code.patches
+
+
+def test_blobs_without_values_are_refused() -> None:
+    with pytest.raises(DataError, match=r"blob 'x' has shape \(2, 0, 2\)"):
+        layer_panels([("x", np.zeros((2, 0, 2)))], 0)
     with pytest.raises(DataError, match="no blobs"):
         layer_panels([], 0)
 

@@ -53,7 +53,7 @@ def page(material: Material) -> Page:
         for record in material.metrics
         if record["kind"] == "warned"
     ]
-    shown = [make(material) for make in makers]
+    shown = [make(material) for make in makers]  # first: what cannot be drawn is told among the warnings
     material.strange.extend(material.trained.watch.warnings())
     return Page(
         f"{material.name}{dims}",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..codes.measure import NEIGHBOURS, Separation
 from ..draw import plan_figure
+from ..errors import DeepcaeError
 from ..proto.text import to_text
 from ..trained import passes
 from ..trained.kernels import kernels
@@ -65,7 +67,7 @@ def codes(material: Material) -> Section:
         )
         blocks.append(Picture("Codes by class", about, figure))
         if flat and material.restored:
-            blocks.append(_plane(material))
+            blocks.extend(_drawn(material, "decoded code plane", lambda: _plane(material)))
     if separation is not None:
         blocks.append(_classes(separation, half=len(blocks) == 1))
     return Section("Codes", blocks)
@@ -94,6 +96,15 @@ def _mixed(row: Any) -> str:
     return "" if row.mixed_with is None else f"{row.mixed_with} ({100 * row.mixed:.0f} %)"
 
 
+def _drawn(material: Material, what: str, make: Callable[[], Picture]) -> list[Picture]:
+    """The picture in a list; an empty one and a line in `material.missing` where it cannot be made."""
+    try:
+        return [make()]
+    except DeepcaeError as error:
+        material.missing.append(f"No {what}: {error}")
+        return []
+
+
 def _plane(material: Material) -> Picture:
     assert material.codes is not None
     assert material.restored is not None
@@ -108,10 +119,15 @@ def restored(material: Material) -> Section:
     """Originals above, restored images below."""
     if material.examples is None or material.restored is None:
         return Section("Reconstructions", [])
+    return Section("Reconstructions", _drawn(material, "reconstructions", lambda: _restored(material)))
+
+
+def _restored(material: Material) -> Picture:
+    assert material.examples is not None
     originals, images, labels = passes.restored(material.trained, material.examples, SHOWN, material.restored)
     figure = reconstructions(originals, images, labels)
     about = f"The first {len(originals)} images of {_origin(material)} and what the network restores from their codes."
-    return Section("Reconstructions", [Picture("Originals and reconstructions", about, figure)])
+    return Picture("Originals and reconstructions", about, figure)
 
 
 def losses(material: Material) -> Section:
@@ -120,8 +136,7 @@ def losses(material: Material) -> Section:
     blobs = list(dict.fromkeys([*train, *test]))
     if not blobs:
         return Section("Losses", [])
-    figure = loss_curves(material.metrics, reference=reached.test if reached else None, reference_name="paper, test")
-    picture = Picture("Losses", "Training (thin: as recorded; thick: mean of a moving window) and test.", figure)
+    drawn = _drawn(material, "curves of the losses", lambda: _curves(material))
     rows = []
     for blob in blobs:
         row = [blob, unit_of(blob), _loss(train.get(blob)), _loss(test.get(blob))]
@@ -130,20 +145,30 @@ def losses(material: Material) -> Section:
         rows.append(row)
     header = ["loss", "unit", "train", "test", *(["paper, train", "paper, test"] if reached else [])]
     caption = "The paper's: means of its three runs." if reached else ""
-    return Section("Losses", [picture, Table(header, rows, caption=caption, half=len(blobs) == 1)])
+    return Section("Losses", [*drawn, Table(header, rows, caption=caption, half=len(blobs) == 1)])
+
+
+def _curves(material: Material) -> Picture:
+    reference = material.paper.test if material.paper else None
+    figure = loss_curves(material.metrics, reference=reference, reference_name="paper, test")
+    return Picture("Losses", "Training (thin: as recorded; thick: mean of a moving window) and test.", figure)
 
 
 def layers(material: Material) -> Section:
     """One image's way through the network for each class; one in sight, the others folded away."""
-    pages = []
+    pages: list[Picture] = []
     for index, label in samples(material):
-        assert material.examples is not None
-        figure = layer_panels(passes.way(material.trained, material.examples, index), label)
-        of_class, in_words = ("", "") if label is None else (f", class {label}", f" (class {label})")
-        about = f"Every blob from image {index}{in_words} on: its size as Caffe shows it, and [min, max]."
-        pages.append(Picture(f"Layer by layer{of_class}", about, figure))
+        pages += _drawn(material, f"layers of image {index}", partial(_way, material, index, label))
     others = [Folded("The other classes", pages[1:])] if len(pages) > 1 else []
     return Section("Layer by layer", [*pages[:1], *others])
+
+
+def _way(material: Material, index: int, label: Any) -> Picture:
+    assert material.examples is not None
+    figure = layer_panels(passes.way(material.trained, material.examples, index), label)
+    of_class, in_words = ("", "") if label is None else (f", class {label}", f" (class {label})")
+    about = f"Every blob from image {index}{in_words} on: its size as Caffe shows it, and [min, max]."
+    return Picture(f"Layer by layer{of_class}", about, figure)
 
 
 def learned(material: Material) -> Section:
@@ -152,7 +177,8 @@ def learned(material: Material) -> Section:
     if not weights:
         return Section("Filters", [])
     about = "Red: positive weights, blue: negative; each layer has its own scale, symmetric around 0."
-    return Section("Filters", [Picture("Learned filters", about, filters(weights))])
+    drawn = _drawn(material, "filters", lambda: Picture("Learned filters", about, filters(weights)))
+    return Section("Filters", drawn)
 
 
 def network(material: Material) -> Section:
@@ -177,8 +203,9 @@ def network(material: Material) -> Section:
         facts.append(f"Encoder and decoder {verdict}.")
     header = ("layer", "type", "bottoms → tops", "shapes of the tops", "parameters")
     about = "Maps and neurons on the way from the image to the losses; all sides in one scale."
-    picture = Picture("Architecture", about, plan_figure(material.trained.net.plan))
-    return Section("Network", [picture, Table(header, rows, total, " ".join(facts))])
+    plan = material.trained.net.plan
+    picture = _drawn(material, "drawing of the network", lambda: Picture("Architecture", about, plan_figure(plan)))
+    return Section("Network", [*picture, Table(header, rows, total, " ".join(facts))])
 
 
 def settings(material: Material) -> Section:

@@ -14,6 +14,8 @@ from .network import Trained
 def kernels(trained: Trained) -> dict[str, np.ndarray]:
     """Layer → (O, I, kH, kW): of convolutions, and of fully connected layers that read or write images.
 
+    Kernels of one axis are (O, I, k), of three (O, I, kD, kH, kW).
+
     Layers that share their weights are shown once, under the first one's name.
     """
     found: dict[str, np.ndarray] = {}
@@ -31,19 +33,24 @@ def kernels(trained: Trained) -> dict[str, np.ndarray]:
 
 def _as_kernels(trained: Trained, step: Step, blob: np.ndarray) -> np.ndarray | None:
     """(O, I, kH, kW), or None for weights that are no pictures."""
-    if blob.ndim == 4 and step.type in ("Convolution", "Deconvolution"):
+    if blob.ndim in (3, 4, 5) and step.type in ("Convolution", "Deconvolution"):
         return blob
     if step.type != "InnerProduct" or blob.ndim != 2 or step.node.param.inner_product_param.transpose:
         return None
     bottom = trained.net.plan.shapes.get(step.bottoms[0])
-    if bottom is not None and len(bottom) == 4 and bottom[2] > 2 and blob.shape[1] == np.prod(bottom[1:]):
+    if bottom is not None and len(bottom) in (4, 5) and bottom[-2] > 2 and blob.shape[1] == np.prod(bottom[1:]):
         return blob.reshape(len(blob), *bottom[1:])
     if authors_name(trained.net.plan.steps, step.bottoms[0]) == trained.images and trained.image_shape is not None:
-        return blob.reshape(len(blob), *trained.image_shape)
+        return _of_samples(blob, trained.image_shape)
     images = _restored_shape(trained)
     if images is not None and blob.shape[0] == np.prod(images):
-        return blob.T.reshape(blob.shape[1], *images)
+        return _of_samples(blob.T, images)
     return None
+
+
+def _of_samples(rows: np.ndarray, shape: Shape) -> np.ndarray:
+    """Rows (O, values) in the shape of a sample; a signal (L,) is one channel."""
+    return rows.reshape(len(rows), *((1, *shape) if len(shape) == 1 else shape))
 
 
 def _restored_shape(trained: Trained) -> Shape | None:

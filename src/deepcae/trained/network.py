@@ -92,15 +92,18 @@ class Trained:
 
     @property
     def image_shape(self) -> Shape | None:
-        """(C, H, W) of the images that come in; a row of 784 values is taken for 28 by 28. None for other rows."""
+        """(C, H, W) of the images that come in, or (C, D, H, W) of volumes; a row of 784 values is taken for 28 by 28.
+
+        (L,) of other rows, which are signals; None where the net does not tell.
+        """
         shape = tuple((self.net.plan.shapes[self.images] or ())[1:])
         side = math.isqrt(math.prod(shape))
         if len(shape) == 1 and side**2 == shape[0] > 1:
             return (1, side, side)
-        return shape if len(shape) == 3 else (1, *shape) if len(shape) == 2 else None
+        return (1, *shape) if len(shape) == 2 else shape or None
 
     def as_images(self, rows: np.ndarray) -> np.ndarray:
-        """Rows (N, ...) of as many values as the images that come in → (N, C, H, W); others as they are."""
+        """Rows (N, ...) of as many values as the images that come in → the shape of these; others as they are."""
         shape = self.image_shape
         fits = shape is not None and math.prod(shape) == math.prod(rows.shape[1:])
         return rows.reshape(len(rows), *shape) if fits and shape is not None else rows

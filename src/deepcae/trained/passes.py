@@ -119,7 +119,7 @@ def decoded_blocks(
 
 
 def way(trained: Trained, examples: Examples, index: int) -> list[tuple[str, np.ndarray]]:
-    """(name, (C, H, W) or (K,)) of every blob on the way from image `index` to what is restored, in order.
+    """(name, (C, H, W) or (K,) or more axes) of every blob on the way from image `index` to what is restored, in order.
 
     A blob that only changes another's shape shows nothing new and is left out, so that the paper's networks give the
     panels of its Fig. 7.
@@ -134,5 +134,4 @@ def way(trained: Trained, examples: Examples, index: int) -> list[tuple[str, np.
             reshaped.update(step.tops if step.type in ("Reshape", "Flatten") else ())
     shown = [name for name in dict.fromkeys([entry, *trained.path()]) if name in reached - reshaped]
     blobs = _computed(trained, examples, image, shown)
-    arrays = [(name, blobs[name][0]) for name in shown]
-    return [(name, array if array.ndim == 3 else array.reshape(-1)) for name, array in arrays]
+    return [(name, np.atleast_1d(blobs[name][0])) for name in shown]

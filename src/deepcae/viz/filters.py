@@ -20,6 +20,7 @@ from .style import (
     page_title,
     sheet,
     styled,
+    thickened,
 )
 
 GAP = 3  # pixels between tiles of about 28: a narrower one is lost among kernels that look like noise
@@ -32,13 +33,14 @@ MARGIN = 0.6  # inches beside a panel, for its colour scale
 def filters(weights: Mapping[str, np.ndarray], title: str = "", *, limit: int = TILES, width: float = PAGE) -> Figure:
     """weights: layer name → (O, I, kH, kW) as Caffe stores them → one panel per layer, a tile per kernel.
 
+    Kernels of one axis (O, I, k) are stripes, of those of three (O, I, kD, kH, kW) each slice is a tile.
     A layer's colours are symmetric around 0 up to its largest |w| among the kernels shown. Deconvolution stores its
     bottom's channels first, so there O counts the bottom's maps and I the top's.
     """
     if not weights:
         raise DataError("there are no filters to draw")
     for name, blob in weights.items():
-        if np.ndim(blob) != 4:
+        if np.ndim(blob) not in (3, 4, 5) or not np.size(blob):
             raise DataError(f"filters of '{name}' have shape {np.shape(blob)}; expected (O, I, kH, kW)")
     panels = [_Panel(name, np.asarray(blob, dtype=np.float64), limit) for name, blob in weights.items()]
     columns = min(2, len(panels))
@@ -61,10 +63,12 @@ class _Panel:
     """One layer's tiles: how they are laid out, and the drawing of them."""
 
     def __init__(self, name: str, blob: np.ndarray, limit: int) -> None:
-        outputs, inputs, height, width = self.shape = blob.shape
-        kernels = blob.reshape(-1, height, width)
+        self.shape = blob.shape
+        outputs, inputs = blob.shape[:2]
+        kernels = thickened(blob.reshape(-1, *(blob.shape[-2:] if blob.ndim > 3 else (1, blob.shape[2]))))
+        height, width = kernels.shape[1:]
         self.name, self.num_kernels = name, len(kernels)
-        if height == width == 1:  # a mixture of maps: one matrix, a row per input, whose cells are its tiles
+        if height == width == 1 and blob.ndim == 4:  # maps mixed: a matrix, a row per input, its cells are tiles
             matrix = blob.reshape(outputs, inputs).T
             cells = matrix.size <= limit
             self.tiles = matrix.reshape(-1, 1, 1) if cells else matrix[None]
@@ -89,7 +93,8 @@ class _Panel:
         reach = float(np.abs(self.tiles).max()) or 1.0
         picture = axes.imshow(self.picture, cmap=SIGNED, vmin=-reach, vmax=reach, aspect="auto")
         shown, count = self.shown, self.num_kernels
-        part = f"first {shown} of {count} kernels" if shown < count else f"{count} kernel{'s' if count > 1 else ''}"
+        what = "slice" if len(self.shape) == 5 else "kernel"
+        part = f"first {shown} of {count} {what}s" if shown < count else f"{count} {what}{'s' if count > 1 else ''}"
         heading(axes, self.name, f"{'x'.join(map(str, self.shape))} · {part}", room + MARGIN - 0.1)
         strip = axes_at(page, left + width + 0.06, top + height / 2 - min(height, 1.1) / 2, 0.07, min(height, 1.1))
         bar = page.colorbar(picture, cax=strip, ticks=[-reach, 0, reach])

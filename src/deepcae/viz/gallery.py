@@ -7,21 +7,8 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..errors import DataError
-from .style import (
-    GREYS,
-    INK,
-    PAGE,
-    axes_at,
-    bare,
-    class_names,
-    fitted,
-    images,
-    number,
-    say,
-    sheet,
-    styled,
-)
+from .samples import Samples, scale_of
+from .style import INK, PAGE, axes_at, class_names, fitted, number, say, sheet, styled
 
 SHOWN = 400  # images; more could not be seen on paper
 WIDEST = 1.1  # inches of one image
@@ -37,37 +24,33 @@ def gallery(
     limit: int = SHOWN,
     width: float = PAGE,
 ) -> Figure:
-    """stack (N, H, W) or (N, C, H, W), labels (N,) → the first `limit` images, captioned `number` or `number · class`.
+    """stack (N, ...) as `Samples` takes it, labels (N,) → the first `limit`, captioned `number` or `number · class`.
 
     Numbers count from 0. Grey runs from 0 to 1, or from the smallest to the largest value where they leave that range.
     """
-    shown = images(stack)[:limit]
-    if not len(shown):
-        raise DataError("there are no images to show")
+    shown = Samples(stack[:limit])
     captions = [str(index) for index in range(len(shown))]
     if labels is not None:
         _, classes, names = class_names(labels)
         captions = [f"{index} · {names[of]}" for index, of in zip(captions, classes, strict=False)]
-    low, high = _scale(shown)
+    low, high = _scale(shown.stack)
     part = f"first {len(shown)} of {len(stack)} images" if len(shown) < len(stack) else f"{len(shown)} images"
-    facts = (
-        f"{part}; below each: its number{'' if labels is None else ' · class'}; grey: {number(low)} to {number(high)}"
-    )
-    columns = _columns(len(shown), shown.shape[1] / shown.shape[2], width)
+    levels = f"{'grey' if shown.lines is None else 'heights'}: {number(low)} to {number(high)}"
+    below = f"below each: its number{'' if labels is None else ' · class'}"
+    facts, small = fitted("; ".join(filter(None, [part, below, levels, shown.note])), width - 0.04, 6.5)
+    columns = _columns(len(shown), shown.aspect, width)
     across = min(width / columns - GAP, WIDEST)
     size = min(6.5, 72 * across / (0.6 * max(map(len, captions))))  # the longest caption stays under its image
-    down, caption = across * shown.shape[1] / shown.shape[2], min(CAPTION, 1.6 * size / 72)
+    down, caption = across * shown.aspect, min(CAPTION, 1.6 * size / 72)
     rows = math.ceil(len(shown) / columns)
     with styled():
         page = sheet(width, HEAD + rows * (down + caption))
         words, points = fitted(title or "Images", width - 0.04, 8, "bold")
         say(page, 0.02, 0.12, words, fontsize=points, fontweight="bold", color=INK)
-        say(page, 0.02, 0.27, facts)
-        for index, (image, words) in enumerate(zip(shown, captions, strict=True)):
+        say(page, 0.02, 0.27, facts, fontsize=small)
+        for index, words in enumerate(captions):
             left, top = index % columns * (across + GAP), HEAD + index // columns * (down + caption)
-            axes = axes_at(page, left, top, across, down)
-            bare(axes)
-            axes.imshow(np.clip((image - low) / (high - low), 0, 1), cmap=GREYS, vmin=0, vmax=1, aspect="auto")
+            shown.draw(axes_at(page, left, top, across, down), index, low, high)
             say(page, left + across / 2, top + down + caption / 2, words, ha="center", fontsize=size)
     return page
 
@@ -83,7 +66,4 @@ def _columns(count: int, steep: float, width: float) -> int:
 
 def _scale(shown: np.ndarray) -> tuple[float, float]:
     finite = shown[np.isfinite(shown)]
-    if not finite.size or (finite.min() >= 0 and finite.max() <= 1):
-        return 0.0, 1.0
-    low, high = float(finite.min()), float(finite.max())
-    return low, high if high > low else low + 1
+    return (0.0, 1.0) if not finite.size or (finite.min() >= 0 and finite.max() <= 1) else scale_of(finite)

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import DataError
+from .samples import draw_curves, greys, signal
 from .style import (
-    GREYS,
-    LAND,
     PAGE,
     SOFT,
     TRAIN_COLOR,
@@ -26,6 +24,7 @@ from .style import (
     page_title,
     sheet,
     styled,
+    thickened,
 )
 
 BARS_UP_TO = 40  # values that can still be read as bars; more become a field of grey cells
@@ -48,6 +47,8 @@ def layer_panels(
 ) -> Figure:
     """blobs: (name, (C, H, W) maps | (K,) values) in order of the network → one panel each, on one page.
 
+    Of volumes (C, D, H, W) each slice is a tile. Where the first blob is a signal, it and what has its size are curves.
+
     A panel is titled `02 conv1`, and below it the digit (or what it is `named`; left out where unknown), the size as
     Caffe shows it (`20x20x8`: height, width, maps) and `[min, max]`. Maps are tiled; grey runs from a panel's smallest
     value (black) to its largest (white). Up to 40 values of a fully connected layer are bars, more are cells, row by
@@ -56,6 +57,7 @@ def layer_panels(
     if not blobs:
         raise DataError("there are no blobs to draw")
     arrays = [(name, _content(name, blob)) for name, blob in blobs]
+    line = _signal(arrays[0][1])
     columns = min(columns, len(arrays))
     while _height(len(arrays), columns, width) > TALLEST and columns < 10:
         columns += 1
@@ -70,10 +72,14 @@ def layer_panels(
             page_title(page, title)
         for index, (_, array) in enumerate(arrays):
             left, down = index % columns * cell + 0.06, top + index // columns * (side + HEAD + 0.08) + HEAD
+            curves = line is not None and array.size == math.prod(line)
             bars = array.ndim == 1 and array.size <= BARS_UP_TO
-            room = EDGE if bars else 0.0  # beside bars and under them stand their numbers
+            room = EDGE if bars or curves else 0.0  # beside bars and curves, and under them, stand their numbers
             axes = axes_at(page, left + room, down, side - room, side - 0.7 * room)
-            (_bars if bars else _picture)(axes, array)
+            if curves:
+                _curves(axes, _as_lines(array, line))
+            else:
+                (_bars if bars else _picture)(axes, array)
             start = -room / (side - room)
             axes.set_title(titles[index], x=start, fontsize=size, fontweight="normal", pad=2.5, linespacing=1.3)
     return page
@@ -100,11 +106,11 @@ def facts(array: np.ndarray, label: str) -> str:
 
 
 def caffe_size(array: np.ndarray) -> str:
-    """(C, H, W) → `HxWxC` (one map: `HxW`), (K,) → `K`: as the paper's Fig. 7 and Table II write sizes."""
+    """(C, H, W) → `HxWxC` (one map: `HxW`), (C, D, H, W) → `DxHxWxC`, (K,) → `K`: as the paper writes."""
     if array.ndim == 1:
         return str(array.size)
-    channels, height, width = array.shape
-    return f"{height}x{width}" + (f"x{channels}" if channels > 1 else "")
+    channels, *sides = array.shape
+    return "x".join(map(str, [*sides, *([channels] if channels > 1 else [])]))
 
 
 def _height(count: int, columns: int, width: float) -> float:
@@ -113,13 +119,32 @@ def _height(count: int, columns: int, width: float) -> float:
 
 def _content(name: str, blob: Any) -> np.ndarray:
     array = np.asarray(blob, dtype=np.float64)
-    if array.ndim == 3 and array.shape[1:] == (1, 1):
-        array = array[:, 0, 0]
+    if array.ndim > 2 and set(array.shape[1:]) == {1}:
+        array = array.reshape(-1)
     if array.ndim == 2:
         array = array[None]
-    if array.ndim not in (1, 3) or not array.size:
+    if not array.ndim or not array.size:
         raise DataError(f"blob '{name}' has shape {array.shape}; a panel shows (C, H, W) or (K,) of one image")
     return array
+
+
+def _signal(first: np.ndarray) -> tuple[int, int] | None:
+    """(lines, values of each) where the first blob is a signal; a row that is a square may be an image laid flat."""
+    lines = signal(first.shape)
+    laid_flat = first.ndim == 1 and math.isqrt(first.size) ** 2 == first.size
+    return None if laid_flat or first.size <= BARS_UP_TO else lines
+
+
+def _as_lines(array: np.ndarray, lines: tuple[int, int] | None) -> np.ndarray:
+    """A blob of as many values as the signal, as its curves."""
+    assert lines is not None
+    return np.moveaxis(array, int(np.argmax(array.shape)), -1).reshape(lines)
+
+
+def _curves(axes: Axes, lines: np.ndarray) -> None:
+    draw_curves(axes, lines)
+    axes.tick_params(labelsize=5.5, length=0, pad=1.5)
+    axes.grid(True, axis="y")
 
 
 def _picture(axes: Axes, array: np.ndarray) -> None:
@@ -130,11 +155,11 @@ def _picture(axes: Axes, array: np.ndarray) -> None:
         cells[: array.size] = array
         picture = cells.reshape(-1, columns)
     else:
-        picture = mosaic(array, columns_to_fit(len(array), array.shape[2] / array.shape[1], 1.0))
-    greys = colormaps[GREYS].with_extremes(bad=LAND)
+        maps = thickened(array.reshape(-1, *array.shape[-2:]))
+        picture = mosaic(maps, columns_to_fit(len(maps), maps.shape[2] / maps.shape[1], 1.0))
     low, high = float(array.min()), float(array.max())
     low, high = (low - 1, high + 1) if low == high else (low, high)  # a constant is neither black nor white
-    axes.imshow(picture, cmap=greys, vmin=low, vmax=high)
+    axes.imshow(picture, cmap=greys(), vmin=low, vmax=high)
     axes.set_anchor("NW")
 
 

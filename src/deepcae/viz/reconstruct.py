@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .style import GREYS, INK, PAGE, axes_at, bare, class_names, images, number, say, sheet, styled
+from .samples import Samples, scale_of
+from .style import INK, PAGE, axes_at, class_names, fitted, number, say, sheet, styled
 
 WIDEST = 1.1  # inches of one image
 HEAD, EDGE, GAP, CAPTION = 0.36, 0.2, 0.045, 0.21  # inches: title, words at the left, between images, under a pair
@@ -23,16 +24,15 @@ def reconstructions(
     columns: int = 10,
     width: float = PAGE,
 ) -> Figure:
-    """originals, restored (N, H, W) or (N, C, H, W) → pairs of rows; error of a pair: ½ Σ (restored - original)².
+    """originals, restored (N, ...) → pairs of rows; error of a pair: ½ Σ (restored - original)².
 
-    All images share one grey scale, from the smallest to the largest original value.
+    What `Samples` takes can be shown: images, several channels, volumes, signals.
+    All pictures share one scale, from the smallest to the largest original value.
     """
-    before, after = images(originals, "originals"), images(restored, "restored images")
-    if before.shape != after.shape:
-        raise DataError(f"originals have shape {before.shape}, restored images {after.shape}")
-    if not len(before):
-        raise DataError("there are no images to show")
-    errors = 0.5 * ((after - before) ** 2).reshape(len(before), -1).sum(axis=1)
+    before, after = Samples(originals, "originals"), Samples(restored, "restored images")
+    if before.stack.shape != after.stack.shape:
+        raise DataError(f"originals have shape {before.stack.shape}, restored images {after.stack.shape}")
+    errors = 0.5 * ((after.stack - before.stack) ** 2).reshape(len(before), -1).sum(axis=1)
     words = [number(float(error)) for error in errors]
     about = "½·squared error"
     if labels is not None:
@@ -42,30 +42,21 @@ def reconstructions(
     columns = min(columns, len(before))
     rows = math.ceil(len(before) / columns)
     across = min((width - EDGE) / columns - GAP, WIDEST)
-    high = across * before.shape[1] / before.shape[2]
+    high = across * before.aspect
     band = 2 * high + GAP + CAPTION
+    scale = scale_of(before.stack)
     with styled():
         page = sheet(width, HEAD + rows * band)
         say(page, 0.02, 0.12, title, fontsize=8, fontweight="bold", color=INK)
-        say(page, 0.02, 0.27, f"below each pair: {about}; mean of these {len(before)}: {number(float(errors.mean()))}")
+        facts = f"below each pair: {about}; mean of these {len(before)}: {number(float(errors.mean()))}"
+        words_of_facts, size = fitted("; ".join(filter(None, [facts, before.note])), width - 0.04, 6.5)
+        say(page, 0.02, 0.27, words_of_facts, fontsize=size)
         for row in range(rows):
             for name, middle in (("original", high / 2), ("restored", 1.5 * high + GAP)):
                 say(page, EDGE / 2, HEAD + row * band + middle, name, ha="center", rotation=90)
         for index, word in enumerate(words):
             left, top = EDGE + index % columns * (across + GAP), HEAD + index // columns * band
-            _image(page, left, top, across, high, before[index], before)
-            _image(page, left, top + high + GAP, across, high, after[index], before)
+            before.draw(axes_at(page, left, top, across, high), index, *scale)
+            after.draw(axes_at(page, left, top + high + GAP, across, high), index, *scale)
             say(page, left + across / 2, top + band - CAPTION * 0.62, word, ha="center")
     return page
-
-
-def _image(
-    page: Figure, left: float, top: float, width: float, height: float, image: np.ndarray, scale: np.ndarray
-) -> None:
-    """One image, black and white at the smallest and largest value of `scale`."""
-    axes = axes_at(page, left, top, width, height)
-    bare(axes)
-    low, high = float(scale.min()), float(scale.max())
-    high = high if high > low else low + 1
-    shown = np.clip((image - low) / (high - low), 0, 1)
-    axes.imshow(shown, cmap=GREYS, vmin=0, vmax=1, aspect="auto")

@@ -197,6 +197,14 @@ def columns_to_fit(count: int, tile_aspect: float, box_aspect: float) -> int:
     return full_rows if tile_width(full_rows) >= 0.8 * tile_width(any_number) else any_number
 
 
+def thickened(maps: np.ndarray) -> np.ndarray:
+    """maps (T, H, W); those of one long line, which nobody could see, an eighth as thick as they are long."""
+    _, height, width = maps.shape
+    down = max(1, width // 8) if height == 1 else 1
+    across = max(1, height // 8) if width == 1 else 1
+    return maps.repeat(down, axis=1).repeat(across, axis=2)
+
+
 def mosaic(maps: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
     """maps (T, H, W) → one picture, row by row; NaN, drawn as background, between the tiles.
 
@@ -248,16 +256,6 @@ def write(picture: Figure, stream: IO[bytes], kind: str = "png", dpi: int = 300)
     """Write to an open stream what `save` would write to a file."""
     with styled():
         picture.savefig(stream, format=kind, dpi=dpi, metadata=_NO_STAMPS[kind])
-
-
-def images(stack: Any, what: str = "images") -> np.ndarray:
-    """(N, H, W), (N, 1, H, W) or (N, 3, H, W) → (N, H, W) or (N, H, W, 3) float64, ready to be shown."""
-    array = np.asarray(stack, dtype=np.float64)
-    if array.ndim == 4 and array.shape[1] in (1, 3):
-        array = array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 3, 1)
-    elif array.ndim != 3:
-        raise DataError(f"{what} have shape {array.shape}; expected (N, H, W), (N, 1, H, W) or (N, 3, H, W)")
-    return array
 
 
 def class_names(labels: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:

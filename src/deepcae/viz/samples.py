@@ -1,0 +1,123 @@
+"""Samples of any shape as pictures: images as they are, channels and slices side by side, signals as curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+
+from ..errors import DataError
+from .style import GREYS, LAND, bare, class_color, columns_to_fit, mosaic
+
+LINES, LONG = 4, 8  # a sample of so few lines, each so many times as long as their number, is a signal
+MOST_TILES = 16  # channels or slices of one sample that are shown
+CURVE = 0.6  # height of a curve's box, of its width
+EDGE = 2  # pixels around a sample of several tiles, where samples touch
+
+
+def signal(shape: Sequence[int]) -> tuple[int, int] | None:
+    """(lines, values of each) of a sample (L,) or of one long axis: (1, 1, 500), (2, 500); None for images."""
+    if len(shape) == 1:
+        return 1, shape[0]
+    longest = max(shape, default=0)
+    lines = math.prod(shape) // max(longest, 1)
+    return (lines, longest) if 0 < lines <= LINES and longest >= LONG * lines else None
+
+
+class Samples:
+    """N samples, each to be drawn in a box of one shape. DataError where there are none, or they have no values.
+
+    (N, H, W), (N, 1, H, W), (N, 3, H, W): images, grey or in colour. (N, C, H, W) of other C: the channels side
+    by side. (N, C, D, H, W): the slices. (N, L), and what `signal` takes for one: curves.
+    """
+
+    def __init__(self, stack: Any, what: str = "images") -> None:
+        self.stack = np.asarray(stack, dtype=np.float64)
+        if self.stack.ndim < 2:
+            raise DataError(f"{what} have shape {self.stack.shape}; expected (N, H, W), (N, C, H, W), (N, L) or more")
+        if not self.stack.size:
+            raise DataError(f"there are no {what} to show: their shape is {self.stack.shape}")
+        self.lines = signal(self.stack.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.stack)
+
+    @cached_property
+    def note(self) -> str:
+        """What must be said of the pictures; "" for images."""
+        if self.lines is not None:
+            return "a curve each" if self.lines[0] == 1 else f"{self.lines[0]} curves each"
+        if self._is_plain:
+            return ""
+        count, what = self._tiles(0).shape[0], "channels" if self.stack.ndim == 4 else "slices"
+        whole = math.prod(self.stack.shape[1:-2])
+        return f"{count} {what} side by side" if count == whole else f"{count} of {whole} {what} side by side"
+
+    @property
+    def aspect(self) -> float:
+        """Height of a sample's box, of its width."""
+        if self.lines is not None:
+            return CURVE
+        height, width = self.picture(0).shape[:2]
+        return height / width
+
+    def picture(self, index: int) -> np.ndarray:
+        """(H, W) or (H, W, 3) of a sample that is no signal; NaN between its tiles."""
+        tiles = self._tiles(index)
+        if self._is_plain:
+            return tiles[0] if len(tiles) == 1 else tiles.transpose(1, 2, 0)
+        return mosaic(tiles, columns_to_fit(len(tiles), tiles.shape[2] / tiles.shape[1], 1.0))
+
+    def curves(self, index: int) -> np.ndarray:
+        """(lines, values) of a sample that is a signal."""
+        assert self.lines is not None
+        sample = self.stack[index]
+        return np.moveaxis(sample, int(np.argmax(sample.shape)), -1).reshape(self.lines)
+
+    def draw(self, axes: Axes, index: int, low: float, high: float) -> None:
+        """A sample in its box, black and white (or bottom and top) at `low` and `high`."""
+        bare(axes)
+        if self.lines is None:
+            shown = np.clip((self.picture(index) - low) / (high - low), 0, 1)
+            axes.imshow(shown, cmap=greys(), vmin=0, vmax=1, aspect="auto")
+            return
+        axes.set_facecolor("#f3f5f7")
+        draw_curves(axes, self.curves(index))
+        room = 0.05 * (high - low)
+        axes.set_ylim(low - room, high + room)
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.stack.ndim == 3 or (self.stack.ndim == 4 and self.stack.shape[1] in (1, 3))
+
+    def _tiles(self, index: int) -> np.ndarray:
+        """(tiles, H, W) of a sample: its channels or slices, evenly spaced where there are too many."""
+        sample = self.stack[index]
+        tiles = sample.reshape(-1, *sample.shape[-2:])
+        if len(tiles) <= MOST_TILES:
+            return tiles
+        return tiles[np.linspace(0, len(tiles) - 1, MOST_TILES).round().astype(int)]
+
+
+def draw_curves(axes: Axes, lines: np.ndarray) -> None:
+    """(lines, values) as curves over their whole length."""
+    for number, line in enumerate(lines):
+        axes.plot(np.arange(len(line)), line, color=class_color(number), linewidth=0.7)
+    axes.set_xlim(-0.5, max(lines.shape[1] - 0.5, 0.5))
+
+
+def greys() -> Any:
+    """The scale of grey levels; what is no number has the colour of the ground."""
+    return colormaps[GREYS].with_extremes(bad=LAND)
+
+
+def scale_of(values: np.ndarray) -> tuple[float, float]:
+    """The smallest and largest finite value; one more where they are the same."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    return low, high if high > low else low + 1

@@ -15,6 +15,9 @@ import pytest
 
 import deepcae.pycaffe as caffe
 from deepcae.errors import DeepcaeError, Incomplete, SnapshotError
+from deepcae.solver.kept import find_best
+from deepcae.solver.records import Test
+from deepcae.solver.solver import Solver
 
 NET = """
 layer { name: "data" type: "HDF5Data" top: "x" top: "t" include { phase: TRAIN }
@@ -275,3 +278,34 @@ def test_a_log_that_nobody_takes_ends_no_training(monkeypatch: pytest.MonkeyPatc
 class _Full(io.StringIO):
     def write(self, text: str) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_the_best_test_is_kept_for_a_script_as_for_the_command() -> None:
+    """A script's own training: the same file, of the same iteration, with the weights that were tested."""
+    text = SOLVER.replace("max_iter: 7", "max_iter: 12") + "test_iter: 2 test_interval: 2 snapshot_best: true"
+    solver = make(text=text)
+    solver.solve()
+    found = find_best("snaps/s")
+    tests = [record for record in Solver("solver.prototxt", out="run").solve() if isinstance(record, Test)]
+    least = min(tests, key=lambda test: test.loss)
+    assert found is not None
+    assert found.iteration == least.iteration
+    assert found.loss == pytest.approx(least.loss, rel=1e-6)
+    again = make(text=text)
+    again.restore("snaps/s_best.solverstate")
+    assert again.iter == found.iteration
+    losses = [float(again.test_nets[0].forward()["loss"]) for _ in range(2)]
+    assert np.mean(losses) == pytest.approx(found.loss, rel=1e-6)
+
+
+def test_a_script_is_told_of_overfitting(capfd: pytest.CaptureFixture[str]) -> None:
+    """Four rows are fitted by heart."""
+    caffe.init_log(0)
+    with h5py.File("train.h5", "r+") as file:
+        for name in ("x", "t"):
+            rows = file[name][:4]
+            del file[name]
+            file[name] = 3 * rows
+    text = SOLVER.replace("max_iter: 7", "max_iter: 120").replace("weight_decay: 0.01", "").replace("0.1 lr", "0.02 lr")
+    make(text=text.replace('"step" gamma: 0.5 stepsize: 10', '"fixed"') + "test_iter: 2 test_interval: 4").solve()
+    assert "overfitting: the test loss was best at iteration" in capfd.readouterr().err

@@ -101,9 +101,9 @@ CONVOLUTION = """layer {{ name: "c" type: "Convolution" bottom: "sig" top: "c"
   convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 weight_filler {{ type: "xavier" }} }} }}"""
 
 
-@pytest.mark.parametrize("display", [0, 1])
 @pytest.mark.parametrize(
-    "shape", [(2, 8, 8), (4, 7, 5), (5, 6, 6), (3, 6, 6), (20,), (3,), (1, 1, 30), (1, 6, 6, 6), (2, 5, 4, 3)]
+    ("shape", "display"),
+    [((2, 8, 8), 0), ((4, 7, 5), 1), ((3, 6, 6), 1), ((20,), 1), ((3,), 1), ((1, 1, 30), 1), ((2, 5, 4, 3), 1)],
 )
 def test_a_page_whatever_the_samples_are(shape: tuple[int, ...], display: int, tmp_path: Path) -> None:
     """Of a net whose restored samples are flat; one with maps where the samples have any."""

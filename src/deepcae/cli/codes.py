@@ -41,6 +41,7 @@ def encode(
     model: options.Model = None,
     weights: options.Weights = None,
     strict: options.Strict = False,
+    snapshot: options.Snapshot = None,
     blob: Annotated[
         str | None,
         typer.Option("--code-blob", "--blob", metavar="BLOB", help="Any blob, in place of the code found by itself."),
@@ -61,7 +62,9 @@ def encode(
     files.ending(out)  # a wrong one is told before the work, not after it
     if model is not None and data is None:  # with --model there is no RUN: the first word is DATA
         run, data = None, run
-    trained = open_trained(run, model, weights, choose_device(device, threads), strict, Named(image_blob, blob))
+    trained = open_trained(
+        run, model, weights, choose_device(device, threads), strict, Named(image_blob, blob), snapshot, quiet
+    )
     name = trained.code
     examples = open_examples(trained, data)
     about = {"net": trained.net.name, "blob": name, "origin": trained.origin, "data": examples.origin}
@@ -94,6 +97,7 @@ def decode(
     model: options.Model = None,
     weights: options.Weights = None,
     strict: options.Strict = False,
+    snapshot: options.Snapshot = None,
     blob: Annotated[
         str | None,
         typer.Option("--restored-blob", "--blob", metavar="BLOB", help="Any blob, in place of the restored image."),
@@ -122,7 +126,7 @@ def decode(
     if codes is None:
         raise typer.BadParameter("give RUN and CODES")
     named = Named(None, code_blob, blob)
-    trained = open_trained(folder, model, weights, choose_device(device, threads), strict, named)
+    trained = open_trained(folder, model, weights, choose_device(device, threads), strict, named, snapshot, quiet)
     code, restored = trained.code, trained.restored
     with files.reading(codes) as loaded:
         drawn = out.suffix.lower() in PICTURES

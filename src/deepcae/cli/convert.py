@@ -43,7 +43,7 @@ def convert(
     to: Annotated[Format, typer.Option("--to", help="The format.")],
     weights: Annotated[
         str | None,
-        typer.Argument(metavar="[WEIGHTS]", help="Its weights in any of the formats; without them the run's newest."),
+        typer.Argument(metavar="[WEIGHTS]", help="Its weights in any of the formats; without them the run's own."),
     ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The file.", show_default="named as WEIGHTS")] = None,
     outputs: Annotated[
@@ -59,6 +59,7 @@ def convert(
     phase: options.TestPhase = None,
     level: options.Level = 0,
     stage: options.Stage = "",
+    snapshot: options.Snapshot = None,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
@@ -66,7 +67,7 @@ def convert(
     if to is not Format.onnx and (outputs or inputs):
         raise typer.BadParameter(f"--outputs and --inputs cut a graph; --to {to.value} writes weights only")
     state = (options.phase_name(phase), level, options.stage_names(stage))
-    loaded = _loaded(net, weights, state, _shapes(shape or []), quiet)
+    loaded = _loaded(net, weights, state, _shapes(shape or []), snapshot, quiet)
     target = out or _named(net, weights, to)
     if to is Format.onnx:
         differences = _write_onnx(loaded, target, options.stage_names(outputs), options.stage_names(inputs), quiet)
@@ -111,7 +112,9 @@ def _named(net: Path, weights: str | None, to: Format) -> Path:
     return target
 
 
-def _loaded(path: Path, weights: str | None, state: Asked, shapes: Mapping[str, Any], quiet: bool) -> Net:
+def _loaded(
+    path: Path, weights: str | None, state: Asked, shapes: Mapping[str, Any], snapshot: str | None, quiet: bool
+) -> Net:
     """The net with its weights, all of them from files."""
     from .trained import load_all
 
@@ -120,14 +123,18 @@ def _loaded(path: Path, weights: str | None, state: Asked, shapes: Mapping[str, 
 
         if state[1:] != (0, ()) or shapes:
             raise typer.BadParameter("--level, --stage and --shape go with a network's text; a run knows its own")
-        net = Run(path).net(state[0] or "TEST")
-        for report in load_all(net, weights or ""):
+        run = Run(path)
+        chosen = run.choose(snapshot)
+        net = run.net(state[0] or "TEST", snapshot=chosen)
+        if chosen.told and not weights:
+            say(f"{path}: {chosen.told}", quiet)
+        for report in load_all(net, weights or "", False, snapshot, quiet):
             say(str(report), quiet)
         return net
     net = _of_text(path, state, shapes)
     if weights is None and net.tensors:
         raise typer.BadParameter("give the WEIGHTS of this network's text, or a run directory in place of both")
-    reports = load_all(net, weights or "")
+    reports = load_all(net, weights or "", False, snapshot, quiet)
     for report in reports:
         say(str(report), quiet)
     without = _without_values(net, {name for report in reports for name in report.matched})

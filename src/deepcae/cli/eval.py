@@ -46,6 +46,7 @@ def judge_codes(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Beside them the pixels by PCA (same N), t-SNE and UMAP.")
     ] = False,
+    snapshot: options.Snapshot = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of samples, classifiers, k-means and maps.")] = 0,
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -65,7 +66,7 @@ def judge_codes(
     notes: list[str] = []
     runs = [*([run] if run else []), *(against or [])]
     named = Named(image_blob, code_blob, restored_blob)
-    subjects = _subjects(runs, codes, data, labels, named, device, threads, notes, quiet)
+    subjects = _subjects(runs, codes, data, labels, named, snapshot, device, threads, notes, quiet)
     with threadpool_limits(limits=threads):
         if baselines:
             subjects.extend(_baselines(subjects, seed, threads or 1, notes, quiet))
@@ -80,6 +81,7 @@ def _subjects(
     data: Two | None,
     labels: Two | None,
     named: Named,
+    snapshot: str | None,
     device: str,
     threads: int | None,
     notes: list[str],
@@ -94,7 +96,9 @@ def _subjects(
     where = choose_device(device, threads)
     names = [folder.name or str(folder) for folder in runs]
     told = [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, runs, strict=True)]
-    opened = [Trained.of_run(Run(folder), where) for folder in runs]
+    opened = [Trained.of_run(Run(folder), where, snapshot=snapshot) for folder in runs]
+    chosen = [(name, trained.chosen) for name, trained in zip(told, opened, strict=True)]
+    notes.extend(f"{name}: {each.told}" for name, each in chosen if each is not None and each.told)
     _name(opened, named)
     subjects = [_of_run(*each, data, notes, quiet) for each in zip(opened, told, strict=True)]
     notes.extend(strange for trained in opened for strange in trained.watch.warnings())

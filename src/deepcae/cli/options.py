@@ -26,6 +26,12 @@ Weights = Annotated[
         "--weights", metavar="FILE[,FILE]", help="Its weights (.caffemodel, .h5, .safetensors, .pt), later files win."
     ),
 ]
+Snapshot = Annotated[
+    str | None,
+    typer.Option(
+        "--snapshot", metavar="best|last|N", help="Which weights of RUN.", show_default="best, where RUN kept it"
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse weights that do not match the network, layer by layer.")]
 _PHASE_HELP = "Which of the net's phases; without it the other one, too, where only that can be built."
 TrainPhase = Annotated[

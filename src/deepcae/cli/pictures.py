@@ -45,6 +45,7 @@ def layers(
     model: options.Model = None,
     weights: options.Weights = None,
     strict: options.Strict = False,
+    snapshot: options.Snapshot = None,
     image_blob: options.ImageBlob = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -62,7 +63,9 @@ def layers(
     _check_ending(out)
     if model is not None and data is None:
         run, data = None, run
-    trained = open_trained(run, model, weights, choose_device(device, threads), strict, Named(image_blob))
+    trained = open_trained(
+        run, model, weights, choose_device(device, threads), strict, Named(image_blob), snapshot, quiet
+    )
     examples = open_examples(trained, data)
     panels = way(trained, examples, index)
     _, label = examples.one(index)
@@ -85,6 +88,7 @@ def plot(
     image_blob: options.ImageBlob = None,
     code_blob: options.CodeBlob = None,
     restored_blob: options.RestoredBlob = None,
+    snapshot: options.Snapshot = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -97,7 +101,8 @@ def plot(
     names = _pictures(source, out, what)
     if not source.exists():
         raise DataError(f"{source}: neither a run nor a file of codes is there")
-    makers = _of_run(source, data, named, device, threads, quiet) if source.is_dir() else _of_codes(source)
+    shown = (snapshot, named)
+    makers = _of_run(source, data, shown, device, threads, quiet) if source.is_dir() else _of_codes(source)
     for each, path in names.items():
         if each not in makers:
             raise typer.BadParameter(f"{source} is a file of codes; {each.value} needs a RUN")
@@ -121,6 +126,7 @@ def report(
     image_blob: options.ImageBlob = None,
     code_blob: options.CodeBlob = None,
     restored_blob: options.RestoredBlob = None,
+    snapshot: options.Snapshot = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -131,8 +137,11 @@ def report(
     from ..trained.network import Named
     from .device import choose_device
 
-    named = Named(image_blob, code_blob, restored_blob)
-    path = build(Run(run), out, data, device=choose_device(device, threads), named=named, tell=say)
+    told = Run(run).choose(snapshot).told
+    if told:
+        say(f"{run}: {told}", quiet)
+    named, where = Named(image_blob, code_blob, restored_blob), choose_device(device, threads)
+    path = build(Run(run), out, data, device=where, named=named, tell=say, snapshot=snapshot)
     say(f"wrote {path}", quiet)
 
 
@@ -164,7 +173,7 @@ def _of_codes(path: Path) -> dict[What, Callable[[], Figure]]:
 
 
 def _of_run(
-    folder: Path, data: Path | None, named: Named, device: str, threads: int | None, quiet: bool
+    folder: Path, data: Path | None, shown: tuple[str | None, Named], device: str, threads: int | None, quiet: bool
 ) -> dict[What, Callable[[], Figure]]:
     """How each picture of a run is made; nothing is read or computed before it is asked for."""
     from ..solver.run import Run
@@ -179,7 +188,8 @@ def _of_run(
 
     @cache
     def trained() -> Trained:
-        return open_trained(folder, None, None, choose_device(device, threads), named=named)
+        snapshot, named = shown
+        return open_trained(folder, None, None, choose_device(device, threads), False, named, snapshot, quiet)
 
     @cache
     def examples() -> Examples:

@@ -24,6 +24,7 @@ def evaluate(
     model: options.Model = None,
     weights: options.Weights = None,
     strict: options.Strict = False,
+    snapshot: options.Snapshot = None,
     iterations: Annotated[
         int | None, typer.Option("--iterations", min=1, help="Batches to average.", show_default="the solver's, or 50")
     ] = None,
@@ -46,12 +47,12 @@ def evaluate(
     if run is not None:
         if model is not None or weights is not None:
             raise typer.BadParameter("give RUN, or --model and --weights, not both")
-        net, folders, from_solver = _of_run(run, where)
+        net, folders, from_solver = _of_run(run, where, snapshot, quiet)
     elif model is None or weights is None:
         raise typer.BadParameter("give RUN, or both --model and --weights")
     else:
         net, folders, from_solver = _of_files(
-            model, weights, options.phase_name(phase), level, options.stage_names(stage), where, quiet, strict
+            model, weights, options.phase_name(phase), level, options.stage_names(stage), where, quiet, strict, snapshot
         )
     count = iterations or from_solver or 50
     say(f"Running for {count} iterations.", quiet)
@@ -66,12 +67,13 @@ def evaluate(
             print(line)
 
 
-def _of_run(folder: Path, device: str) -> tuple[Net, Sequence[Path], int | None]:
+def _of_run(folder: Path, device: str, snapshot: str | None, quiet: bool) -> tuple[Net, Sequence[Path], int | None]:
     from ..solver.run import Run
+    from ..trained.network import AS_TOLD
+    from .trained import of_run
 
-    run = Run(folder)
-    test_iter = run.solver_document.message.test_iter
-    return run.net("TEST", device=device), run.folders, test_iter[-1] if test_iter else None
+    trained, test_iter = of_run(folder, device, AS_TOLD, snapshot, quiet), Run(folder).solver_document.message.test_iter
+    return trained.net, trained.folders, test_iter[-1] if test_iter else None
 
 
 def _of_files(
@@ -83,6 +85,7 @@ def _of_files(
     device: str,
     quiet: bool,
     strict: bool,
+    snapshot: str | None,
 ) -> tuple[Net, Sequence[Path], int | None]:
     from .states import built, chosen
     from .texts import net_of
@@ -93,7 +96,7 @@ def _of_files(
     if told:
         say(told)
     net = built(document, state, device=device, folders=folders)
-    for report in load_all(net, weights, strict):
+    for report in load_all(net, weights, strict, snapshot, quiet):
         say(str(report), quiet)
     return net, folders, None
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 
-from ..errors import DataError
 from ..net.net import Net
 from ..solver.run import Run
 from ..trained.network import AS_TOLD, Named, Trained
@@ -21,15 +20,17 @@ def open_trained(
     device: str,
     strict: bool = False,
     named: Named = AS_TOLD,
+    snapshot: str | None = None,
+    quiet: bool = False,
 ) -> Trained:
-    """The net of RUN with its latest weights, or the one of --model and --weights."""
+    """The net of RUN with the weights of `snapshot`, see `Run.choose`, or the one of --model and --weights."""
     if run is not None and (model is not None or weights is not None):
         raise typer.BadParameter("give RUN, or --model and --weights, not both")
     if run is not None:
-        return Trained.of_run(Run(run), device, named)
+        return of_run(run, device, named, snapshot, quiet)
     if model is None or weights is None:
         raise typer.BadParameter("give RUN, or both --model and --weights")
-    return Trained(*_from_files(model, weights, device, strict), named)
+    return Trained(*_from_files(model, weights, device, strict, snapshot, quiet), named)
 
 
 def tell(trained: Trained) -> None:
@@ -38,8 +39,17 @@ def tell(trained: Trained) -> None:
         say(f"warning: {strange}")
 
 
-def _from_files(model: Path, weights: str, device: str, strict: bool) -> tuple[Net, str, list[Path]]:
-    from .screen import say
+def of_run(run: Path, device: str, named: Named, snapshot: str | None, quiet: bool) -> Trained:
+    """The test net of RUN; says which weights it has where there was a choice."""
+    trained = Trained.of_run(Run(run), device, named, snapshot)
+    if trained.chosen is not None and trained.chosen.told:
+        say(f"{run}: {trained.chosen.told}", quiet)
+    return trained
+
+
+def _from_files(
+    model: Path, weights: str, device: str, strict: bool, snapshot: str | None, quiet: bool
+) -> tuple[Net, str, list[Path]]:
     from .states import built, chosen
     from .texts import net_of
 
@@ -48,24 +58,28 @@ def _from_files(model: Path, weights: str, device: str, strict: bool) -> tuple[N
     if told:
         say(told)
     net = built(document, state, device=device, folders=folders)
-    load_all(net, weights, strict)
+    load_all(net, weights, strict, snapshot, quiet)
     return net, str(model), folders
 
 
-def load_all(net: Net, weights: str, strict: bool = False) -> list[Any]:
+def load_all(
+    net: Net, weights: str, strict: bool = False, snapshot: str | None = None, quiet: bool = False
+) -> list[Any]:
     """Copies the weights of each file of Caffe's comma-separated list; the report of each."""
     from ..net.weights import load_weights
 
-    return [load_weights(net, path, strict) for path in weight_files(weights)]
+    return [load_weights(net, path, strict) for path in weight_files(weights, snapshot, quiet)]
 
 
-def weight_files(weights: str) -> list[str]:
-    """The files of Caffe's comma-separated list; a run stands for its newest weights."""
-    return [_newest(Path(path)) if Path(path).is_dir() else path for path in weights.split(",") if path]
+def weight_files(weights: str, snapshot: str | None = None, quiet: bool = False) -> list[str]:
+    """The files of Caffe's comma-separated list; a run stands for its weights of `snapshot`, see `Run.choose`."""
+    return [
+        _of_folder(Path(path), snapshot, quiet) if Path(path).is_dir() else path for path in weights.split(",") if path
+    ]
 
 
-def _newest(folder: Path) -> str:
-    snapshot = Run(folder).latest_snapshot()
-    if snapshot is None:
-        raise DataError(f"{folder}: no complete snapshot there yet")
-    return str(snapshot.model)
+def _of_folder(folder: Path, snapshot: str | None, quiet: bool) -> str:
+    chosen = Run(folder).choose(snapshot)
+    if chosen.told:
+        say(f"{folder}: {chosen.told.replace(' (--snapshot last)', '')}: {chosen.snapshot.model}", quiet)
+    return str(chosen.snapshot.model)

@@ -158,7 +158,7 @@ class Order:
         from ..solver.solver import Solver
         from .trained import weight_files
 
-        weights = weight_files(self.weights) if self.weights else None
+        weights = weight_files(self.weights, quiet=quiet) if self.weights else None
         settle(folder)
         with _advised(folder if self.solver is None else None):
             document, folders = solver_text(self.solver, folder, self.overrides)

@@ -77,9 +77,10 @@ def draw(name: str, runs: Mapping[str, Path], *, quick: bool = False, seed: int 
 def _gathered(name: str, folder: Path, data: Path | None) -> Material:
     """The run, its codes of the images and their classes."""
     from ..report.material import gather
+    from ..solver.chosen import LAST
     from ..solver.run import Run
 
-    material = gather(Run(folder), data, LIMIT, "cpu")
+    material = gather(Run(folder), data, LIMIT, "cpu", snapshot=LAST)
     if material.codes is None:
         raise DataError(f"{name}: {folder}: {material.missing[0]}")
     if material.labels is None:

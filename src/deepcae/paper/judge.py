@@ -13,6 +13,7 @@ from ..codes import classes_separated, knn_accuracy, tsne
 from ..codes.measure import NEIGHBOURS
 from ..report.material import FEWEST
 from ..report.paper import LOSSES
+from ..solver.chosen import LAST
 from ..solver.run import Run
 from ..trained.examples import BATCH, Examples, open_examples
 from ..trained.losses import reconstruction_losses
@@ -27,7 +28,7 @@ def judged(run: Run, train: Path, test: Path, seed: int) -> dict[str, Any]:
 
     What too few images leave open is None: kNN of up to `NEIGHBOURS`, classes of less than `FEWEST`.
     """
-    trained = Trained.of_run(run)
+    trained = Trained.of_run(run, snapshot=LAST)
     sets = {"train": open_examples(trained, train), "test": open_examples(trained, test)}
     found: dict[str, Any] = {name: losses(trained, examples) for name, examples in sets.items()}
     found["mean_image"] = of_mean_image(sets["train"], sets["test"])

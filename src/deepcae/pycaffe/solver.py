@@ -104,6 +104,7 @@ class Solver:
             _tell(LastPass(self.iter, loss, smoothed, _outputs(self._core.train, self.net)))
         if param.test_interval and self.iter % param.test_interval == 0:
             self._test_all()
+        _tell(*self._core.best.flush(last=True))
         if self._core.remarks.lacking:
             raise Incomplete(self._core.remarks.lacking)
 
@@ -128,6 +129,7 @@ class Solver:
                 loss += self.net._forward(0, last) / param.iter_size
                 self.net._backward(last, 0)
             smoothed = self._core.smoothed.add(loss, now)
+            self._core.best.trained(loss)
             for _, on_gradients_ready in self._callbacks:
                 on_gradients_ready()
             lr = self.lr
@@ -155,6 +157,10 @@ class Solver:
             net._view.weights_changed()
 
     def _test_all(self) -> None:
+        if self._core.best.wanted:
+            self._upload()
+        self._core.best.at_border()
+        tests = []
         for index, (net, fed) in enumerate(zip(self.test_nets, self._core.tests, strict=True)):
             losses, told = [], []
             for _ in range(self.param.test_iter[index]):
@@ -162,7 +168,9 @@ class Solver:
                 told.append(fed.told(net._view.data))
             outputs = fed.named(torch.stack(told).mean(dim=0), net._view.data)
             loss, weights = sum(losses) / len(losses), fed.net.loss_weights
-            _tell(Test(self.iter, index, outputs, loss, weights, self.param.test_compute_loss))
+            tests.append(Test(self.iter, index, outputs, loss, weights, self.param.test_compute_loss))
+            _tell(tests[-1])
+        _tell(*self._core.best.tested(tests))
 
     def add_callback(self, on_start: Callback, on_gradients_ready: Callback) -> None:
         """Calls the first before each iteration's passes, the second between them and the update."""
@@ -177,7 +185,7 @@ class Solver:
     def snapshot(self) -> None:
         """Writes `<snapshot_prefix>_iter_<iter>.caffemodel` and `.solverstate`, seen from the working directory."""
         self._upload()
-        _tell(self._core.saves.take(), *self._core.remarks.take(self.iter))
+        _tell(*self._core.best.flush(), self._core.saves.take(), *self._core.remarks.take(self.iter))
 
     def _upload(self) -> None:
         """What the script sees into the core, whose snapshots hold it."""

@@ -23,12 +23,13 @@ def build(
     device: str = "cpu",
     named: Named = AS_TOLD,
     tell: Callable[[str], object] | None = None,
+    snapshot: str | None = None,
 ) -> Path:
     """Write RUN/report.html (or `output`): all pictures and numbers, made with the run's test data (or `data`).
 
-    `tell` gets a line for what is strange in the data; the page has it, too.
+    `snapshot`: which weights, see `Run.choose`. `tell` gets a line for what is strange in the data; so does the page.
     """
-    material = gather(run, data, limit, device, named)
+    material = gather(run, data, limit, device, named, snapshot)
     whole = page(material)
     if tell is not None:
         for strange in material.strange:
@@ -65,7 +66,8 @@ def page(material: Material) -> Page:
 
 
 def _lead(material: Material) -> str:
-    snapshot = material.run.latest_snapshot()
-    last = snapshot.iteration if snapshot is not None else 0
+    chosen, newest = material.trained.chosen, material.run.latest_snapshot()
+    last = newest.iteration if newest is not None else chosen.iteration if chosen is not None else 0
+    told = f" Shown: {chosen.told}." if chosen is not None and chosen.told else ""
     shown = f" Shown with {material.examples.origin}: {len(material.examples):,} images." if material.examples else ""
-    return f"Trained for {last:,} iterations.{shown}"
+    return f"Trained for {last:,} iterations.{told}{shown}"

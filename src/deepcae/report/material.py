@@ -93,9 +93,11 @@ class Material:
         return next((record for record in reversed(self.metrics) if record.get("kind") == kind), {})
 
 
-def gather(run: Run, data: Path | None, limit: int, device: str, named: Named = AS_TOLD) -> Material:
+def gather(
+    run: Run, data: Path | None, limit: int, device: str, named: Named = AS_TOLD, snapshot: str | None = None
+) -> Material:
     """Open the run's net and encode its test data (or `data`), `limit` examples at most."""
-    material = Material(run, Trained.of_run(run, device, named))
+    material = Material(run, Trained.of_run(run, device, named, snapshot))
     try:
         examples = open_examples(material.trained, data)
         examples = examples if data is not None else replace(examples, origin="the test data")

@@ -210,15 +210,16 @@ def network(material: Material) -> Section:
 
 def settings(material: Material) -> Section:
     """How the run was made, and its texts."""
-    run, finished, snapshot = material.run, material.last("finished"), material.run.latest_snapshot()
+    run, finished, chosen = material.run, material.last("finished"), material.trained.chosen
     about = [
         ("seed", run.about.get("seed")),
         ("device", run.about.get("device")),
         ("machine", run.about.get("machine")),
     ]
-    if snapshot is not None:
-        written = time.strftime("%Y-%m-%d %H:%M", time.localtime(snapshot.model.stat().st_mtime))
-        about += [("snapshot", snapshot.model.name), ("written", written)]
+    if chosen is not None:
+        written = time.strftime("%Y-%m-%d %H:%M", time.localtime(chosen.snapshot.model.stat().st_mtime))
+        about += [("snapshot", chosen.snapshot.model.name), ("of iteration", f"{chosen.iteration:,}")]
+        about += [("written", written)]
     if finished:
         about += [("ended", f"{finished['reason']} at iteration {finished['iteration']:,}")]
     fields = [(name, str(value)) for name, value in _solver_fields(run.solver_document.message)]

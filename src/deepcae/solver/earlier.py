@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import DataError, DeepcaeError
 from ..proto.read import read_solver
 from .about import SOLVER, files_of, read_about
+from .kept import ENDING as BEST
 from .lock import Lock
 from .replaced import Replaced, adopt, settle
 from .snapshot import ENDINGS, MANIFEST, MODEL, RESUME, STATE, Snapshot, iterations, latest
@@ -176,8 +177,9 @@ def _recorded_files(folder: Path) -> list[str]:
 
 def _files(prefix: str) -> Iterator[Path]:
     """The files of a prefix's snapshots that are ours, as manifests tell; Caffe's own, which have none, are not."""
-    for iteration in sorted(iterations(prefix, MANIFEST)):
-        snapshot = Snapshot.recorded(f"{prefix}_iter_{iteration}")
+    stems = [f"{prefix}_iter_{iteration}" for iteration in sorted(iterations(prefix, MANIFEST))]
+    for stem in (*stems, *([prefix + BEST] if Path(prefix + BEST + MANIFEST).exists() else [])):
+        snapshot = Snapshot.recorded(stem)
         for part in (MANIFEST, *snapshot.parts):
             if _is_file(snapshot.path(part)):
                 yield snapshot.path(part)

@@ -84,6 +84,7 @@ class Ledger:
 
     def _records_of(self, entry: _Entry, loss: float, norm: float) -> Iterator[Record]:
         solver = self.solver
+        solver.best.trained(loss)
         yield self._step(entry, loss, solver.smoothed.add(loss, entry.iteration), norm)
         if entry.debugged is not None:
             yield entry.debugged

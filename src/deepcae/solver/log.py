@@ -16,6 +16,7 @@ from .records import (
     Debugged,
     Failed,
     Finished,
+    Kept,
     LastPass,
     Loaded,
     Record,
@@ -56,6 +57,8 @@ def plain_lines(record: Record) -> Iterator[Line]:
             yield "solver.cpp:327", f"Iteration {record.iteration}, loss = {number(record.smoothed_loss)}"
         case Snapshotted():
             yield from _snapshotted(record)
+        case Kept():
+            yield "solver.cpp:464", _kept(record)
         case Warned():
             yield "solver.cpp:263", f"Iteration {record.iteration}: {record.message}"
         case Failed():
@@ -78,6 +81,11 @@ def _snapshotted(record: Snapshotted) -> Iterator[Line]:
     yield f"solver.cpp:{474 if in_hdf5 else 464}", f"Snapshotting to {kind} {record.path}"
     place = f"sgd_solver.cpp:{296 if in_hdf5 else 284}"
     yield place, f"Snapshotting solver state to {kind} {record.path.removesuffix(model)}{state}"
+
+
+def _kept(record: Kept) -> str:
+    """Without the word that Caffe's parse_log takes an iteration from."""
+    return f"Snapshotting the best test (iteration {record.iteration}, loss = {number(record.loss)}) to {record.path}"
 
 
 def _started(record: Started) -> Iterator[Line]:

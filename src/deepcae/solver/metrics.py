@@ -13,7 +13,7 @@ from ..atomic import whole_file
 from ..errors import warn
 from ..inplace import read_file
 from .lines import Lines
-from .records import Record, Step
+from .records import Record, Step, Warned
 
 _NAMES = {"Step": "train", "LastPass": "last_pass"}
 _MOST_TOLD = 3  # damaged lines of a file that are told one by one
@@ -26,6 +26,9 @@ def to_json(record: Record) -> dict[str, Any]:
     if isinstance(record, Step):
         for name in ("displayed", "display", "raised_step", "clipped_to"):
             del fields[name]
+    if isinstance(record, Warned):  # `kind` is the record's in JSON
+        told = {"warning": fields.pop("kind"), "facts": fields.pop("facts")}
+        fields |= told if record.kind else {}
     plain: dict[str, Any] = _plain({"kind": _NAMES.get(kind, kind.lower()), **fields})
     return plain
 
@@ -108,6 +111,7 @@ _NEEDED = {
     "started": (), "train": (), "debugged": (), "loaded": (), "last_pass": (), "snapshotted": (),
     "test": ("outputs", "weights"),
     "warned": ("message",),
+    "kept": ("path", "loss"),
     "failed": ("message",),
     "finished": ("seconds", "seconds_per_iteration"),
 }  # fmt: skip
@@ -162,7 +166,7 @@ _TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 def _before(entry: dict[str, Any], iteration: int) -> bool:
     """Whether a record stays when the run goes on from `iteration`, whose test and step are made anew."""
-    if entry["kind"] in ("train", "debugged", "last_pass", "test", "warned"):
+    if entry["kind"] in ("train", "debugged", "last_pass", "test", "warned", "kept"):
         return bool(entry["iteration"] < iteration)
     return entry["kind"] not in ("finished", "failed") and bool(entry["iteration"] <= iteration)
 

@@ -105,11 +105,22 @@ class Snapshotted:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """The snapshot of the best test so far is complete on disk: `path`, its model; `loss`, that of the test."""
+
+    iteration: int
+    path: str
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
-    """Something that the person should know; the training goes on."""
+    """Something that the person should know; the training goes on. `kind` and `facts` say some of it to programs."""
 
     iteration: int
     message: str
+    kind: str = ""  # "overfitting"
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +144,4 @@ class Failed:
     message: str
 
 
-Record = Started | Loaded | Step | Debugged | Test | LastPass | Snapshotted | Warned | Finished | Failed
+Record = Started | Loaded | Step | Debugged | Test | LastPass | Snapshotted | Kept | Warned | Finished | Failed

@@ -27,6 +27,7 @@ from ..proto.schema import SolverParameter
 from ..proto.text import to_text
 from ..writes import FLAG, reach
 from .about import ABOUT, METRICS, SOLVER, read_about
+from .chosen import Chosen, choose
 from .earlier import advice, recorded_prefix
 from .metrics import read_metrics
 from .nets import NetChoice, choose_nets, test_paths, train_path
@@ -112,17 +113,20 @@ class Run:
         """The records of `metrics.jsonl`, oldest first."""
         return read_metrics(self.folder / METRICS)
 
-    def net(self, phase: str = "TEST", device: str = "cpu") -> Net:
-        """The net of a phase (TEST: the last test net, if there is one) with the newest snapshot's weights."""
+    def choose(self, which: str | None = None, tell: Callable[[str], None] = warn) -> Chosen:
+        """The snapshot to look at: "best", "last" or an iteration; None: the best where the run kept one."""
+        return choose(self.folder, self.prefix, self.solver_document.message.snapshot_best, which, tell)
+
+    def net(self, phase: str = "TEST", device: str = "cpu", snapshot: str | Chosen | None = None) -> Net:
+        """The net of a phase (TEST: the last test net, if there is one) with weights of a snapshot, see `choose`."""
         from ..net.net import Net
 
         train, tests = self.nets
         choice = tests[-1] if tests and phase == "TEST" else train
-        snapshot = self.latest_snapshot()
-        if snapshot is None:
-            raise DataError(f"{self.folder}: no complete snapshot there yet")
+        chosen = snapshot if isinstance(snapshot, Chosen) else self.choose(snapshot)
         return Net(
-            choice.document, phase, level=choice.level, stages=choice.stages, weights=snapshot.model, device=device,
+            choice.document, phase, level=choice.level, stages=choice.stages, weights=chosen.snapshot.model,
+            device=device,
             folders=self.folders,
         )  # fmt: skip
 

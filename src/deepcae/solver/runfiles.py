@@ -12,6 +12,7 @@ from ..errors import SnapshotError
 from .about import METRICS, files_of, read_about
 from .commit import clean
 from .earlier import make_way
+from .kept import complete
 from .lock import Lock
 from .metrics import Metrics
 from .records import Failed, Finished, Record, Snapshotted
@@ -32,7 +33,7 @@ class RunFiles:
     def __init__(self, solver: Solver) -> None:
         self.solver = solver
         param = solver.param
-        writes = solver.out is not None or param.snapshot or param.snapshot_after_train
+        writes = solver.out is not None or param.snapshot or param.snapshot_after_train or param.snapshot_best
         self._lock = Lock(solver.prefix) if writes else None
         self._metrics: Metrics | None = None
         self._replaced: Replaced | None = None
@@ -47,6 +48,7 @@ class RunFiles:
             try:
                 Path(solver.prefix).parent.mkdir(parents=True, exist_ok=True)
                 solver.remarks.note(*filter(None, [self._lock.acquire()]), *clean(solver.prefix))
+                complete(solver.prefix)
                 remove_leftovers(Path(solver.prefix).parent)
             except OSError as error:
                 where = self._lock.path if error.filename == str(self._lock.path) else solver.prefix

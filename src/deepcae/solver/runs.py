@@ -170,7 +170,8 @@ class Together:
             for record in records:
                 yield k, record
         except TrainingError as error:
-            yield k, Failed(self.solvers[k].iteration, str(error))
+            for record in self.solvers[k].fail(error):
+                yield k, record
 
     def _next_inputs(self) -> Inputs:
         """The next batch of every run, (K, N, ...). Of a run that failed, too: its place in the stack stays."""

@@ -32,7 +32,7 @@ class Saves:
         if solver.files is not None:
             solver.files.sync()
         self._failed = True
-        done = commit(solver.prefix, solver.iteration, parts_of(solver, solver.prefix))
+        done = commit(solver.prefix, solver.iteration, parts_of(solver))
         self._failed = False
         if self.keep is not None:
             for problem in prune(solver.prefix, self.keep):
@@ -43,10 +43,12 @@ class Saves:
     def if_wanted(self) -> Iterator[Record]:
         """In the course of training: the one that was asked for."""
         if self.wanted:
+            yield from self.solver.best.flush()
             yield self._take_or_warn()
 
     def at_end(self) -> Iterator[Record]:
         """The last one, if the solver takes one after training or has failed with the one before."""
+        yield from self.solver.best.flush()
         if (self.solver.param.snapshot_after_train or self._failed) and not self._is_current():
             record = self._take_or_warn()
             yield record

@@ -147,7 +147,7 @@ def find(path: str | Path, tell: Callable[[str], None] = warn) -> Snapshot:
     for part in (STATE, STATE + HDF5, RESUME, MANIFEST):
         if name.endswith(part):
             stem, named = name.removesuffix(part), part
-    if Path(path).is_dir() or (named is None and not _STEM.fullmatch(stem)):
+    if Path(path).is_dir() or (named is None and not _STEM.fullmatch(stem) and not Path(stem + MANIFEST).is_file()):
         if Path(path).is_file():
             kind = NAMES[file_kind(path)]
             raise SnapshotError(f"{path}: is no snapshot, but {kind}; give a .solverstate or the folder of a run")

@@ -25,6 +25,7 @@ from ..proto.text import merge
 from ..writes import writes_elsewhere
 from . import snapshot as files
 from . import state
+from .best import Best
 from .build import OpenFeed, build_nets, load_initial, open_feed, require_ready, seed_for
 from .capture import Captured, CudaRecorder, Recorder
 from .clock import Clock
@@ -36,7 +37,7 @@ from .lr import rate
 from .passes import Blobs, odd_data
 from .precision import check as check_precision
 from .program import Program, told_error
-from .records import Debugged, Failed, Finished, LastPass, Record, Snapshotted, Started, Test, Warned
+from .records import Debugged, Failed, Finished, Record, Snapshotted, Started, Test, Warned
 from .remarks import Remarks
 from .replaced import settle
 from .run import snapshot_prefix
@@ -117,6 +118,7 @@ class Solver:
         self.ledger = Ledger(self)
         self._ahead: Captured | None = None
         self.guard = Guard(self.net, self.param.display)
+        self.best = Best(self)
 
         self.iteration = 0  # updates done
         self.current_step = 0  # of the multistep policy
@@ -133,7 +135,7 @@ class Solver:
         if snapshot is not None and resumed is not None:
             self._restore(resumed)
         else:
-            self.remarks.note(*load_initial(self, weights, strict))
+            self.remarks.note(*self.best.notes(), *load_initial(self, weights, strict))
 
     @property
     def net(self) -> Net:
@@ -219,7 +221,7 @@ class Solver:
                 yield from self._iterate()
             yield from self.end()
         except TrainingError as error:
-            yield Failed(self.iteration, str(error))
+            yield from self.fail(error)
             raise
         yield from self.finish(began)
 
@@ -293,24 +295,18 @@ class Solver:
         yield from self.ledger.take()
         yield from self.saves.at_end()
 
+    def fail(self, error: TrainingError) -> Iterator[Record]:
+        """Where the run cannot go on: the best of what was good is kept."""
+        yield from self.best.flush(last=True)
+        yield Failed(self.iteration, str(error))
+
     def finish(self, began: float) -> Iterator[Record]:
         """The last tests and the last record; `began`: when the run did, by perf_counter."""
         stopped = self._stop
         if not stopped:
-            yield from self._look_back()
+            yield from self.trials.look_back()
+        yield from self.best.flush(last=True)
         yield self._finish("stopped" if stopped else "done", time.perf_counter() - began)
-
-    def _look_back(self) -> Iterator[Record]:
-        """After the last update: one more loss if display divides the iteration, one more test likewise."""
-        if self.param.display and self.iteration % self.param.display == 0:
-            with torch.no_grad():
-                blobs = self.train.forward(self.generator)
-                loss = self.net.loss(blobs).item()
-            self.last_blobs = blobs
-            outputs = self.train.named(self.train.told(blobs), blobs)
-            yield LastPass(self.iteration, loss, self.smoothed.add(loss, self.iteration), outputs)
-        if self.param.test_interval and self.iteration % self.param.test_interval == 0:
-            yield from self.trials.run_all()
 
     def _finish(self, reason: str, seconds: float) -> Finished:
         self._stop = self.saves.wanted = False
@@ -331,6 +327,7 @@ class Solver:
 
     def snapshot(self) -> Path:
         """Takes a snapshot now and returns its model's path. SnapshotError if it cannot be written."""
+        list(self.best.flush())
         return Path(self.saves.take().path)
 
     def restore(self, path: str | Path) -> None:

@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 _HARMLESS = {  # settings that a resumed run may change without a word
     "display", "max_iter", "test_iter", "test_interval", "test_initialization", "test_compute_loss", "test_state",
-    "snapshot", "snapshot_prefix", "snapshot_after_train", "snapshot_diff", "snapshot_format", "solver_mode",
-    "device_id", "debug_info", "layer_wise_reduce", "weights", "random_seed", "average_loss",
+    "snapshot", "snapshot_best", "snapshot_prefix", "snapshot_after_train", "snapshot_diff", "snapshot_format",
+    "solver_mode", "device_id", "debug_info", "layer_wise_reduce", "weights", "random_seed", "average_loss",
     "net", "net_param", "train_net", "train_net_param", "test_net", "test_net_param",
 }  # fmt: skip
 
 
-def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
-    """The bytes of a snapshot's files. Equal states give equal bytes: no times."""
-    extras = {
+def extras_of(solver: Solver) -> dict[str, Any]:
+    """What Caffe's files lack."""
+    return {
         "format": 1,
         "iteration": solver.iteration,
         "seed": solver.seed,
@@ -61,6 +61,7 @@ def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
         "ranges": solver.train.spans.to_json(),
         "codes": _codes(solver),
         "told": solver.trials.told,
+        "tests": solver.best.to_json(),
         "solver": to_text(solver.param),
         "net_sha256": _digest(solver.net.document.message),
         "threads": torch.get_num_threads(),
@@ -68,13 +69,21 @@ def parts_of(solver: Solver, prefix: str) -> dict[str, bytes]:
         "kernels": choice.in_force(),
         "precision": solver.precision,
     }
+
+
+def parts_of(solver: Solver, stem: str = "", extras: dict[str, Any] | None = None) -> dict[str, bytes]:
+    """The bytes of the files of a snapshot `<stem>.caffemodel`, …. Equal states give equal bytes: no times.
+
+    `stem` (default: the numbered one's); `extras`: what Caffe's files lack, as it was before tests of this iteration.
+    """
+    stem = stem or Snapshot.at(solver.prefix, solver.iteration).stem
     ending = "" if solver.param.snapshot_format == SolverParameter.BINARYPROTO else HDF5
-    learned_net = str(Snapshot.at(prefix, solver.iteration, ending).model)
+    learned_net = str(Snapshot(stem, ending=ending).model)
     model, state = (_in_hdf5 if ending else _in_protobuf)(solver, learned_net)
     return {
         MODEL + ending: model,
         STATE + ending: state,
-        RESUME: json.dumps(extras, indent=1).encode() + b"\n",
+        RESUME: json.dumps(extras or extras_of(solver), indent=1).encode() + b"\n",
     }
 
 
@@ -167,6 +176,7 @@ def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
         solver.train.spans.restore(extras["ranges"])
         solver.train.codes, solver.trials.told = extras["codes"], list(map(int, extras["told"]))
         yield from _other_shapes(solver)
+    yield from solver.best.restore(extras.get("tests"), solver.iteration)
     if extras["device"] == solver.net.device.type:
         raw = np.frombuffer(base64.b64decode(extras["generator"]), dtype=np.uint8).copy()
         solver.generator.set_state(torch.from_numpy(raw))

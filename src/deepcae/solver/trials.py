@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..data.span import outside
-from .records import Record, Test, Values, Warned
+from .records import LastPass, Record, Test, Values, Warned
 
 if TYPE_CHECKING:
     from .solver import Solver
@@ -32,14 +32,33 @@ class Trials:
         """Tests all nets, unless it is asked to stop."""
         solver = self.solver
         self._border = [fed.position for fed in solver.tests]
+        solver.best.at_border()
+        made: list[Test] = []
         for index in range(len(solver.tests)):
-            yield from self.run(index)
+            for record in self.run(index):
+                made += [record] if isinstance(record, Test) else []
+                yield record
             if solver.is_stopping:
                 break
         if solver.is_stopping:  # a resumed run makes this test again, from the same data
             for fed, position in zip(solver.tests, self._border, strict=True):
                 fed.position = position
+            made.clear()
         self._border = None
+        yield from solver.best.tested(made)
+
+    def look_back(self) -> Iterator[Record]:
+        """After the last update: one more loss if display divides the iteration, one more test likewise."""
+        solver, param = self.solver, self.solver.param
+        if param.display and solver.iteration % param.display == 0:
+            with torch.no_grad():
+                blobs = solver.train.forward(solver.generator)
+                loss = solver.net.loss(blobs).item()
+            solver.last_blobs = blobs
+            outputs = solver.train.named(solver.train.told(blobs), blobs)
+            yield LastPass(solver.iteration, loss, solver.smoothed.add(loss, solver.iteration), outputs)
+        if param.test_interval and solver.iteration % param.test_interval == 0:
+            yield from self.run_all()
 
     @torch.no_grad()
     def run(self, index: int) -> Iterator[Record]:

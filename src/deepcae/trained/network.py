@@ -17,6 +17,7 @@ from ..layers.base import Shape
 from ..net.net import Net
 from ..net.roles import Roles, roles_of
 from ..net.summary import Summary, summarize
+from ..solver.chosen import Chosen
 from ..solver.run import Run
 from .learned import Learned, Watch
 
@@ -34,13 +35,17 @@ AS_TOLD = Named()
 
 @dataclass
 class Trained:
-    """A net with its weights. `origin` names it; `folders` are where files named in its text are looked up."""
+    """A net with its weights. `origin` names it; `folders` are where files named in its text are looked up.
+
+    `chosen`: of a run, the snapshot that the weights are of.
+    """
 
     net: Net
     origin: str
     folders: Sequence[Path]
     named: Named = AS_TOLD
     run: Run | None = None  # that it is of
+    chosen: Chosen | None = None
 
     @cached_property
     def watch(self) -> Watch:
@@ -48,9 +53,10 @@ class Trained:
         return Watch(Learned() if self.run is None else Learned.of_run(self.run))
 
     @classmethod
-    def of_run(cls, run: Run, device: str = "cpu", named: Named = AS_TOLD) -> Trained:
-        """The test net of a run with its newest weights."""
-        return cls(run.net("TEST", device=device), str(run.folder), run.folders, named, run)
+    def of_run(cls, run: Run, device: str = "cpu", named: Named = AS_TOLD, snapshot: str | None = None) -> Trained:
+        """The test net of a run with the weights of a snapshot, see `Run.choose`."""
+        chosen = run.choose(snapshot)
+        return cls(run.net("TEST", device, chosen), str(run.folder), run.folders, named, run, chosen)
 
     @cached_property
     def summary(self) -> Summary:

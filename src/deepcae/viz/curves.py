@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,8 +105,27 @@ def _panel(axes: Axes, metrics: Sequence[Mapping[str, Any]], blob: str) -> str:
             label=f"{name} {_value(test_values[-1])}",
             zorder=3,
         )
+    for iteration, best in _bests(metrics, tests):
+        axes.axvline(iteration, color=TEST_COLOR, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
+        axes.plot(
+            [iteration], [best], color=TEST_COLOR, marker="*", markersize=7, linestyle="none", zorder=4,
+            label=f"best test, iteration {iteration}",
+        )  # fmt: skip
     drawn = [(steps, values), *tests.values()]
     return _frame(axes, np.concatenate([each[0] for each in drawn]), np.concatenate([each[1] for each in drawn]))
+
+
+def _bests(metrics: Sequence[Mapping[str, Any]], tests: Mapping[int, Curve]) -> Iterator[tuple[int, float]]:
+    """(iteration, value) of the best test: the last that was kept, and those that warnings of overfitting name."""
+    found: list[tuple[Any, Any]] = [(0, record["iteration"]) for record in metrics if record["kind"] == "kept"][-1:]
+    for record in metrics:
+        facts = record.get("facts")
+        if record.get("warning") == "overfitting" and isinstance(facts, Mapping):
+            found.append((facts.get("net_index"), facts.get("best_iteration")))
+    for net_index, iteration in dict.fromkeys(found):
+        steps, values = tests.get(net_index, (np.array([]), np.array([])))
+        for value in values[steps == iteration]:
+            yield int(iteration), float(value)
 
 
 def _frame(axes: Axes, steps: np.ndarray, values: np.ndarray) -> str:

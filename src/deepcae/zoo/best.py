@@ -111,4 +111,5 @@ test_compute_loss: true
 display: 100
 snapshot: 2000
 snapshot_prefix: "{NAME}"
+snapshot_best: true  # the best test's, beside them; of deepcae alone: Caffe needs this line taken out
 """

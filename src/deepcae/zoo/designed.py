@@ -177,4 +177,5 @@ test_compute_loss: true
 display: 100
 snapshot: 2500
 snapshot_prefix: "{NAME}"
+snapshot_best: true  # the best test's, beside them; of deepcae alone: Caffe needs this line taken out
 """

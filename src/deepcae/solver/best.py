@@ -1,0 +1,161 @@
+"""The snapshot of the best test so far, kept beside the numbered ones: `<prefix>_best.caffemodel` and the others.
+
+With `snapshot_best: true` in the solver text. A test before the update of iteration N judges the weights that N updates
+made, so the snapshot is what a numbered one at N would be: a training can go on from it. The first test net decides, by
+the loss that Caffe calls "Test loss".
+
+What is to be kept waits in memory until the next numbered snapshot, a stop, a failure or the end, and is written before
+them. So a run that was killed and goes on from its newest numbered snapshot finds the best test of the time before that
+on disk, and comes by itself to those that the kill lost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..atomic import cannot_write
+from ..errors import NotFinite, SnapshotError
+from . import state
+from .guard import require_finite_state
+from .kept import ENDING, NEXT, commit, find_best, told_in
+from .overfit import Overfit, Overfitting
+from .records import Kept, Record, Test, Warned
+from .snapshot import MANIFEST, MODEL
+
+if TYPE_CHECKING:
+    from .solver import Solver
+
+
+@dataclass(frozen=True)
+class _Held:
+    iteration: int
+    loss: float
+    parts: dict[str, bytes]
+
+
+class Best:
+    """The tests of a solver: which was the best, its snapshot where that is wanted, and whether it overfits."""
+
+    def __init__(self, solver: Solver) -> None:
+        self.solver = solver
+        self.wanted = bool(solver.param.snapshot_best)
+        self.watches = [Overfitting() for _ in solver.tests]
+        self.test: tuple[int, float] | None = None  # iteration and loss
+        self._held: _Held | None = None
+        self._border: dict[str, Any] | None = None
+
+    @property
+    def stem(self) -> str:
+        return self.solver.prefix + ENDING
+
+    def notes(self) -> Iterator[str]:
+        """What the person should know of it before the training."""
+        tests, param = self.solver.tests, self.solver.param
+        if not self.wanted:
+            return
+        if not tests or not param.test_interval:
+            yield "snapshot_best keeps nothing: the solver makes no tests (test_iter, test_interval)"
+        elif not tests[0].net.loss_weights:
+            yield "snapshot_best keeps nothing: test net #0 has no loss"
+        elif len(tests) > 1:
+            yield f"snapshot_best: of the {len(tests)} test nets the first decides"
+
+    def trained(self, loss: float) -> None:
+        """An iteration's training loss."""
+        for watch in self.watches:
+            watch.trained(loss)
+
+    def at_border(self) -> None:
+        """Before the tests of an iteration, whose snapshot would have this state."""
+        self._border = state.extras_of(self.solver) if self.wanted else None
+
+    def tested(self, tests: Sequence[Test]) -> Iterator[Record]:
+        """After them: holds a snapshot if the first is the best so far; warns of overfitting."""
+        for test in tests[:1]:
+            self._hold(test)
+        for test in tests:
+            found = self.watches[test.net_index].tested(test.iteration, test.loss) if test.weights else None
+            if found is not None:
+                yield self._warning(test, found)
+
+    def _hold(self, test: Test) -> None:
+        if self._border is None or not test.weights or not math.isfinite(test.loss):
+            return
+        if self.test is not None and test.loss >= self.test[1]:
+            return
+        try:
+            require_finite_state(self.solver.net, test.iteration, self.solver.updater.history)
+        except NotFinite:  # the training ends with the next update
+            return
+        self.test = (test.iteration, test.loss)
+        self._held = _Held(test.iteration, test.loss, state.parts_of(self.solver, self.stem, self._border))
+
+    def flush(self, last: bool = False) -> Iterator[Kept | Warned]:
+        """Writes what is held. A full disk does not end the training: it is tried again, but for the `last` time."""
+        held = self._held
+        if held is None:
+            return
+        try:
+            snapshot = commit(self.stem, held.iteration, held.loss, held.parts)
+        except OSError as error:
+            message = f"the best snapshot: {cannot_write(self.stem + MODEL, error, sum(map(len, held.parts.values())))}"
+            yield Warned(self.solver.iteration, message)
+            if last:
+                self.solver.remarks.lacks(message)
+            return
+        self._held = None
+        yield Kept(held.iteration, str(snapshot.model), held.loss)
+
+    def _warning(self, test: Test, found: Overfit) -> Warned:
+        many = len(self.watches) > 1
+        of = f" of test net #{test.net_index}" if many else ""
+        decides = self.test is not None and test.net_index == 0
+        kept = f"the weights of then are kept: {Path(self.stem).name}" if decides else ""
+        message = (
+            f"overfitting: the test loss{of} was best at iteration {found.best_iteration} ({found.best_loss:.6g}), is "
+            f"{found.loss:.6g} now, while the training loss fell from {found.train_before:.6g} to "
+            f"{found.train_now:.6g}; {kept or 'snapshot_best: true keeps the best weights'}"
+        )
+        facts = {
+            "net_index": test.net_index, "best_iteration": found.best_iteration, "best_loss": found.best_loss,
+            "loss": found.loss, "train_before": found.train_before, "train_now": found.train_now,
+        }  # fmt: skip
+        return Warned(test.iteration, message, "overfitting", facts)
+
+    def to_json(self) -> dict[str, Any]:
+        """For a snapshot."""
+        return {"best": self.test, "tests": [watch.to_json() for watch in self.watches]}
+
+    def restore(self, seen: dict[str, Any] | None, iteration: int) -> Iterator[str]:
+        """Goes on from `to_json` at an iteration; None: of an older snapshot, which knew nothing of it."""
+        self._held = None
+        if seen is not None:
+            for index, each in enumerate(seen["tests"][: len(self.watches)]):
+                self.watches[index] = Overfitting.from_json(each)
+        told = None if seen is None or seen["best"] is None else (int(seen["best"][0]), float(seen["best"][1]))
+        self.test = None
+        if not self.wanted:
+            return
+        try:
+            on_disk = self._on_disk()
+        except SnapshotError as error:
+            yield f"{error}; the best from here on is kept"
+            return
+        if on_disk is None:
+            return  # of another run, or removed: the best from here on is kept
+        if on_disk[0] < iteration:
+            self.test = on_disk
+        else:  # of tests that are made again now, or of a course that is given up
+            self.test = told
+
+    def _on_disk(self) -> tuple[int, float] | None:
+        """Iteration and test loss of what was kept."""
+        following = Path(self.stem + MANIFEST + NEXT)
+        if following.exists():  # it is written, and brought in place as soon as the lock is held
+            return told_in(following)
+        found = find_best(self.solver.prefix)
+        return None if found is None else (found.iteration, found.loss)

@@ -13,7 +13,8 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,8 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-MOST_DENSE = 1100  # bytes that one byte of a zip can stand for: deflate's limit is 1032
+from .bounds import MOST_DENSE, require_room
+
 _DAMAGE = (
     OSError,
     ValueError,
@@ -70,19 +72,36 @@ def array_from(data: bytes) -> np.ndarray:
 
 def arrays_from(file: Path | IO[bytes], wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Those of the wanted arrays of an .npz that are there, and the names of all that are."""
+    with members_of(file) as (archive, entries):
+        found = {name: entries[name] for name in wanted if name in entries}
+        require_room(sum(entry.file_size for entry in found.values()), _size(archive))
+        return {name: array_from(archive.read(entry)) for name, entry in found.items()}, list(entries)
+
+
+@contextmanager
+def members_of(file: Path | IO[bytes]) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
+    """An .npz, open, and its arrays by name; none that is denser than deflate can be. ValueError for damage."""
     try:
         with zipfile.ZipFile(file) as archive:
             entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-            found = {name: array_from(_content(archive, entries[name])) for name in wanted if name in entries}
-            return found, list(entries)
+            for entry in entries.values():
+                _check_member(entry)
+            yield archive, entries
     except (*_DAMAGE, zipfile.BadZipFile) as error:
         raise ValueError(_reason(error)) from None
 
 
-def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+def _check_member(entry: zipfile.ZipInfo) -> None:
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"'{entry.filename}' is packed in a way that numpy does not use")
     if entry.file_size > MOST_DENSE * entry.compress_size:
         raise ValueError(f"'{entry.filename}' says it has {entry.file_size} bytes, {entry.compress_size} are stored")
-    return archive.read(entry)
+
+
+def _size(archive: zipfile.ZipFile) -> int:
+    """Bytes of the zip's file."""
+    assert archive.fp is not None
+    return archive.fp.seek(0, io.SEEK_END)
 
 
 def _reason(error: BaseException) -> str:

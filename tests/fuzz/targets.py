@@ -110,7 +110,10 @@ def _blob(path: Path) -> None:
 def _model_h5(path: Path) -> None:
     from deepcae.net.hdf5 import read_model
 
-    read_model(path)
+    for blobs in read_model(path).values():
+        for blob in blobs.values():
+            if blob.shape and max(blob.shape) < 2**20:
+                blob.read()
 
 
 def _state_h5(path: Path) -> None:

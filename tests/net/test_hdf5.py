@@ -40,6 +40,13 @@ def _saved(path: Path, data: bytes) -> Path:
     return path
 
 
+def all_of(path: Path) -> None:
+    """Reads a model's blobs, each as it is asked for."""
+    for blobs in read_model(path).values():
+        for blob in blobs.values():
+            assert blob.read().shape == blob.shape
+
+
 def test_models_keep_every_bit_and_have_equal_bytes(path: Path) -> None:
     layers: list[tuple[str, dict[int, np.ndarray]]] = [
         ("z", {0: VALUES, 1: VALUES[0]}), ("\u00fc", {}), ("e", {0: VALUES[:0], 1: VALUES[0, 0]}),
@@ -47,7 +54,7 @@ def test_models_keep_every_bit_and_have_equal_bytes(path: Path) -> None:
     back = read_model(_saved(path, model_bytes(layers)))
     assert set(back) == {"z", "\u00fc", "e"}
     for name, blobs in layers:
-        assert [(k, v.shape, v.tobytes()) for k, v in back[name].items()] == [
+        assert [(k, v.shape, v.read().tobytes()) for k, v in back[name].items()] == [
             (k, v.shape, v.tobytes()) for k, v in blobs.items()
         ]
     assert model_bytes(layers) == path.read_bytes()
@@ -130,7 +137,7 @@ MODELS: dict[str, tuple[Callable[[Any], None], str]] = {
     "text": (_set("data/a/2", "hello"), "/data/a/2 holds no numbers"),
     "huge": (
         lambda file: file["data/a"].create_dataset("2", (2**40,), "f4"),
-        r"/data/a/2 has shape \[1099511627776\], but no values",
+        r"/data/a/2 has shape \[1099511627776\], but no values of it are stored",
     ),
     "name": (_set("data/a/weights", VALUES), "/data/a holds 'weights', but blobs are numbered from 0"),
 }
@@ -179,9 +186,9 @@ def test_one_kind_given_as_the_other_is_told(path: Path) -> None:
         read_state(path)
 
 
-@pytest.mark.parametrize("read", [read_model, read_state])
+@pytest.mark.parametrize("read", [all_of, read_state])
 def test_damaged_files_are_told_in_one_line(read: Callable[[Path], Any], path: Path) -> None:
-    whole = model_bytes([("a", {0: VALUES})]) if read is read_model else state_bytes(4, "m", 0, [VALUES])
+    whole = model_bytes([("a", {0: VALUES})]) if read is all_of else state_bytes(4, "m", 0, [VALUES])
     for size in range(0, len(whole), 97):
         _saved(path, whole[:size])
         with pytest.raises(SnapshotError, match=r"file\.h5: ") as caught:
@@ -200,7 +207,7 @@ def test_any_flipped_bit_is_read_or_told(path: Path) -> None:
         changed[at] ^= 1 << (at % 8)
         _saved(path, changed)
         try:
-            read_model(path)
+            all_of(path)
         except SnapshotError as error:
             told.append(str(error))
     assert 30 < len(told) < 270, "some bits are of no matter, others are told"

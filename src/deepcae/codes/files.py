@@ -18,6 +18,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,13 @@ import h5py
 import numpy as np
 
 from ..atomic import whole_file
+from ..bounds import require_room, require_stored
 from ..errors import DataError
-from ..npy import MOST_DENSE, arrays_from
+from ..npy import arrays_from
 from .writers import WRITERS, Job
 
+CSV_VALUES = 2**16  # of a .csv that are words at a time
+LONGEST_LABEL = 1000  # characters of a label in a .csv
 Attribute = str | int | float | bool
 Write = Callable[..., None]  # (codes, labels=None): the next rows
 
@@ -162,16 +166,26 @@ def numbers_or_words(labels: np.ndarray) -> np.ndarray:
 def _read_h5(path: Path) -> Codes:
     with h5py.File(path, "r") as file:
         content = _from_h5(file, path)
+        require_room(math.prod(content.codes.shape) * content.codes.dtype.itemsize, path.stat().st_size)
         return Codes(content.codes[:], content.labels, content.attributes)
 
 
 def _from_h5(file: h5py.File, path: Path) -> Codes:
     if "codes" not in file:
         raise _missing(path, list(file))
-    labels = _h5_dataset(file, path, "labels")[()] if "labels" in file else None
-    attributes = {key: _attribute(file, key) for key in file.attrs if _is_fixed(file.attrs.get_id(key).dtype)}
     codes: Any = StoredRows(_h5_dataset(file, path, "codes"), path)
+    labels = _h5_labels(_h5_dataset(file, path, "labels"), codes, path) if "labels" in file else None
+    attributes = {key: _attribute(file, key) for key in file.attrs if _is_fixed(file.attrs.get_id(key).dtype)}
     return Codes(codes, labels, attributes)
+
+
+def _h5_labels(dataset: h5py.Dataset, codes: StoredRows, path: Path) -> Any:
+    """The labels, if they are as many as the codes."""
+    if codes.shape and dataset.size != codes.shape[0]:
+        raise DataError(f"{path}: {dataset.size} labels for {codes.shape[0]} codes")
+    word = 100 + 6 * dataset.dtype.itemsize if dataset.dtype.kind == "S" else dataset.dtype.itemsize
+    require_room(dataset.size * word, path.stat().st_size)  # words are made of bytes
+    return dataset[()]
 
 
 class StoredRows:
@@ -196,6 +210,8 @@ def _is_fixed(dtype: np.dtype) -> bool:
 
 
 def _attribute(file: h5py.File, key: str) -> Attribute:
+    if math.prod(file.attrs.get_id(key).shape) != 1:
+        raise ValueError(f"attribute {key!r} is more than one value")
     value = file.attrs[key]
     plain: Attribute = value.decode() if isinstance(value, bytes) else np.asarray(value).item()
     return plain
@@ -213,8 +229,10 @@ def _h5_dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
         raise DataError(f"{path}: '{name}' keeps its values in other files, which is refused")
     if not _is_fixed(dataset.dtype):
         raise DataError(f"{path}: '{name}' is of type {dataset.dtype}; expected numbers, or words of a fixed length")
-    if dataset.size * dataset.dtype.itemsize > MOST_DENSE * dataset.id.get_storage_size():
-        raise DataError(f"{path}: '{name}' says it has shape {dataset.shape}, but so much is not stored")
+    try:
+        require_stored(dataset)
+    except ValueError as error:
+        raise DataError(f"{path}: '{name}' {error}") from None
     return dataset
 
 
@@ -231,17 +249,26 @@ def _read_csv(path: Path) -> Codes:
         header = next(csv.reader(stream), [])
         if not header or not header[0].startswith("code"):
             raise DataError(f"{path}:1: expected a header 'code_1,code_2,...' with an optional last column 'label'")
-        numbered = [(number, row) for number, row in enumerate(csv.reader(stream), 2) if row]  # no blank lines
-    for number, row in numbered:
-        if len(row) != len(header):
-            raise DataError(f"{path}:{number}: {len(row)} columns; the header has {len(header)}")
-    rows = [row for _, row in numbered]
-    labelled = header[-1] == "label"
-    width = len(header) - labelled
-    codes = np.array([row[:width] for row in rows], dtype=np.float64).reshape(len(rows), width)
-    if all(len(word) <= len("-1.23456789e-20") for row in rows for word in row[:width]):
+        labelled = header[-1] == "label"
+        width = len(header) - labelled
+        blocks: list[np.ndarray] = []
+        labels: list[np.ndarray] = []
+        short = True
+        numbered = ((number, row) for number, row in enumerate(csv.reader(stream), 2) if row)  # no blank lines
+        while rows := list(islice(numbered, max(1, CSV_VALUES // len(header)))):
+            for number, row in rows:
+                if len(row) != len(header):
+                    raise DataError(f"{path}:{number}: {len(row)} columns; the header has {len(header)}")
+                if labelled and len(row[-1]) > LONGEST_LABEL:
+                    raise DataError(f"{path}:{number}: a label of {len(row[-1])} characters")
+            blocks.append(np.array([row[:width] for _, row in rows], dtype=np.float64).reshape(len(rows), width))
+            short &= all(len(word) <= len("-1.23456789e-20") for _, row in rows for word in row[:width])
+            labels += [np.array([row[-1] for _, row in rows])] if labelled else []
+    codes = np.concatenate(blocks) if blocks else np.empty((0, width))
+    blocks.clear()
+    if short:
         codes = _in_single_precision(codes)  # no number has more digits than single precision writes
-    return Codes(codes, _parsed_labels([row[-1] for row in rows]) if labelled else None)
+    return Codes(codes, _parsed_labels(labels) if labelled else None)
 
 
 def _in_single_precision(codes: np.ndarray) -> np.ndarray:
@@ -252,13 +279,14 @@ def _in_single_precision(codes: np.ndarray) -> np.ndarray:
     return single if kept else codes
 
 
-def _parsed_labels(words: list[str]) -> np.ndarray:
+def _parsed_labels(blocks: list[np.ndarray]) -> np.ndarray:
+    """Labels as whole numbers, as numbers, or as the words they are."""
     for kind in (np.int64, np.float64):
         try:
-            return np.array(words, dtype=kind)
+            return np.concatenate([np.array(words.tolist(), dtype=kind) for words in blocks] or [np.empty(0, kind)])
         except (ValueError, OverflowError):
             continue
-    return np.array(words)
+    return np.concatenate(blocks)
 
 
 def _read_mat(path: Path) -> Codes:

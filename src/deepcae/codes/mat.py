@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from .. import child
+from ..bounds import ROOM
 from ..npy import arrays_from
 
 SECONDS = 3  # of computing; more for files over 5 MB
-BYTES = 2**31  # of memory; more for larger files
 _VARIABLES = ("codes", "labels", "attributes")
 
 
@@ -60,6 +60,8 @@ def main() -> None:
         if any(array.dtype.hasobject for array in arrays.values()):
             raise ValueError("codes and labels must be numbers or words")
         np.savez(sys.stdout.buffer, about=about, **arrays)  # type: ignore[arg-type]
+    except MemoryError:
+        sys.exit("it would take more memory than twice its size and 192 MiB, which is refused")
     except NotImplementedError:  # the signature of an HDF5 file inside
         sys.exit("a MATLAB 7.3 file; save it with -v7, or give the file the ending .h5")
     except Exception as error:  # scipy's reader raises whatever it stumbles over
@@ -72,8 +74,18 @@ def _limit(size: int) -> None:
     except ModuleNotFoundError:  # not on Windows
         return
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS + size // 5_000_000,) * 2)
-    resource.setrlimit(resource.RLIMIT_AS, (BYTES + 64 * size,) * 2)
+    if held := _held():
+        resource.setrlimit(resource.RLIMIT_DATA, (held + 2 * size + ROOM,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _held() -> int:
+    """Bytes of memory of its own that this process has by now; 0 where the system does not say."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData")), 0)
 
 
 def _plain(value: Any) -> str | int | float | bool:

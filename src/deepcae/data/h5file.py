@@ -16,13 +16,14 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..bounds import CHUNK, chunk_bytes, require_stored
 from ..errors import DataError
 from ..proto.suggest import closest
 from .stream import Shape
 
-MOST_DENSE = 1100  # bytes that one byte of a file can stand for: gzip's limit is 1032
 DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # what h5py raises in damaged files
 PIECE = 8 * 2**20  # bytes that are converted at a time
+LEAST_CACHE = 2**20  # bytes of unpacked chunks that HDF5 keeps by itself, at least
 OPEN_FILES = 16  # files kept open at a time; a list may name thousands
 HAS_PREAD, HAS_FADVISE = hasattr(os, "pread"), hasattr(os, "posix_fadvise")  # not on Windows; nor on macOS
 
@@ -35,6 +36,7 @@ class Header:
     rows: int
     shapes: dict[str, Shape]  # of one row
     chunk: int  # rows that are stored together
+    packed: int  # bytes that are unpacked at a time
     stamp: tuple[int, ...]  # changes when the file is written or replaced
 
 
@@ -52,7 +54,8 @@ def read_header(path: Path, tops: Sequence[str]) -> Header:
             raise DataError(f"{path}: dataset {first!r} has no rows")
         shapes = {top: dataset.shape[1:] for top, dataset in datasets.items()}
         chunk = max(dataset.chunks[0] if dataset.chunks else 1 for dataset in datasets.values())
-    return Header(path, counts[first], shapes, chunk, stamp)
+        packed = sum(map(chunk_bytes, datasets.values()))
+    return Header(path, counts[first], shapes, chunk, packed, stamp)
 
 
 @contextmanager
@@ -67,13 +70,14 @@ def opened(path: Path) -> Iterator[h5py.File]:
         file.close()
 
 
-def open_file(path: Path) -> h5py.File:
+def open_file(path: Path, cache: int | None = None) -> h5py.File:
+    """`cache`: bytes of unpacked chunks that are kept for each dataset, for who reads a chunk part by part."""
     if os.path.isdir(path):
         raise DataError(f"{path}: this is a folder, not a file")
     if not os.path.isfile(path):
         raise DataError(f"{path}: no such file")
     try:
-        return h5py.File(path, "r", locking="best-effort")
+        return h5py.File(path, "r", locking="best-effort", rdcc_nbytes=cache)
     except OSError as error:
         kind = "is damaged or being written" if h5py.is_hdf5(path) else "is not an HDF5 file"
         raise DataError(f"{path}: {kind} ({first_line(error)})") from error
@@ -105,8 +109,10 @@ def find_dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
         raise DataError(f"{path}: dataset {name!r} is of type {item.dtype}; floats and integers can be read")
     if not item.shape:
         raise DataError(f"{path}: dataset {name!r} has shape {item.shape}; axis 0 must count the rows")
-    if item.size * item.dtype.itemsize > MOST_DENSE * (stored := item.id.get_storage_size()):
-        raise DataError(f"{path}: dataset {name!r} says it has shape {item.shape}, but only {stored} bytes are stored")
+    try:
+        require_stored(item)
+    except ValueError as error:
+        raise DataError(f"{path}: dataset {name!r} {error}") from None
     return item
 
 
@@ -128,7 +134,8 @@ class OpenFile:
     """A file while its rows are read. What h5py raises (`DAMAGE`) is left to the caller."""
 
     def __init__(self, header: Header) -> None:
-        self._file = open_file(header.path)
+        self.is_large = LEAST_CACHE < header.packed <= CHUNK
+        self._file = open_file(header.path, header.packed if self.is_large else None)
         self._datasets: dict[str, h5py.Dataset] = {}
 
     def copy(self, top: str, start: int, target: np.ndarray) -> None:
@@ -191,6 +198,8 @@ class OpenFiles:
         if header.path not in self._open:
             if len(self._open) >= OPEN_FILES:
                 self._open.popitem(last=False)[1].close()
+            for path in [path for path, file in self._open.items() if file.is_large]:
+                self._open.pop(path).close()  # its cache
             self._open[header.path] = OpenFile(header)
         self._open.move_to_end(header.path)
         return self._open[header.path]

@@ -24,6 +24,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from ..bounds import ROOM
 from ..errors import DataError
 from ..proto.lookup import resolve
 from .ahead import Ahead
@@ -34,6 +35,7 @@ __all__ = ["HDF5Rows", "open_hdf5", "opened", "read_list"]
 
 MEMORY_LIMIT = 256 * 2**20  # bytes of a data set that is kept in memory as a whole
 BLOCK = 8 * 2**20  # bytes that are read at a time from a larger one
+MOST_BLOCKS = 2  # `BLOCK`s that are read at once where chunks are large
 EVEN = 512  # rows of which a block holds a multiple, so that batches of powers of two lie within one
 
 
@@ -83,7 +85,8 @@ class HDF5Rows:
         self._files = files_ = HDF5Files(files, tops)
         self.shapes, self.total = files_.shapes, files_.total
         row_bytes = 4 * sum(math.prod(shape) for shape in self.shapes.values())
-        self.in_memory = self.total * row_bytes <= (MEMORY_LIMIT if memory_limit is None else memory_limit)
+        limit = MEMORY_LIMIT if memory_limit is None else memory_limit
+        self.in_memory = self.total * row_bytes <= min(limit, files_.room)
         self._memory: ArrayRows | None = None
         self._block_rows = max(1, (BLOCK if block is None else block) // max(row_bytes, 1))
         if self._block_rows > EVEN:
@@ -160,11 +163,18 @@ class HDF5Files:
         self._open, self._lock = OpenFiles(), Lock()
 
     def starts(self, size: int) -> list[int]:
-        """The first rows of blocks of about `size` rows: whole chunks of one file."""
+        """The first rows of blocks of about `size` rows: whole chunks of one file, but of large ones a part."""
         found: list[int] = []
         for header, end in zip(self.headers, self._ends, strict=True):
-            found.extend(range(end - header.rows, end, -(-size // header.chunk) * header.chunk))
+            whole = -(-size // header.chunk) * header.chunk
+            found.extend(range(end - header.rows, end, whole if whole <= MOST_BLOCKS * size else size))
         return found
+
+    @property
+    def room(self) -> int:
+        """Bytes that may be held of all rows: twice the files' and `ROOM`, less those of chunks that are unpacked."""
+        stored = sum(header.stamp[2] for header in self.headers)
+        return 2 * stored + ROOM - max(header.packed for header in self.headers)
 
     def copied(self, start: int, stop: int) -> Arrays:
         """Rows start … stop-1 of the whole, across files."""

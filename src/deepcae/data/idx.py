@@ -15,8 +15,9 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from ..bounds import MOST_DENSE, require_room
 from ..errors import DataError
-from .plain import FileArray, Stored
+from .plain import FileArray, PackedArray, Stored
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 ZIPPED = b"\x1f\x8b"
@@ -39,7 +40,11 @@ def read_idx(path: Path) -> np.ndarray:
         with _opened(path) as file:
             shape, dtype = _header(file, path)
             wanted = math.prod(shape) * dtype.itemsize
+            if isinstance(file, gzip.GzipFile):
+                require_room(wanted, path.stat().st_size)
             content = _read_up_to(file, wanted + 1)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: is damaged ({error})") from error
     if len(content) != wanted:
@@ -48,16 +53,22 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def stored_idx(path: Path) -> Stored:
-    """`read_idx`; but what is not zipped stays in the file, and is read where it is sliced."""
+    """`read_idx`; but the values stay in the file, and are read where they are sliced."""
     with open(path, "rb") as file:
-        if file.read(2) == ZIPPED:
-            return read_idx(path)
-        file.seek(0)
-        shape, dtype = _header(file, path)
-        begin, wanted = file.tell(), math.prod(shape) * dtype.itemsize
-    there = path.stat().st_size - begin
-    if there != wanted:
-        raise _other_size(path, shape, wanted, f"only {there}" if there < wanted else "more")
+        zipped = file.read(2) == ZIPPED
+    try:
+        with _opened(path) as file:
+            shape, dtype = _header(file, path)
+            begin = file.tell()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: is damaged ({error})") from error
+    wanted, size = math.prod(shape) * dtype.itemsize, path.stat().st_size
+    if zipped:
+        if wanted > MOST_DENSE * size:
+            raise _other_size(path, shape, wanted, f"only {size}, zipped")
+        return PackedArray(path, shape, dtype, begin, lambda: _opened(path))
+    if size - begin != wanted:
+        raise _other_size(path, shape, wanted, f"only {size - begin}" if size - begin < wanted else "more")
     return FileArray(path, shape, dtype, begin)
 
 

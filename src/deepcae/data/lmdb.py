@@ -86,7 +86,7 @@ class DatumRows:
         if datum.encoded:
             return decode(datum.data, self._color, self._where(number)), datum.label
         shape = (datum.channels, datum.height, datum.width)
-        values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
+        values = np.frombuffer(datum.data, np.uint8) if datum.data else _floats(datum)
         if min(shape) < 1 or values.size != math.prod(shape):
             raise DataError(f"{self._where(number)}: says it is of size {list(shape)}, but holds {values.size} values")
         return values.reshape(shape), datum.label
@@ -96,6 +96,11 @@ class DatumRows:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _floats(datum: Any) -> np.ndarray:
+    """Its values, without a list of Python's numbers between."""
+    return np.fromiter(datum.float_data, np.float32, len(datum.float_data))
 
 
 def _file_of(path: Path) -> Path:

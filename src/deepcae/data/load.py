@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import zipfile
 from collections.abc import Container, Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from ..bounds import require_room
 from ..errors import DataError
-from ..npy import array_from, arrays_from, layout_of
-from .plain import FileArray, PlainRows, Stored
+from ..npy import array_from, arrays_from, layout_of, members_of
+from .plain import FileArray, PackedArray, PlainRows, Stored
 
 HDF5_START = b"\x89HDF\r\n\x1a\n"
 LABELS = ("label", "labels")  # what people call them
@@ -31,7 +35,10 @@ def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray,
     if start == HDF5_START or path.suffix == ".txt":
         return _from_hdf5(path, limit)
     rows = open_rows(path)
-    arrays = rows.read(slice(0, rows.total if limit is None else limit))
+    count = rows.total if limit is None else min(limit, rows.total)
+    _require_room(path, 4 * count * math.prod(rows.shapes["data"]), [path])
+    arrays = rows.read(slice(0, count))
+    rows.close()
     return arrays["data"], arrays.get("label")
 
 
@@ -45,10 +52,7 @@ def load_labels(path: str | Path) -> np.ndarray:
     with open(path, "rb") as file:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
-        try:
-            return array_from(path.read_bytes())
-        except ValueError as error:
-            raise DataError(f"{path}: is damaged or holds Python objects ({error})") from error
+        return _from_npy(path)[:]
     if start != HDF5_START and path.suffix != ".txt" and not start.startswith(b"PK") and is_idx(path):
         return read_idx(path)
     labels = load_images(path)[1]
@@ -60,7 +64,7 @@ def load_labels(path: str | Path) -> np.ndarray:
 def open_rows(path: Path) -> PlainRows:
     """What `load_images` gives of an IDX, .npy or .npz file, to be read in blocks.
 
-    What stands plainly in the file stays there; what is zipped, or in Fortran's order, is held in memory as stored.
+    The images stay in the file, zipped or not; in Fortran's order they are held in memory as stored.
     """
     with open(path, "rb") as file:
         start = file.read(8)
@@ -85,9 +89,18 @@ def _read(path: Path, datasets: tuple[str, ...], limit: int | None) -> Mapping[s
 
     rows = HDF5Rows(_hdf5_files(path), datasets, memory_limit=0)
     try:
-        return rows.read(slice(0, rows.total if limit is None else min(limit, rows.total)))
+        count = rows.total if limit is None else min(limit, rows.total)
+        _require_room(path, 4 * count * sum(map(math.prod, rows.shapes.values())), _hdf5_files(path))
+        return rows.read(slice(0, count))
     finally:
         rows.close()
+
+
+def _require_room(path: Path, held: int, files: list[Path]) -> None:
+    try:
+        require_room(held, sum(file.stat().st_size for file in files))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def _hdf5_files(path: Path) -> list[Path]:
@@ -108,17 +121,28 @@ def _from_hdf5(path: Path, limit: int | None) -> tuple[np.ndarray, np.ndarray | 
     return _as_images(arrays["data"], path), _by_row(arrays[label]) if label else None
 
 
-def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+def _from_npz(path: Path) -> tuple[Stored, np.ndarray | None]:
     try:
-        arrays, names = arrays_from(path, ("data", *LABELS))
-        if "data" not in arrays and len(names) == 1:
-            arrays["data"] = arrays_from(path, names)[0][names[0]]
+        with members_of(path) as (archive, entries):
+            images = "data" if "data" in entries or len(entries) != 1 else next(iter(entries))
+            if images not in entries:
+                names = ", ".join(map(repr, entries)) or "nothing"
+                raise DataError(f"{path}: has no array 'data'; it holds {names}")
+            entry, label = entries[images], _label_in(entries)
+            with archive.open(entry) as member:
+                layout = layout_of(member, entry.file_size)
+            if layout.in_fortran_order:
+                return arrays_from(path, [images])[0][images], arrays_from(path, [label])[0][label] if label else None
+        labels = arrays_from(path, [label])[0][label] if label else None
     except ValueError as error:
         raise DataError(f"{path}: is damaged or holds Python objects ({error})") from error
-    if "data" not in arrays:
-        raise DataError(f"{path}: has no array 'data'; it holds {', '.join(map(repr, names)) or 'nothing'}")
-    label = _label_in(arrays)
-    return arrays["data"], arrays[label] if label else None
+    return PackedArray(path, layout.shape, layout.dtype, layout.begin, lambda: _member(path, entry)), labels
+
+
+def _member(path: Path, entry: zipfile.ZipInfo) -> IO[bytes]:
+    """An array of an .npz, unpacked as it is read."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.open(entry)  # which keeps the file open
 
 
 def _label_in(names: Container[str]) -> str | None:

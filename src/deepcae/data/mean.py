@@ -7,6 +7,7 @@ Source: Caffe's compute_image_mean.cpp.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ..proto.binary import write_message
 from ..proto.schema import BlobProto
 from .lmdb import DatumRows
 
-ROWS = 256  # read at a time
+ROWS, BYTES = 256, 2**24  # read at a time, at most
 
 
 def compute_image_mean(database: str | Path, progress: Callable[[int, int], object] | None = None) -> np.ndarray:
@@ -24,8 +25,9 @@ def compute_image_mean(database: str | Path, progress: Callable[[int, int], obje
     rows = DatumRows(Path(database), ("data",))
     shape = rows.shapes["data"]
     total = np.zeros(shape, np.float64)
-    for start in range(0, rows.total, ROWS):
-        stop = min(start + ROWS, rows.total)
+    size = max(1, min(ROWS, BYTES // (4 * math.prod(shape))))
+    for start in range(0, rows.total, size):
+        stop = min(start + size, rows.total)
         with_first = np.unique([0, *range(start, stop)])  # all are held against the first record's size
         images = rows.read(with_first)["data"]
         total += images[len(with_first) - (stop - start) :].sum(axis=0, dtype=np.float64)

@@ -18,6 +18,7 @@ from ..errors import DataError
 from ..proto.schema import Datum
 
 FIRST_MAP, BATCH = 64 * 2**20, 1000  # bytes of the first map, which grows; records of a transaction (Caffe's)
+BATCH_BYTES = 2**24  # after which a transaction ends sooner
 LONGEST_KEY = 511  # bytes, LMDB's
 
 
@@ -28,6 +29,7 @@ class RecordWriter:
         self.number = 0
         self._environment, self._target = environment, target
         self._waiting: list[tuple[bytes, bytes]] = []
+        self._bytes = 0  # of what waits
 
     def put(self, key: str, datum: Any) -> None:
         """A Datum under a key."""
@@ -35,8 +37,9 @@ class RecordWriter:
         if len(name) > LONGEST_KEY:
             raise DataError(f"{self._target}: the key {key[:40]!r}... has {len(name)} bytes; LMDB takes {LONGEST_KEY}")
         self._waiting.append((name, datum.SerializeToString()))
+        self._bytes += len(self._waiting[-1][1])
         self.number += 1
-        if len(self._waiting) >= BATCH:
+        if len(self._waiting) >= BATCH or self._bytes >= BATCH_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -52,6 +55,7 @@ class RecordWriter:
             except lmdb.MapFullError:
                 self._environment.set_mapsize(2 * self._environment.info()["map_size"])
         self._waiting.clear()
+        self._bytes = 0
 
 
 @contextmanager

@@ -7,7 +7,6 @@ layers, `hdf5_data_layer.cpp`). Here that is a pure function of i, so that a run
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
@@ -47,6 +46,14 @@ class Rows(Protocol):
         """Lets go of open files."""
 
 
+class Change(Protocol):
+    """What is done to the rows of the first top."""
+
+    def __call__(self, rows: np.ndarray, position: int) -> np.ndarray: ...
+
+    def shape_of(self, row: Shape) -> Shape: ...
+
+
 class Stream:
     """The `Source` over any `Rows`.
 
@@ -65,7 +72,7 @@ class Stream:
         rows: Rows,
         batch_size: int,
         *,
-        transform: Callable[[np.ndarray, int], np.ndarray] | None = None,
+        transform: Change | None = None,
         shuffle: bool = False,
         seed: int = 0,
         skip: int = 0,
@@ -78,8 +85,7 @@ class Stream:
         self.shapes = {top: (batch_size, *shape) for top, shape in rows.shapes.items()}
         if transform:
             first = self.tops[0]
-            empty = np.zeros((1, *rows.shapes[first]), np.float32)
-            self.shapes[first] = (batch_size, *transform(empty, 0).shape[1:])
+            self.shapes[first] = (batch_size, *transform.shape_of(rows.shapes[first]))
 
     @property
     def at_hand(self) -> bool:

@@ -49,6 +49,10 @@ class Transform:
             rows = np.where(flipped[:, None, None, None], rows[..., ::-1], rows)
         return np.ascontiguousarray(rows, np.float32)
 
+    def shape_of(self, row: Shape) -> Shape:
+        """What a row of this shape becomes."""
+        return (row[0], self.crop, self.crop) if self.crop else row
+
     def _cropped(self, rows: np.ndarray, words: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
         """The rows' windows (N, C, crop, crop), and the mean's at the same places."""
         size = self.crop
@@ -104,4 +108,6 @@ def _mean_image(path: Path, row: Shape) -> np.ndarray:
         shape = shape[1:]
     if shape != row:
         raise DataError(f"{path}: the mean has shape {list(shape)}, but the images {list(row)}")
-    return np.array(blob.data or blob.double_data, np.float32).reshape(row)
+    values = blob.double_data or blob.data
+    with np.errstate(over="ignore"):  # a double beyond float32 becomes inf, as in C
+        return np.fromiter(values, np.float32, len(values)).reshape(row)

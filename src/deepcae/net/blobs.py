@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,14 @@ import numpy as np
 from ..errors import SnapshotError
 from ..proto.binary import blob_shape, is_blob_shape
 from ..proto.schema import BlobProto, BlobShape
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A blob that lies in a file: its shape is known, its values are read when they are asked for."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray]
 
 
 def array_of(blob: Any) -> np.ndarray:

@@ -17,18 +17,19 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..bounds import require_room, require_stored
 from ..errors import SnapshotError
 from ..proto.schema import SolverState
-from .blobs import blob_of
+from .blobs import Kept, blob_of
 
 START = b"\x89HDF\r\n\x1a\n"
 _LIBVER = ("earliest", "v108")
-MOST_DENSE = 1100  # bytes that one byte of a file can stand for: gzip's limit is 1032
 LONGEST_NAME = 2**16
 _MODEL, _STATE = "a .caffemodel.h5", "a .solverstate.h5"
 
@@ -85,13 +86,13 @@ def state_bytes(iteration: int, learned_net: str, current_step: int, history: It
     return buffer.getvalue()
 
 
-def read_model(path: Path) -> dict[str, dict[int, np.ndarray]]:
-    """The blobs of a .caffemodel.h5: layer name → index → values."""
+def read_model(path: Path) -> dict[str, dict[int, Kept]]:
+    """The blobs of a .caffemodel.h5: layer name → index → shape, and values once they are asked for."""
     with _opened(path, _MODEL) as file:
         if "data" not in file:
             raise SnapshotError(f"{path}: {_other_kind(file)}, not {_MODEL}: it holds no group /data")
         data = _group(file, "data", path)
-        return {name: _numbered(_group(data, name, path), path) for name in data}
+        return {name: _kept(_group(data, name, path), path) for name in data}
 
 
 def read_state(path: Path) -> Any:
@@ -100,12 +101,15 @@ def read_state(path: Path) -> Any:
         missing = [name for name in ("iter", "history") if name not in file]
         if missing:
             raise SnapshotError(f"{path}: {_other_kind(file)}, not {_STATE}: it holds no /{missing[0]}")
-        history = _numbered(_group(file, "history", path), path)
-        if list(history) != list(range(len(history))):
+        group = _group(file, "history", path)
+        history = _numbered(group, path)
+        if history != list(range(len(history))):
             raise SnapshotError(f"{path}: /history holds {len(history)} blobs, but not those from 0 on")
+        items = [_dataset(group, str(index), path) for index in history]
+        require_room(2 * sum(item.size * max(4, item.dtype.itemsize) for item in items), path.stat().st_size)
         state = SolverState(iter=_integer(file, "iter", path), learned_net=_text(file, "learned_net", path))
         state.current_step = _integer(file, "current_step", path) if "current_step" in file else 0
-        state.history.extend(map(blob_of, history.values()))
+        state.history.extend(blob_of(_floats(item)) for item in items)
         return state
 
 
@@ -180,31 +184,53 @@ def _group(parent: Any, name: str, path: Path) -> Any:
     return _member(parent, name, "group", path)
 
 
-def _array(group: Any, name: str, path: Path) -> np.ndarray:
+def _dataset(group: Any, name: str, path: Path) -> Any:
+    """A dataset of numbers that are in the file."""
     item = _member(group, name, "dataset", path)
     if item.shape is None or item.dtype.kind not in "fiu":
         raise SnapshotError(f"{path}: {item.name} holds no numbers")
-    stored = item.id.get_storage_size()
-    if item.size * item.dtype.itemsize > MOST_DENSE * stored:
-        what = f"only {stored} bytes" if stored else "no values"
-        raise SnapshotError(f"{path}: {item.name} has shape {list(item.shape)}, but {what}")
-    return np.asarray(item[()])
+    try:
+        require_stored(item)
+    except ValueError as error:
+        raise SnapshotError(f"{path}: {item.name} {error}") from None
+    return item
 
 
-def _numbered(group: Any, path: Path) -> dict[int, np.ndarray]:
-    """The datasets of a group, by number."""
+def _floats(item: Any) -> np.ndarray:
+    """The values of a dataset as float32, a double beyond it as inf."""
+    values = np.empty(item.shape, np.float32)
+    if values.size:
+        item.read_direct(values)  # HDF5 converts them on the way
+    return values
+
+
+def _numbered(group: Any, path: Path) -> list[int]:
+    """The numbers that the datasets of a group have for names."""
     for name in group:
         if not (name.isascii() and name.isdigit() and str(int(name)) == name):
             raise SnapshotError(f"{path}: {group.name} holds '{name}', but blobs are numbered from 0")
-    with np.errstate(over="ignore"):
-        return {int(k): _array(group, k, path).astype(np.float32) for k in sorted(group, key=int)}
+    return sorted(map(int, group))
+
+
+def _kept(group: Any, path: Path) -> dict[int, Kept]:
+    """The datasets of a group, by number."""
+    return {
+        number: Kept(item.shape, partial(_read, path, item.name))
+        for number in _numbered(group, path)
+        for item in [_dataset(group, str(number), path)]
+    }
+
+
+def _read(path: Path, name: str) -> np.ndarray:
+    with _opened(path, _MODEL) as file:
+        return _floats(file[name])
 
 
 def _integer(file: Any, name: str, path: Path) -> int:
-    values = _array(file, name, path)
-    if values.size != 1 or values.dtype.kind == "f":
+    item = _dataset(file, name, path)
+    if item.size != 1 or item.dtype.kind == "f":
         raise SnapshotError(f"{path}: /{name} is not one whole number")
-    return int(values.reshape(()))
+    return int(np.asarray(item[()]).reshape(()))
 
 
 def _text(file: Any, name: str, path: Path) -> str:

@@ -17,6 +17,8 @@ import os
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ import numpy as np
 
 from ..errors import SnapshotError
 from ..lazy import torch
+from .blobs import Kept
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,21 +82,36 @@ def safetensors_bytes(layers: Layers, about: Mapping[str, str]) -> bytes:
     return bytes(save(values, {"format": "deepcae", "version": "1", **about}))
 
 
-def read_safetensors(path: Path) -> dict[str, dict[int, np.ndarray]]:
-    """The blobs of a .safetensors: layer name → index → values. SnapshotError for one that is damaged or not ours."""
+def read_safetensors(path: Path) -> dict[str, dict[int, Kept]]:
+    """The blobs of a .safetensors: layer name → index → shape, and values once they are asked for.
+
+    SnapshotError for one that is damaged or not ours.
+    """
+    found: dict[str, dict[int, Kept]] = {}
+    with _opened(path) as file:
+        for key in file.keys():  # noqa: SIM118 - it is no mapping
+            name, _, index = key.rpartition("/")
+            if not (name and index.isascii() and index.isdigit() and str(int(index)) == index):
+                raise SnapshotError(f"{path}: tensor '{key}' is not named '<layer>/<index of the blob>'")
+            shape = tuple(file.get_slice(key).get_shape())
+            found.setdefault(name, {})[int(index)] = Kept(shape, partial(_read_tensor, path, key))
+    return found
+
+
+def _read_tensor(path: Path, key: str) -> np.ndarray:
+    with _opened(path) as file:
+        return _floats(file.get_tensor(key), f"{path}: tensor '{key}'")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
-    found: dict[str, dict[int, np.ndarray]] = {}
     try:
         with safe_open(os.fspath(path), framework="pt") as file:
-            for key in file.keys():  # noqa: SIM118 - it is no mapping
-                name, _, index = key.rpartition("/")
-                if not (name and index.isascii() and index.isdigit() and str(int(index)) == index):
-                    raise SnapshotError(f"{path}: tensor '{key}' is not named '<layer>/<index of the blob>'")
-                found.setdefault(name, {})[int(index)] = _floats(file.get_tensor(key), f"{path}: tensor '{key}'")
+            yield file
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
         raise SnapshotError(f"{path}: not a readable .safetensors ({_first_line(error)})") from None
-    return found
 
 
 # PyTorch's state dict
@@ -106,12 +124,13 @@ def state_dict_bytes(state: Mapping[str, Tensor]) -> bytes:
     return buffer.getvalue()
 
 
-def read_state_dict(path: Path, kinds: Mapping[str, str]) -> dict[str, dict[int, np.ndarray]]:
-    """The blobs of a .pt: layer name → index → values; `kinds` are the layer types that tell which role is which index.
+def read_state_dict(path: Path, kinds: Mapping[str, str]) -> dict[str, dict[int, Kept]]:
+    """The blobs of a .pt: layer name → index → shape, and values once they are asked for.
 
+    `kinds` are the layer types that tell which role is which index.
     Entries of a layer that is not in `kinds` are counted from 0. SnapshotError for a role that the layer does not have.
     """
-    found: dict[str, dict[int, np.ndarray]] = {}
+    found: dict[str, dict[int, Kept]] = {}
     for key, tensor in _load(path).items():
         name, _, role = str(key).rpartition(".")
         if not isinstance(tensor, torch.Tensor) or not name:
@@ -124,7 +143,9 @@ def read_state_dict(path: Path, kinds: Mapping[str, str]) -> dict[str, dict[int,
                 wanted = ", ".join(ROLES.get(kinds[name], _USUAL))
                 raise SnapshotError(f"{path}: layer '{name}' ({kinds[name]}) has no '{role}'; it has {wanted}")
             index = known.index(role)
-        blobs[index] = _floats(tensor, f"{path}: entry '{key}'")
+        where = f"{path}: entry '{key}'"
+        _require_plain(tensor, where)
+        blobs[index] = Kept(tuple(tensor.shape), partial(_floats, tensor, where))
     return found
 
 
@@ -144,11 +165,15 @@ def _load(path: Path) -> Mapping[str, Any]:
     return state
 
 
-def _floats(tensor: Tensor, where: str) -> np.ndarray:
+def _require_plain(tensor: Tensor, where: str) -> None:
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.device.type != "cpu":
         raise SnapshotError(f"{where}: is not a plain tensor of numbers")
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise SnapshotError(f"{where}: shape {list(tensor.shape)} repeats its few stored values")
+
+
+def _floats(tensor: Tensor, where: str) -> np.ndarray:
+    _require_plain(tensor, where)
     values: np.ndarray = tensor.detach().to(torch.float32).contiguous().numpy()
     return values
 

@@ -21,10 +21,10 @@ import torch
 
 from ..atomic import whole_file
 from ..errors import SnapshotError
-from ..proto.binary import read_weights, write_message
+from ..proto.binary import blob_shape, read_weights, write_message
 from ..proto.schema import LayerParameter, NetParameter
 from ..proto.text import to_text
-from .blobs import array_of, blob_of
+from .blobs import Kept, array_of, blob_of
 from .hdf5 import is_hdf5, model_bytes, read_model
 from .net import Net
 from .step import Step
@@ -140,12 +140,12 @@ def _fit(
         raise SnapshotError(f"{path}: layer '{name}' has {len(blobs)} blob(s) there and {len(shapes)} here")
     arrays = {}
     for k, blob in blobs.items():
-        array = blob if isinstance(blob, np.ndarray) else array_of(blob)
-        if not _fits(array.shape, shapes[k]):
+        there = blob.shape if isinstance(blob, Kept) else blob_shape(blob)
+        if not _fits(there, shapes[k]):
             raise SnapshotError(
-                f"{path}: layer '{name}': blob {k} has shape {list(array.shape)} there and {list(shapes[k])} here"
+                f"{path}: layer '{name}': blob {k} has shape {list(there)} there and {list(shapes[k])} here"
             )
-        arrays[k] = array.reshape(shapes[k])
+        arrays[k] = (blob.read() if isinstance(blob, Kept) else array_of(blob)).reshape(shapes[k])
     return arrays
 
 

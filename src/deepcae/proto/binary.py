@@ -19,13 +19,14 @@ from .document import Document
 from .kinds import HEAD, NAMES, Kind, file_kind, sniff
 from .schema import BlobProto, NetParameter, SolverState, is_repeated
 from .upgrade import upgrade_layers
-from .wire import damage, place_of
+from .wire import damage, num_messages, place_of
 
 __all__ = ["blob_shape", "file_kind", "is_blob_shape", "read_blob", "read_state", "read_weights", "write_message"]
 
 MAX_BYTES = 2**31 - 1  # protobuf's own limit
 MAX_COUNT = 2**31 - 1  # values in one blob
 MAX_AXES = 32
+MOST_MESSAGES = 50_000  # in one file
 Steps = list[tuple[str, int]]  # fields and indices from a message to one inside it
 _MEANT = {
     "weights": "--weights",
@@ -120,6 +121,8 @@ def _check(blob: Any, path: str | Path, which: str, message_class: Any, steps: S
 def _read(path: str | Path, wanted: Kind, message_class: Any) -> Any:
     """The file's message. The kind is judged first, since protobuf may read another kind's bytes without a word."""
     data = _bytes(path, wanted)
+    if num_messages(data, message_class.DESCRIPTOR, MOST_MESSAGES) > MOST_MESSAGES:
+        raise SnapshotError(f"{path}: holds more than {MOST_MESSAGES} layers, blobs and settings, which no network has")
     try:
         message = message_class.FromString(data)
         _mend_texts(message)

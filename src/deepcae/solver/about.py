@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..bounds import require_small
 from ..inplace import read_file
 
 ABOUT, SOLVER, METRICS, LOG = "run.json", "solver.prototxt", "metrics.jsonl", "train.log"
@@ -44,6 +45,7 @@ def read_about(folder: Path) -> tuple[dict[str, Any], str]:
     """
     path = folder / ABOUT
     try:
+        require_small(path)
         told = json.loads(read_file(path))
     except FileNotFoundError:
         raise

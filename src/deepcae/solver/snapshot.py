@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..bounds import require_small
 from ..errors import SnapshotError, warn
 from ..inplace import read_file
 from ..proto.kinds import NAMES, file_kind
@@ -187,6 +188,7 @@ def _checked(snapshot: Snapshot) -> Snapshot:
 
 def read_json(path: Path) -> Any:
     try:
+        require_small(path)
         return json.loads(read_file(path))
     except OSError as error:
         raise SnapshotError(f"{path}: {error.strerror or error}") from None

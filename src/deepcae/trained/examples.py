@@ -12,6 +12,7 @@ Labels are classes where their name says so; a Siamese network's `sim` tells of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,13 +23,15 @@ import numpy as np
 from ..data.ahead import Ahead
 from ..data.hdf5 import HDF5Rows, opened, read_list
 from ..data.load import HDF5_START, LABELS, open_rows
-from ..data.stream import ArrayRows, Rows
+from ..data.stream import ArrayRows, Rows, Shape
 from ..errors import DataError
 from ..proto.lookup import resolve
 from .network import Trained
 
 BATCH = 100
-LABEL_ROWS = 2**16  # that are looked at at a time
+LABEL_ROWS = 2**16  # that are looked at at a time ...
+LABEL_BYTES = 2**24  # ... at most
+LABELS_PER_ROW = 2**16  # one-hot rows of more classes are none
 SIMILARITY = "sim"  # what the labels of pairs are called: whether both are of one class
 
 
@@ -69,8 +72,10 @@ class Examples:
         """What the labels of all rows are: they are read, a block at a time."""
         if self.labels is None or self.of_classes:
             return LabelKind(one_hot=False, whole=True)
-        rows, starts = self.labels_alone or self.rows, range(0, len(self), LABEL_ROWS)
-        blocks = (rows.read(slice(start, min(start + LABEL_ROWS, len(self)))) for start in starts)
+        rows = self.labels_alone or self.rows
+        size = max(1, min(LABEL_ROWS, LABEL_BYTES // max(1, 4 * sum(map(math.prod, rows.shapes.values())))))
+        starts = range(0, len(self), size)
+        blocks = (rows.read(slice(start, min(start + size, len(self)))) for start in starts)
         return LabelKind.of(block[self.labels] for block in blocks)
 
     def take(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -130,6 +135,7 @@ def open_examples(trained: Trained, source: Path | None) -> Examples:
         return _own(trained)
     if source.is_file() and not is_hdf5(source) and source.suffix != ".txt":
         rows = open_rows(source)
+        _require_fitting(trained, rows.shapes["data"], source)
         if rows.labels is None:
             return Examples(rows, "data", None, str(source))
         return Examples(rows, "data", "label", str(source), ArrayRows({"label": rows.labels}))
@@ -143,8 +149,21 @@ def _from_hdf5(trained: Trained, source: Path) -> Examples:
         names = list(file)
     images, labels = _choose(names, trained.images, source), _label_of(names, trained.labels)
     rows = HDF5Rows(files, (images,) if labels is None else (images, labels))
+    scaled = _scaled(trained, rows, images)
+    _require_fitting(trained, scaled.shapes[images], source)
+    if labels is not None and math.prod(rows.shapes[labels]) > max(LABELS_PER_ROW, math.prod(rows.shapes[images])):
+        raise DataError(f"{source}: rows of its labels '{labels}' have shape {list(rows.shapes[labels])}")
     alone = None if labels is None else HDF5Rows(files, (labels,), memory_limit=0)
-    return Examples(_scaled(trained, rows, images), images, labels, str(source), alone)
+    return Examples(scaled, images, labels, str(source), alone)
+
+
+def _require_fitting(trained: Trained, row: Shape, source: Path) -> None:
+    """DataError where the net has no place for rows of this shape: before one of them is read."""
+    entry, none = trained.fed(np.empty((0, *row), np.float32))
+    planned = trained.net.plan.shapes[entry]
+    if planned is not None and none.shape[1:] != planned[1:]:
+        wanted = f"blob '{entry}' of net '{trained.net.name}' takes {list(planned[1:])}"
+        raise DataError(f"{source}: its rows have shape {list(row)}, but {wanted}")
 
 
 def is_hdf5(path: Path) -> bool:
@@ -205,7 +224,8 @@ class _Transformed:
     """Rows whose images are scaled on the way."""
 
     def __init__(self, rows: Rows, images: str, apply: Any) -> None:
-        self.tops, self.total, self.shapes = rows.tops, rows.total, rows.shapes
+        self.tops, self.total = rows.tops, rows.total
+        self.shapes = {**rows.shapes, images: apply.shape_of(rows.shapes[images])}
         self.at_hand = rows.at_hand
         self._rows, self._images, self._apply = rows, images, apply
 

@@ -1,0 +1,84 @@
+"""A small file that says it holds much takes no more than twice its size and 256 MiB of memory: measured in a child."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells a peak of memory")
+BOMBS = Path(__file__).with_name("bombs.py")
+REFUSED = {
+    "data": {
+        "wrong h5": "a.h5: its rows have shape [4, 256, 256], but blob 'data' of net '' takes [6]",
+        "wrong h5 of bytes": "b.h5: its rows have shape [4, 256, 256]",
+        "wrong npz": "c.npz: its rows have shape [4, 256, 256]",
+        "wrong idx": "d.gz: its rows have shape [4, 256, 256]",
+        "wrong h5 of one chunk": "g.h5: dataset 'data' is packed in chunks of 320.0 MiB",
+        "right h5 of one chunk": "at most 64.0 MiB are unpacked; use smaller ones",
+        "wrong labels": "l.h5: rows of its labels 'label' have shape [4194304]",
+    },
+    "weights": {
+        "wrong caffemodel.h5": "layer 'code': blob 0 has shape [160, 1048576] there and [2, 6] here",
+        "caffemodel.h5 of one chunk": "/data/code/0 is packed in chunks of 1,024.0 MiB",
+        "wrong safetensors": "layer 'code': blob 0 has shape [2, 33554432] there and [2, 6] here",
+        "solverstate.h5": "it would take 1,280.0 MiB of memory, but its file has",
+        "caffemodel of empty layers": "holds more than 50000 layers, blobs and settings",
+        "caffemodel of empty blobs": "holds more than 50000 layers, blobs and settings",
+    },
+    "codes": {
+        "h5": "it would take 640.0 MiB of memory, but its file has",
+        "labels": "b.h5: 167772160 labels for 40 codes",
+        "words": "it would take 3,072.0 MiB of memory",
+        "npz": "it would take 640.0 MiB of memory",
+        "mat": "it would take more memory than twice its size and 192 MiB",
+        "csv of one long label": "f.csv:100002: a label of 100000 characters",
+    },
+    "other": {
+        "load npz": "it would take 2,560.0 MiB of memory",
+        "load h5": "it would take 640.0 MiB of memory",
+        "labels idx": "it would take 640.0 MiB of memory",
+        "run.json": "run.json: damaged",
+        "prototxt": "nested more than 64 deep",
+        "png": "is no readable image",
+    },
+}
+READ = {
+    "data": {"right h5": "640", "right h5 of bytes": "2560", "right npz": "2560", "right idx": "2560"},
+    "weights": {"caffemodel.h5 of other layers": "0 layer(s) loaded; not in this net: unknown"},
+    "codes": {"csv": "3000000"},
+}
+
+
+@cache
+def measured(kind: str) -> dict[str, dict[str, Any]]:
+    done = subprocess.run([sys.executable, BOMBS, kind], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    found: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in REFUSED.items() for name in names])
+def test_it_is_refused_before_it_is_read(kind: str, name: str) -> None:
+    found = measured(kind)[name]
+    assert REFUSED[kind][name] in found["said"]
+    assert found["rose"] <= 2 * found["size"] + 256
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in READ.items() for name in names])
+def test_what_is_rightly_larger_than_its_file_is_read_in_pieces(kind: str, name: str) -> None:
+    found = measured(kind)[name]
+    assert READ[kind][name] in found["said"]
+    assert found["rose"] <= 2 * found["size"] + 256
+
+
+def test_every_bomb_is_looked_at_and_the_measure_measures() -> None:
+    other = measured("other")
+    assert other.pop("the measure")["rose"] > 390
+    for kind in REFUSED:
+        assert set(measured(kind)) == {*REFUSED[kind], *READ.get(kind, {})}

@@ -45,6 +45,7 @@ ELSEWHERE = (  # pattern of type and option → the test that judges it (file::n
     ("Pooling pad_[hw]", DRAWN),
     ("Unpooling (kernel|stride)_[hw]", DRAWN),
     ("Unpooling pad.*", "must be 0: layers/test_refusals.py::test_refuses_what_caffe_refuses"),
+    ("Upsample .*", "SegNet's: layers/test_unpool.py::test_values_go_to_where_the_maxima_stood"),
     ("Accuracy axis", "layers/test_options.py::test_accuracy_over_any_axis"),
     ("(Concat|Slice) (concat|slice)_dim", "layers/test_options.py::test_the_older_names_of_the_axis"),
     ("InfogainLoss normalize", "refused, as in Caffe: layers/test_refusals.py::test_says_what_is_wrong_and_where"),

@@ -128,5 +128,5 @@ def test_other_layers_refuse_to_work_in_place() -> None:
 
 def test_every_type_is_caffes_or_the_forks() -> None:
     assert len(CAFFE_TYPES) == 61
-    assert set(Layer.registry) - CAFFE_TYPES == {"Unpooling", "BN"}
+    assert set(Layer.registry) - CAFFE_TYPES == {"Unpooling", "Upsample", "BN"}
     assert all(made.__doc__ and "Source: " in made.__doc__ for made in Layer.registry.values())

@@ -27,8 +27,12 @@ def _core() -> Iterator[None]:
     choice.prefer(before)
 
 
-def net_of(pooling: str, unpooling: str, masked: bool, plane: tuple[int, int] = (6, 7), above: str = "d") -> Net:
-    """x → convolution → pooling → deconvolution (blob d, unless `above` is p) → unpooling → convolution → loss."""
+def net_of(
+    pooling: str, unpooling: str, masked: bool, plane: tuple[int, int] = (6, 7), above: str = "d", segnet: str = ""
+) -> Net:
+    """`segnet`: the settings of an Upsample in the Unpooling's place.
+
+    x → convolution → pooling → deconvolution (blob d, unless `above` is p) → unpooling → convolution → loss."""
     height, width = plane
     text = f"""
     layer {{ name: "in" type: "Input" top: "x" top: "t" input_param {{
@@ -44,6 +48,10 @@ def net_of(pooling: str, unpooling: str, masked: bool, plane: tuple[int, int] = 
     layer {{ name: "e" type: "Convolution" bottom: "u" top: "e" convolution_param {{ num_output: 3 kernel_size: 3
       pad: 1 weight_filler {{ type: "gaussian" std: 1 }} }} }}
     layer {{ name: "loss" type: "EuclideanLoss" bottom: "e" bottom: "t" top: "loss" }}"""
+    if segnet:
+        text = text.replace('"Unpooling"', '"Upsample"').replace(
+            f"unpooling_param {{ {unpooling} unpool_h: {height} unpool_w: {width} }}", f"upsample_param {{ {segnet} }}"
+        )
     return Net(read_net_text(text), "TRAIN", seed=1)
 
 
@@ -64,7 +72,18 @@ def inputs_of(net: Net, seed: int) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("plane", [(6, 6), (6, 7), (5, 9)])
 @pytest.mark.parametrize("above", ["d", "p"])
 def test_is_written_down(masked: bool, cell: str, plane: tuple[int, int], above: str) -> None:
-    net = net_of(f"pool: MAX {cell}", f"unpool: MAX {cell}", masked, plane, above)
+    check_written(net_of(f"pool: MAX {cell}", f"unpool: MAX {cell}", masked, plane, above))
+
+
+@pytest.mark.parametrize(
+    ("segnet", "plane"),
+    [("scale: 2", (6, 8)), ("scale: 2 pad_out_h: true", (5, 8)), ("upsample_h: 5 upsample_w: 7", (5, 7))],
+)
+def test_segnets_upsample_is_written_down(segnet: str, plane: tuple[int, int]) -> None:
+    check_written(net_of(f"pool: MAX {CELL}", f"unpool: MAX {CELL}", True, plane, segnet=segnet))
+
+
+def check_written(net: Net) -> None:
     tape = tape_of(net)
     assert tape is not None
     for seed in range(2):  # the second pass finds what the first one left

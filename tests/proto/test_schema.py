@@ -1,4 +1,4 @@
-"""Names, numbers, types and defaults of the schema against Caffe's (schema.json: its list, and the 2015 fork's)."""
+"""Names, numbers, types and defaults of the schema against those of Caffe, the 2015 fork and SegNet (schema.json)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pooling, SPP and Unpooling in ONNX.
+"""Pooling, SPP, Unpooling and Upsample in ONNX.
 
 Every rounding rule of Caffe is turned into explicit padding: no `ceil_mode` and no `count_include_pad`, on which the
 versions of ONNX and its runtimes disagree.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..layers.pool import AVE, MAX, TILE, Pooling
+from ..layers.pool import AVE, MAX, Pooling
+from ..layers.unpool import TILE
 from ..proto.schema import TRAIN
 from .writer import Dims, Refusal, Site, Value, known, product, writes
 
@@ -113,7 +114,7 @@ def spp(site: Site) -> list[Value]:
     return pooled if len(pooled) == 1 else [site("Concat", *pooled, axis=1)]
 
 
-@writes("Unpooling")
+@writes("Unpooling", "Upsample")
 def unpooling(site: Site) -> list[Value]:
     layer, dims, top = site.layer, site.dims[0], site.tops[0]
     kernel: Pair = layer.kernel  # type: ignore[attr-defined]

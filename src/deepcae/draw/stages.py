@@ -186,7 +186,7 @@ def _links(plan: Plan, ways: list[list[_Hop]], columns: list[dict[int, int]]) ->
             for bottom in step.bottoms[1:]:
                 maker = made.get(bottom)
                 if maker is not None and id(maker) in on_way and places[id(maker)] < places[id(step)]:
-                    yield row, places[id(maker)], places[id(step)], step.type == "Unpooling"
+                    yield row, places[id(maker)], places[id(step)], step.type in ("Unpooling", "Upsample")
 
 
 def _plain(plan: Plan, blob: str) -> str:

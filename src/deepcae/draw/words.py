@@ -11,7 +11,7 @@ _KINDS = {
     "source": ("Data", "DummyData", "HDF5Data", "ImageData", "Input", "MemoryData", "Parameter", "WindowData"),
     "convolution": ("Convolution", "Deconvolution", "Im2col"),
     "dense": ("Embed", "InnerProduct", "LSTM", "LSTMUnit", "RNN"),
-    "pooling": ("Pooling", "SPP", "Unpooling"),
+    "pooling": ("Pooling", "SPP", "Unpooling", "Upsample"),
     "neuron": (
         "AbsVal", "BNLL", "Clip", "ELU", "Exp", "Log", "PReLU", "Power", "ReLU", "Sigmoid", "Softmax", "Swish", "TanH",
         "Threshold",

@@ -57,6 +57,7 @@ class Layer(ABC):
     reads_file: ClassVar[bool] = False  # a source whose shapes stand in a file, not in the text
     file_field: ClassVar[str] = ""  # and the field that names it: "hdf5_data_param.source"
     compares: ClassVar[bool] = False  # a loss whose two bottoms have equal sizes: network output and input
+    pooled: Shape | None = None  # of a layer that takes a Pooling's mask: the shape of what that Pooling read, if known
     differentiable: ClassVar[bool] = True  # False: a backward pass through it is an error (Accuracy, ArgMax, ...)
     reads_top: bool = False  # Caffe's gradient is one of the top's values, whoever wrote them (Sigmoid)
     keeps_state: bool = False  # ... of what the forward pass left in the layer: a mask, places, a difference

@@ -1,4 +1,4 @@
-"""Layers that shrink a plane and grow it back: Pooling, SPP, and the 2015 fork's Unpooling."""
+"""Layers that shrink a plane: Pooling and SPP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import LayerError
 from ..kernels.pooling import average_pool, max_pool, stochastic_pool
-from ..kernels.unpooling import unpool_average, unpool_max, unpool_tile
 from ..lazy import torch
 from ..proto.schema import TRAIN, LayerParameter
 from .base import Arity, Context, Layer, Shape, count, require_axes
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 Pair = tuple[int, int]
 MAX, AVE, STOCHASTIC = 0, 1, 2
-TILE = 2
 CEIL = 0
 GREATEST_PLANE = 2**24  # beyond it a float mask cannot hold every index
 
@@ -26,14 +24,15 @@ def height_and_width(settings: Any, message: str, name: str, stem: str, default:
     """A size given once (`name`) or as `stem`_h and `stem`_w; one of the two forms, unless there is a default."""
     sides = (f"{stem}_h", f"{stem}_w")
     given = [side for side in sides if settings.HasField(side)]
-    if settings.HasField(name):
+    if name and settings.HasField(name):
         if given:
             raise LayerError(f"give {name}, or {sides[0]} and {sides[1]}, not both", f"{message}.{given[0]}")
         value = getattr(settings, name)
         return value, value
     if len(given) == 1:
         missing = sides[1] if given == [sides[0]] else sides[0]
-        raise LayerError(f"{given[0]} needs {missing} beside it (or give {name} for both)", f"{message}.{given[0]}")
+        instead = f" (or give {name} for both)" if name else ""
+        raise LayerError(f"{given[0]} needs {missing} beside it{instead}", f"{message}.{given[0]}")
     if not given:
         if default is None:
             raise LayerError(f"{name} is missing (or {sides[0]} and {sides[1]})", message)
@@ -194,48 +193,3 @@ class SPP(Layer):
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
         pooled = [level.forward(bottoms, params, context)[0] for level in self._levels(tuple(bottoms[0].shape))]
         return pooled if self.height == 1 else [torch.cat([top.flatten(1) for top in pooled], 1)]
-
-
-class Unpooling(Layer):
-    """The reverse of Pooling: (N, C, h, w) → (N, C, H, W) of the size in `unpool_size` (or unpool_h and unpool_w).
-
-    MAX: x at the place that the mask (bottom 1) names, or at the top left corner of its cell; 0 elsewhere; the last of
-    several wins, each receives the full gradient. AVE: x / window area, added over its window. TILE: x, added over its
-    window; its gradient is the window's *mean*, not the sum: the fork's, kept so that its networks train as they did.
-
-    Differs from the fork: a mask index outside the plane is an error, not a write out of bounds; AVE and TILE clear the
-    top first on every device. Source: HyeonwooNoh/caffe unpooling_layer.cpp.
-    """
-
-    type: ClassVar[str] = "Unpooling"
-    bottoms: ClassVar[Arity] = (1, 2)
-    no_gradient: frozenset[int] = frozenset({1})
-
-    def __init__(self, param: Any, phase: int) -> None:
-        super().__init__(param, phase)
-        settings, here = param.unpooling_param, "unpooling_param"
-        self.method = settings.unpool
-        if len(param.bottom) == 2 and self.method != MAX:
-            raise LayerError("only unpool: MAX takes a mask as second bottom", "bottom.1")
-        self.kernel = at_least(height_and_width(settings, here, "kernel_size", "kernel", None), 1, "kernel_size", here)
-        self.stride = at_least(height_and_width(settings, here, "stride", "stride", 1), 1, "stride", here)
-        if any(height_and_width(settings, here, "pad", "pad", 0)):
-            raise LayerError(
-                "pad must be 0: Unpooling has no padding", f"{here}.pad" if settings.HasField("pad") else here
-            )
-        self.out_hw = at_least(height_and_width(settings, here, "unpool_size", "unpool", None), 1, "unpool_size", here)
-
-    def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
-        require_axes(bottoms[0], 4, 4)
-        if len(bottoms) == 2 and bottoms[1] != bottoms[0]:
-            raise LayerError(
-                f"the mask must have the data's shape {list(bottoms[0])}, but has {list(bottoms[1])}", "bottom.1"
-            )
-        return [(*bottoms[0][:2], *self.out_hw)]
-
-    def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
-        if self.method == AVE:
-            return [unpool_average(bottoms[0], self.kernel, self.stride, self.out_hw)]
-        if self.method == TILE:
-            return [unpool_tile(bottoms[0], self.kernel, self.stride, self.out_hw)]
-        return [unpool_max(bottoms[0], bottoms[1] if len(bottoms) == 2 else None, self.stride, self.out_hw)]

@@ -48,7 +48,7 @@ def _kernel_that_fits(steps: Sequence[Step], index: int, blob: str, got: Shape, 
     for step in reversed(steps[:index]):
         if blob not in step.tops or not step.bottoms:
             continue
-        if step.type == "Unpooling":
+        if step.type in ("Unpooling", "Upsample"):
             return ""  # it gives one size, whatever comes in
         blob = step.bottoms[0]
         param = step.node.param.convolution_param

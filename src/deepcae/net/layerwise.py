@@ -25,6 +25,7 @@ from .net import Blobs, Net
 from .standing import Passes
 from .step import Step
 from .storage import Blob, Memory
+from .switches import tell_pooled
 
 Reader = Callable[[Step, Mapping[str, Shape]], Mapping[str, np.ndarray]]
 Watcher = Callable[[int], object]  # is told the index of a layer
@@ -100,10 +101,11 @@ class Layerwise:
         """Gives the tops of layers `start` to `end` the shapes that follow. LayerError where one of them refuses."""
         steps = self.net.plan.steps
         stop = len(steps) if end is None else end + 1
-        for step in steps[start:stop]:
+        for index, step in enumerate(steps[start:stop], start):
             layer = _layer_of(step)
             if layer.is_source:
                 continue
+            tell_pooled(steps, index, lambda name: self.blobs[name].shape)
             bottoms = [self.blobs[name].shape for name in step.bottoms]
             try:
                 tops = layer.shapes(bottoms)

@@ -52,8 +52,19 @@ def _of_settings(step: Step, plan: Plan) -> Iterator[Oddity]:
         case "SigmoidCrossEntropyLoss" if param.loss_param.HasField("ignore_label"):
             label = param.loss_param.ignore_label
             yield ("loss_param", "ignore_label"), f"every target that truncates to {label} is ignored, fractions too"
+        case "Unpooling" | "Upsample" if wrong := _other_plane(step, plan):
+            yield ("bottom", 1), wrong
         case "Pooling" if _has_empty_window(param.pooling_param, step, plan):
             yield ("pooling_param",), "its last window lies outside the bottom and gives -3.4e38 (MAX) or 0"
+
+
+def _other_plane(step: Step, plan: Plan) -> str:
+    """What is odd where a mask's places are read as those of a plane of another size; "" where nothing is."""
+    pooled, top = getattr(step.layer, "pooled", None), plan.shapes.get(step.tops[0])
+    if pooled is None or top is None or tuple(pooled[2:]) == tuple(top[2:]):
+        return ""
+    planes = " and ".join(f"{shape[2]}x{shape[3]}" for shape in (pooled, top))
+    return f"its mask names places in a plane of another size than its top ({planes}), so values come to wrong places"
 
 
 def _has_empty_window(settings: Any, step: Step, plan: Plan) -> bool:

@@ -18,7 +18,8 @@ from ..layers.base import Layer, canonical_axis
 from ..layers.linear import Convolution, Deconvolution, InnerProduct
 from ..layers.loss import GREATEST_LOG_LOSS, SigmoidCrossEntropyLoss, SoftmaxWithLoss, labels_of, normalizer
 from ..layers.neuron import ReLU, Sigmoid
-from ..layers.pool import STOCHASTIC, Pooling, Unpooling
+from ..layers.pool import STOCHASTIC, Pooling
+from ..layers.unpool import Unpooling
 from .affine import Affine, Product, filter_of
 from .op import Gradients, Op, Unsuited
 from .pool import Pool, Unpool

@@ -25,6 +25,7 @@ from .graph import Graph, Node
 from .layouts import odd_layouts
 from .params import ParamPlan, Params
 from .step import Step
+from .switches import tell_pooled
 
 SourceShapes = Callable[[Any, int, Sequence[Path]], "list[Shape] | None"]
 MaybeShape = Shape | None
@@ -239,6 +240,7 @@ class _Inference:
             learned: list[Learned] | None = None
             if step.layer is not None:
                 try:
+                    tell_pooled(self.steps, i, shapes.get)
                     tops, learned = self._infer(step, step.layer, bottoms)
                 except LayerError as error:
                     sentence = explain_mismatch(self.steps, i, shapes) or str(error)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..kernels import calls
-from ..layers.pool import AVE, MAX, Pooling, Unpooling
+from ..layers.pool import AVE, MAX, Pooling
+from ..layers.unpool import Unpooling
 from .op import Gradients, Op, Unsuited
 
 if TYPE_CHECKING:

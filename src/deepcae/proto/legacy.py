@@ -19,7 +19,7 @@ LAYER_TYPES = {
     "SOFTMAX_LOSS": "SoftmaxWithLoss", "SPLIT": "Split", "SLICE": "Slice", "TANH": "TanH", "WINDOW_DATA": "WindowData",
     "THRESHOLD": "Threshold",
     # the 2015 fork's; those after BN are its segmentation layers, of which only the names are known here
-    "CROP": "Crop", "UNPOOLING": "Unpooling", "BN": "BN", "ELTWISE_ACCURACY": "EltwiseAccuracy",
+    "CROP": "Crop", "UNPOOLING": "Unpooling", "UPSAMPLE": "Upsample", "BN": "BN", "ELTWISE_ACCURACY": "EltwiseAccuracy",
     "RED_SOFTMAX_LOSS": "RedSoftmaxLoss", "RED_ACCURACY": "RedAccuracy", "IMAGE_SEG_DATA": "ImageSegData",
     "WINDOW_SEG_DATA": "WindowSegData", "WINDOW_INST_SEG_DATA": "WindowInstSegData", "BIN_ACCURACY": "BinAccuracy",
     "WINDOW_CLS_DATA": "WindowClsData", "WINDOW_SEG_BINARY": "WindowSegBinary", "SELECT_SEG_BINARY": "SelectSegBinary",

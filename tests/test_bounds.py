@@ -15,10 +15,10 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reas
 BOMBS = Path(__file__).with_name("bombs.py")
 REFUSED = {
     "data": {
-        "wrong h5": "a.h5: its rows have shape [4, 256, 256], but blob 'data' of net '' takes [6]",
-        "wrong h5 of bytes": "b.h5: its rows have shape [4, 256, 256]",
-        "wrong npz": "c.npz: its rows have shape [4, 256, 256]",
-        "wrong idx": "d.gz: its rows have shape [4, 256, 256]",
+        "wrong h5": "a.h5: blob 'data' of net '' has shape (N, 6); given are rows of shape [4, 256, 256]",
+        "wrong h5 of bytes": "b.h5: blob 'data' of net '' has shape (N, 6)",
+        "wrong npz": "c.npz: blob 'data' of net '' has shape (N, 6)",
+        "wrong idx": "d.gz: blob 'data' of net '' has shape (N, 6)",
         "wrong h5 of one chunk": "g.h5: dataset 'data' is packed in chunks of 320.0 MiB",
         "right h5 of one chunk": "at most 64.0 MiB are unpacked; use smaller ones",
         "wrong labels": "l.h5: rows of its labels 'label' have shape [4194304]",

@@ -35,7 +35,7 @@ __all__ = ["HDF5Rows", "open_hdf5", "opened", "read_list"]
 
 MEMORY_LIMIT = 256 * 2**20  # bytes of a data set that is kept in memory as a whole
 BLOCK = 8 * 2**20  # bytes that are read at a time from a larger one
-MOST_BLOCKS = 2  # `BLOCK`s that are read at once where chunks are large
+LARGEST_BLOCK = 2 * BLOCK  # where chunks are large; of still larger ones a part is read at a time
 EVEN = 512  # rows of which a block holds a multiple, so that batches of powers of two lie within one
 
 
@@ -84,7 +84,7 @@ class HDF5Rows:
         self.tops = tops
         self._files = files_ = HDF5Files(files, tops)
         self.shapes, self.total = files_.shapes, files_.total
-        row_bytes = 4 * sum(math.prod(shape) for shape in self.shapes.values())
+        row_bytes = files_.row_bytes
         limit = MEMORY_LIMIT if memory_limit is None else memory_limit
         self.in_memory = self.total * row_bytes <= min(limit, files_.room)
         self._memory: ArrayRows | None = None
@@ -158,6 +158,7 @@ class HDF5Files:
                         f"{header.path}: a row of dataset {top!r} has shape {list(header.shapes[top])}, "
                         f"but {list(first.shapes[top])} in {first.path}"
                     )
+        self.row_bytes = 4 * sum(math.prod(shape) for shape in self.shapes.values())
         self._ends = np.cumsum([header.rows for header in self.headers]).tolist()
         self.total: int = self._ends[-1]
         self._open, self._lock = OpenFiles(), Lock()
@@ -167,7 +168,7 @@ class HDF5Files:
         found: list[int] = []
         for header, end in zip(self.headers, self._ends, strict=True):
             whole = -(-size // header.chunk) * header.chunk
-            found.extend(range(end - header.rows, end, whole if whole <= MOST_BLOCKS * size else size))
+            found.extend(range(end - header.rows, end, whole if whole * self.row_bytes <= LARGEST_BLOCK else size))
         return found
 
     @property

@@ -40,7 +40,7 @@ def read_idx(path: Path) -> np.ndarray:
         with _opened(path) as file:
             shape, dtype = _header(file, path)
             wanted = math.prod(shape) * dtype.itemsize
-            if isinstance(file, gzip.GzipFile):
+            if _is_zipped(path):
                 require_room(wanted, path.stat().st_size)
             content = _read_up_to(file, wanted + 1)
     except ValueError as error:
@@ -54,8 +54,6 @@ def read_idx(path: Path) -> np.ndarray:
 
 def stored_idx(path: Path) -> Stored:
     """`read_idx`; but the values stay in the file, and are read where they are sliced."""
-    with open(path, "rb") as file:
-        zipped = file.read(2) == ZIPPED
     try:
         with _opened(path) as file:
             shape, dtype = _header(file, path)
@@ -63,7 +61,7 @@ def stored_idx(path: Path) -> Stored:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: is damaged ({error})") from error
     wanted, size = math.prod(shape) * dtype.itemsize, path.stat().st_size
-    if zipped:
+    if _is_zipped(path):
         if wanted > MOST_DENSE * size:
             raise _other_size(path, shape, wanted, f"only {size}, zipped")
         return PackedArray(path, shape, dtype, begin, lambda: _opened(path))
@@ -89,9 +87,12 @@ def _other_size(path: Path, shape: tuple[int, ...], wanted: int, much: str) -> D
 def _opened(path: Path) -> BinaryIO:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
+    return cast(BinaryIO, gzip.open(path, "rb")) if _is_zipped(path) else open(path, "rb")
+
+
+def _is_zipped(path: Path) -> bool:
     with open(path, "rb") as file:
-        zipped = file.read(2) == ZIPPED
-    return cast(BinaryIO, gzip.open(path, "rb")) if zipped else open(path, "rb")
+        return file.read(2) == ZIPPED
 
 
 def _read_up_to(file: BinaryIO, size: int) -> bytearray:

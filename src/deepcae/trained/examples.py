@@ -162,8 +162,9 @@ def _require_fitting(trained: Trained, row: Shape, source: Path) -> None:
     entry, none = trained.fed(np.empty((0, *row), np.float32))
     planned = trained.net.plan.shapes[entry]
     if planned is not None and none.shape[1:] != planned[1:]:
-        wanted = f"blob '{entry}' of net '{trained.net.name}' takes {list(planned[1:])}"
-        raise DataError(f"{source}: its rows have shape {list(row)}, but {wanted}")
+        wanted = ", ".join(["N", *map(str, planned[1:])])
+        blob = f"blob '{entry}' of net '{trained.net.name}' has shape ({wanted})"
+        raise DataError(f"{source}: {blob}; given are rows of shape {list(row)}")
 
 
 def is_hdf5(path: Path) -> bool:

@@ -24,7 +24,14 @@ from .step import Step
 if TYPE_CHECKING:
     from .plan import Plan
 
-SIZED = ("Convolution", "Deconvolution", "InnerProduct", "Pooling", "Unpooling")  # what counts as a hidden layer
+SIZED = (
+    "Convolution",
+    "Deconvolution",
+    "InnerProduct",
+    "Pooling",
+    "Unpooling",
+    "Upsample",
+)  # what counts as a hidden layer
 _JUDGES = ("Accuracy", "ContrastiveLoss", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss", "SoftmaxWithLoss")
 _MEASURES = ("Accuracy", "HDF5Output", "Silence")
 

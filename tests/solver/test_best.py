@@ -333,8 +333,11 @@ def test_a_damaged_best_is_told_and_the_last_taken(training: Path) -> None:
         Run("run").choose("best")
 
 
-def test_a_best_of_another_course_is_not_taken_for_its_own(training: Path) -> None:
+def test_a_run_that_keeps_none_has_none(training: Path) -> None:
+    """Gone on with without the option, the old one stays on disk and is not taken; a run that is given up loses it."""
     run(training)
-    list(Solver(training, out="run").solve())  # anew, without the option
-    assert Run("run").choose().iteration == 16
-    assert [each for each in Run("run").metrics() if each["kind"] == "kept"] == []
+    run(training, extra="snapshot_best: false; max_iter: 18", snapshot="latest")
+    assert Path("run/snap_best.ok.json").exists()
+    assert Run("run").choose().iteration == 18
+    run(training, extra="snapshot_best: false", overwrite=True)
+    assert not list(Path("run").glob("**/snap_best*"))

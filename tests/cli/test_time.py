@@ -10,6 +10,8 @@ import pytest
 
 from deepcae.cli import main
 from deepcae.kernels import choice
+from deepcae.kernels.kept import Found
+from deepcae.kernels.rule import Rule
 
 KEYS = {
     "net", "phase", "batch", "device", "threads", "kernels", "fed_with", "iterations", "layers", "product_rate",
@@ -125,6 +127,18 @@ def test_a_deploy_net_goes_forward_by_the_kernels_that_the_environment_names(
     assert operations(found) == {"c": 2 * 6 * 3 * 2 * 16 * 4}
     assert main(["time", "--model", "deploy.prototxt", *FEW]) == 0
     assert f"kernels {rule}, passes by autograd;" in capsys.readouterr().out
+
+
+def test_the_rule_of_the_processor_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    choice.take(Found(Rule(pixel_pairs=77), "measured on a test"))
+    try:
+        assert main(["time", "--rule", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["source"], told["rule"]["pixel_pairs"]) == ("measured on a test", 77)
+        assert main(["time", "--rule"]) == 0
+        assert "source: measured on a test\n" in capsys.readouterr().out
+    finally:
+        choice.take(None)
 
 
 def test_whole_steps_of_a_solver(model: Path, timed: Timed) -> None:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from deepcae import zoo
 from deepcae.errors import SpecError
 from deepcae.kernels import choice, native
+from deepcae.kernels.kept import Found
+from deepcae.kernels.rule import Products, Rule
 from deepcae.net.net import Net
 from deepcae.net.tape import Tape, Tapes
 from deepcae.proto.read import read_net_text
@@ -249,3 +251,37 @@ def test_every_chain(text: str, seed: int) -> None:
     assert tape is not None
     assume(np.isfinite(tape.play(inputs_of(net, seed))))  # a window outside the image gives -FLT_MAX
     agrees(net, tape, seed)
+
+
+UNSTEADY = {  # large products are MKL's here, the code's noise is drawn; PyTorch's losses and convolutions
+    "classic-500", "classic-1000", "classic-2000", "classic-3000", "best", "siamese", "cae2-denoising",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_networks_of_the_zoo_give_the_same_bits_with_any_number_of_threads(name: str, tmp_path: Any) -> None:
+    """Those that say so: all of the paper's convolutional ones. Others say that they depend on it."""
+    zoo.write(zoo.build(name, 2, batch=24), tmp_path)
+    pixels = (24, 2 if name == "siamese" else 1, 28, 28)
+    shapes = {"data": pixels, "pair_data": pixels, "sim": (24,), "label": (24,)}
+    choice.prefer("auto")
+    choice.take(Found(Rule(many=Products("mkl", "mkl", "mkl")), "the test's"))
+    before = torch.get_num_threads()
+    try:
+        net = Net(tmp_path / "net.prototxt", "TRAIN", seed=1, input_shapes=shapes)
+        tape = tape_of(net)
+        assert (tape is not None and tape.steady) == (name not in UNSTEADY)
+        if tape is None or not tape.steady:
+            return
+        inputs, found = inputs_of(net), []
+        for threads, most in ((1, None), (2, None), (3, None), (5, None), (5, 2)):
+            torch.set_num_threads(threads)
+            with native.at_most(most):
+                loss = tape.play(inputs, torch.Generator().manual_seed(1))
+            found.append((loss, [x.clone() for x in (*tape.blobs.values(), *tape.gradients)]))
+        for loss, tensors in found[1:]:
+            assert loss == found[0][0]
+            assert all(map(torch.equal, tensors, found[0][1]))
+    finally:
+        torch.set_num_threads(before)
+        choice.take(None)

@@ -39,6 +39,9 @@ def time_layers(
     stage: options.Stage = "",
     device: options.Device = "auto",
     threads: options.Threads = None,
+    rule: Annotated[
+        bool, typer.Option("--rule", help="Tell which kernels this processor takes, and why; time nothing.")
+    ] = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
@@ -46,6 +49,12 @@ def time_layers(
 
     The network is fed with its own data, or with random numbers where there are none. Weights are not needed.
     """
+    if rule:
+        from .timetable import told_rule
+
+        told = told_rule()
+        answer(told) if json else print("\n".join(f"{name}: {value}" for name, value in told.items()))
+        return
     if (model is None) == (solver is None):
         raise typer.BadParameter("give --model, or --solver")
     if solver is not None and (phase, level, stage, batch) != (None, 0, "", None):

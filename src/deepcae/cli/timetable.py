@@ -35,8 +35,37 @@ def _head(net: Net, fed_with: str, timing: Timing) -> str:
         f"{net.name or 'network'} ({about['phase']}), batch {about['batch']}, fed with {fed_with}\n{assumed}"
         f"{net.device}, {threads} thread{'s' * (threads != 1)}, kernels {kernels['rule']}{compiled}, "
         f"passes {'without' if timing.tape else 'by'} autograd; "
-        f"a large matrix product makes {_giga(timing.product_rate)} GFLOP/s"
+        f"a large matrix product makes {_giga(timing.product_rate)} GFLOP/s{_rule_of(net)}"
     )
+
+
+def _rule_of(net: Net) -> str:
+    """Where the choice of kernels is from, where it is this processor that decides."""
+    from ..kernels.choice import found_rule
+    from ..kernels.processor import this_processor
+
+    if net.device.type != "cpu":
+        return ""
+    return f"\n{this_processor().told}: kernels by {_sourced(found_rule().source)}"
+
+
+def _sourced(source: str) -> str:
+    return source if source.startswith("the ") else f"the rule {source}"
+
+
+def told_rule() -> dict[str, Any]:
+    """The rule of kernels in force, what it holds for and where it is from."""
+    from ..kernels.choice import found_rule, preference
+    from ..kernels.processor import this_processor
+
+    found, processor = found_rule(), this_processor()
+    return {
+        "processor": processor.told,
+        "instructions": processor.instructions,
+        "kernels": preference(),
+        "source": found.source,
+        "rule": found.rule.to_json(),
+    }
 
 
 def _table(timing: Timing) -> Table:

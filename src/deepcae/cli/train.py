@@ -86,7 +86,7 @@ def train(
     folder, texts = out or default_out(solver or Path()), [*(overrides or []), *_state(level, stage)]
     effects = (sigint_effect.value, sighup_effect.value)
     where = choose_device(device, threads)
-    order = Order(solver, texts, weights, strict, snapshot, overwrite, where, precision, keep)
+    order = Order(solver, texts, weights, strict, snapshot, overwrite, where, precision, keep, threads)
     if runs > 1:
         from .runs import train_all
 

@@ -151,6 +151,7 @@ class Order:
     device: str
     precision: str | None
     keep: int | None = None
+    threads: int | None = None
 
     def open(self, folder: Path, seed: int | None, quiet: bool = False) -> Solver:
         """The solver, at its beginning or at the snapshot."""
@@ -166,6 +167,7 @@ class Order:
             return Solver(
                 document, out=folder, seed=seed, device=self.device, snapshot=snapshot, folders=folders,
                 strict=self.strict, weights=weights, precision=self.precision, overwrite=overwrite, keep=self.keep,
+                threads=self.threads,
             )  # fmt: skip
 
     def argv(self, folder: Path, seed: int) -> list[str]:

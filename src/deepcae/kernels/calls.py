@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -29,26 +30,55 @@ FUNCTIONS = (  # in the order of the switch in core/steps.inc
 _WORDS = 12
 
 
-class Bound:
-    """Calls of the library's functions with arguments that stay, one after another. MemoryError if it lacks memory."""
+class _Threads:
+    """Stands among a call's arguments for the number of threads with which it is made."""
 
-    def __init__(self, words: bytes, held: tuple[Any, ...]) -> None:
-        self._words, self._held, self._count = words, held, len(words) // (8 * _WORDS)
+
+THREADS = _Threads()
+Sizes = Callable[[int], "ctypes.Array[ctypes.c_int64]"]  # an array of sizes, by the number of threads that ends it
+_Step = tuple[str, tuple[Any, ...]]  # a function and its arguments
+
+
+class Bound:
+    """Calls of the library's functions with arguments that stay, one after another. MemoryError if it lacks memory.
+
+    They take as many threads as are in use when they are made (`native.threads`).
+    """
+
+    def __init__(self, steps: tuple[_Step, ...]) -> None:
+        self._steps = steps
+        self._words: dict[int, tuple[bytes, list[Any]]] = {}  # by the number of threads, with what they point to
         self._play = native.library().deepcae_play
 
     def __call__(self) -> None:
-        if self._play(self._words, self._count):
+        threads = native.threads()
+        if threads not in self._words:
+            held: list[Any] = []
+            self._words[threads] = b"".join(_words(step, threads, held) for step in self._steps), held
+        if self._play(self._words[threads][0], len(self._steps)):
             raise MemoryError("no memory for what a layer needs beside its blobs")
 
     def then(self, other: Bound) -> Bound:
         """Both, as one call."""
-        return Bound(self._words + other._words, self._held + other._held)
+        return Bound(self._steps + other._steps)
 
 
 def bound(function: str, *arguments: Any) -> Bound:
     """One call of one of the `FUNCTIONS`."""
-    words = struct.pack("q", FUNCTIONS.index(function)) + b"".join(map(_word, arguments))
-    return Bound(words.ljust(8 * _WORDS, b"\0"), arguments)
+    return Bound(((function, arguments),))
+
+
+def _words(step: _Step, threads: int, held: list[Any]) -> bytes:
+    function, arguments = step
+    words = struct.pack("q", FUNCTIONS.index(function))
+    for argument in arguments:
+        if argument is THREADS:
+            argument = threads
+        elif callable(argument) and not isinstance(argument, torch.Tensor):
+            argument = argument(threads)
+            held.append(argument)
+        words += _word(argument)
+    return words.ljust(8 * _WORDS, b"\0")
 
 
 def _word(argument: Any) -> bytes:
@@ -78,7 +108,7 @@ def activate(kind: Kind, slope: float, bias: Tensor | None, x: Tensor, y: Tensor
     rows = len(x)
     return bound(
         "activate",
-        KINDS.index(kind), float(slope), rows, x.numel() // rows, bias, x, y, torch.get_num_threads(),
+        KINDS.index(kind), float(slope), rows, x.numel() // rows, bias, x, y, THREADS,
     )  # fmt: skip
 
 
@@ -87,20 +117,20 @@ def activate_back(kind: Kind, slope: float, y: Tensor, dy: Tensor, dbias: Tensor
     rows = len(dy)
     return bound(
         "activate_back",
-        KINDS.index(kind), float(slope), rows, dy.numel() // rows, y, dy, dbias, torch.get_num_threads(),
+        KINDS.index(kind), float(slope), rows, dy.numel() // rows, y, dy, dbias, THREADS,
     )  # fmt: skip
 
 
 def cross_entropy(share: float, weight: float, x: Tensor, t: Tensor, dx: Tensor | None, loss: Tensor) -> Call:
     """loss = share · sum of max(x, 0) - x·t + log(1 + e^-|x|); dx = weight · share · (sigmoid(x) - t)."""
-    return bound("cross_entropy", x.numel(), float(share), float(weight), x, t, dx, loss, torch.get_num_threads())
+    return bound("cross_entropy", x.numel(), float(share), float(weight), x, t, dx, loss, THREADS)
 
 
 def squares(
     share: float, weight: float, a: Tensor, b: Tensor, da: Tensor | None, db: Tensor | None, loss: Tensor
 ) -> Call:
     """loss = share / 2 · sum of (a - b)²; da = weight · share · (a - b), db = -da."""
-    return bound("squares", a.numel(), float(share), float(weight), a, b, da, db, loss, torch.get_num_threads())
+    return bound("squares", a.numel(), float(share), float(weight), a, b, da, db, loss, THREADS)
 
 
 def softmax_loss(
@@ -113,35 +143,33 @@ def softmax_loss(
     classes, columns = x.shape
     return bound(
         "softmax_loss", classes, columns, float(share), float(weight), float(most), x, t, dx, loss,
-        torch.get_num_threads(),
+        THREADS,
     )  # fmt: skip
 
 
-def pool(sizes: Any, x: Tensor, y: Tensor, place: Tensor | None) -> Call:
+def pool(sizes: Sizes, x: Tensor, y: Tensor, place: Tensor | None) -> Call:
     """y of x by `pooling_sizes`; `place` (int32, as y) takes where each maximum stood, None for means."""
     return bound("pool", sizes, x, y, place)
 
 
-def pool_back(sizes: Any, dy: Tensor, place: Tensor | None, dx: Tensor) -> Call:
+def pool_back(sizes: Sizes, dy: Tensor, place: Tensor | None, dx: Tensor) -> Call:
     return bound("pool_back", sizes, dy, place, dx)
 
 
 def pooling_sizes(
     x: Tensor, y: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], mean: bool
-) -> Any:
+) -> Sizes:
     """x (C, H, W, N), y (C, H', W', N)."""
     numbers = (*x.shape[:1], x.shape[3], *x.shape[1:3], *y.shape[1:3], *kernel, *stride, *pad)
-    return (ctypes.c_int64 * 14)(*numbers, int(mean), torch.get_num_threads())
+    return lambda threads: (ctypes.c_int64 * 14)(*numbers, int(mean), threads)
 
 
 def correlate(geometry: native.Geometry, x: Tensor, w: Tensor, b: Tensor | None, y: Tensor) -> Call:
-    sizes = native.sizes_of(geometry, torch.get_num_threads())
-    return bound("correlate", sizes, x, w, b, y)
+    return bound("correlate", partial(native.sizes_of, geometry), x, w, b, y)
 
 
 def weight_gradient(geometry: native.Geometry, large: Tensor, small: Tensor, dw: Tensor) -> Call:
-    sizes = native.sizes_of(geometry, torch.get_num_threads())
-    return bound("weight_gradient", sizes, large, small, dw)
+    return bound("weight_gradient", partial(native.sizes_of, geometry), large, small, dw)
 
 
 def product(a: Tensor, b: Tensor, y: Tensor) -> Call:
@@ -153,15 +181,15 @@ def product(a: Tensor, b: Tensor, y: Tensor) -> Call:
             multiply(a, b, out=y)
 
         return call
-    sizes = (ctypes.c_int64 * 6)(*y.shape, a.shape[1], *a.stride(), torch.get_num_threads())
-    return bound("product", sizes, a, b, y)
+    numbers = (*y.shape, a.shape[1], *a.stride())
+    return bound("product", lambda threads: (ctypes.c_int64 * 6)(*numbers, threads), a, b, y)
 
 
 def turn(x: Tensor, y: Tensor) -> Call:
     """y (S, P, R) = x (R, P, S) with its first and last axis exchanged, or matrices, where P is 1."""
     rows, columns = len(x), x.shape[-1]
     places = x.numel() // (rows * columns)
-    return bound("turn", rows, places, columns, x, y, torch.get_num_threads())
+    return bound("turn", rows, places, columns, x, y, THREADS)
 
 
 class _Blob(ctypes.Structure):
@@ -217,7 +245,7 @@ class FusedUpdate:
     def norm(self, gradients: Sequence[Tensor]) -> float:
         """√(Σ over all blobs of Σ g²)."""
         self._take(gradients)
-        squared = native.library().deepcae_squared(len(self._blobs), self._blobs, torch.get_num_threads())
+        squared = native.library().deepcae_squared(len(self._blobs), self._blobs, native.threads())
         return float(squared) ** 0.5
 
     def step(
@@ -239,7 +267,7 @@ class FusedUpdate:
         for name, value in settings.items():
             setattr(self._rule, name, value)
         failed = native.library().deepcae_update(
-            ctypes.byref(self._rule), len(self._blobs), self._blobs, torch.get_num_threads()
+            ctypes.byref(self._rule), len(self._blobs), self._blobs, native.threads()
         )
         if failed:
             raise MemoryError("no memory for an update")

@@ -1,4 +1,4 @@
-"""Which way a convolution is computed: a rule of its shape, so that equal runs take equal ways.
+"""Which way a convolution is computed: a rule of its shape and of the processor, so that equal runs take equal ways.
 
 `DEEPCAE_KERNELS` or `prefer` set another rule for the whole process:
     auto    the fastest way by the rule below (the default)
@@ -12,9 +12,11 @@ from __future__ import annotations
 import math
 import os
 from functools import lru_cache
-from typing import Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from ..errors import SpecError
+from .kept import Found, fixed_here, rule_here
+from .rule import Rule
 
 Way = Literal["core", "product", "banded", "phases", "torch"]
 Preference = Literal["auto", "core", "banded", "torch"]
@@ -58,32 +60,60 @@ def is_forced() -> bool:
     return VARIABLE in os.environ
 
 
-def in_force() -> dict[str, str]:
+_resumed: list[Found] = []  # the rule of a snapshot, in place of this machine's
+
+
+def found_rule() -> Found:
+    """The numbers in force that differ by processor, and where they are from."""
+    if preference() in ("torch", "banded"):
+        return fixed_here(f"{VARIABLE}={preference()}" if is_forced() else f"kernels {preference()}")
+    if not has_core():
+        return fixed_here("there is no compiled core with vectors")
+    return _resumed[0] if _resumed else rule_here()
+
+
+def rule() -> Rule:
+    return found_rule().rule
+
+
+def take(found: Found | None) -> None:
+    """Takes these numbers from now on; None: those of this machine."""
+    _resumed[:] = [found] if found is not None else []
+
+
+def in_force() -> dict[str, Any]:
     """What a snapshot keeps, for a resumed run to compute in the same ways: the rule and the core's instructions."""
     from . import native
 
-    return {"rule": preference(), "instructions": native.instructions() if has_core() else ""}
+    kept: dict[str, Any] = {"rule": preference(), "instructions": native.instructions() if has_core() else ""}
+    if kept["instructions"]:
+        kept["numbers"] = rule().to_json()
+    return kept
 
 
-def go_on_with(recorded: dict[str, str]) -> str:
+def go_on_with(recorded: dict[str, Any]) -> str:
     """Takes the ways that `in_force` told before; what cannot be had so, in words. ValueError for what it never tells.
 
-    A rule that the environment names stays.
+    A rule that the environment names stays. Snapshots older than rules by processor were made by the fixed one.
     """
     from . import native
 
-    rule, instructions = recorded["rule"], recorded["instructions"]
-    if rule not in get_args(Preference) or not isinstance(instructions, str):
-        raise ValueError(f"no rule of kernels: {rule}")
+    name, instructions = recorded["rule"], recorded["instructions"]
+    if name not in get_args(Preference) or not isinstance(instructions, str):
+        raise ValueError(f"no rule of kernels: {name}")
+    if instructions:
+        numbers = recorded.get("numbers")
+        take(fixed_here("as the snapshot") if numbers is None else Found(Rule.from_json(numbers), "the snapshot's"))
     if not is_forced():
-        prefer(rule)
+        prefer(name)
     if instructions:
         native.instructions(instructions)
     now = in_force()
-    return "" if now == recorded else f"convolutions were computed by {_told(recorded)} and are by {_told(now)} now"
+    same = all(now[field] == recorded[field] for field in ("rule", "instructions"))
+    return "" if same else f"convolutions were computed by {_told(recorded)} and are by {_told(now)} now"
 
 
-def _told(recorded: dict[str, str]) -> str:
+def _told(recorded: dict[str, Any]) -> str:
     return f"rule '{recorded['rule']}' with {recorded['instructions'] or 'no'} compiled kernels"
 
 
@@ -97,20 +127,20 @@ def has_core() -> bool:
 
 def choice(case: Case) -> Way:
     """The way that a case takes, equal up to rounding: see `convolution`."""
-    return _chosen(case, preference(), has_core())
+    return _chosen(case, preference(), has_core(), rule())
 
 
 @lru_cache(maxsize=4096)
-def _chosen(case: Case, preferred: Preference, core: bool) -> Way:
+def _chosen(case: Case, preferred: Preference, core: bool, numbers: Rule) -> Way:
     if preferred == "torch" or not all(case.x):
         return "torch"
-    if core and _core_can(case) and (preferred == "core" or _core_pays(case)):
+    if core and _core_can(case) and (preferred == "core" or _core_pays(case, numbers)):
         return "core"
     if _is_product(case):
         return "product"
     if _banded_pays(case):
         return "banded"
-    return "phases" if _phases_pay(case) else "torch"
+    return "phases" if _phases_pay(case, numbers) else "torch"
 
 
 def _is_product(case: Case) -> bool:
@@ -126,10 +156,11 @@ def _core_can(case: Case) -> bool:
     return case.plain and len(case.x) in (3, 4) and set(case.stride) == {1}
 
 
-def _core_pays(case: Case) -> bool:
+def _core_pays(case: Case, numbers: Rule) -> bool:
     """Few pairs of channels: the core wins. Many: PyTorch's blocks over channels, and its Winograd products for 3×3.
 
-    Measured by `benchmarks/convolutions.py --shapes rule`, one thread, forward and both gradients, torch ÷ core. Batch
+    How many pairs are few depends on the processor (`rule`). Measured on an AMD EPYC (Zen 5, AVX-512) by
+    `benchmarks/convolutions.py --shapes rule`, one thread, forward and both gradients, torch ÷ core. Batch
     100: 1→20 5×5 4.8, 3→16 3×3 2.3, 16→8 3×3 1.4, 16→3 3×3 1.4, but 16→16 3×3 0.9, 32→32 3×3 0.6; one pixel: 2→1 5.4,
     8→8 1.1, 32→32 0.7. Batch 10: 1→20 5×5 4.0, 16→8 3×3 1.7, 16→16 3×3 0.6; one pixel 0.7. Batch 1: 1→20 5×5 2.0,
     8→4 4×4 2.4, 16→1 9×9 1.8, but 4→4 3×3 0.7, 16→8 3×3 0.4.
@@ -141,8 +172,9 @@ def _core_pays(case: Case) -> bool:
     if not case.transposed:
         pairs //= case.groups
     if area == 1:
-        return batch >= 32 and pairs <= 64
-    return area >= 16 and pairs <= (128 if batch >= 8 else 32) and not _is_product(case)
+        return batch >= 32 and pairs <= numbers.pixel_pairs
+    most = numbers.core_pairs[(batch >= 8) + (batch >= 32)]
+    return area >= 16 and pairs <= most and not _is_product(case)
 
 
 def _banded_pays(case: Case) -> bool:
@@ -159,7 +191,7 @@ def _banded_pays(case: Case) -> bool:
     return narrow and height > 1 and 1 < width <= larger and 2 * larger <= 5 * width
 
 
-def _phases_pay(case: Case) -> bool:
+def _phases_pay(case: Case, numbers: Rule) -> bool:
     """A deconvolution with a stride and few outputs, of many images.
 
     Measured as above, two threads (one thread: more), torch ÷ phases, kernel 4×4, stride 2. Batch 100: 16→1 on 14×14
@@ -168,4 +200,4 @@ def _phases_pay(case: Case) -> bool:
     """
     if not (case.transposed and case.plain and len(case.x) == 4 and case.groups == 1 and set(case.dilation) == {1}):
         return False
-    return min(case.stride) > 1 and case.w[1] <= 8 and case.x[0] >= 32
+    return min(case.stride) > 1 and case.w[1] <= numbers.phase_outputs and case.x[0] >= 32

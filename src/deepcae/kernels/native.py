@@ -9,6 +9,9 @@ from __future__ import annotations
 import ctypes
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -134,6 +137,25 @@ def instructions(name: str = "") -> str:
     return _in_use[0]
 
 
+_most: ContextVar[int | None] = ContextVar("most", default=None)
+
+
+def threads() -> int:
+    """How many threads a call of the library may take now: PyTorch's number, or less inside `at_most`."""
+    number, most = torch.get_num_threads(), _most.get()
+    return number if most is None else min(number, most)
+
+
+@contextmanager
+def at_most(number: int | None) -> Iterator[None]:
+    """Inside, the library takes no more threads than that. None: as many as outside. No result depends on it."""
+    before = _most.set(number)
+    try:
+        yield
+    finally:
+        _most.reset(before)
+
+
 @lru_cache(maxsize=1024)
 def sizes_of(geometry: Geometry, threads: int) -> ctypes.Array[ctypes.c_int64]:
     """The geometry as the library takes it, with the number of threads that pays."""
@@ -147,7 +169,7 @@ def correlate(geometry: Geometry, x: Tensor, w: Tensor, b: Tensor | None) -> Ten
     """x (C, H, W, N), w and b, all contiguous → y (O, H', W', N)."""
     g = geometry
     y = x.new_empty(g.out_channels, g.out_h, g.out_w, g.batch)
-    sizes = sizes_of(g, torch.get_num_threads())
+    sizes = sizes_of(g, threads())
     failed = library().deepcae_correlate(
         sizes, x.data_ptr(), w.data_ptr(), None if b is None else b.data_ptr(), y.data_ptr()
     )
@@ -160,7 +182,7 @@ def weight_gradient(geometry: Geometry, large: Tensor, small: Tensor) -> Tensor:
     """dw[o, c, ky, kx] = sum over n, i, j of small[o, i, j, n] large[c, i - pad + ky·dilation, …, n]; not `turned`."""
     g = geometry
     dw = large.new_empty(g.out_channels, g.in_channels // g.group, g.kernel_h, g.kernel_w)
-    sizes = sizes_of(g, torch.get_num_threads())
+    sizes = sizes_of(g, threads())
     if library().deepcae_weight_gradient(sizes, large.data_ptr(), small.data_ptr(), dw.data_ptr()):
         raise MemoryError("no memory for the sums that the gradient of a convolution needs")
     return dw

@@ -1,6 +1,6 @@
-"""Products of many rows with weights by oneDNN, where PyTorch's own product takes twice as long.
+"""Which library multiplies matrices: the compiled core, PyTorch's own product (MKL's, as it is built), or oneDNN.
 
-PyTorch multiplies float32 matrices by MKL, which keeps its better code for Intel's processors. Measured on an AMD EPYC
+The processor decides (`rule`): MKL keeps its better code for Intel's. Autograd's products, measured on an AMD EPYC
 (Zen 5), forward and both gradients, MKL ÷ oneDNN, one thread (two threads): 100 rows 3136→512 2.4, 784→1000 2.2;
 64 rows 800→500 2.0 (1.6); 32 rows 256→256 1.3 (1.0); 16 rows 512→256 1.25 (1.1); but 100 rows 256→30 1.1 (0.9), 4 rows
 784→1000 0.5, one row 0.9.
@@ -8,19 +8,35 @@ PyTorch multiplies float32 matrices by MKL, which keeps its better code for Inte
 
 from __future__ import annotations
 
-import platform
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .choice import preference
+from . import calls
+from .choice import preference, rule
 from .convolution import is_plain, is_traced
+from .rule import LEAST_IN_ALL, LEAST_WEIGHTS, Library, Products
 
 LEAST_ROWS = 16
 LEAST_PRODUCTS = 4_000_000  # of two numbers
+
+
+def products_of(weights: int, in_all: int, columns: int) -> Products:
+    """Who multiplies in a layer of the written pass: its weights, its net's, and the columns that they multiply."""
+    if weights < LEAST_WEIGHTS or in_all < LEAST_IN_ALL or columns < 2 or not has_onednn():
+        return Products()
+    return rule().products(columns)
+
+
+def multiplied(library: Library, a: Tensor, b: Tensor, y: Tensor) -> calls.Call:
+    """y = a b, matrices that may be transposed views, y without gaps; for the core, b without gaps."""
+    if library == "core":
+        return calls.product(a, b, y)
+    if library == "mkl":
+        return lambda: torch.mm(a, b, out=y)
+    turned = b.t()
+    return lambda: y.copy_(_product(a, turned))
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
@@ -38,19 +54,15 @@ def _is_for_onednn(*tensors: Tensor | None) -> bool:
     return all(tensor is None or is_plain(tensor) for tensor in tensors) and pays()
 
 
-@lru_cache(maxsize=1)
 def pays() -> bool:
-    """Whether this processor is one that MKL is slow on, and this PyTorch has both libraries."""
-    operator: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # PyTorch keeps it for its compiler
+    """Whether oneDNN is faster than MKL on this processor, and this PyTorch has both."""
+    return has_onednn() and rule().rows == "onednn"
+
+
+def has_onednn() -> bool:
+    """Whether PyTorch has both libraries, and oneDNN's product, which it keeps for its compiler."""
     both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
-    return operator is not None and both and "AuthenticAMD" in _processor()
-
-
-def _processor() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text()
-    except OSError:  # not Linux
-        return platform.processor()
+    return both and getattr(torch.ops.mkldnn, "_linear_pointwise", None) is not None
 
 
 def _product(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:

@@ -6,12 +6,13 @@ import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from ..kernels import calls
 from ..kernels.choice import Case, choice
 from ..kernels.direct import geometry_of
+from ..kernels.products import multiplied, products_of
+from ..kernels.turned import Turned
 from ..layers.linear import Convolution, Deconvolution
 from .op import Gradients, Op, Unsuited
 
@@ -75,21 +76,31 @@ class Product(Affine):
         outputs, inputs = self.weight[::-1] if self.transposed else self.weight
         self.outputs, self.inputs = outputs, inputs
         self.w = self.params[0].detach().reshape(self.weight)
-        w = self.w.t() if self.transposed else self.w
-        self.writer.write(calls.product(w, self.x.reshape(inputs, -1), self.y.reshape(outputs, -1)))
+        w, x, y = self.w.t() if self.transposed else self.w, self.x.reshape(inputs, -1), self.y.reshape(outputs, -1)
+        self.by = by = products_of(outputs * inputs, self.writer.weights, x.shape[1])
+        self.steady = x.shape[1] > 1 and set(by) == {"core"}
+        self.kernel = "product" if set(by) == {"core"} else f"product ({', '.join(dict.fromkeys(by))})"
+        self.writer.write(multiplied(by.forward, w, x, y))
 
     def gradients(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> None:
         small = dy.reshape(self.outputs, -1)
         if dw is not None:
             large = self.x.reshape(self.inputs, -1)
             a, b = (large, small) if self.transposed else (small, large)
-            turned = self.writer.borrow(b.t())
-            self.writer.write(calls.turn(b, turned))
-            self.writer.write(calls.product(a, turned, dw.reshape(self.weight)))
-            self.writer.free(turned)
+            self._weight_gradient(a, b, dw.reshape(self.weight))
         if dx is not None:
             w = self.w if self.transposed else self.w.t()
-            self.writer.write(calls.product(w, small, dx.reshape(self.inputs, -1)))
+            self.writer.write(multiplied(self.by.bottom, w, small, dx.reshape(self.inputs, -1)))
+
+    def _weight_gradient(self, a: Tensor, b: Tensor, dw: Tensor) -> None:
+        """dw = a bᵀ"""
+        if self.by.weights != "core":
+            self.writer.write(multiplied(self.by.weights, a, b.t(), dw))
+            return
+        turned = self.writer.borrow(b.t())
+        self.writer.write(calls.turn(b, turned))
+        self.writer.write(calls.product(a, turned, dw))
+        self.writer.free(turned)
 
 
 class Correlation(Affine):
@@ -121,56 +132,19 @@ class Foreign(Affine):
     adds_bias = True
     kernel = "torch (turned)"
 
+    steady = False
+
     def __init__(self, writer: Writer, index: int, case: Case) -> None:
         super().__init__(writer, index)
         self.case = case
-        self.numbers = (case.stride, case.pad, case.dilation, case.transposed, (0, 0), case.groups)
 
     def apply(self) -> None:
-        self.w = self.params[0].detach()
-        self.outside = _channels_last(self.x)
-        turn = calls.turn(_places(self.x), self.outside.permute(0, 2, 3, 1).flatten(1, 2))
-
-        def call() -> None:
-            turn()
-            w = self.w.contiguous(memory_format=torch.channels_last)
-            y = torch.convolution(self.outside, w, None if self.bias is None else self.bias.detach(), *self.numbers)
-            _take(y, self.y)
-
-        self.writer.write(call)
+        bias = None if self.bias is None else self.bias.detach()
+        self.turned = Turned(self.case, self.x, self.params[0].detach(), bias, self.y)
+        self.writer.write(self.turned.forward)
 
     def gradients(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> None:
-        upper = _channels_last(dy)
-        turn = calls.turn(_places(dy), upper.permute(0, 2, 3, 1).flatten(1, 2))
-        wanted = (dx is not None, dw is not None, False)
-
-        def call() -> None:
-            turn()
-            w = self.w.contiguous(memory_format=torch.channels_last)
-            made = torch.ops.aten.convolution_backward(upper, self.outside, w, None, *self.numbers, wanted)
-            if dx is not None:
-                _take(made[0], dx)
-            if dw is not None:
-                dw.copy_(made[1])
-
-        self.writer.write(call)
-
-
-def _channels_last(memory: Tensor) -> Tensor:
-    """(C, H, W, N) → an empty (N, C, H, W) whose memory is (N, H, W, C)."""
-    channels, height, width, batch = memory.shape
-    return torch.empty(batch, height, width, channels).permute(0, 3, 1, 2)
-
-
-def _places(memory: Tensor) -> Tensor:
-    """(C, H, W, N) → (C, HW, N)"""
-    return memory.flatten(1, 2)
-
-
-def _take(blob: Tensor, memory: Tensor) -> None:
-    """memory (C, H, W, N) = blob (N, C, H, W)"""
-    last = blob.contiguous(memory_format=torch.channels_last)
-    calls.turn(last.permute(0, 2, 3, 1).flatten(1, 2), _places(memory))()
+        self.writer.write(self.turned.backward(dy, dw, dx))
 
 
 def filter_of(writer: Writer, index: int, layer: Convolution | Deconvolution) -> Affine:

@@ -21,10 +21,12 @@ class Op(ABC):
     """One layer. `forward` gives its tops, `backward` its bottoms' gradients; both write their calls down.
 
     `keeps_top`: its backward pass reads its top, which must not be written over. `kernel`: what computes it, in a word.
+    `steady`: whether its numbers are the same bits with any number of threads, as the core's are.
     """
 
     keeps_top: ClassVar[bool] = False
-    kernel: ClassVar[str] = "core"
+    kernel: str = "core"
+    steady: bool = True
 
     def __init__(self, writer: Writer, index: int) -> None:
         self.writer, self.index = writer, index

@@ -142,6 +142,7 @@ class Recorded(Op):
     """Any other layer: its own `forward`, its gradient by autograd."""
 
     kernel = "autograd"
+    steady = False
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         self.tops = self.new_tops()
@@ -211,6 +212,7 @@ def op_of(writer: Writer, index: int) -> Op:
     layer, step = writer.net.plan.steps[index].layer, writer.net.plan.steps[index]
     if any(weight and writer.planned(top) for top, weight in zip(step.tops, step.loss_weights, strict=True)):
         raise Unsuited
+    ends = any(step.loss_weights) or not any(step.bottom_needs_backward)  # nobody else's gradient comes to the loss
     if step.type in ("Split", "Flatten", "Reshape"):
         return Shared(writer, index)
     if step.type == "Silence":
@@ -226,13 +228,13 @@ def op_of(writer: Writer, index: int) -> Op:
         return Pool(writer, index)
     if isinstance(layer, Unpooling):
         return Unpool(writer, index)
-    if isinstance(layer, SigmoidCrossEntropyLoss) and layer.ignored is None and step.loss_weights[0]:
+    if isinstance(layer, SigmoidCrossEntropyLoss) and layer.ignored is None and ends:
         return CrossEntropy(writer, index)
-    if isinstance(layer, SoftmaxWithLoss) and layer.ignored is None and step.loss_weights[0]:
+    if isinstance(layer, SoftmaxWithLoss) and layer.ignored is None and ends:
         shape = writer.planned(step.bottoms[0])
         if canonical_axis(layer.param.softmax_param.axis, shape) == 1:
             return SoftmaxLoss(writer, index)
-    if step.type == "EuclideanLoss" and step.loss_weights[0]:
+    if step.type == "EuclideanLoss" and ends:
         return Squares(writer, index)
     if step.type in ("BatchNorm", "Python", "Convolution", "Deconvolution", "Pooling", "SPP", "Filter"):
         raise Unsuited  # Filter: the data tell how many samples there are

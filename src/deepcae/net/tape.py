@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..kernels import calls, native
 from ..kernels.calls import Call
-from ..kernels.choice import has_core, preference
+from ..kernels.choice import has_core, preference, rule
 from ..layers.base import Context, Shape
 from .affine import Affine
 from .backward import counted_only
@@ -44,12 +44,12 @@ class Tape:
     """`play(inputs)` computes all blobs and the loss, with `backward` the gradients of all learned blobs, too.
 
     `gradients`: one per learnable blob of the net, in its order; whoever writes over them may, they are made anew.
-    `kernels`: what computes each step of the plan, by its number, see `Op.kernel`.
+    `kernels`: what computes each step of the plan, by its number, see `Op.kernel`. `steady`: whether all numbers are
+    the same bits with any number of threads.
     """
 
     def __init__(self, net: Net, backward: bool = True) -> None:
         writer = Writer(net, backward)
-        self.threads = torch.get_num_threads()
         self._inputs = [(name, writer.blobs[name]) for name in net.inputs]
         self._calls = calls.joined([call for call, _ in writer.calls])
         self._parts = [
@@ -57,6 +57,7 @@ class Tape:
         ]
         self._context = writer.context
         self.kernels = writer.kernels
+        self.steady = writer.steady
         self.gradients = writer.gradients
         self.blobs = {name: x.movedim(-1, 0) if x.dim() else x for name, x in writer.blobs.items()}
         weights = net.loss_weights
@@ -89,7 +90,7 @@ class Tape:
 
 
 class Tapes:
-    """The tape of a net as threads and kernels are now: written anew when they change; None where there can be none.
+    """The tape of a net as kernels are now: written anew when they change; None where there can be none.
 
     There is none on other devices and without compiled kernels; where a layer is better left to PyTorch's kernels;
     where the text bends what gradients do (propagate_down, blobs written over); where blobs differ in their number of
@@ -103,7 +104,7 @@ class Tapes:
     def now(self) -> Tape | None:
         if self.net.device.type != "cpu" or not has_core():
             return None
-        state = (torch.get_num_threads(), preference(), native.instructions())
+        state = (preference(), native.instructions(), rule())
         if self._written[0] != state:
             self._written = (state, self._write())
         return self._written[1]
@@ -129,9 +130,11 @@ class Writer:
         self.net, self.backward = net, backward
         self.calls: list[tuple[Call, Place | None]] = []
         self.kernels: dict[int, str] = {}
+        self.steady = True
         self._place: Place | None = None
         self.context = Context()
         self.batch = self._batch_size()
+        self.weights = sum(tensor.numel() for tensor in net.tensors)
         self.blobs: dict[str, Tensor] = {}  # (..., N)
         self._makers: dict[str, Op] = {}
         self._free: list[Tensor] = []
@@ -217,10 +220,10 @@ class Writer:
             if step.layer is not None and step.layer.is_source:
                 continue
             op, self._place = op_of(self, index), Place(index, backward=False)
-            self.kernels[index] = op.kernel
             if isinstance(op, Affine):
                 op.followed = self._is_followed(index)
             tops = op.forward([self.blobs[name] for name in step.bottoms])
+            self.kernels[index], self.steady = op.kernel, self.steady and op.steady
             self.blobs.update(zip(step.tops, tops, strict=True))
             self._makers.update(dict.fromkeys(step.tops, op))
             ops.append((index, op))

@@ -56,6 +56,11 @@ class Passes:
             keep_freed()
         self._tapes = Tapes(net) if isinstance(net, Net) and precision == "fp32" else None
 
+    def is_steady(self) -> bool:
+        """Whether passes and update give the same bits with any number of threads."""
+        tape = self._tapes.now() if self._tapes is not None else None
+        return tape is not None and tape.steady and self.updater.fuses(tape.gradients)
+
     def run(
         self,
         batches: Iterable[Inputs],

@@ -19,6 +19,7 @@ from .records import (
     Kept,
     LastPass,
     Loaded,
+    Noted,
     Record,
     Snapshotted,
     Started,
@@ -59,7 +60,7 @@ def plain_lines(record: Record) -> Iterator[Line]:
             yield from _snapshotted(record)
         case Kept():
             yield "solver.cpp:464", _kept(record)
-        case Warned():
+        case Warned() | Noted():
             yield "solver.cpp:263", f"Iteration {record.iteration}: {record.message}"
         case Failed():
             yield "solver.cpp:263", record.message
@@ -94,6 +95,8 @@ def _started(record: Started) -> Iterator[Line]:
     yield "caffe.cpp:239", "Starting Optimization"
     yield "solver.cpp:289", f"Solving {record.name}"
     yield "solver.cpp:290", f"Learning Rate Policy: {record.lr_policy}"
+    if record.threads:
+        yield "solver.cpp:263", record.threads
 
 
 def _step(record: Step) -> Iterator[Line]:

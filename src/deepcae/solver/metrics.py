@@ -13,7 +13,7 @@ from ..atomic import whole_file
 from ..errors import warn
 from ..inplace import read_file
 from .lines import Lines
-from .records import Record, Step, Warned
+from .records import Noted, Record, Started, Step, Warned
 
 _NAMES = {"Step": "train", "LastPass": "last_pass"}
 _MOST_TOLD = 3  # damaged lines of a file that are told one by one
@@ -23,6 +23,8 @@ def to_json(record: Record) -> dict[str, Any]:
     """The record as JSON's types, its kind first (train, test, started, …); what JSON lacks (nan, inf) as text."""
     kind = type(record).__name__
     fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    if isinstance(record, Started):
+        del fields["threads"]
     if isinstance(record, Step):
         for name in ("displayed", "display", "raised_step", "clipped_to"):
             del fields[name]
@@ -48,7 +50,7 @@ class Metrics:
         self._lines = Lines(path, tell, self._gap)
 
     def write(self, record: Record) -> None:
-        if isinstance(record, Step) and not record.displayed:
+        if isinstance(record, Noted) or (isinstance(record, Step) and not record.displayed):
             return
         self._iteration = record.iteration
         self._lines.write(json.dumps(to_json(record)))

@@ -70,6 +70,11 @@ class FedNet:
             self.outputs.write(blobs)
         return blobs
 
+    def is_steady(self) -> bool:
+        """Whether a pass gives the same bits with any number of threads."""
+        tape = self._tapes.now()
+        return tape is not None and tape.steady
+
     def next_inputs(self) -> dict[str, torch.Tensor]:
         """The next batch on the net's device. DataError names a blob that nothing feeds."""
         arrays = self.feed.batch(self.position)

@@ -19,6 +19,7 @@ class Started:
     max_iter: int
     seed: int
     resumed_from: str = ""
+    threads: str = ""  # with how many, and whether results depend on it; not part of the metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,14 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """Something about how it computes, which no result depends on. It is not part of the metrics."""
+
+    iteration: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The end. `reason`: "done", or "stopped" when it was asked to stop before max_iter."""
 
@@ -144,4 +153,4 @@ class Failed:
     message: str
 
 
-Record = Started | Loaded | Step | Debugged | Test | LastPass | Snapshotted | Kept | Warned | Finished | Failed
+Record = Started | Loaded | Step | Debugged | Test | LastPass | Snapshotted | Kept | Warned | Noted | Finished | Failed

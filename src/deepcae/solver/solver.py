@@ -34,6 +34,7 @@ from .guard import Guard
 from .iteration import Attended, Passes, Unattended
 from .ledger import MOST_WAITING, Ledger, Told
 from .lr import rate
+from .pace import Threads
 from .passes import Blobs, odd_data
 from .precision import check as check_precision
 from .program import Program, told_error
@@ -58,8 +59,8 @@ class Solver:
     `strict`: whether weights to start from must match the net, layer by layer. `allow_python_layers`: whether the
     texts may name Python code that is then run. `allow_writes_elsewhere`: whether they may write outside the working
     directory and `out`. `feed(net, seed)`: what reads a net's data layers, in place of `data.Feed`. `precision`: how
-    exactly the training passes multiply, see `precision` (default: the snapshot's, else fp32). `overwrite`:
-    whether a run that lies in `out` is given up for this one, with its first snapshot; without it, such a run is a
+    exactly the training passes multiply, see `precision` (default: the snapshot's, else fp32). `threads`:
+    exactly so many, see `pace`. `overwrite`: whether a run that lies in `out` is given up for this one, with its first snapshot; without it, such a run is a
     DataError when this one begins. SpecError has all problems of all texts.
     """
 
@@ -81,6 +82,7 @@ class Solver:
         feed: OpenFeed | None = None,
         precision: str | None = None,
         overwrite: bool = False,
+        threads: int | None = None,
     ) -> None:
         if weights is not None and snapshot is not None:
             raise SpecError("weights and snapshot exclude each other: a snapshot brings its own weights")
@@ -115,6 +117,7 @@ class Solver:
         program = Program(self.net, self.precision) if self.precision == "bf16" else self.net
         self.passes = Passes(program, self.updater, self.net.device, self.precision)
         self._attended = Attended(self.passes, self.net, self.generator, lambda blobs: self.train.outputs.write(blobs))
+        self.threads = Threads(self, threads)
         self.ledger = Ledger(self)
         self._ahead: Captured | None = None
         self.guard = Guard(self.net, self.param.display)
@@ -219,6 +222,7 @@ class Solver:
         try:
             while self.iteration < self.param.max_iter and not self._stop:
                 yield from self._iterate()
+                yield from self.threads.changes()
             yield from self.end()
         except TrainingError as error:
             yield from self.fail(error)
@@ -234,7 +238,7 @@ class Solver:
         displayed = bool(self.param.display) and now % self.param.display == 0
         debug = Debug(self.net) if displayed and self.param.debug_info else None
         self.last_blobs = {}  # whoever looks at them has: their memory serves the next pass
-        with self.clock.step():
+        with self.clock.step(), self.threads.step():
             batches = (self.train.next_inputs() for _ in range(self.param.iter_size))
             lr, step = rate(self.param, now, self.current_step)
             told: Told
@@ -260,7 +264,8 @@ class Solver:
         """The records before the first iteration."""
         self._begin()
         policy, max_iter = self.param.lr_policy, self.param.max_iter
-        yield Started(self.iteration, self.net.name, policy, max_iter, self.seed, self.resumed_from)
+        threads = self.threads.begin()
+        yield Started(self.iteration, self.net.name, policy, max_iter, self.seed, self.resumed_from, threads)
         yield from self.remarks.take(self.iteration)
         for strange in odd_data(self.train, self.tests):
             yield Warned(self.iteration, strange)

@@ -184,13 +184,12 @@ def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
         yield f"the snapshot is from a {extras['device']}, this is a {solver.net.device.type}: random layers draw anew"
     if extras["seed"] != solver.seed:
         yield f"the seed was {extras['seed']} and is {solver.seed} now: shuffled data come in another order"
-    if extras["threads"] != torch.get_num_threads():
-        yield f"the snapshot was made with {extras['threads']} threads, this run has {torch.get_num_threads()}: {_BITS}"
     if extras["torch"] != torch.__version__:
         yield f"the snapshot was made by torch {extras['torch']}, this is {torch.__version__}: {_BITS}"
     told = choice.go_on_with(extras["kernels"]) if "kernels" in extras else ""
     if told:
         yield f"{told}: {_BITS}"
+    yield from solver.threads.go_on_with(extras["threads"])
     precision = extras.get("precision", "fp32")
     if precision != solver.precision:
         yield f"the precision was {precision} and is {solver.precision} now"

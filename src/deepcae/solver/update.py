@@ -198,7 +198,7 @@ class Updater:
         """√(Σ over all blobs of Σ g²), a scalar on the gradients' device."""
         if not gradients:
             return torch.zeros(())
-        if self._fuses(gradients):
+        if self.fuses(gradients):
             return torch.tensor(self._in_core().norm(gradients))
         return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
 
@@ -207,7 +207,7 @@ class Updater:
 
         With `leave_update` they hold Δ afterwards, as a parameter's diff does in Caffe.
         """
-        if self._fuses(gradients):
+        if self.fuses(gradients):
             settings = self._settings(norm, rate, iteration)
             self._in_core().step(gradients, settings, self.param.weight_decay, leave_update)
             return
@@ -225,7 +225,7 @@ class Updater:
                 if leave_update:
                     torch._foreach_copy_(g, delta)
 
-    def _fuses(self, gradients: Tensors) -> bool:
+    def fuses(self, gradients: Tensors) -> bool:
         """Whether the compiled core can make the step: everything is float32 in the CPU's memory, without gaps."""
         return self._is_plain and has_core() and all(map(torch.Tensor.is_contiguous, gradients))
 

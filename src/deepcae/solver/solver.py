@@ -60,8 +60,8 @@ class Solver:
     texts may name Python code that is then run. `allow_writes_elsewhere`: whether they may write outside the working
     directory and `out`. `feed(net, seed)`: what reads a net's data layers, in place of `data.Feed`. `precision`: how
     exactly the training passes multiply, see `precision` (default: the snapshot's, else fp32). `threads`:
-    exactly so many, see `pace`. `overwrite`: whether a run that lies in `out` is given up for this one, with its first snapshot; without it, such a run is a
-    DataError when this one begins. SpecError has all problems of all texts.
+    exactly so many, see `pace`. `overwrite`: whether a run that lies in `out` is given up for this one, with its first
+    snapshot; without it, such a run is a DataError when this one begins. SpecError has all problems of all texts.
     """
 
     def __init__(

@@ -89,9 +89,13 @@ class Training:
             return [f"the next start ended with {ended.code}: {ended.said[-800:]}"]
         found = []
         names = _names(case)
-        fewer = {name for name in self.wanted.names - names if not (before.code >= 0 and _may_lack(name))}
-        if names - self.wanted.names or fewer - {"run/restored.h5"}:  # that one comes of the tests of one process
-            found.append(f"files: {sorted(names - self.wanted.names)} too many, {sorted(fewer)} too few")
+        ended_by_signal = before.code < 0
+        fewer = {name for name in self.wanted.names - names if ended_by_signal or not _may_lack(name)}
+        more = names - self.wanted.names
+        if not ended_by_signal:  # where one could not be written, `--keep` keeps an older one
+            more -= {f"run/{each.path(part).name}" for each in _complete(case) for part in (*each.parts, MANIFEST)}
+        if more or fewer - {"run/restored.h5"}:  # that one comes of the tests of one process
+            found.append(f"files: {sorted(more)} too many, {sorted(fewer)} too few")
         if _digests(case) != self.wanted.digests:
             found.append("the last weights differ")
         if _numbers(case) != self.wanted.numbers:

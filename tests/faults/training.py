@@ -92,7 +92,7 @@ class Training:
         ended_by_signal = before.code < 0
         fewer = {name for name in self.wanted.names - names if ended_by_signal or not _may_lack(name)}
         more = names - self.wanted.names
-        if not ended_by_signal:  # where one could not be written, `--keep` keeps an older one
+        if "--keep" in self.options:  # an older one stays where a newer failed, or comes back with a power cut's names
             more -= {f"run/{each.path(part).name}" for each in _complete(case) for part in (*each.parts, MANIFEST)}
         if more or fewer - {"run/restored.h5"}:  # that one comes of the tests of one process
             found.append(f"files: {sorted(more)} too many, {sorted(fewer)} too few")

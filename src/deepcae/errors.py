@@ -7,16 +7,45 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_LONG_WORD = re.compile(r"[^\s/]{121,}")
+_LONG_WORD = re.compile(r"[^\s/]{81,}")
+_LONG_LIST = re.compile(r"((?:[^\s,;]+, ){5})(?:[^\s,;]+, ){7,}(?=[^\s,;]+)")
+_LONGEST = 200
+_UNSHOWABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
-_LONGEST = 800
+def shown(text: str) -> str:
+    """The text as people may see it: what would steer a terminal, or turn the direction of letters, as an escape.
+
+    A name in a file is somebody's word: `\\x1b]0;…` in it sets a window's title, U+202E writes the rest backwards.
+    """
+    return _UNSHOWABLE.sub(_escaped, text)
+
+
+def in_one_line(text: str) -> str:
+    """`shown`, with ends of lines and tabs as escapes, too: a name cannot begin a line of its own."""
+    return shown(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def shortened(name: str, most: int = 60) -> str:
+    """The name, its middle left out where it is longer than `most`."""
+    return name if len(name) <= most else f"{name[: most * 2 // 3]}…{name[-(most // 3) :]}"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def readable(sentence: str) -> str:
-    """The sentence, very long words and sentences cut in the middle: a damaged file's content cannot flood a screen."""
-    sentence = _LONG_WORD.sub(lambda word: f"{word.group()[:80]}...{word.group()[-20:]}", sentence)
-    return sentence if len(sentence) <= _LONGEST else f"{sentence[: _LONGEST - 200]} ... {sentence[-150:]}"
+    """The sentence, `shown`; long lists, words and sentences shortened: a damaged file cannot flood a screen.
+
+    Of a list of names the first five and the last are told, and how many there are between.
+    """
+    sentence = _LONG_LIST.sub(lambda some: f"{some[1]}… {some[0].count(', ') - 5} more …, ", shown(sentence))
+    sentence = _LONG_WORD.sub(lambda word: f"{word.group()[:50]}...{word.group()[-20:]}", sentence)
+    return sentence if len(sentence) <= _LONGEST else f"{sentence[: _LONGEST - 85]} ... {sentence[-80:]}"
 
 
 @dataclass(frozen=True)
@@ -28,7 +57,7 @@ class Place:
     column: int | None = None
 
     def __str__(self) -> str:
-        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        return ":".join(in_one_line(str(part)) for part in (self.file, self.line, self.column) if part is not None)
 
 
 @dataclass(frozen=True)
@@ -39,7 +68,7 @@ class Problem:
     place: Place | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", readable(self.message))
+        object.__setattr__(self, "message", readable(self.message.replace("\n", "\\n")))
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -56,14 +57,36 @@ def open_to_append(path: str | os.PathLike[str]) -> IO[str]:
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, through links too. OSError for a pipe or a device, which would be waited for."""
-    kind = os.stat(path).st_mode
-    if not stat.S_ISREG(kind):
-        raise _no_file(path, kind)
-    with open(path, "rb") as file:
+    with open_to_read(path) as file:
         return file.read()
+
+
+def open_to_read(path: str | os.PathLike[str]) -> BufferedReader:
+    """A file, through links too, opened for its bytes. OSError for a pipe or a device, which would be waited for."""
+    flags = os.O_RDONLY | (_OURS & ~getattr(os, "O_NOFOLLOW", 0)) | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(path, flags), "rb")
+    kind = os.fstat(file.fileno()).st_mode
+    if not stat.S_ISREG(kind):
+        file.close()
+        raise _no_file(path, kind)
+    return file
+
+
+def why_no_file(path: str | os.PathLike[str]) -> str:
+    """Why nothing can be read under this name, in words; "" where a file is there."""
+    try:
+        kind = os.stat(path).st_mode
+    except OSError as error:
+        known = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+        return "no such file" if error.errno in known else error.strerror or str(error)
+    except ValueError:  # a NUL in the name
+        return "no such file"
+    if stat.S_ISDIR(kind):
+        return "this is a folder, not a file"
+    return "" if stat.S_ISREG(kind) else f"is {kind_of(kind)}, not a file; give a file"
 
 
 def _no_file(path: str | os.PathLike[str], mode: int) -> OSError:
     if stat.S_ISDIR(mode):
         return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    return OSError(errno.EINVAL, f"is {kind_of(mode)}, not a file", str(path))
+    return OSError(errno.EINVAL, f"is {kind_of(mode)}, not a file; give a file", str(path))

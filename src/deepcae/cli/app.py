@@ -16,6 +16,7 @@ from .draw import draw
 from .eval import judge_codes
 from .pictures import layers, plot, report
 from .reproduce import reproduce
+from .screen import tell
 from .summary import summary
 from .test import evaluate
 from .time import time_layers
@@ -52,7 +53,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from .. import __version__
 
-        print(f"deepcae {__version__}")
+        tell(f"deepcae {__version__}")
         raise typer.Exit
 
 

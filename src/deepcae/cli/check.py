@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options
-from .screen import answer
+from .screen import answer, tell
 
 if TYPE_CHECKING:
     from ..errors import Problem
@@ -37,12 +37,12 @@ def check(
 
 def _print(findings: Findings, quiet: bool) -> None:
     for problem in findings.problems:
-        print(problem)
+        tell(problem)
     if not quiet:
         for warning in findings.warnings:
-            print(f"{warning.place}: warning: {warning.message}")
+            tell(f"{warning.place}: warning: {warning.message}")
         if findings.ok:
-            print(f"{findings.file}: {findings.kind} is fine ({findings.examined})")
+            tell(f"{findings.file}: {findings.kind} is fine ({findings.examined})")
 
 
 def _as_json(findings: Findings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import typer
 
 from ..errors import DataError, SpecError, TrainingError
 from . import options
-from .screen import answer, say
+from .screen import answer, say, tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,10 +85,10 @@ def _show(differences: list[Difference]) -> None:
     from ..convert import runtime
 
     width = max(len(each.output) for each in differences)
-    print(f"largest differences between {runtime()} and the net:")
+    tell(f"largest differences between {runtime()} and the net:")
     for each in differences:
         inputs = f"{each.inputs}, batch {each.batch}"
-        print(f"  {each.output:{width}}  {inputs:16}  {each.absolute:.1e} absolute  {each.relative:.1e} relative")
+        tell(f"  {each.output:{width}}  {inputs:16}  {each.absolute:.1e} absolute  {each.relative:.1e} relative")
 
 
 def _shapes(given: list[str]) -> dict[str, tuple[int, ...]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..codes.judging import MEASURES, NEIGHBOURHOODS, TEST, TRAIN, Judged
 from ..codes.measure import NEIGHBOURS
+from .screen import cell, tell
 
 NONE = "–"
 _SHARES = {"knn", "linear", "mlp", "kmeans"}  # shown in percent
@@ -52,13 +53,13 @@ def show(judged: Sequence[Judged], seed: int) -> None:
     table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
     table.add_column("test codes")
     for each in judged:
-        table.add_column(each.name, justify="right")
+        table.add_column(cell(each.name), justify="right")
     table.add_row("dimensions (N)", *(str(each.dims) for each in judged))
     for name, title in MEASURES.items():
         table.add_row(title, *(_shown(name, each) for each in judged), end_section=name in ("l2", "mlp", "nmi"))
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
     console.print(table)
-    print(_conditions(judged, seed))
+    tell(_conditions(judged, seed))
 
 
 def _shown(name: str, judged: Judged) -> str:

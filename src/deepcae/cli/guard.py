@@ -50,7 +50,7 @@ def guarded(argv: Sequence[str] | None = None) -> int:
             if os.environ.get("DEEPCAE_TRACEBACK") == "1":
                 raise
             for line in sentences(problem):
-                print(f"error: {line}", file=sys.stderr)
+                say(f"error: {line}")
             code = exit_code(problem)
         return _flushed(code)
 
@@ -63,7 +63,7 @@ def _flushed(code: int) -> int:
         return _pipe_closed()
     except OSError as error:
         if code == DONE:
-            print(f"error: standard output: {error.strerror or error}", file=sys.stderr)
+            say(f"error: standard output: {error.strerror or error}")
         _pipe_closed()
         return code or FAILED
     return code

@@ -11,7 +11,7 @@ import typer
 
 from ..errors import DataError, SpecError, TrainingError
 from . import options
-from .screen import answer, bar, say
+from .screen import answer, bar, say, tell
 
 if TYPE_CHECKING:
     from ..paper.book import Book
@@ -78,7 +78,7 @@ def reproduce(
             }
         )
     else:
-        print("\n\n".join(table.to_text() for table in tables if not table.name.endswith("-runs")))
+        tell("\n\n".join(table.to_text() for table in tables if not table.name.endswith("-runs")))
     say(f"written to {out}: {', '.join(path.name for path in paths)}", quiet or not paths)
     if stopped:
         say("stopped; the same command goes on")

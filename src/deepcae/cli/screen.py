@@ -13,11 +13,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from ..errors import in_one_line, shortened, shown
+
 
 def say(line: str, quiet: bool = False) -> None:
     """One line on stderr, unless `quiet`."""
     if not quiet:
-        print(line, file=sys.stderr, flush=True)
+        print(shown(line), file=sys.stderr, flush=True)
+
+
+def tell(text: object) -> None:
+    """What was asked for, on stdout, for people."""
+    print(shown(str(text)))
+
+
+def cell(name: str) -> str:
+    """A name as a cell of rich's tables: in one line, its brackets no markup, its middle left out if it is long."""
+    from rich.markup import escape
+
+    return escape(shortened(in_one_line(name)))
 
 
 def answer(value: Any) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import DataError
 from . import options
-from .screen import answer, say
+from .screen import answer, say, tell
 
 if TYPE_CHECKING:
     from ..net.plan import Plan
@@ -40,7 +40,7 @@ def summary(
     if json:
         answer(found.to_json())
     else:
-        print(found.to_text())
+        tell(found.to_text())
         for problem in odd_layouts(plan):
             say(f"warning: {problem}")
 

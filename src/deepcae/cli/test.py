@@ -10,7 +10,7 @@ import typer
 
 from ..errors import SpecError
 from . import options
-from .screen import answer, bar, say
+from .screen import answer, bar, say, tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,9 +62,9 @@ def evaluate(
     if json:
         answer({"outputs": {name: _plain(value) for name, value in means.items()}, "loss": loss})
     else:
-        print(f"Loss: {loss:.6g}")
+        tell(f"Loss: {loss:.6g}")
         for line in _output_lines(means, net.loss_weights):
-            print(line)
+            tell(line)
 
 
 def _of_run(folder: Path, device: str, snapshot: str | None, quiet: bool) -> tuple[Net, Sequence[Path], int | None]:

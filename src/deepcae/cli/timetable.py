@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..errors import shown
+from .screen import cell
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -21,9 +24,9 @@ def show(net: Net, fed_with: str, timing: Timing) -> None:
     from rich.console import Console
 
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
-    console.print(_head(net, fed_with, timing), markup=False)
+    console.print(shown(_head(net, fed_with, timing)), markup=False)
     console.print(_table(timing))
-    console.print("\n".join(sentences(timing)), markup=False)
+    console.print(shown("\n".join(sentences(timing))), markup=False)
 
 
 def _head(net: Net, fed_with: str, timing: Timing) -> str:
@@ -81,7 +84,7 @@ def _table(timing: Timing) -> Table:
     together = timing.in_layers + timing.outside
     for layer in timing.layers:
         table.add_row(
-            layer.name, layer.type, layer.kernel or NONE, *_times(layer), _share(layer.seconds, together),
+            cell(layer.name), cell(layer.type), layer.kernel or NONE, *_times(layer), _share(layer.seconds, together),
             *_rates(layer.rate, timing),
         )  # fmt: skip
     table.add_section()

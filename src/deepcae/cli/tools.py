@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .screen import bar, say
+from .screen import bar, say, tell
 
 Backend = Annotated[str, typer.Option("--backend", metavar="lmdb", help="The kind of database.")]
 
@@ -73,9 +73,9 @@ def compute_image_mean(
     if out is not None:
         write_mean(out, mean)
         say(f"wrote {out}: the mean, {'x'.join(map(str, mean.shape))}", quiet)
-    print(f"Number of channels: {len(mean)}")
+    tell(f"Number of channels: {len(mean)}")
     for channel, value in enumerate(mean.mean(axis=(1, 2), dtype="f8")):
-        print(f"mean_value channel [{channel}]: {value:.6g}")
+        tell(f"mean_value channel [{channel}]: {value:.6g}")
 
 
 def convert_imageset(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..inplace import read_file
 from . import options
-from .screen import answer
+from .screen import answer, say
 
 if TYPE_CHECKING:
     from ..errors import Problem
@@ -38,21 +39,21 @@ def upgrade(
     else:
         found = rewrite(read_text(source), str(source))
         kind, changes, notes = found.kind, found.changes, found.notes
-        data = found.text.encode(errors="surrogateescape") if changes else source.read_bytes()
+        data = found.text.encode(errors="surrogateescape") if changes else read_file(source)
     if destination is not None and (changes or destination != source):
         _write(destination, data)
     if json:
         _answer(source, kind, changes, notes, destination, data)
         return
     for problem in (*changes, *notes):
-        print(problem, file=sys.stderr)
+        say(str(problem))
     if not changes:
-        print(f"{source}: is in today's syntax already", file=sys.stderr)
+        say(f"{source}: is in today's syntax already")
     if destination is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
     elif changes or destination != source:
-        print(f"wrote {destination}", file=sys.stderr)
+        say(f"wrote {destination}")
 
 
 def _weights(source: Path, destination: Path | None) -> tuple[bytes, list[Problem]]:
@@ -63,7 +64,7 @@ def _weights(source: Path, destination: Path | None) -> tuple[bytes, list[Proble
         raise typer.BadParameter("a .caffemodel is no text: give OUT or --in-place")
     document = read_weights_document(source)
     if not document.notes:
-        return source.read_bytes(), []
+        return read_file(source), []
     return document.message.SerializeToString(deterministic=True), document.notes
 
 

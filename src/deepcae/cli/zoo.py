@@ -12,7 +12,7 @@ import typer
 
 from ..errors import DataError, SpecError
 from . import options
-from .screen import answer, say
+from .screen import answer, say, tell
 
 if TYPE_CHECKING:
     from ..zoo import ZooModel
@@ -82,7 +82,7 @@ def _design(
         _write(model, folder, json, model.plan.to_json(model.num_images))
     else:
         _write(model, folder, json)
-        print(table(model.plan.facts(model.num_images)))
+        tell(table(model.plan.facts(model.num_images)))
 
 
 def _require_layout(list_file: Path, image: tuple[int, ...]) -> None:
@@ -112,10 +112,10 @@ def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | No
         answer({"name": model.name, "dims": model.dims, "net": str(net), "solver": str(solver), **(facts or {})})
     else:
         train = shlex.join(["deepcae", "train", "--solver", str(solver), "--out", f"runs/{folder.name}"])
-        print(f"wrote {net} and {solver}; next: {train}")
+        tell(f"wrote {net} and {solver}; next: {train}")
         if missing := examine(net).problems:
             hint = "; --data TRAIN TEST names other list files" if "no such file" in missing[0].message else ""
-            print(f"before that: {missing[0]}{hint}")
+            tell(f"before that: {missing[0]}{hint}")
 
 
 def _differs(path: Path, text: str) -> bool:
@@ -138,4 +138,4 @@ def _list(descriptions: dict[str, str], json: bool) -> None:
         return
     width = max(map(len, descriptions))
     for name, text in descriptions.items():
-        print(f"{name:{width}}  {text}")
+        tell(f"{name:{width}}  {text}")

@@ -28,6 +28,7 @@ import numpy as np
 from ..atomic import whole_file
 from ..bounds import require_room, require_stored
 from ..errors import DataError
+from ..inplace import why_no_file
 from ..npy import arrays_from
 from .writers import WRITERS, Job
 
@@ -120,8 +121,8 @@ def reading(path: str | os.PathLike[str]) -> Iterator[Codes]:
 @contextmanager
 def _readable(source: Path) -> Iterator[None]:
     """Says in one sentence what is wrong with a file."""
-    if not source.is_file():
-        raise DataError(f"{source}: no such file")
+    if why := why_no_file(source):
+        raise DataError(f"{source}: {why}")
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, csv.Error) as error:

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..bounds import CHUNK, chunk_bytes, require_stored
 from ..errors import DataError
+from ..inplace import why_no_file
 from ..proto.suggest import closest
 from .stream import Shape
 
@@ -72,10 +73,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 def open_file(path: Path, cache: int | None = None) -> h5py.File:
     """`cache`: bytes of unpacked chunks that are kept for each dataset, for who reads a chunk part by part."""
-    if os.path.isdir(path):
-        raise DataError(f"{path}: this is a folder, not a file")
-    if not os.path.isfile(path):
-        raise DataError(f"{path}: no such file")
+    if why := why_no_file(path):
+        raise DataError(f"{path}: {why}")
     try:
         return h5py.File(path, "r", locking="best-effort", rdcc_nbytes=cache)
     except OSError as error:

@@ -26,6 +26,7 @@ import numpy as np
 
 from ..bounds import ROOM
 from ..errors import DataError
+from ..inplace import read_file, why_no_file
 from ..proto.lookup import resolve
 from .ahead import Ahead
 from .h5file import DAMAGE, Header, OpenFile, OpenFiles, first_line, opened, read_header
@@ -55,9 +56,11 @@ def open_hdf5(layer: Any, phase: int, folders: Sequence[str | Path], seed: int) 
 
 def read_list(path: Path, *folders: str | Path) -> list[Path]:
     """The HDF5 files that a list file names (separated by white space), found by `resolve`."""
-    if not os.path.isfile(path):
-        raise DataError(f"{path}: no such list file (a text file that names HDF5 files)")
-    content = path.read_bytes()
+    if why := why_no_file(path):
+        raise DataError(
+            f"{path}: {why if os.path.exists(path) else 'no such list file (a text file that names HDF5 files)'}"
+        )
+    content = read_file(path)
     if content.startswith(b"\x89HDF\r\n"):
         raise DataError(f"{path}: is an HDF5 file; source must be a text file that lists HDF5 files, one name per line")
     names = os.fsdecode(content).split()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..inplace import read_file, why_no_file
 from ..proto.lookup import resolve
 from .images import decode
 from .resize import resize
@@ -45,10 +46,12 @@ def open_images(layer: Any, phase: int, folders: Sequence[str | Path], seed: int
 
 def read_list(path: Path, root: str, folders: Sequence[str | Path]) -> list[tuple[Path, int]]:
     """(image file, label) of every line."""
-    if not os.path.isfile(path):
-        raise DataError(f"{path}: no such list file (a text file with lines `image label`)")
+    if why := why_no_file(path):
+        raise DataError(
+            f"{path}: {why if os.path.exists(path) else 'no such list file (a text file with lines `image label`)'}"
+        )
     files = []
-    for number, line in enumerate(os.fsdecode(path.read_bytes()).splitlines(), 1):
+    for number, line in enumerate(os.fsdecode(read_file(path)).splitlines(), 1):
         if not line.strip():
             continue
         name, _, label = line.rstrip().rpartition(" ")

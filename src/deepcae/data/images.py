@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ..errors import DataError
+from ..inplace import open_to_read, why_no_file
 from .pixels import gray_pixels, oriented, stored_pixels
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ def opened(content: bytes | Path, what: str, *, floats: bool = False) -> Iterato
         from PIL import Image, UnidentifiedImageError
     except ModuleNotFoundError as error:
         raise DataError(f"{what}: reading images needs the pillow package: pip install pillow") from error
-    if isinstance(content, Path) and not os.path.isfile(content):
-        raise DataError(f"{what}: no such file")
+    if isinstance(content, Path) and (why := why_no_file(content)):
+        raise DataError(f"{what}: {why}")
     try:
-        stream: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+        stream: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else open_to_read(content)
         with warnings.catch_warnings(), stream as file:
             warnings.simplefilter("ignore")  # of odd but readable files
             _check_tiff(file, what, floats)

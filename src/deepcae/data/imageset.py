@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..inplace import read_file
 from ..proto.schema import Datum
 from .images import decode
 from .records import new_lmdb, pixels_datum
@@ -83,7 +84,7 @@ def convert_imageset(
 def read_list(path: Path) -> list[tuple[str, str, int]]:
     """(place, name, label) of every line that is not blank."""
     try:
-        text = os.fsdecode(path.read_bytes())
+        text = os.fsdecode(read_file(path))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: no such list file (a text file with lines `image label`)") from error
     found = []
@@ -113,7 +114,7 @@ def _datum(file: str, pixels: np.ndarray, label: int, settings: Settings) -> Any
             raise DataError(f"{file}: has no ending that says how to encode it; give encode_type")
         return pixels_datum(pixels, label)
     as_it_is = ending == kind and not settings.height and not settings.gray
-    content = Path(file).read_bytes() if as_it_is else _encode(pixels, kind, file)
+    content = read_file(file) if as_it_is else _encode(pixels, kind, file)
     return Datum(data=content, label=label, encoded=True)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from ..errors import DataError
+from ..inplace import why_no_file
 from ..proto.lookup import resolve
 from ..proto.schema import Datum
 from .images import decode
@@ -107,5 +108,7 @@ def _file_of(path: Path) -> Path:
     """The file of an LMDB, which is a folder as a rule."""
     file = path / "data.mdb" if os.path.isdir(path) else path
     if not os.path.isfile(file):
+        if os.path.exists(file):
+            raise DataError(f"{file}: {why_no_file(file)}")
         raise DataError(f"{path}: is no LMDB (it has no data.mdb)" if os.path.isdir(path) else f"{path}: no such LMDB")
     return file

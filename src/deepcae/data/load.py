@@ -12,6 +12,7 @@ import numpy as np
 
 from ..bounds import require_room
 from ..errors import DataError
+from ..inplace import why_no_file
 from ..npy import array_from, arrays_from, layout_of, members_of
 from .plain import FileArray, PackedArray, PlainRows, Stored
 
@@ -28,8 +29,8 @@ def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray,
     labels of `train-images-idx3-ubyte` are read from `train-labels-idx1-ubyte` beside it. `limit`: the first rows only.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
+    if why := why_no_file(path):
+        raise DataError(f"{path}: {why}")
     with open(path, "rb") as file:
         start = file.read(8)
     if start == HDF5_START or path.suffix == ".txt":
@@ -45,8 +46,8 @@ def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray,
 def load_labels(path: str | Path) -> np.ndarray:
     """Labels (n,), (n, K): the array of an .npy or IDX file, `label` (or `labels`) of .npz, HDF5 and lists of it."""
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
+    if why := why_no_file(path):
+        raise DataError(f"{path}: {why}")
     from .idx import is_idx, read_idx
 
     with open(path, "rb") as file:
@@ -106,8 +107,8 @@ def _require_room(path: Path, held: int, files: list[Path]) -> None:
 def _hdf5_files(path: Path) -> list[Path]:
     from .hdf5 import read_list
 
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
+    if why := why_no_file(path):
+        raise DataError(f"{path}: {why}")
     with open(path, "rb") as file:
         return [path] if file.read(8) == HDF5_START else read_list(path)
 

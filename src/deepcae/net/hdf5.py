@@ -25,6 +25,7 @@ import numpy as np
 
 from ..bounds import require_room, require_stored
 from ..errors import SnapshotError
+from ..inplace import open_to_read
 from ..proto.schema import SolverState
 from .blobs import Kept, blob_of
 
@@ -39,7 +40,7 @@ def is_hdf5(path: Path) -> bool:
     try:
         if not path.is_file():
             return False  # who reads it says what is wrong
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             return file.read(len(START)) == START
     except OSError as error:
         raise SnapshotError(f"{path}: {error.strerror or error}") from None

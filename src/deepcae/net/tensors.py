@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SnapshotError
+from ..inplace import open_to_read
 from ..lazy import torch
 from .blobs import Kept
 
@@ -51,7 +52,7 @@ def _head(path: Path) -> bytes:
     try:
         if not path.is_file():
             return b""  # who reads it says what is wrong
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             return file.read(9)
     except OSError as error:
         raise SnapshotError(f"{path}: {error.strerror or error}") from None

@@ -19,6 +19,7 @@ from typing import Any
 
 from ..data.hdf5 import read_list
 from ..errors import SpecError
+from ..inplace import open_to_read
 from ..proto.read import read_net_text, read_solver_text
 from ..proto.text import merge, to_text
 from ..zoo import build
@@ -51,7 +52,7 @@ class Data:
             if number and len(files) > 1:
                 sum_of_all.update(b"test")  # of two lists with more than one file: where the one ends
             for path in files:
-                with open(path, "rb") as file:
+                with open_to_read(path) as file:
                     sum_of_all.update(hashlib.file_digest(file, "sha256").digest())
         return sum_of_all.hexdigest()
 

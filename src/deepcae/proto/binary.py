@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from ..atomic import whole_file
 from ..errors import SnapshotError, SpecError
+from ..inplace import open_to_read, read_file, why_no_file
 from .document import Document
 from .kinds import HEAD, NAMES, Kind, file_kind, sniff
 from .schema import BlobProto, NetParameter, SolverState, is_repeated
@@ -114,7 +115,7 @@ def _check(blob: Any, path: str | Path, which: str, message_class: Any, steps: S
         what = f"shape {shown} wants {math.prod(shape)} values, the file has {values}"
     else:
         return
-    place = place_of(Path(path).read_bytes(), message_class.DESCRIPTOR, steps)
+    place = place_of(read_file(path), message_class.DESCRIPTOR, steps)
     raise SnapshotError(f"{path}@{place}: {which}{what}")
 
 
@@ -149,10 +150,9 @@ def _mend_texts(message: Any) -> None:
 
 def _bytes(path: str | Path, wanted: Kind) -> bytes:
     try:
-        if not Path(path).is_file():
-            found = "this is a folder, not a file" if Path(path).is_dir() else "not a file"
-            raise SnapshotError(f"{path}: " + (found if Path(path).exists() else "there is no such file"))
-        with open(path, "rb") as file:
+        if why := why_no_file(path):
+            raise SnapshotError(f"{path}: {why if os.path.exists(path) else 'there is no such file'}")
+        with open_to_read(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
                 raise SnapshotError(f"{path}@0: the file is empty")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import SnapshotError
+from ..inplace import open_to_read
 from .wire import varint
 
 Kind = Literal["weights", "state", "mean", "hdf5", "text", "unknown"]
@@ -33,7 +34,7 @@ _SIGNS: dict[Kind, set[int]] = {"weights": {1, 2, 100}, "state": {1, 2, 3}, "mea
 def file_kind(path: str | Path) -> Kind:
     """The kind of an existing file. Raises SnapshotError where it cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             return sniff(file.read(HEAD))
     except (OSError, ValueError) as error:  # ValueError: a name with the character 0
         raise SnapshotError(f"{path}: {getattr(error, 'strerror', None) or error}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import Place, Problem, SpecError
+from ..inplace import open_to_read
 from .document import Document
 from .kinds import HEAD, NAMES, sniff
 from .schema import Message, NetParameter, SolverParameter
@@ -59,7 +60,7 @@ def read_text(path: str | Path) -> str:
     try:
         if Path(path).is_dir():
             raise SpecError(Problem("this is a folder, not a file", Place(name)))
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             data = file.read(HEAD)
             if (kind := sniff(data)) not in ("text", "unknown"):
                 raise SpecError(Problem(f"this is {NAMES[kind]}, not a prototxt", Place(name)))

@@ -6,16 +6,17 @@ render(Page("cae2", tiles=[Tile("test loss", "148.3")], sections=[Section("Codes
 from __future__ import annotations
 
 import base64
+import html
 import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ..atomic import whole_file
+from ..errors import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -121,8 +122,8 @@ def write(page: Page, path: Path) -> Path:
 def render(page: Page) -> str:
     """The page as one HTML text; every word of the data is escaped."""
     css = files(__package__).joinpath("report.css").read_text(encoding="utf-8")
-    shown = [section for section in page.sections if section.blocks]
-    links = [f'<a href="#s{index}">{escape(section.title)}</a>' for index, section in enumerate(shown)]
+    sections = [section for section in page.sections if section.blocks]
+    links = [f'<a href="#s{index}">{escape(section.title)}</a>' for index, section in enumerate(sections)]
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -137,7 +138,7 @@ def render(page: Page) -> str:
             f'<nav aria-label="Sections">{" ".join(links)}</nav>' if len(links) > 2 else "",
             _tiles(page.tiles),
             "</header>\n<main>",
-            *(_section(section, index) for index, section in enumerate(shown)),
+            *(_section(section, index) for index, section in enumerate(sections)),
             f"</main>\n<footer>{escape(page.footer)}</footer>\n</body>\n</html>\n",
         ]
     )
@@ -151,6 +152,11 @@ def _tiles(tiles: Iterable[Tile]) -> str:
         for tile in tiles
     ]
     return f'<dl class="tiles">{"".join(cells)}</dl>' if cells else ""
+
+
+def escape(words: str) -> str:
+    """A word of the data as HTML: no mark-up, nothing that turns the direction of letters."""
+    return html.escape(shown(words))
 
 
 def _breakable(name: str) -> str:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from ..errors import in_one_line
 from .records import (
     Debugged,
     Failed,
@@ -38,7 +39,7 @@ def log_lines(record: Record, when: datetime | None = None) -> list[str]:
     stamp = f"{when:%m%d %H:%M:%S}.{when.microsecond:06d} {os.getpid():5d}"
     doubtful = isinstance(record, Warned) or (isinstance(record, Loaded) and not record.complete)
     level = "W" if doubtful else "E" if isinstance(record, Failed) else "I"
-    return [f"{level}{stamp} {source}] {text}" for source, text in plain_lines(record)]
+    return [f"{level}{stamp} {source}] {in_one_line(text)}" for source, text in plain_lines(record)]
 
 
 def plain_lines(record: Record) -> Iterator[Line]:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ..atomic import whole_file
 from ..errors import DataError
+from ..inplace import read_file
 
 Row = dict[str, float]
 ITERATION, SECONDS, RATE = "NumIters", "Seconds", "LearningRate"
@@ -42,7 +43,7 @@ class Log:
 def parse_log(path: str | Path) -> Log:
     """The tables of a log file. DataError for a file that is missing or no log of a training."""
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        text = read_file(path).decode(errors="replace")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
     log = parse_lines(text.splitlines())

@@ -25,6 +25,7 @@ from ..data.hdf5 import HDF5Rows, opened, read_list
 from ..data.load import HDF5_START, LABELS, open_rows
 from ..data.stream import ArrayRows, Rows, Shape
 from ..errors import DataError
+from ..inplace import open_to_read
 from ..proto.lookup import resolve
 from .network import Trained
 
@@ -168,7 +169,7 @@ def _require_fitting(trained: Trained, row: Shape, source: Path) -> None:
 
 
 def is_hdf5(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         return file.read(len(HDF5_START)) == HDF5_START
 
 

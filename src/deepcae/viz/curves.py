@@ -13,6 +13,7 @@ from ..errors import DataError
 from .style import COLUMN, PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, figure, heading, number, styled
 
 LOG_FROM = 10.0  # largest / smallest value from which a logarithmic scale shows more
+MOST_PANELS = 24  # outputs that are drawn
 START = 0.1  # part of a run that may leave the frame, where all that follows would be a flat line under it
 
 
@@ -26,13 +27,15 @@ def loss_curves(
 ) -> Figure:
     """metrics: records {"iteration", "kind": "train" or "test", "outputs": {blob: value}} → a panel per output blob.
 
-    `units` names the unit of a blob's values (default: told from the blob's name); `reference` draws a value to compare
-    with, as the paper's test loss.
+    No more than the first `MOST_PANELS` are drawn, and the page tells of the rest. `units` names the unit of a blob's
+    values (default: told from the blob's name); `reference` draws a value to compare with, as the paper's test loss.
     """
     outputs = [item for record in metrics for item in (record.get("outputs") or {}).items()]
     blobs = list(dict.fromkeys(blob for blob, value in outputs if not isinstance(value, (list, tuple))))
     if not blobs:
         raise DataError("there are no losses to draw: no metrics record has outputs")
+    left_out = len(blobs) - MOST_PANELS
+    blobs = blobs[:MOST_PANELS]
     columns = 1 if len(blobs) == 1 else 2
     rows = -(-len(blobs) // columns)
     with styled():
@@ -45,6 +48,8 @@ def loss_curves(
             if reference and blob in reference:
                 _reference(axes, reference[blob], reference_name)
             axes.legend(loc="best", handlelength=1.6, frameon=True, framealpha=0.85, edgecolor="none")
+        if left_out > 0:
+            page.supxlabel(f"{left_out:,} more outputs are not drawn", fontsize=6.5, color=SOFT)
     return page
 
 

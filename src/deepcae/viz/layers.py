@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..errors import DataError
+from ..errors import DataError, in_one_line, shortened
 from .samples import draw_curves, greys, signal
 from .style import (
     PAGE,
@@ -27,6 +27,7 @@ from .style import (
     thickened,
 )
 
+MOST_PANELS, LONGEST_NAME = 100, 40  # blobs that are drawn; letters of a blob's name
 BARS_UP_TO = 40  # values that can still be read as bars; more become a field of grey cells
 TALLEST = 9.8  # inches: an A4 page with its margins
 HEAD = 0.31  # inches above a panel, for its two lines
@@ -52,11 +53,14 @@ def layer_panels(
     A panel is titled `02 conv1`, and below it the digit (or what it is `named`; left out where unknown), the size as
     Caffe shows it (`20x20x8`: height, width, maps) and `[min, max]`. Maps are tiled; grey runs from a panel's smallest
     value (black) to its largest (white). Up to 40 values of a fully connected layer are bars, more are cells, row by
-    row. More columns than asked are used where the page would not fit A4.
+    row. More columns than asked are used where the page would not fit A4. Of more than `MOST_PANELS` blobs the first
+    are drawn, and the title says so.
     """
     if not blobs:
         raise DataError("there are no blobs to draw")
-    arrays = [(name, _content(name, blob)) for name, blob in blobs]
+    arrays = [(shortened(in_one_line(name), LONGEST_NAME), _content(name, blob)) for name, blob in blobs[:MOST_PANELS]]
+    if len(blobs) > len(arrays):
+        title = f"{shortened(title, 80)} (the first {len(arrays)} of {len(blobs):,} blobs)"
     line = _signal(arrays[0][1])
     columns = min(columns, len(arrays))
     while _height(len(arrays), columns, width) > TALLEST and columns < 10:
@@ -64,7 +68,7 @@ def layer_panels(
     top = 0.3 if title else 0.02
     cell = width / columns
     side = cell - 0.12
-    label = "" if digit is None else f"{named} {digit}"
+    label = "" if digit is None else f"{shortened(in_one_line(named), LONGEST_NAME)} {digit}"
     titles, size = _titles(arrays, label, cell)
     with styled():
         page = sheet(width, _height(len(arrays), columns, width) + top)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..atomic import whole_file
-from ..errors import DataError
+from ..errors import DataError, in_one_line, shortened
 
 COLUMN, PAGE = 3.45, 7.1  # inches
+LONGEST = 160  # letters of a line
 INK, SOFT, GRID = "#1c2430", "#5d6875", "#e3e7ec"
 
 # Ten colours found by search: at least 0.1 apart in OKLab for normal, protan, deutan and tritan sight (a test pins
@@ -127,7 +129,7 @@ def say(page: Figure, left: float, top: float, words: str, **style: Any) -> None
     """Words at a place in inches from the upper left corner."""
     across, down = page.get_size_inches()
     settings: Any = {"va": "center", "fontsize": 6.5, "color": SOFT, **style}
-    page.text(left / across, 1 - top / down, words, **settings)
+    page.text(left / across, 1 - top / down, legible(words), **settings)
 
 
 def page_title(page: Figure, title: str) -> None:
@@ -139,6 +141,7 @@ def page_title(page: Figure, title: str) -> None:
 
 def fitted(words: str, room: float, size: float, weight: str = "normal") -> tuple[str, float]:
     """The words and their size (points) that fit into `room` inches: smaller down to 70 %, then cut in the middle."""
+    words = legible(words)
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
@@ -154,12 +157,17 @@ def fitted(words: str, room: float, size: float, weight: str = "normal") -> tupl
         return words, size
     if 0.7 * needed <= room:
         return words, size * room / needed
-    kept = len(words)
-    cut = words
-    while kept > 2 and 0.7 * width(cut) > room:
-        kept -= 1
-        cut = f"{words[: (kept + 1) // 2]}…{words[len(words) - kept // 2 :]}"
-    return cut, 0.7 * size
+
+    def cut(kept: int) -> str:
+        return f"{words[: (kept + 1) // 2]}…{words[len(words) - kept // 2 :]}"
+
+    kept = bisect_left(range(len(words)), True, lo=3, key=lambda kept: 0.7 * width(cut(kept)) > room) - 1
+    return cut(kept), 0.7 * size
+
+
+def legible(words: str) -> str:
+    """What can stand in a picture: in one line, and no longer than anybody reads."""
+    return shortened(in_one_line(words), LONGEST)
 
 
 def class_color(index: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError
+from ..inplace import read_file
 from ..proto.lookup import resolve
 
 MNIST_ROWS = (60_000, 10_000)
@@ -60,7 +61,7 @@ def rows(list_file: str | Path, dataset: str) -> int | None:
     import h5py
 
     total = 0
-    content = list_path.read_bytes()
+    content = read_file(list_path)
     if b"\0" in content:
         raise DataError(f"{list_path}: is no text; a list file names HDF5 files")
     for name in os.fsdecode(content).split():

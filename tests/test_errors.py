@@ -8,8 +8,10 @@ import pytest
 
 from deepcae.errors import DataError, Place, Problem, SpecError, in_one_line, readable, shortened, shown
 
-STEERING = ["\x1b", "\x07", "\x08", "\r", "\x7f", "\x9b", "\x00", "\u202e", "\u2066", "\u200f", "\u061c", "\u2028", "\ufeff",
-            "\U000e0041"]  # fmt: skip
+STEERING = [
+    "\x1b", "\x07", "\x08", "\r", "\x7f", "\x9b", "\x00",
+    "\u202e", "\u2066", "\u200f", "\u061c", "\u2028", "\ufeff", "\U000e0041",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("character", STEERING, ids=ascii)

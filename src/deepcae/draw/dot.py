@@ -6,8 +6,10 @@ is a dashed line without arrows that does not move the layers.
 
 from __future__ import annotations
 
+from ..errors import shown
 from .colors import BLOB, INK, SOFT, fill, line
 from .diagram import Diagram, Vertex
+from .scene import legible
 
 
 def to_dot(diagram: Diagram, rankdir: str) -> str:
@@ -30,7 +32,7 @@ def to_dot(diagram: Diagram, rankdir: str) -> str:
 
 
 def _vertex(vertex: Vertex) -> str:
-    label = r"\n".join(_escaped(line) for line in vertex.lines)
+    label = r"\n".join(_escaped(legible(line)) for line in vertex.lines)
     if vertex.kind == "blob":
         look = f'shape=octagon, fillcolor="{BLOB}"'
     else:
@@ -44,4 +46,4 @@ def _quoted(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """Inside a DOT string: a quote and a backslash are escaped, a line break is a blank."""
-    return " ".join(text.replace("\\", "\\\\").replace('"', '\\"').splitlines())
+    return " ".join(shown(text).replace("\\", "\\\\").replace('"', '\\"').splitlines())

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
+from ..errors import in_one_line, shortened
+
 Point = tuple[float, float]
+LONGEST = 80  # letters of a line
 LINE = 1.25  # lines of text, in sizes of the letters
 
 # Widths of DejaVu Sans from the blank to the tilde, in thousandths of its size, so that boxes fit their texts without a
@@ -71,6 +74,9 @@ class Words:
     bold: bool = False
     anchor: Literal["start", "middle", "end"] = "middle"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", legible(self.text))
+
 
 @dataclass
 class Scene:
@@ -82,9 +88,15 @@ class Scene:
     items: list[Shape | Dot | Curve | Words] = field(default_factory=list)
 
 
+def legible(text: str) -> str:
+    """A text as it stands in a picture: in one line, and no longer than anybody reads."""
+    return shortened(in_one_line(text), LONGEST)
+
+
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """How wide a line of text is, in points: exact for DejaVu Sans, and enough for the common narrower fonts."""
-    widths = (_WIDTHS[ord(c) - 32] if " " <= c <= "~" else 1000 if c >= _WIDE_FROM else _OTHER for c in text)
+    letters = legible(text)
+    widths = (_WIDTHS[ord(c) - 32] if " " <= c <= "~" else 1000 if c >= _WIDE_FROM else _OTHER for c in letters)
     return sum(widths) * size / 1000 * (_BOLDER if bold else 1)
 
 

@@ -22,13 +22,14 @@ from .material import Material, samples
 from .paper import CLASSES
 
 SHOWN = 20  # images restored
+MOST_LAYERS, MOST_TILES = 300, 24  # that are drawn; that are told first
 
 
 def tiles(material: Material) -> list[Tile]:
     """The numbers that people look for first."""
     found = []
     reached = material.paper
-    for blob, value in _losses(material, "test").items():
+    for blob, value in list(_losses(material, "test").items())[:MOST_TILES]:
         beside = f"paper: {reached.test[blob]:.2f}" if reached and blob in reached.test else unit_of(blob)
         found.append(Tile(blob, _loss(value), f"test; {beside}"))
     if material.knn is not None:
@@ -202,10 +203,13 @@ def network(material: Material) -> Section:
         )
         facts.append(f"Encoder and decoder {verdict}.")
     header = ("layer", "type", "bottoms → tops", "shapes of the tops", "parameters")
-    about = "Maps and neurons on the way from the image to the losses; all sides in one scale."
     plan = material.trained.net.plan
+    table = Table(header, rows, total, " ".join(facts))
+    if len(plan.steps) > MOST_LAYERS:
+        return Section("Network", [table], f"Its {len(plan.steps):,} layers are too many for a picture here.")
+    about = "Maps and neurons on the way from the image to the losses; all sides in one scale."
     picture = _drawn(material, "drawing of the network", lambda: Picture("Architecture", about, plan_figure(plan)))
-    return Section("Network", [*picture, Table(header, rows, total, " ".join(facts))])
+    return Section("Network", [*picture, table])
 
 
 def settings(material: Material) -> Section:

@@ -23,6 +23,7 @@ from ..atomic import whole_file
 from ..errors import DataError, in_one_line, shortened
 
 COLUMN, PAGE = 3.45, 7.1  # inches
+MOST_PIXELS, WIDEST = 1e8, 60_000.0  # of a .png; pixels in all, and along one side
 LONGEST = 160  # letters of a line
 INK, SOFT, GRID = "#1c2430", "#5d6875", "#e3e7ec"
 
@@ -261,9 +262,11 @@ def save(picture: Figure, path: str | os.PathLike[str], dpi: int = 300) -> Path:
 
 
 def write(picture: Figure, stream: IO[bytes], kind: str = "png", dpi: int = 300) -> None:
-    """Write to an open stream what `save` would write to a file."""
+    """Write to an open stream what `save` would write to a file. A .png of a huge page is coarser than `dpi`."""
+    width, height = picture.get_size_inches()
+    fine = min(dpi, (MOST_PIXELS / (width * height)) ** 0.5, WIDEST / max(width, height))
     with styled():
-        picture.savefig(stream, format=kind, dpi=dpi, metadata=_NO_STAMPS[kind])
+        picture.savefig(stream, format=kind, dpi=fine if kind == "png" else dpi, metadata=_NO_STAMPS[kind])
 
 
 def class_names(labels: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -83,6 +83,7 @@ def test_commands_speak_through_the_screen_alone() -> None:
 LONG = "n" * 3000
 
 
+@pytest.mark.timeout(1200)
 def test_names_of_3000_letters_and_1000_outputs_are_drawn_at_once(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,8 +23,8 @@ CAFFE_TYPES = frozenset(
 
 
 _UNROLL = (
-    "recurrent layers are not supported: a net here is one pass from bottom to top; write the time steps out as layers "
-    "(Slice, InnerProduct, Sigmoid, TanH, Eltwise) that share their weights by param { name: ... }, as Caffe does"
+    "recurrent layers are not supported; write the time steps out as layers (Slice, InnerProduct, Sigmoid, TanH, "
+    "Eltwise) that share weights by param { name: ... }"
 )
 REFUSED = {
     "LSTM": _UNROLL,

@@ -8,6 +8,7 @@ import os
 import time
 import zlib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..atomic import whole_file
 from ..errors import DataError
@@ -72,11 +73,10 @@ def _download(name: str, checksum: str, folder: Path, mirrors: tuple[str, ...]) 
                 temporary.write_bytes(content)
             return
         except (OSError, ValueError, EOFError, zlib.error) as error:  # URLError and time-outs are OSErrors
-            failures.append(f"{mirror}: {error}")
+            failures.append(f"{urlsplit(mirror).netloc or 'a folder'}: {error}")
     raise DataError(
-        f"MNIST is neither in DEEPCAE_DATA nor in {folder}, and {name}.gz could not be downloaded "
-        f"({'; '.join(failures)}); set DEEPCAE_DATA to a folder with its four IDX files, "
-        "or take `deepcae data digits`, which needs no network"
+        f"MNIST's {name}.gz could not be downloaded ({'; '.join(failures)}); set DEEPCAE_DATA to a folder with its "
+        "four IDX files, or take `deepcae data digits`"
     )
 
 

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import DataError, DeepcaeError
 from . import options
-from .screen import say
+from .screen import say, tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ def layers(
     known = "" if label is None else f" ({'class' if examples.classified else named} {label})"
     tell(trained)
     if not quiet:  # an answer: how many blobs the way has
-        print(f"wrote {out}: {len(panels)} blobs of image {index}{known}")
+        tell(f"wrote {out}: {len(panels)} blobs of image {index}{known}")
 
 
 def plot(

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 _LONG_WORD = re.compile(r"[^\s/]{81,}")
 _LONG_LIST = re.compile(r"((?:[^\s,;]+, ){5})(?:[^\s,;]+, ){7,}(?=[^\s,;]+)")
-_LONGEST, _KEPT = 240, (115, 80)  # letters of a sentence; of a longer one: at its beginning and its end
+_LONGEST, _KEPT = 220, (115, 80)  # letters of a sentence; of a longer one: at its beginning and its end
+_PATH, _NO_PATH = re.compile(r"\S*/\S*"), re.compile(r"\S{256,}")
 _UNSHOWABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -45,8 +46,10 @@ def readable(sentence: str) -> str:
     """
     sentence = _LONG_LIST.sub(lambda some: f"{some[1]}… {some[0].count(', ') - 5} more …, ", shown(sentence))
     sentence = _LONG_WORD.sub(lambda word: f"{word.group()[:50]}...{word.group()[-20:]}", sentence)
+    sentence = _NO_PATH.sub(lambda word: f"{word.group()[:50]}...{word.group()[-20:]}", sentence)
     first, last = _KEPT
-    return sentence if len(sentence) <= _LONGEST else f"{sentence[:first]} ... {sentence[-last:]}"
+    beyond = sum(max(0, len(path) - 40) for path in _PATH.findall(sentence)[:3])  # where a file lies is told in full
+    return sentence if len(sentence) - beyond <= _LONGEST else f"{sentence[:first]} ... {sentence[-last:]}"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import DataError, DeepcaeError
 from . import options
-from .screen import say, tell
+from .screen import say
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from typing import Literal
 from ..errors import in_one_line, shortened
 
 Point = tuple[float, float]
-LONGEST = 80  # letters of a line
+LONGEST = 160  # letters of a line
 LINE = 1.25  # lines of text, in sizes of the letters
 
 # Widths of DejaVu Sans from the blank to the tilde, in thousandths of its size, so that boxes fit their texts without a

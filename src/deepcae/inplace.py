@@ -63,13 +63,10 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 
 def open_to_read(path: str | os.PathLike[str]) -> BufferedReader:
     """A file, through links too, opened for its bytes. OSError for a pipe or a device, which would be waited for."""
-    flags = os.O_RDONLY | (_OURS & ~getattr(os, "O_NOFOLLOW", 0)) | getattr(os, "O_BINARY", 0)
-    file = os.fdopen(os.open(path, flags), "rb")
-    kind = os.fstat(file.fileno()).st_mode
-    if not stat.S_ISREG(kind):
-        file.close()
+    kind = os.stat(path).st_mode
+    if not stat.S_ISREG(kind):  # not even opened: that can be waited for, or do something
         raise _no_file(path, kind)
-    return file
+    return open(path, "rb")
 
 
 def why_no_file(path: str | os.PathLike[str]) -> str:

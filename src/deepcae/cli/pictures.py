@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import DataError, DeepcaeError
-from . import options
+from . import options, screen
 from .screen import say
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def layers(
     known = "" if label is None else f" ({'class' if examples.classified else named} {label})"
     tell(trained)
     if not quiet:  # an answer: how many blobs the way has
-        tell(f"wrote {out}: {len(panels)} blobs of image {index}{known}")
+        screen.tell(f"wrote {out}: {len(panels)} blobs of image {index}{known}")
 
 
 def plot(

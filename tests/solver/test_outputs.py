@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -157,3 +158,22 @@ def test_a_file_of_somebody_is_told_before_the_first_batch_and_stays(
     Path("kept.h5").replace("thesis.h5")
     assert main(["test", "run", "-q"]) == 2
     assert Path("thesis.h5").read_text() == "years of work"
+
+
+def test_check_tells_where_a_text_would_write(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write("o.h5", "phase: TEST")
+    assert main(["check", "solver.prototxt", "net.prototxt"]) == 0
+    solver, net = capsys.readouterr().out.splitlines()
+    assert solver.endswith("; it writes runs/work/s_iter_N, o.h5")
+    assert net.endswith("; it writes o.h5")
+    write("../theirs/o.h5", "phase: TEST")
+    Path("solver.prototxt").write_text(SOLVER.replace('"s"', f'"{inside}/theirs/s"'))
+    assert main(["check", "solver.prototxt"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"net\.prototxt:6:\d+: warning: .*outside the working directory", told)
+    assert re.search(r"solver\.prototxt:2:\d+: warning: snapshot_prefix .*--allow-writes-elsewhere", told)
+    assert main(["check", "--json", "solver.prototxt"]) == 0
+    assert json.loads(capsys.readouterr().out)["files"][0]["writes"] == [f"{inside}/theirs/s_iter_N", "../theirs/o.h5"]
+    write("o.h5", "")
+    assert main(["check", "solver.prototxt"]) == 2
+    assert "'o.h5' is written by several nets" in capsys.readouterr().out

@@ -42,7 +42,8 @@ def _print(findings: Findings, quiet: bool) -> None:
         for warning in findings.warnings:
             tell(f"{warning.place}: warning: {warning.message}")
         if findings.ok:
-            tell(f"{findings.file}: {findings.kind} is fine ({findings.examined})")
+            writes = f"; it writes {', '.join(findings.writes)}" if findings.writes else ""
+            tell(f"{findings.file}: {findings.kind} is fine ({findings.examined}){writes}")
 
 
 def _as_json(findings: Findings) -> dict[str, Any]:
@@ -50,6 +51,7 @@ def _as_json(findings: Findings) -> dict[str, Any]:
         "file": findings.file,
         "kind": findings.kind,
         "problems": [_problem_as_json(problem) for problem in findings.problems],
+        "writes": findings.writes,
         "warnings": [_problem_as_json(warning) for warning in findings.warnings],
     }
 

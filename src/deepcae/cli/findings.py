@@ -17,8 +17,10 @@ from ..proto.document import Document
 from ..solver.check import check_layer_names, check_solver
 from ..solver.nets import choose_nets
 from ..solver.run import Run
+from . import written
 from .states import State, graph_of, states_of
 from .texts import read_document
+from .training import default_out
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Findings:
     examined: str = ""  # what was looked at, in words
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)  # what it would write when it is carried out
 
     @property
     def ok(self) -> bool:
@@ -51,7 +54,7 @@ def examine(path: Path) -> Findings:
         if findings.kind == "net":
             _examine_net(findings, document, states_of(document), [document.folder])
         else:
-            _examine_solver(findings, document)
+            _examine_solver(findings, document, default_out(path))
     findings.problems = sorted(map(_placed, findings.problems), key=_by_place)
     findings.warnings = sorted(map(_placed, findings.warnings), key=_by_place)
     return findings
@@ -62,7 +65,7 @@ def _examine_run(findings: Findings, folder: Path) -> None:
     findings.kind = "run"
     try:
         run = Run(folder)
-        _examine_solver(findings, run.solver_document, run.folders)
+        _examine_solver(findings, run.solver_document, folder, run.folders)
     except SpecError as error:
         findings.problems.extend(error.problems)
     except DataError as error:
@@ -75,7 +78,11 @@ def _examine_net(findings: Findings, document: Document, states: Sequence[State]
     problems: dict[Problem, list[State]] = {}
     warnings: dict[Problem, list[State]] = {}
     for state in states:
-        found, odd = judge(graph_of(document, state), folders)
+        plans: list[Plan] = []
+        found, odd = judge(graph_of(document, state), folders, plans=plans)
+        found += written.clashes(plans)
+        odd += written.outside(plans)
+        findings.writes += (file for file in written.files_of(plans) if file not in findings.writes)
         for kind, seen in ((found, problems), (odd, warnings)):
             for problem in kind:
                 seen.setdefault(problem, []).append(state)
@@ -91,8 +98,11 @@ def _where(problem: Problem, where: Sequence[State], states: Sequence[State]) ->
     return Problem(f"{problem.message} (in {'; '.join(map(str, where))})", problem.place)
 
 
-def _examine_solver(findings: Findings, document: Document, folders: Sequence[Path] = ()) -> None:
-    """Adds what is wrong with the solver's fields and with the networks it names, each in the state it is used in."""
+def _examine_solver(findings: Findings, document: Document, out: Path, folders: Sequence[Path] = ()) -> None:
+    """Adds what is wrong with the solver's fields and with the networks it names, each in the state it is used in.
+
+    `out`: the run's folder, of which the snapshots are told.
+    """
     findings.problems.extend(check_solver(document, stepping=True))
     if not document.message.HasField("max_iter"):
         findings.warnings.append(Problem("max_iter is missing: `train` needs one", _start_of(document)))
@@ -102,19 +112,31 @@ def _examine_solver(findings: Findings, document: Document, folders: Sequence[Pa
     except SpecError as error:
         findings.problems.extend(problem for problem in error.problems if problem not in findings.problems)
         return
+    snapshots, outside = written.snapshots_of(document, out)
+    findings.writes.append(snapshots)
+    findings.warnings.extend(outside)
+    plans: list[Plan] = []
     for choice in (train, *tests):
         graph = build_graph(choice.document, choice.phase, choice.level, choice.stages)
         if choice is train:
             findings.problems.extend(check_layer_names(document, [node.param.name for node in graph.nodes]))
         passes = document.message.iter_size if choice is train else 1
-        found, odd = judge(graph, [choice.document.folder, *folders], passes)
+        found, odd = judge(graph, [choice.document.folder, *folders], passes, plans)
         for kind, known in ((found, findings.problems), ([*choice.document.notes, *odd], findings.warnings)):
             known += (problem for problem in dict.fromkeys(kind) if problem not in known)
         findings.examined += f", {choice.label} of {choice.document.filename}"
+    findings.problems.extend(written.clashes(plans))
+    findings.warnings.extend(problem for problem in written.outside(plans) if problem not in findings.warnings)
+    findings.writes += written.files_of(plans)
 
 
-def judge(graph: Graph, folders: Sequence[Path], passes: int = 1) -> tuple[list[Problem], list[Problem]]:
-    """What is wrong with a network in one state, data files that are missing included; and what is odd in it."""
+def judge(
+    graph: Graph, folders: Sequence[Path], passes: int = 1, plans: list[Plan] | None = None
+) -> tuple[list[Problem], list[Problem]]:
+    """What is wrong with a network in one state, data files that are missing included; and what is odd in it.
+
+    The plan is added to `plans`.
+    """
     missing: list[Any] = []
 
     def shapes_of_files(param: Any, phase: int, where: Sequence[Path]) -> Any:
@@ -126,6 +148,8 @@ def judge(graph: Graph, folders: Sequence[Path], passes: int = 1) -> tuple[list[
         return found
 
     plan = draft_plan(graph, shapes_of_files, folders=folders)
+    if plans is not None:
+        plans.append(plan)
     problems = [*graph.problems, *_missing_files(plan, missing, folders)]
     return problems, [*([] if graph.problems else oddities(plan, passes)), *odd_layouts(plan)]
 

@@ -53,7 +53,7 @@ def time_layers(
         from .timetable import told_rule
 
         told = told_rule()
-        answer(told) if json else print("\n".join(f"{name}: {value}" for name, value in told.items()))
+        answer(told) if json else tell("\n".join(f"{name}: {value}" for name, value in told.items()))
         return
     if (model is None) == (solver is None):
         raise typer.BadParameter("give --model, or --solver")

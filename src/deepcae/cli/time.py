@@ -11,7 +11,7 @@ import typer
 
 from ..errors import DataError
 from . import options
-from .screen import answer, bar, say
+from .screen import answer, bar, say, tell
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deepcae.inplace import open_descriptor, open_to_append, read_file
+from deepcae.inplace import open_descriptor, open_to_append, open_to_read, read_file
 
 
 def test_lines_are_added_at_once(tmp_path: Path) -> None:
@@ -68,3 +68,14 @@ def test_nor_is_a_device_or_a_folder_a_file(tmp_path: Path) -> None:
         read_file("/dev/zero")
     with pytest.raises(IsADirectoryError):
         read_file(tmp_path)
+
+
+def test_a_disk_that_fails_while_reading_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "images.idx"
+    path.write_bytes(bytes(100))
+    with open_to_read(path) as file:
+        os.dup2(os.open(tmp_path, os.O_RDONLY), file.fileno())  # reading a folder is an error, and names nothing
+        with pytest.raises(OSError, match=r"images\.idx"):
+            file.read(10)
+        with pytest.raises(OSError, match=r"images\.idx"):
+            file.read()

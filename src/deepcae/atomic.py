@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import os
 import re
 import secrets
@@ -84,6 +85,12 @@ def cannot_write(path: str | os.PathLike[str], error: OSError, needed: int = 0) 
         with suppress(OSError):
             told += f", {shutil.disk_usage(Path(path).parent).free} are free"
     return told
+
+
+def set_aside(path: Path) -> Path:
+    """Keeps a file that another one takes the place of as `<name>~`, or `<name>~2` …: somebody may have written it."""
+    names = (path.with_name(f"{path.name}~{number if number > 1 else ''}") for number in itertools.count(1))
+    return path.rename(next(name for name in names if not os.path.lexists(name)))
 
 
 def create(path: Path) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from .atomic import kind_of, whole_file
+from .atomic import kind_of, told_of, whole_file
 
 _OURS = (
     getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -66,7 +66,19 @@ def open_to_read(path: str | os.PathLike[str]) -> BufferedReader:
     kind = os.stat(path).st_mode
     if not stat.S_ISREG(kind):  # not even opened: that can be waited for, or do something
         raise _no_file(path, kind)
-    return open(path, "rb")
+    return BufferedReader(_Named(path))
+
+
+class _Named(FileIO):
+    """A file opened to read whose OSErrors name it: those of a failing disk name nothing."""
+
+    def readinto(self, buffer: Any) -> int:
+        with told_of(Path(os.fsdecode(self.name))):
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        with told_of(Path(os.fsdecode(self.name))):
+            return super().readall()
 
 
 def why_no_file(path: str | os.PathLike[str]) -> str:

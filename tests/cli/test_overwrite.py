@@ -312,3 +312,28 @@ def test_several_runs_are_overwritten_each_in_its_folder(model: Path, capsys: py
         assert Path(f"runs/seed-{seed}/tiny_iter_1.caffemodel").exists()
         assert not Path(f"runs/seed-{seed}/replaced-run").exists()
     assert Path("runs/seed-4/mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["solver.prototxt", "net.prototxt"])
+def test_texts_that_no_run_wrote_are_kept(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("# my own\n")
+    code, err = train(capsys, model, "--out", "mine")
+    assert code == 0, err
+    assert f"mine/{name} was no run's file; it is kept as mine/{name}~" in err
+    assert (tmp_path / "mine" / f"{name}~").read_text() == "# my own\n"
+    assert train(capsys, model, "--out", "mine", "--snapshot", "latest", "--set", "max_iter: 12")[0] == 0
+    assert not (tmp_path / "mine" / f"{name}~2").exists()  # the run's own text is replaced
+
+
+def test_a_training_into_the_model_s_folder_keeps_the_author_s_solver(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (model / "solver.prototxt").read_bytes()
+    net = (model / "net.prototxt").read_bytes()
+    assert train(capsys, model, "--out", str(model), "-q")[0] == 0
+    assert (model / "solver.prototxt~").read_bytes() == text
+    assert (model / "net.prototxt").read_bytes() == net

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..atomic import set_aside
 from ..errors import DataError, SpecError
 from . import options
 from .screen import answer, say, tell
@@ -104,7 +103,7 @@ def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | No
     from .findings import examine
 
     texts = {"net.prototxt": model.net_text, "solver.prototxt": model.solver_text}
-    former = [_set_aside(folder / name) for name, text in texts.items() if _differs(folder / name, text)]
+    former = [set_aside(folder / name) for name, text in texts.items() if _differs(folder / name, text)]
     net, solver = catalogue.write(model, folder)
     if former:
         say(f"what stood there before is kept: {' and '.join(map(str, former))}", json)
@@ -124,12 +123,6 @@ def _differs(path: Path, text: str) -> bool:
         return path.read_bytes() != text.encode()
     except OSError:
         return False
-
-
-def _set_aside(path: Path) -> Path:
-    """Keeps the file as `<name>~`, or `<name>~2` …: somebody may have edited it."""
-    names = (path.with_name(f"{path.name}~{number if number > 1 else ''}") for number in itertools.count(1))
-    return path.rename(next(name for name in names if not os.path.lexists(name)))
 
 
 def _list(descriptions: dict[str, str], json: bool) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..bounds import MOST_DENSE, require_room
 from ..errors import DataError
-from ..inplace import why_no_file
+from ..inplace import open_to_read, why_no_file
 from .plain import FileArray, PackedArray, Stored
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -88,11 +88,11 @@ def _other_size(path: Path, shape: tuple[int, ...], wanted: int, much: str) -> D
 def _opened(path: Path) -> BinaryIO:
     if why := why_no_file(path):
         raise DataError(f"{path}: {why}")
-    return cast(BinaryIO, gzip.open(path, "rb")) if _is_zipped(path) else open(path, "rb")
+    return cast(BinaryIO, gzip.open(path, "rb")) if _is_zipped(path) else open_to_read(path)
 
 
 def _is_zipped(path: Path) -> bool:
-    with open(path, "rb") as file:
+    with open_to_read(path) as file:
         return file.read(2) == ZIPPED
 
 

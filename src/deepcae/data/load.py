@@ -12,7 +12,7 @@ import numpy as np
 
 from ..bounds import require_room
 from ..errors import DataError
-from ..inplace import why_no_file
+from ..inplace import open_to_read, why_no_file
 from ..npy import array_from, arrays_from, layout_of, members_of
 from .plain import FileArray, PackedArray, PlainRows, Stored
 
@@ -31,7 +31,7 @@ def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray,
     path = Path(path)
     if why := why_no_file(path):
         raise DataError(f"{path}: {why}")
-    with open(path, "rb") as file:
+    with open_to_read(path) as file:
         start = file.read(8)
     if start == HDF5_START or path.suffix == ".txt":
         return _from_hdf5(path, limit)
@@ -50,7 +50,7 @@ def load_labels(path: str | Path) -> np.ndarray:
         raise DataError(f"{path}: {why}")
     from .idx import is_idx, read_idx
 
-    with open(path, "rb") as file:
+    with open_to_read(path) as file:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
         return _from_npy(path)[:]
@@ -67,7 +67,7 @@ def open_rows(path: Path) -> PlainRows:
 
     The images stay in the file, zipped or not; in Fortran's order they are held in memory as stored.
     """
-    with open(path, "rb") as file:
+    with open_to_read(path) as file:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
         return PlainRows(_from_npy(path), None, path)
@@ -109,7 +109,7 @@ def _hdf5_files(path: Path) -> list[Path]:
 
     if why := why_no_file(path):
         raise DataError(f"{path}: {why}")
-    with open(path, "rb") as file:
+    with open_to_read(path) as file:
         return [path] if file.read(8) == HDF5_START else read_list(path)
 
 
@@ -164,7 +164,7 @@ def _from_idx(path: Path) -> tuple[Stored, np.ndarray | None]:
 
 def _from_npy(path: Path) -> Stored:
     try:
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             layout = layout_of(file, path.stat().st_size)
             if layout.in_fortran_order:
                 file.seek(0)

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import whole_file
+from ..atomic import set_aside, whole_file
 from ..errors import DataError, Place, Problem, SpecError, warn
 from ..proto.document import Document
 from ..proto.lookup import resolve
@@ -169,10 +169,18 @@ def plan_run(folder: Path, document: Document, prefix: str, folders: Sequence[Pa
     return Planned(texts, copies, list(dict.fromkeys(str(path.absolute()) for path in lookup)))
 
 
-def create_run(folder: Path, planned: Planned, about: dict[str, Any], files: Sequence[str]) -> Run:
+def create_run(
+    folder: Path,
+    planned: Planned,
+    about: dict[str, Any],
+    files: Sequence[str],
+    own: Sequence[str],
+    tell: Callable[[str], None],
+) -> Run:
     """Writes the texts and `run.json` of a training into `folder`; each file appears whole or not at all.
 
-    `files`: what else the training writes there.
+    `files`: what else the training writes there. `own`: what a run wrote there before. What stands in a text's place
+    and is none of these is somebody's: it is kept beside the text, and `tell` is told.
     """
     about = {
         "format": 1,
@@ -185,12 +193,21 @@ def create_run(folder: Path, planned: Planned, about: dict[str, Any], files: Seq
     }
     originals = {str((folder / copy).absolute()) for copy in planned.copies.values()} & set(planned.copies)
     for name, text in planned.texts.items():
-        if str((folder / name).absolute()) not in originals or not (folder / name).exists():
-            _write(folder / name, text)
+        path = folder / name
+        if path.exists():
+            if str(path.absolute()) in originals:
+                continue
+            if name not in own and path.is_file() and path.read_bytes() != _encoded(text):
+                tell(f"{path} was no run's file; it is kept as {set_aside(path)}")
+        _write(path, text)
     _write(folder / ABOUT, json.dumps(about, indent=1) + "\n")
     return Run(folder)
 
 
 def _write(path: Path, text: str) -> None:
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+        temporary.write_bytes(_encoded(text))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", errors="surrogateescape")

@@ -71,7 +71,9 @@ class RunFiles:
         self._replaced = make_way(out, solver.prefix, solver.resumed_from, solver.overwrite)
         try:
             remove_leftovers(out)
-            create_run(out, planned, about, [*solver.logs, *_files_before(out, solver.resumed_from)])
+            own = _files_before(out, solver.resumed_from)
+            files = [*solver.logs, *(own if solver.resumed_from else [])]
+            create_run(out, planned, about, files, own, solver.remarks.note)
             resume_at = solver.iteration if solver.resumed_from else None
             self._metrics = Metrics(out / METRICS, resume_at, solver.remarks.note)
         except BaseException:
@@ -144,8 +146,8 @@ class RunFiles:
 
 
 def _files_before(folder: Path, resumed_from: str) -> list[str]:
-    """What the earlier part of a run that is gone on with has written there."""
+    """What a run has written there, by its record; of one that is gone on with, also where the record is gone."""
     try:
-        return files_of(read_about(folder)[0]) if resumed_from else []
+        return files_of(read_about(folder)[0])
     except FileNotFoundError:
-        return []
+        return files_of({}) if resumed_from else []

@@ -44,9 +44,9 @@ def readable(sentence: str) -> str:
 
     Of a list of names the first five and the last are told, and how many there are between.
     """
-    sentence = _LONG_LIST.sub(lambda some: f"{some[1]}… {some[0].count(', ') - 5} more …, ", shown(sentence))
-    sentence = _LONG_WORD.sub(lambda word: f"{word.group()[:50]}...{word.group()[-20:]}", sentence)
-    sentence = _NO_PATH.sub(lambda word: f"{word.group()[:50]}...{word.group()[-20:]}", sentence)
+    for long in (_LONG_WORD, _NO_PATH):  # first: in a list each word is looked at from each of its letters on
+        sentence = long.sub(lambda word: f"{word.group()[:50]}...{word.group()[-20:]}", shown(sentence))
+    sentence = _LONG_LIST.sub(lambda some: f"{some[1]}… {some[0].count(', ') - 5} more …, ", sentence)
     first, last = _KEPT
     beyond = sum(max(0, len(path) - 40) for path in _PATH.findall(sentence)[:3])  # where a file lies is told in full
     return sentence if len(sentence) - beyond <= _LONGEST else f"{sentence[:first]} ... {sentence[-last:]}"

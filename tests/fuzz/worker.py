@@ -92,6 +92,9 @@ def serve() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     warnings.simplefilter("error")
+    from deepcae.errors import DeepcaeWarning
+
+    warnings.simplefilter("ignore", DeepcaeWarning)  # what is told of a damaged file that is passed over
     from .targets import SELF_TEST, TARGETS
 
     targets = TARGETS | SELF_TEST

@@ -32,6 +32,7 @@ CASES = [
     ('"Pooling" pooling_param { pool: AVE global_pooling: true }', PLANES),
     ('"Unpooling" unpooling_param { kernel_size: 2 stride: 2 unpool_h: 10 unpool_w: 12 }', PLANES),
     ('"Unpooling" unpooling_param { unpool: AVE kernel_size: 3 stride: 2 unpool_size: 9 }', PLANES),
+    ('"Upsample" upsample_param { scale: 2 }', [(3, 2, 1, 1), (3, 2, 1, 1)]),
     ('"ReLU" relu_param { negative_slope: 0.25 }', FLAT),
     ('"ReLU"', FLAT),
     ('"Sigmoid"', FLAT),

@@ -397,7 +397,7 @@ KERNELS = {
     "classic-300": {
         **{f"{half}{i}": "product" for half in ("encode", "decode") for i in range(1, 5)},
         **{f"encode{i}neuron": "core" for i in range(1, 4)}, **{f"decode{i}neuron": "core" for i in range(1, 5)},
-        "cross_entropy_loss": "core", "l2_error": "autograd",
+        "cross_entropy_loss": "core", "l2_error": "core",
     },
 }  # fmt: skip
 

@@ -207,6 +207,9 @@ def test_layers_that_only_a_test_net_has_are_loaded_too(folder: Path) -> None:
     _same(loaded, array_of(layer.blobs[0]), "fc2t")
 
 
+THREADS = "threads to the end: results depend on their number"  # a line of ours, among Caffe's
+
+
 def _training_lines(log: str) -> list[str]:
     """What Caffe tells from the start of the training on, less what its nets tell of themselves."""
     lines = log[log.index("Resuming from") :].splitlines()
@@ -215,7 +218,7 @@ def _training_lines(log: str) -> list[str]:
 
 
 def _same_lines(ours: list[str], theirs: list[str]) -> None:
-    ours = [line.split("] ", 1)[1] for line in ours if "manifest" not in line]
+    ours = [line.split("] ", 1)[1] for line in ours if "manifest" not in line and THREADS not in line]
     theirs = [line.split("] ", 1)[1].replace("ae/ae_iter_20", "ae/ours_iter_20") for line in theirs]
     timing = re.compile(r" \(\S+ iter/s, \S+s/\d+ iters\)")
     for got, wanted in zip(ours, theirs, strict=True):
@@ -232,7 +235,7 @@ def test_lines_come_from_caffes_places(folder: Path) -> None:
     solver = Solver("ae/solver.prototxt", snapshot="ae/ae_iter_10.solverstate", overrides='snapshot_prefix: "ae/ours"')
     for record in solver.solve():
         if not isinstance(record, Warned | Finished):
-            for place, text in plain_lines(record):
+            for place, text in (line for line in plain_lines(record) if THREADS not in line[1]):
                 word = re.match(r"\s*\w+", text)
                 assert word is not None
                 assert re.search(rf"{re.escape(place)}\]\s+{word[0].strip()}", log), (place, text)

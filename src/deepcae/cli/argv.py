@@ -27,7 +27,7 @@ _SHORT_WITH_VALUE = re.compile(r"(?P<flag>-[A-Za-z])=(?P<value>.*)", re.DOTALL)
 FOR_ALL = ("--allow-python-layers", "--allow-writes-elsewhere")  # switches of no command, but of them all
 
 SWITCHES = frozenset(
-    "baselines batched check-size csv encoded gray help in-place json no-training overwrite quick quiet separate "  # noqa: SIM905
+    "baselines batched check-size csv encoded gray help in-place json no-training overwrite quick quiet rule separate "  # noqa: SIM905
     "shuffle splits strict version".split()
 )
 """Flags that take no value; the word behind any other flag is its value and stays as it is."""

@@ -43,10 +43,10 @@ def evaluate(
     from .device import choose_device
 
     where = choose_device(device, threads)
+    if run is not None and (model is not None or weights is not None):
+        raise typer.BadParameter("give RUN, or --model and --weights, not both")
     watch = Watch(Learned() if run is None else Learned.of_run(Run(run)))
     if run is not None:
-        if model is not None or weights is not None:
-            raise typer.BadParameter("give RUN, or --model and --weights, not both")
         net, folders, from_solver = _of_run(run, where, snapshot, quiet)
     elif model is None or weights is None:
         raise typer.BadParameter("give RUN, or both --model and --weights")

@@ -20,7 +20,7 @@ test: venv
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist loadfile
 
 # The compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer, in a copy of the package.
 sanitize: venv

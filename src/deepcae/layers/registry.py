@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import lru_cache
 from typing import Any
 
 from ..errors import LayerError
@@ -53,6 +54,7 @@ def make_layer(param: Any, phase: int) -> Layer:
     return layer
 
 
+@lru_cache(maxsize=4096)  # a text is planned for each of its phases, and likeness is slow to tell
 def _unknown(kind: str) -> str:
     if not kind:
         return "type is missing"

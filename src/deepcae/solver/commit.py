@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..atomic import cannot_write, sync_folder
+from ..atomic import cannot_write, sync_folder, write_new
 from ..errors import SnapshotError
 from .snapshot import HDF5, MANIFEST, MODEL, RESUME, STATE, Snapshot, iterations, matching, read_json, sequence_of
 
@@ -160,14 +160,7 @@ def _temporary(path: Path) -> Path:
 
 def _write(path: Path, data: bytes) -> None:
     path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_new(path, data)
 
 
 def _sentence(snapshot: Snapshot, error: OSError, needed: int) -> str:

@@ -70,15 +70,15 @@ ELSEWHERE = r"net\.prototxt:6:\d+: layer 'o' \(HDF5Output\): .*outside the worki
 def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory that holds the texts, beside one that belongs to somebody else."""
     (folder / "theirs").mkdir()
-    (folder / "work").mkdir()
-    Path("solver.prototxt").rename("work/solver.prototxt")
-    monkeypatch.chdir(folder / "work")
+    (folder / "here").mkdir()
+    Path("solver.prototxt").rename("here/solver.prototxt")
+    monkeypatch.chdir(folder / "here")
     Path("link").symlink_to("../theirs")
     return folder
 
 
 @pytest.mark.parametrize(
-    "name", ["../theirs/o.h5", "THEIRS/o.h5", "link/o.h5", "new/../../theirs/o.h5", "../work-2/o.h5"]
+    "name", ["../theirs/o.h5", "THEIRS/o.h5", "link/o.h5", "new/../../theirs/o.h5", "../here-2/o.h5"]
 )
 @pytest.mark.parametrize("rule", ["phase: TEST", "phase: TRAIN"])
 def test_a_text_writes_nothing_outside_the_working_directory(inside: Path, name: str, rule: str) -> None:
@@ -92,9 +92,9 @@ def test_a_text_writes_nothing_outside_the_working_directory(inside: Path, name:
     assert h5py.is_hdf5(name.replace("THEIRS", str(inside / "theirs")))
 
 
-@pytest.mark.parametrize("name", ["o.h5", "new/o.h5", "../work/o.h5", "new/../o.h5", "WORK/o.h5", "RUN/o.h5"])
+@pytest.mark.parametrize("name", ["o.h5", "new/o.h5", "../here/o.h5", "new/../o.h5", "HERE/o.h5", "RUN/o.h5"])
 def test_below_the_working_directory_and_the_run_it_may_write(inside: Path, name: str) -> None:
-    name = name.replace("WORK", str(inside / "work")).replace("RUN", str(inside / "run"))
+    name = name.replace("HERE", str(inside / "here")).replace("RUN", str(inside / "run"))
     write(name, "phase: TEST")
     list(Solver("solver.prototxt", seed=0, out=inside / "run").solve())
     assert h5py.is_hdf5(name)
@@ -164,7 +164,7 @@ def test_check_tells_where_a_text_would_write(inside: Path, capsys: pytest.Captu
     write("o.h5", "phase: TEST")
     assert main(["check", "solver.prototxt", "net.prototxt"]) == 0
     solver, net = capsys.readouterr().out.splitlines()
-    assert solver.endswith("; it writes runs/work/s_iter_N, o.h5")
+    assert solver.endswith("; it writes runs/here/s_iter_N, o.h5")
     assert net.endswith("; it writes o.h5")
     write("../theirs/o.h5", "phase: TEST")
     Path("solver.prototxt").write_text(SOLVER.replace('"s"', f'"{inside}/theirs/s"'))

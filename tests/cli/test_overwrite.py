@@ -18,6 +18,7 @@ from deepcae.cli import main
 from deepcae.solver.run import Run
 from deepcae.solver.snapshot import latest
 
+NONE = ["--set", "snapshot: 0 snapshot_after_train: false max_iter: 1"]  # no snapshot is taken
 BOOT = "import sys; from deepcae.cli import main; sys.exit(main())"
 KILLED = """
 import os, sys
@@ -172,8 +173,7 @@ def test_a_run_that_ends_without_a_snapshot_leaves_the_old_one(
     run: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = content(run)
-    none = ["--set", "snapshot: 0 snapshot_after_train: false max_iter: 1"]
-    code, err = train(capsys, model, "--out", "run", "--overwrite", "-q", *none)
+    code, err = train(capsys, model, "--out", "run", "--overwrite", "-q", *NONE)
     told = "the one that was there before is kept in run/replaced-run; `deepcae train --out run/replaced-run --snapshot"
     assert (code, told in err) == (0, True)
     kept = {name: data for name, data in content(run / "replaced-run").items() if name != "replaced.json"}
@@ -181,7 +181,7 @@ def test_a_run_that_ends_without_a_snapshot_leaves_the_old_one(
 
     code, err = train(capsys, model, "--out", "run", "-q")  # neither gone on with nor lost: refused
     assert (code, "run/replaced-run" in err, "--overwrite" in err) == (2, True, True)
-    code, err = train(capsys, model, "--out", "run", "-q", "--snapshot", "latest", *none)
+    code, err = train(capsys, model, "--out", "run", "-q", "--snapshot", "latest", *NONE)
     assert (code, "run/replaced-run" in err) == (0, True)
     assert content(run / "replaced-run").keys() - {"replaced.json"} == before.keys()
     code, err = train(capsys, model, "--out", "run", "-q", "--overwrite", "--set", "max_iter: 1")
@@ -192,8 +192,7 @@ def test_a_run_that_ends_without_a_snapshot_leaves_the_old_one(
 def test_a_run_kept_aside_is_gone_on_with_where_it_is(
     run: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    none = ["--set", "snapshot: 0 snapshot_after_train: false max_iter: 1"]
-    train(capsys, model, "--out", "run", "--overwrite", "-q", *none)
+    train(capsys, model, "--out", "run", "--overwrite", "-q", *NONE)
     kept = ["train", "--out", "run/replaced-run", "--snapshot", "latest", "-q", "--set"]
     assert main([*kept, "max_iter: 8"]) == 0
     assert train(capsys, model, "--out", "run", "-q", "--set", "max_iter: 2")[0] == 0
@@ -259,6 +258,35 @@ def test_a_kill_before_the_first_snapshot_loses_neither(
     assert "run: has no snapshot yet; the run whose place it takes is kept in run/replaced-run;" in err
     assert not (run / "replaced-run").exists()
     assert (run / "tiny_iter_2.caffemodel").exists()
+
+
+def test_going_on_from_the_run_kept_aside_does_not_cost_it(
+    run: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, err = train(capsys, model, "--out", "run", "--overwrite", "-q", *NONE)
+    assert code == 0, err
+    before = content(run)
+    state = "run/replaced-run/tiny_iter_6.solverstate"
+    assert state[4:] in before
+    argv = ["--out", "run", "--snapshot", state, *NONE]
+    code, err = train(capsys, model, *argv, "-q")
+    assert code == 2
+    assert "run: the run that was to be lost is kept in run/replaced-run;" in err
+    code, err = train(capsys, model, *argv, "-q", "--overwrite")
+    assert code == 2
+    assert "is of the run that would be overwritten" in err
+    assert {name: data for name, data in content(run).items() if not name.endswith(".lock")} == before
+
+
+def test_caffes_snapshot_that_is_gone_on_from_is_no_run_that_could_take_a_place(
+    run: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, err = train(capsys, model, "--out", "run", "--overwrite", "-q", *NONE)
+    assert code == 0, err
+    for ending in (".solverstate", ".caffemodel"):
+        shutil.copy(run / "replaced-run" / f"tiny_iter_6{ending}", run / f"own_iter_6{ending}")
+    train(capsys, model, "--out", "run", "--snapshot", "run/own_iter_6.solverstate", "-q", *NONE)
+    assert (run / "replaced-run" / "tiny_iter_6.solverstate").exists()
 
 
 def test_a_run_beside_it_is_not_touched(run: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

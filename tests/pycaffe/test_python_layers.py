@@ -287,6 +287,26 @@ def test_without_permission_nothing_is_imported() -> None:
     assert "home_made" not in sys.modules
 
 
+@pytest.mark.parametrize("method", ["setup", "forward", "backward"])
+@pytest.mark.parametrize("code", ["", "0", "1", "'words'"])
+def test_code_that_ends_the_program_ends_a_command_as_a_fault(
+    method: str, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    methods = dict.fromkeys(("setup", "forward", "backward"), "pass") | {method: f"raise SystemExit({code})"}
+    body = "".join(f"    def {name}(self, *blobs): {what}\n" for name, what in methods.items())
+    Path("home_made.py").write_text(
+        f"import caffe\nclass Gain(caffe.Layer):\n    def reshape(self, bottom, top): top[0].reshape(1)\n{body}"
+    )
+    learned = 'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 1 } }'
+    made = 'layer { name: "py" type: "Python" bottom: "ip" top: "y" loss_weight: 1 python_param { module: "home_made" '
+    source = 'layer { name: "data" type: "DummyData" top: "data" dummy_data_param { shape { dim: 1 dim: 2 } } }'
+    write(source + learned + made + 'layer: "Gain" } }')
+    Path("solver.prototxt").write_text('net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 2')
+    argv = ["train", "--solver", "solver.prototxt", "--out", "run", "--allow-python-layers", "-q"]
+    assert main(argv) == 2
+    assert f"'home_made.Gain' failed in {method}: SystemExit" in capsys.readouterr().err
+
+
 def test_permission_ends_with_the_net_that_had_it() -> None:
     Net(write(GAIN), allow_python_layers=True)
     with pytest.raises(SpecError, match="--allow-python-layers"):

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 FLAG = "--allow-python-layers"
 _allowed: ContextVar[bool] = ContextVar("python layers are allowed", default=False)
-_raised: ContextVar[list[Exception] | None] = ContextVar("what the code of python layers raised", default=None)
+_FAULTS = (Exception, SystemExit)  # of the code: its sys.exit() would end a command with the code of a good end
+_raised: ContextVar[list[BaseException] | None] = ContextVar("what the code of python layers raised", default=None)
 
 
 @contextmanager
@@ -44,9 +45,9 @@ def python_layers(allowed: bool) -> Iterator[None]:
 
 
 @contextmanager
-def errors_of_code() -> Iterator[list[Exception]]:
+def errors_of_code() -> Iterator[list[BaseException]]:
     """Collects what the code of such layers raises, beside the LayerErrors that tell of it."""
-    found: list[Exception] = []
+    found: list[BaseException] = []
     token = _raised.set(found)
     try:
         yield found
@@ -167,7 +168,7 @@ class Python(Layer):
         settings = self.param.python_param
         try:
             made: Callable[[Any], Any] = getattr(importlib.import_module(settings.module), settings.layer)
-        except Exception as error:
+        except _FAULTS as error:
             why = f"{type(error).__name__}: {error}"
             where = "; modules are looked for on PYTHONPATH" if isinstance(error, ModuleNotFoundError) else ""
             raise LayerError(f"'{self.label}' cannot be loaded: {why}{where}", "python_param") from error
@@ -181,10 +182,10 @@ class Python(Layer):
     def _call(self, method: str, *arguments: Any) -> None:
         try:
             getattr(self.written, method)(*arguments)
-        except Exception as error:
+        except _FAULTS as error:
             raise self._failed(f"failed in {method}", error) from error
 
-    def _failed(self, what: str, error: Exception) -> LayerError:
+    def _failed(self, what: str, error: BaseException) -> LayerError:
         found = _raised.get()
         if found is not None:
             found.append(error)
@@ -201,7 +202,7 @@ class Python(Layer):
         self._require(made, "setup")
         try:
             self.written = made(self.param)
-        except Exception as error:
+        except _FAULTS as error:
             raise self._failed("cannot be made", error) from error
         self.written.param_str, self.written.phase = self.param.python_param.param_str, self.phase
         self.written.blobs = BlobVec()

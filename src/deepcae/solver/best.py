@@ -21,10 +21,10 @@ from ..atomic import cannot_write
 from ..errors import NotFinite, SnapshotError
 from . import state
 from .guard import require_finite_state
-from .kept import ENDING, NEXT, commit, find_best, told_in
+from .kept import NEXT, commit, find_best, told_in
 from .overfit import Overfit, Overfitting
 from .records import Kept, Record, Test, Warned
-from .snapshot import MANIFEST, MODEL
+from .snapshot import BEST, MANIFEST, MODEL
 
 if TYPE_CHECKING:
     from .solver import Solver
@@ -50,7 +50,7 @@ class Best:
 
     @property
     def stem(self) -> str:
-        return self.solver.prefix + ENDING
+        return self.solver.prefix + BEST
 
     def notes(self) -> Iterator[str]:
         """What the person should know of it before the training."""

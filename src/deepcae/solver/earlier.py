@@ -15,10 +15,10 @@ from pathlib import Path
 from ..errors import DataError, DeepcaeError
 from ..proto.read import read_solver
 from .about import SOLVER, files_of, read_about
-from .kept import ENDING as BEST
+from .kept import NEXT
 from .lock import Lock
 from .replaced import Replaced, adopt, settle
-from .snapshot import ENDINGS, MANIFEST, MODEL, RESUME, STATE, Snapshot, iterations, latest
+from .snapshot import BEST, ENDINGS, MANIFEST, MODEL, RESUME, STATE, Snapshot, iterations, latest
 
 
 class Earlier:
@@ -110,7 +110,7 @@ class Earlier:
         return moved
 
     def _holds(self, prefix: str) -> bool:
-        return Path(_real(prefix)).is_relative_to(os.path.realpath(self.folder))
+        return _is_in(self.folder, prefix)
 
 
 def make_way(folder: Path, prefix: str, resumed_from: str, overwrite: bool) -> Replaced | None:
@@ -128,12 +128,14 @@ def make_way(folder: Path, prefix: str, resumed_from: str, overwrite: bool) -> R
 
 def _make_way(earlier: Earlier, resumed_from: str, overwrite: bool) -> Replaced | None:
     folder, kept = earlier.folder, list(Replaced.found(earlier.folder))
-    if resumed_from and Path(_real(resumed_from)).is_relative_to(os.path.realpath(folder)):
+    if resumed_from and _is_in(folder, resumed_from):
         if overwrite:
             raise DataError(f"{folder}: the snapshot to go on from is of the run that would be overwritten")
-        for each in kept:
-            each.remove()
-        return None
+        if not any(_is_in(each.folder, resumed_from) for each in kept):
+            with suppress(DataError):
+                for each in kept if kept and earlier.newest() is not None else ():
+                    each.remove()
+            return None
     if not overwrite:
         earlier.require_none()
         return None
@@ -187,6 +189,9 @@ def _files(prefix: str) -> Iterator[Path]:
 
 def _unusable(prefix: str) -> Iterator[str]:
     """What is wrong with snapshots that do not count, in words."""
+    best = Snapshot(prefix + BEST)
+    if best.path(MANIFEST).exists() and not best.path(MANIFEST + NEXT).exists():
+        yield Snapshot.recorded(best.stem).damage()
     for iteration in iterations(prefix, MANIFEST):
         yield Snapshot.recorded(f"{prefix}_iter_{iteration}").damage()
     for iteration in iterations(prefix, RESUME):
@@ -205,7 +210,7 @@ def _is_half_done(snapshot: Snapshot) -> bool:
 
 def _prefixes(folder: Path) -> Iterator[str]:
     """Of the snapshots that lie in a folder itself."""
-    ending = re.compile(rf"(?P<prefix>.*)_iter_\d+{re.escape(MANIFEST)}", re.DOTALL)
+    ending = re.compile(rf"(?P<prefix>.*)(_iter_\d+|{BEST}){re.escape(MANIFEST)}", re.DOTALL)
     with suppress(FileNotFoundError, NotADirectoryError):
         for match in filter(None, map(ending.fullmatch, sorted(os.listdir(folder)))):
             yield str(folder / match["prefix"])
@@ -214,6 +219,10 @@ def _prefixes(folder: Path) -> Iterator[str]:
 def _is_file(path: Path) -> bool:
     """A file, or a link of any kind: what can be moved by its name."""
     return path.is_symlink() or path.is_file()
+
+
+def _is_in(folder: Path, prefix: str) -> bool:
+    return Path(_real(prefix)).is_relative_to(os.path.realpath(folder))
 
 
 def _real(prefix: str) -> str:

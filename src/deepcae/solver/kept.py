@@ -14,9 +14,10 @@ from pathlib import Path
 
 from ..atomic import sync_folder, whole_file
 from ..errors import SnapshotError
-from .snapshot import MANIFEST, MODEL, RESUME, STATE, Snapshot
+from ..inplace import read_file
+from .snapshot import BEST, MANIFEST, MODEL, RESUME, STATE, Snapshot, read_json
 
-ENDING, NEXT = "_best", ".next"
+NEXT = ".next"
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class BestSnapshot:
 
 def find_best(prefix: str) -> BestSnapshot | None:
     """The one that was kept for a prefix; None where there is none. SnapshotError where it is damaged."""
-    manifest = Path(prefix + ENDING + MANIFEST)
+    manifest = Path(prefix + BEST + MANIFEST)
     if not manifest.exists():
         return None
-    snapshot = Snapshot.recorded(prefix + ENDING)
+    snapshot = Snapshot.recorded(prefix + BEST)
     damage = snapshot.damage()
     if damage:
         cut_off = "; writing it was cut off, and `deepcae train --snapshot latest` completes it"
@@ -43,10 +44,10 @@ def find_best(prefix: str) -> BestSnapshot | None:
 
 def told_in(manifest: Path) -> tuple[int, float]:
     """Iteration and test loss."""
+    told = read_json(manifest)
     try:
-        told = json.loads(manifest.read_bytes())
         return int(told["iteration"]), float(told["test_loss"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise SnapshotError(f"{manifest}: damaged ({type(error).__name__})") from None
 
 
@@ -55,12 +56,12 @@ def complete(prefix: str) -> None:
 
     Only for the holder of the prefix's lock.
     """
-    stem = prefix + ENDING
+    stem = prefix + BEST
     following = Path(stem + MANIFEST + NEXT)
     names = [stem + part + ending for part in (MODEL, STATE) for ending in ("", ".h5")] + [stem + RESUME]
     try:
-        wanted = {Path(stem).with_name(name) for name in json.loads(following.read_bytes())["files"]}
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        wanted = {Path(stem).with_name(name) for name in json.loads(read_file(following))["files"]}
+    except (FileNotFoundError, ValueError, RecursionError, KeyError, TypeError):
         for name in (*names, stem + MANIFEST):
             Path(name + NEXT).unlink(missing_ok=True)
         return
@@ -76,6 +77,7 @@ def complete(prefix: str) -> None:
 
 def commit(stem: str, iteration: int, loss: float, parts: dict[str, bytes]) -> Snapshot:
     """Writes the best snapshot as one unit, in place of the one before."""
+    complete(stem.removesuffix(BEST))  # that one: its files and those of this one must not mix
     names = {part: Path(stem + part) for part in parts}
     entries = {
         names[part].name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -86,5 +88,5 @@ def commit(stem: str, iteration: int, loss: float, parts: dict[str, bytes]) -> S
     for part, data in [*parts.items(), (MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")]:
         with whole_file(f"{stem}{part}{NEXT}") as temporary:
             temporary.write_bytes(data)
-    complete(stem.removesuffix(ENDING))
+    complete(stem.removesuffix(BEST))
     return Snapshot.recorded(stem)

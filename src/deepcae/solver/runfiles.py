@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -38,27 +40,28 @@ class RunFiles:
         self._metrics: Metrics | None = None
         self._replaced: Replaced | None = None
         self._has_begun = False
+        self._place: os.stat_result | None = None  # the folder of the snapshots, until it is known to be gone
 
     def __enter__(self) -> Self:
         solver = self.solver
         planned = None
         if solver.out is not None:
             planned = plan_run(solver.out, solver.document, solver.prefix, solver.folders)
-        if self._lock is not None:
-            try:
-                Path(solver.prefix).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if self._lock is not None:
+                self._folder.mkdir(parents=True, exist_ok=True)
                 solver.remarks.note(*filter(None, [self._lock.acquire()]), *clean(solver.prefix))
                 complete(solver.prefix)
-                remove_leftovers(Path(solver.prefix).parent)
-            except OSError as error:
-                where = self._lock.path if error.filename == str(self._lock.path) else solver.prefix
-                raise SnapshotError(f"{where}: cannot be written: {error.strerror or error}") from error
-        try:
+                remove_leftovers(self._folder)
+                self._place = os.stat(self._folder)
             if solver.out is not None and planned is not None:
                 self._open(solver, solver.out, planned)
         except OSError as error:
             self._close()
-            told = cannot_write(error.filename or solver.out or "", error)
+            where = error.filename or solver.out
+            if where is None or Path(where) == self._folder:
+                where = solver.prefix
+            told = cannot_write(where, error)
             raise SnapshotError(f"{told}; the training has not begun") from error
         except BaseException:
             self._close()
@@ -90,6 +93,7 @@ class RunFiles:
         if isinstance(record, Snapshotted):
             remarks.note(*self._part_with_replaced(record))
         elif isinstance(record, Finished | Failed):
+            self._look_for_place()
             remarks.note(*self._part_with_replaced())
             waiting[:0] = remarks.take(self.solver.iteration)
         while waiting:
@@ -101,8 +105,28 @@ class RunFiles:
 
     def sync(self) -> None:
         """Waits until the records are on the disk: a snapshot never stands there without what led to it."""
+        self._look_for_place()
         if self._metrics is not None:
             self._metrics.sync()
+
+    def _look_for_place(self) -> None:
+        """Tells once that the folder is not there any more: what has been written so far is elsewhere, or lost."""
+        place = self._place
+        if place is None:
+            return
+        with suppress(OSError):
+            if os.path.samestat(place, os.stat(self._folder)):
+                return
+        self._place = None
+        self.solver.remarks.give_up(
+            f"{self._folder}: was moved or removed while the training ran; a new folder of this name has only what was "
+            "written since"
+        )
+
+    @property
+    def _folder(self) -> Path:
+        """Of the snapshots."""
+        return Path(self.solver.prefix).parent
 
     def _part_with_replaced(self, snapshot: Snapshotted | None = None) -> Iterator[str]:
         """Removes the run whose place this one takes, if this one has a snapshot; tells where it is otherwise."""

@@ -10,7 +10,8 @@ format, which its manifest tells.
 
 `commit` writes and removes them so that a kill at any moment leaves every complete snapshot complete. The newest is the
 one *written* last (`sequence`), not the one with the greatest iteration: a run that went back to an earlier snapshot
-continues from its own. Caffe's snapshots, which have no manifest, are found where there is nothing better.
+continues from its own. `<prefix>_best` (see `kept`) and Caffe's snapshots, which have no manifest, are found where
+there is nothing better.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from ..inplace import read_file
 from ..proto.kinds import NAMES, file_kind
 
 MODEL, STATE, RESUME, MANIFEST = ".caffemodel", ".solverstate", ".resume.json", ".ok.json"
+BEST = "_best"  # what the stem of the snapshot of the best test ends in
 HDF5 = ".h5"  # the ending of Caffe's two files in its other format
 ENDINGS = ("", HDF5)
 _STEM = re.compile(r"(?P<prefix>.*)_iter_(?P<iteration>\d+)")
@@ -70,13 +72,15 @@ class Snapshot:
     @property
     def prefix(self) -> str:
         match = _STEM.fullmatch(self.stem)
-        return match["prefix"] if match else self.stem
+        return match["prefix"] if match else self.stem.removesuffix(BEST)
 
     @property
     def iteration(self) -> int:
-        """By its name; -1 for a snapshot that was renamed."""
+        """By its name, or, of the best, by its manifest; -1 for a snapshot that was renamed."""
         match = _STEM.fullmatch(self.stem)
-        return int(match["iteration"]) if match else -1
+        with contextlib.suppress(SnapshotError, KeyError, TypeError, ValueError, OverflowError):
+            return int(match["iteration"] if match else read_json(self.path(MANIFEST))["iteration"])
+        return -1
 
     def path(self, part: str) -> Path:
         return Path(self.stem + part)
@@ -119,14 +123,16 @@ class Snapshot:
 def latest(where: str | Path, tell: Callable[[str], None] = warn) -> Snapshot | None:
     """The newest complete snapshot of a prefix, or of the one prefix in a folder; None if there is none.
 
-    Damaged ones are passed over, which `tell` is told. Bare ones count only where no snapshot has a manifest: the
-    greatest iteration.
+    Damaged ones are passed over, which `tell` is told. That of the best test counts only where no numbered one has a
+    manifest, bare ones only where no snapshot at all has: the greatest iteration.
     """
     prefixes = _prefixes(where)
     if len(prefixes) > 1:
         raise SnapshotError(f"{where}: holds snapshots of several runs, {', '.join(sorted(prefixes))}: name one")
     for prefix in prefixes:
         with_manifest = [Snapshot.recorded(f"{prefix}_iter_{n}") for n in iterations(prefix, MANIFEST)]
+        if not with_manifest and Path(prefix + BEST + MANIFEST).exists():
+            with_manifest = [Snapshot.recorded(prefix + BEST)]
         for snapshot in sorted(with_manifest, key=sequence_of, reverse=True):
             damage = snapshot.damage()
             if not damage:
@@ -238,4 +244,6 @@ def _prefixes(where: str | Path) -> set[str]:
         match = _STEM.match(entry.name)
         if match and entry.name[match.end() :] in (MANIFEST, STATE, STATE + HDF5):
             found.add(str(Path(where, match["prefix"])))
+        elif entry.name.endswith(BEST + MANIFEST):
+            found.add(str(Path(where, entry.name.removesuffix(BEST + MANIFEST))))
     return found

@@ -342,5 +342,5 @@ class Solver:
     def _restore(self, snapshot: files.Snapshot) -> None:
         self.remarks.note(*state.restore(self, snapshot))
         self.resumed_from = str(snapshot.state)
-        in_place = snapshot.prefix == self.prefix and not snapshot.bare
+        in_place = snapshot.stem == files.Snapshot.at(self.prefix, self.iteration).stem and not snapshot.bare
         self.saves.last = Snapshotted(self.iteration, str(snapshot.model)) if in_place else None

@@ -10,7 +10,7 @@ CORE := src/deepcae/kernels/core
 venv: $(STAMP)
 
 $(STAMP): pyproject.toml setup.py constraints.txt $(wildcard $(CORE)/*)
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "deepcae needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "deepcae needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
 	@echo "installing into .venv, some minutes where PyTorch has to be downloaded"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
@@ -60,7 +60,6 @@ kills: venv
 
 demo: venv
 	$(BIN)/deepcae demo -o runs/demo
-	@echo "open runs/demo/report.html"
 
 # After a change of caffe.proto: the descriptor set that the package ships.
 schema: venv

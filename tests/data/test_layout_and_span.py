@@ -23,6 +23,7 @@ from deepcae.proto.read import read_net_text
         ((48, 64), (1, 64, 48), "the channel axis is missing, and height and width are swapped"),
         ((3072,), (3, 32, 32), "rows are flat"),
         ((32, 3, 48), (3, 32, 48), "the axes are in another order"),
+        ((16, 3, 16), (3, 16, 16), "the axes are in another order"),
         ((30, 30, 3), (3, 32, 32), "channels seem to come last"),
     ],
 )

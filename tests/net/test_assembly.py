@@ -57,6 +57,50 @@ def test_propagate_down_stops_the_gradient() -> None:
         planned(chain.replace("PROPAGATE", "propagate_down: false propagate_down: true"))
 
 
+LABELLED = {
+    "SigmoidCrossEntropyLoss": "give what the net made first, then what it should be",
+    "SoftmaxWithLoss": "propagate_down: false keeps it so",
+    "HingeLoss": "propagate_down: false keeps it so",
+    "MultinomialLogisticLoss": "propagate_down: false keeps it so",
+}
+
+
+@pytest.mark.parametrize("loss", LABELLED)
+def test_a_label_that_layers_are_to_learn_by_is_refused(loss: str) -> None:
+    """Nothing would be learned, without a word; Caffe ends in its first backward pass."""
+    width = 3 if loss == "SigmoidCrossEntropyLoss" else 1
+    made = INPUT + fc("a", "x", "a", width)
+    last = f'layer {{ name: "l" type: "{loss}" bottom: "x" bottom: "a" top: "l" PROPAGATE }}'
+    told = rf"n\.prototxt:\d+:\d+: .*no gradient goes to its bottom 1, 'a', which .*: Caffe ends here; {LABELLED[loss]}"
+    for more in ("", "loss_weight: 0.5", "propagate_down: true propagate_down: true"):
+        with pytest.raises(SpecError, match=told):
+            planned(made + last.replace("PROPAGATE", more))
+    for fine in ("loss_weight: 0", "propagate_down: true propagate_down: false"):
+        planned(made + last.replace("PROPAGATE", fine))
+    planned(INPUT + fc("a", "x", "a", width, param="param { lr_mult: 0 }") + last.replace("PROPAGATE", ""))
+    planned(made + last.replace("PROPAGATE", ""), "TEST")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        'type: "ArgMax"',
+        'type: "Threshold"',
+        'type: "Embed" embed_param { num_output: 3 input_dim: 4 }',
+        'type: "Filter" bottom: "a"',
+        'type: "BatchReindex" bottom: "a"',
+    ],
+)
+def test_a_layer_without_a_gradient_that_others_are_to_learn_through_is_refused(layer: str) -> None:
+    made = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }' + fc("a", "x", "a", 1)
+    flat = 'layer { name: "f" type: "Reshape" bottom: "a" top: "f" reshape_param { shape { dim: 2 } } }'
+    bottoms = 'bottom: "x" bottom: "f"' if 'bottom: "a"' in layer else 'bottom: "a"'
+    middle = f'layer {{ name: "m" {layer.replace(" bottom: " + chr(34) + "a" + chr(34), "")} {bottoms} top: "m" }}'
+    sum_up = 'layer { name: "l" type: "Reduction" bottom: "m" top: "l" loss_weight: 1 }'
+    with pytest.raises(SpecError, match=r"layer 'm' .*no gradient goes to its bottom \d, '[af]'"):
+        planned(made + (flat if "bottom" in layer else "") + middle + sum_up)
+
+
 def test_force_backward_reaches_the_inputs_and_what_has_no_gradient() -> None:
     text = INPUT + fc("a", "x", "a", 3) + 'layer { name: "l" type: "EuclideanLoss" bottom: "a" bottom: "x" top: "l" }'
     assert [step.bottom_needs_backward for step in planned(text).steps[2:]] == [(False,), (True, False)]

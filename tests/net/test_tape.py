@@ -249,7 +249,8 @@ def test_every_chain(text: str, seed: int) -> None:
         assume(False)
     tape = tape_of(net)
     assert tape is not None
-    assume(np.isfinite(tape.play(inputs_of(net, seed))))  # a window outside the image gives -FLT_MAX
+    assume(np.isfinite(tape.play(inputs_of(net, seed))))
+    assume(all(blob.abs().max() < 1e30 for blob in tape.blobs.values()))  # a window outside the image: -FLT_MAX
     agrees(net, tape, seed)
 
 

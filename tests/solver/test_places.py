@@ -147,5 +147,10 @@ def test_a_folder_that_goes_while_the_training_runs_is_told(leave: Callable[[str
     assert latest("run/snap") == find("run/snap_iter_16")
 
 
+def test_a_file_is_no_run(training: Path) -> None:
+    with pytest.raises(DataError, match=r"^net\.prototxt: is a file; a run is a folder, "):
+        Run("net.prototxt")
+
+
 def test_a_folder_that_stays_is_not(training: Path) -> None:
     assert not any(isinstance(record, Warned) for record in run(training, ""))

@@ -117,7 +117,8 @@ def trained(folder: Path, images: np.ndarray[Any, Any], dims: int, iterations: i
     model = build_design(size, dims, *list_files(folder, images), folder=folder, width=width)
     _, path = zoo.write(model, folder)
     overrides = (
-        f"max_iter: {iterations} test_interval: {iterations} random_seed: 1 snapshot: 0 snapshot_after_train: false"
+        f"max_iter: {iterations} test_interval: {iterations} random_seed: 1 "
+        "snapshot: 0 snapshot_after_train: false snapshot_best: false"
     )
     tests = [record for record in Solver(str(path), overrides=overrides).solve() if isinstance(record, Test)]
     assert len(tests) == 2

@@ -39,8 +39,9 @@ def misfit(found: Sequence[int], wanted: Sequence[int], what: str = "data") -> s
     if len(found) == 3 and found[1] >= LARGE > found[2] and found[2] in COLOURS and found[2] != wanted[-1]:
         return f"channels seem to come last: store numpy.moveaxis({what}, -1, 1)"
     if len(found) == len(wanted) == 3 and found in permutations(wanted):
-        order = [0, *(1 + found.index(size) for size in wanted)]
-        return f"the axes are in another order: store numpy.transpose({what}, {tuple(order)})"
+        order = next(each for each in permutations(range(3)) if tuple(found[axis] for axis in each) == wanted)
+        axes = (0, *(1 + axis for axis in order))
+        return f"the axes are in another order: store numpy.transpose({what}, {axes})"
     if len(wanted) == 3 > len(found) == 2:
         return f"the channel axis seems to be missing: store {what}[:, None]"
     return ""

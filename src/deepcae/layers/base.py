@@ -54,6 +54,7 @@ class Layer(ABC):
     is_source: ClassVar[bool] = False  # its tops are the net's inputs, fed from a file, an array or the caller
     in_place: ClassVar[bool] = False  # may write over its bottom (top name = bottom name)
     no_gradient: frozenset[int] = frozenset()  # bottoms that never receive a gradient: labels, masks, sizes
+    labels: frozenset[int] = frozenset()  # of these, those that want none: Caffe's backward pass ends there
     reads_file: ClassVar[bool] = False  # a source whose shapes stand in a file, not in the text
     file_field: ClassVar[str] = ""  # and the field that names it: "hdf5_data_param.source"
     compares: ClassVar[bool] = False  # a loss whose two bottoms have equal sizes: network output and input

@@ -29,6 +29,7 @@ class HingeLoss(LabelledLoss):
 
     type: ClassVar[str] = "HingeLoss"
     no_gradient: frozenset[int] = frozenset({1})
+    labels: frozenset[int] = frozenset({1})
 
     def check(self, first: Shape, second: Shape) -> None:
         _check_one_label_each(first, second)
@@ -53,6 +54,7 @@ class MultinomialLogisticLoss(LabelledLoss):
 
     type: ClassVar[str] = "MultinomialLogisticLoss"
     no_gradient: frozenset[int] = frozenset({1})
+    labels: frozenset[int] = frozenset({1})
 
     def check(self, first: Shape, second: Shape) -> None:
         _check_one_label_each(first, second)
@@ -85,6 +87,7 @@ class InfogainLoss(LabelledLoss):
     bottoms: ClassVar[Arity] = (2, 3)
     tops: ClassVar[Arity] = (1, 2)
     no_gradient: frozenset[int] = frozenset({1, 2})
+    labels: frozenset[int] = frozenset({1, 2})
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)

@@ -87,6 +87,7 @@ class SigmoidCrossEntropyLoss(LabelledLoss):
     type: ClassVar[str] = "SigmoidCrossEntropyLoss"
     compares: ClassVar[bool] = True
     no_gradient: frozenset[int] = frozenset({1})
+    labels: frozenset[int] = frozenset({1})
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -156,6 +157,7 @@ class SoftmaxWithLoss(LabelledLoss):
     type: ClassVar[str] = "SoftmaxWithLoss"
     tops: ClassVar[Arity] = (1, 2)  # two are refused below, with advice
     no_gradient: frozenset[int] = frozenset({1})
+    labels: frozenset[int] = frozenset({1})
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)

@@ -42,7 +42,7 @@ class Filter(Layer):
                 f"{len(param.top)} top(s)",
                 "top",
             )
-        self.no_gradient = frozenset({len(param.bottom) - 1})
+        self.no_gradient = self.labels = frozenset({len(param.bottom) - 1})
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         *others, selector = bottoms
@@ -73,6 +73,7 @@ class BatchReindex(Layer):
     type: ClassVar[str] = "BatchReindex"
     bottoms: ClassVar[Arity] = (2, 2)
     no_gradient: frozenset[int] = frozenset({1})
+    labels: frozenset[int] = frozenset({1})
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         x, index = bottoms
@@ -96,6 +97,7 @@ class Embed(Layer):
 
     type: ClassVar[str] = "Embed"
     no_gradient: frozenset[int] = frozenset({0})
+    labels: frozenset[int] = frozenset({0})
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)

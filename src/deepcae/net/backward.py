@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..proto.schema import TRAIN
+from .advice import authors_name
 from .graph import Graph
 from .params import ParamPlan
 from .step import Step
@@ -22,8 +24,12 @@ if TYPE_CHECKING:
 
 
 def mark_backward(graph: Graph, steps: Sequence[Step], params: Sequence[ParamPlan]) -> None:
-    """Sets `needs_backward` and `bottom_needs_backward` of every step. Complains of a wrong `propagate_down`."""
+    """Sets `needs_backward` and `bottom_needs_backward` of every step. Complains of a wrong `propagate_down`.
+
+    And, for training, of layers that learn from a gradient that there is not: Caffe ends there, in its backward pass.
+    """
     needs: dict[str, bool] = {}
+    wanted: list[list[bool]] = []
     for step in steps:
         param = step.node.param
         flags = [needs.get(name, False) for name in step.bottoms]
@@ -33,17 +39,34 @@ def mark_backward(graph: Graph, steps: Sequence[Step], params: Sequence[ParamPla
                 graph.complain(step.node, sentence, "propagate_down", 0)
             else:
                 flags = list(param.propagate_down)
+        wanted.append(flags)
         blocked = step.layer.no_gradient if step.layer is not None else frozenset()
         step.bottom_needs_backward = tuple(flag and i not in blocked for i, flag in enumerate(flags))
         step.needs_backward = any(flags) or any(params[i].lr_mult != 0 for i in step.params)
         needs.update(dict.fromkeys(step.tops, step.needs_backward))
     _prune(steps)
+    if graph.phase == TRAIN:
+        for step, flags in zip(steps, wanted, strict=True):
+            _require_gradients(graph, steps, step, flags)
     if graph.document.message.force_backward:
         for step in steps:
             if step.layer is not None and not step.layer.is_source:
                 step.needs_backward = True
                 blocked = step.layer.no_gradient
                 step.bottom_needs_backward = tuple(i not in blocked for i in range(len(step.bottoms)))
+
+
+def _require_gradients(graph: Graph, steps: Sequence[Step], step: Step, wanted: Sequence[bool]) -> None:
+    """Complains of bottoms from which layers are to learn, and that get no gradient."""
+    if step.layer is None or not step.needs_backward:
+        return
+    for index in (i for i, flag in enumerate(wanted) if flag):
+        if index in step.layer.labels or not step.layer.differentiable:
+            blob = authors_name(steps, step.bottoms[index])
+            told = f"no gradient goes to its bottom {index}, '{blob}', which layers that learn make: Caffe ends here"
+            order = "give what the net made first, then what it should be"
+            cure = order if step.layer.compares else "propagate_down: false keeps it so"
+            graph.complain(step.node, f"{told}; {cure}", "bottom", index)
 
 
 def _prune(steps: Sequence[Step]) -> None:

@@ -17,6 +17,7 @@ import torch
 
 from ..data.span import into_unit
 from ..errors import NotFinite
+from ..net.advice import authors_name
 from ..net.flow import told_apart
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class _Watched:
 
     layer: str
     blob: str
+    name: str  # the blob's in the text
     type: str
     tails: bool  # whether being in the tails is a fault: not for the net's restored images
     seen: dict[str, int] = field(default_factory=dict)  # symptom -> looks in a row
@@ -131,6 +133,7 @@ class Guard:
 
     def __init__(self, net: Net, display: int) -> None:
         self.every = display * math.ceil(LOOK_EVERY / display) if display else 2 * LOOK_EVERY
+        self._steps = net.plan.steps
         self._watched = list(_watched(net))
         self._targets = [
             (step.name, step.bottoms[1])
@@ -166,8 +169,8 @@ class Guard:
             if least < -_SLACK or most > 1 + _SLACK:
                 self._targets.remove((layer, blob))
                 yield (
-                    f"layer '{layer}' (SigmoidCrossEntropyLoss): its targets '{blob}' lie in {least:g}..{most:g}, but "
-                    f"must lie in 0..1; {into_unit(least, most)}"
+                    f"layer '{layer}' (SigmoidCrossEntropyLoss): its targets '{authors_name(self._steps, blob)}' lie "
+                    f"in {least:g}..{most:g}, but must lie in 0..1; {into_unit(least, most)}"
                 )
 
     def to_json(self) -> dict[str, Any]:
@@ -211,14 +214,14 @@ def _watched(net: Net) -> Iterator[_Watched]:
         if step.type in ("Sigmoid", "TanH", "ReLU", "ELU") and last_writer[step.tops[0]] is step:
             readers = [other for other in steps if step.tops[0] in other.bottoms and other is not step]
             hidden = any(not any(other.loss_weights) and other.type != "EuclideanLoss" for other in readers)
-            yield _Watched(step.name, step.tops[0], step.type, tails=hidden)
+            yield _Watched(step.name, step.tops[0], step.tops[0], step.type, tails=hidden)
         elif any(step.loss_weights) and step.bottoms:
             read = told_apart(steps, step)[0] if step.layer is not None and step.layer.compares else step.bottoms[0]
             maker = last_writer.get(read)
             while maker is not None and maker.type == "Split":
                 maker = last_writer.get(maker.bottoms[0])
             if maker is not None and maker.type not in ("Sigmoid", "TanH", "ReLU", "ELU"):
-                yield _Watched(maker.name, read, maker.type, tails=False)
+                yield _Watched(maker.name, read, authors_name(steps, read), maker.type, tails=False)
 
 
 def _symptoms(watched: _Watched, y: torch.Tensor) -> dict[str, str]:
@@ -227,13 +230,13 @@ def _symptoms(watched: _Watched, y: torch.Tensor) -> dict[str, str]:
     if y.dim() == 0 or len(y) < 2:
         return found
     if watched.type == "ReLU" and watched.tails and not bool(y.any()):
-        return {"dead": f"all outputs of blob '{watched.blob}' are 0 and pass no gradient"}
+        return {"dead": f"all outputs of blob '{watched.name}' are 0 and pass no gradient"}
     share = _share_in_tails(watched.type, y) if watched.tails else 0.0
     if share > SATURATED:
-        found["saturated"] = f"{100 * share:.1f} % of blob '{watched.blob}' is saturated"
+        found["saturated"] = f"{100 * share:.1f} % of blob '{watched.name}' is saturated"
     spread = (y - y[0]).abs().max()
     if bool(spread <= CONSTANT * y.abs().max()):
-        found["constant"] = f"blob '{watched.blob}' is the same for every input"
+        found["constant"] = f"blob '{watched.name}' is the same for every input"
     return found
 
 

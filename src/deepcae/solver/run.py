@@ -62,9 +62,11 @@ class Run:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise DataError(f"{self.folder}: is a file; a run is a folder, which `deepcae train --out` makes")
         try:
             self.about, problem = read_about(self.folder)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             self.about, problem = {}, f"{self.folder / ABOUT}: is missing"
             if recorded_prefix(self.folder) is None or self.latest_snapshot() is None:
                 hint = advice(self.folder) or "; `deepcae train --out` makes one"

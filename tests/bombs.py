@@ -21,6 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+import bulk
 from deepcae.errors import DeepcaeError
 
 GREAT = 640 * 2**20  # bytes of zeros
@@ -244,7 +245,7 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", head) + part(b"IDAT", pixels) + part(b"IEND", b"")
 
 
-KINDS: dict[str, Any] = {"data": data, "weights": weights, "codes": codes, "other": other}
+KINDS: dict[str, Any] = {"data": data, "weights": weights, "codes": codes, "other": other, **bulk.KINDS}
 
 if __name__ == "__main__":
     main(sys.argv[1])

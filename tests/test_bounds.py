@@ -47,11 +47,45 @@ REFUSED = {
         "prototxt": "nested more than 64 deep",
         "png": "is no readable image",
     },
+    "messages": {
+        "caffemodel of empty names": "holds more than 1000000 values that are not packed",
+        "caffemodel of dims": "holds more than 1000000 values that are not packed",
+        "caffemodel of a long name": "holds more than 1000000 values that are not packed",
+    },
+    "lines": {
+        "csv of long labels": "of memory, but its file has",
+        "csv of one line": "e.csv:1: a line of 4194304 characters or more",
+        "image list of one line": "i.txt:1: needs an image file, a blank and an integer label",
+        "hdf5 list": "h.txt: lists more than ",
+        "log of rows": "r.log: it would take",
+    },
+    "pictures": {
+        "png of 16 bits, too large": "its 5000 x 5000 pixels would take 310 MiB of memory; at most 19 million are read",
+        "tiff of tags": "it says that its tag 273 has 16777216 values",
+        "tiff of tags in its second page": "it says that its tag 273 has 16777216 values",
+        "tiff of one tile": "a tile of it takes 2400000000 bytes",
+        "tiff of pages": "it has more than 1000 pages",
+        "tiff of pages without end": "it has more than 1000 pages",
+    },
 }
 READ = {
     "data": {"right h5": "640", "right h5 of bytes": "2560", "right npz": "2560", "right idx": "2560"},
     "weights": {"caffemodel.h5 of other layers": "0 layer(s) loaded; not in this net: unknown"},
     "codes": {"csv": "3000000"},
+    "messages": {"caffemodel of one blob": "1 layer(s) loaded", "solverstate of one blob": "1"},
+    "lines": {
+        "metrics": "4",
+        "metrics of one line": "1",
+        "log of one line": "1",
+        "image list": "1500000",
+    },
+    "pictures": {
+        "png of 16 bits": "(3, 3700, 3700)",
+        "png of 16 bits as gray": "(1, 3700, 3700)",
+        "jpeg of inks": "(3, 4000, 4000)",
+        "tiff of a deep strip": "(3, 3700, 3700)",
+        "webp": "(3, 3400, 3400)",
+    },
 }
 
 

@@ -7,6 +7,7 @@ Temporary ones lie beside what they will become, under a name that nobody can gu
 from __future__ import annotations
 
 import errno
+import filecmp
 import hashlib
 import itertools
 import os
@@ -16,14 +17,24 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
+from .errors import warn
+
 _TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-(?P<start>\d+)-(?P<place>[0-9a-f]{8})-[0-9a-f]{8}\.tmp", re.DOTALL)
 _MOST_OF_A_NAME = 190  # bytes: with what is added, a name stays below the 255 that file systems allow
-_H5_ERRNO = re.compile(r"errno = (\d+)")
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+H5_ERRNO = re.compile(r"errno = (\d+)")
+_NEW = (
+    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)  # fmt: skip
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP}
+MARK = "made by deepcae"
+_HEAD = 2**16  # bytes at the beginning and the end of a file in which the mark may stand
+_TABLES = (".csv", ".md", ".train", ".test")
+_keeps_foreign: ContextVar[bool] = ContextVar("whether foreign files are kept", default=False)
 _swept: set[tuple[int, Path]] = set()  # folders that this process has looked through
 
 
@@ -45,11 +56,26 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         try:
             yield temporary
             _sync(temporary, os.O_RDWR)
+            if _keeps_foreign.get() and _is_foreign(target, temporary):
+                warn(f"{target} was not made by deepcae; it is kept as {set_aside(target)}")
             os.replace(temporary, target)
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
-    sync_folder(target.parent)
+    _sync_name(target)
+
+
+@contextmanager
+def foreign_kept(applies: bool = True) -> Iterator[None]:
+    """Inside, `whole_file` keeps a file that is there and not deepcae's as `<name>~`, and tells it.
+
+    For names that nobody gave, as `filters.png` in the folder that `-o` names. A file that is named is replaced.
+    """
+    token = _keeps_foreign.set(applies)
+    try:
+        yield
+    finally:
+        _keeps_foreign.reset(token)
 
 
 @contextmanager
@@ -74,7 +100,7 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.rename(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    sync_folder(target.parent)
+    _sync_name(target)
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError, needed: int = 0) -> str:
@@ -148,7 +174,7 @@ def told_of(target: Path, temporary: Path | None = None) -> Iterator[None]:
     except OSError as error:
         hidden = temporary is not None and str(temporary) in f"{error} {error.filename} {error.filename2}"
         code, reason = error.errno, error.strerror
-        if found := _H5_ERRNO.search(str(error)):  # h5py's words, of several lines
+        if found := H5_ERRNO.search(str(error)):  # h5py's words, of several lines
             code, reason = int(found[1]), os.strerror(int(found[1]))
         if code is not None and (hidden or error.filename is None):
             raise type(error)(code, reason, str(target)) from None
@@ -165,6 +191,14 @@ def sync_folder(folder: Path) -> None:
         except OSError as error:
             if error.errno not in _NO_FOLDER_SYNC:
                 raise
+
+
+def _sync_name(target: Path) -> None:
+    """`sync_folder`, of which an OSError names the file: who wrote it knows nothing of the folder."""
+    try:
+        sync_folder(target.parent)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(target)) from None
 
 
 def _sync(path: Path, flags: int) -> None:
@@ -199,6 +233,24 @@ def kind_of(mode: int) -> str:
         stat.S_IFSOCK: "a socket",
     }  # fmt: skip
     return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _is_foreign(target: Path, new: Path) -> bool:
+    """Whether a file is there that deepcae did not make, as far as can be seen, and that is not equal to the new one.
+
+    Pictures and pages of ours carry `MARK`; tables begin with the same line.
+    """
+    if not target.is_file() or target.is_symlink():  # of a link, only the name is replaced
+        return False
+    with target.open("rb") as old, new.open("rb") as made:
+        before, now = old.read(_HEAD), made.read(_HEAD)
+        size = old.seek(0, os.SEEK_END)
+        if before == now and size == made.seek(0, os.SEEK_END) and filecmp.cmp(target, new, shallow=False):
+            return False
+        old.seek(max(0, size - _HEAD))
+        tail = old.read()
+    is_table = target.suffix in _TABLES and before.partition(b"\n")[0] == now.partition(b"\n")[0]
+    return not (is_table or MARK.encode() in before.lower() or MARK.encode() in tail.lower())
 
 
 def _sweep_once(folder: Path) -> None:

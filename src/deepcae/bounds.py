@@ -17,6 +17,19 @@ SMALL = 8 * 2**20  # bytes of a JSON file that is read as a whole
 CHUNK = 64 * 2**20  # bytes of an HDF5 chunk, which its library unpacks as a whole
 
 
+class Allowance:
+    """What may be held of a file of `stored` bytes while it is read: ValueError as soon as it would be more."""
+
+    def __init__(self, stored: int) -> None:
+        self.left, self._stored = 2 * stored + ROOM, stored
+
+    def take(self, held: int) -> None:
+        """Counts `held` further bytes of memory."""
+        self.left -= held
+        if self.left < 0:
+            require_room(2 * self._stored + ROOM - self.left, self._stored)
+
+
 def require_room(held: int, stored: int) -> None:
     """Refuses what would take `held` bytes of memory out of `stored` bytes of a file."""
     if held > 2 * stored + ROOM:

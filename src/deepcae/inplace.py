@@ -8,16 +8,25 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import IO, Any
 
-from .atomic import kind_of, told_of, whole_file
+from .atomic import H5_ERRNO, kind_of, told_of, whole_file
 
 _OURS = (
     getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 )  # fmt: skip
+
+_OF_THE_SYSTEM = {
+    getattr(errno, name)
+    for name in ("EIO", "EACCES", "EPERM", "ENOSPC", "EROFS", "ENXIO", "ENODEV", "ENFILE", "EMFILE", "ESTALE",
+                 "ETIMEDOUT", "EDQUOT", "EREMOTEIO")
+    if hasattr(errno, name)
+}  # fmt: skip
 
 
 def open_descriptor(path: str | os.PathLike[str], flags: int) -> int:
@@ -66,19 +75,67 @@ def open_to_read(path: str | os.PathLike[str]) -> BufferedReader:
     kind = os.stat(path).st_mode
     if not stat.S_ISREG(kind):  # not even opened: that can be waited for, or do something
         raise _no_file(path, kind)
-    return BufferedReader(_Named(path))
+    return BufferedReader(_Named(os.fspath(path)))
+
+
+def lines_of(path: str | os.PathLike[str], longest: int) -> Iterator[bytes]:
+    """The lines of a file with their ends, one at a time; of a line of more than `longest` bytes the first of them.
+
+    Such a line comes as `longest` + 1 bytes, and the rest of it is passed over.
+    """
+    with open_to_read(path) as file:
+        while line := file.readline(longest + 1):
+            yield line
+            while line and not line.endswith(b"\n"):
+                line = file.readline(longest + 1)
+
+
+def failure_of(file: Any) -> OSError | None:
+    """What went wrong while a file of `open_to_read` was read, whether or not somebody has hidden it since."""
+    return getattr(getattr(file, "raw", None), "failure", None)
 
 
 class _Named(FileIO):
     """A file opened to read whose OSErrors name it: those of a failing disk name nothing."""
 
+    failure: OSError | None = None
+
     def readinto(self, buffer: Any) -> int:
-        with told_of(Path(os.fsdecode(self.name))):
+        with self._told():
             return super().readinto(buffer)
 
     def readall(self) -> bytes:
-        with told_of(Path(os.fsdecode(self.name))):
+        with self._told():
             return super().readall()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            with told_of(Path(os.fsdecode(self.name))):
+                yield
+        except OSError as error:
+            self.failure = error
+            raise
+
+
+def system_error(error: BaseException | None) -> str:
+    """What a disk or the system's rights have to do with an error, in the system's words; "" where they have nothing.
+
+    Readers of formats hide it behind errors of their own: a zip that cannot be read is "not a zip file".
+    """
+    while error is not None:
+        found = H5_ERRNO.search(str(error))
+        code = int(found[1]) if found else getattr(error, "errno", None)
+        if isinstance(code, int) and code in _OF_THE_SYSTEM:
+            return os.strerror(code)
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def unread(path: str | os.PathLike[str], error: BaseException, otherwise: str) -> str:
+    """The sentence about a file that could not be read: the system's reason, else `otherwise`, which names it, too."""
+    reason = system_error(error)
+    return f"{os.fspath(path)}: cannot be read: {reason}" if reason else otherwise
 
 
 def why_no_file(path: str | os.PathLike[str]) -> str:

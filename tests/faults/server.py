@@ -94,9 +94,9 @@ def compiler() -> list[str]:
     return (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
 
 
-def compile_shim(folder: Path) -> Path:
-    shim = folder / "shim.so"
-    command = [*compiler()[:1], "-shared", "-fPIC", "-O1", "-o", str(shim), str(HERE / "shim.c"), "-ldl"]
+def compile_shim(folder: Path, name: str = "shim") -> Path:
+    shim = folder / f"{name}.so"
+    command = [*compiler()[:1], "-shared", "-fPIC", "-O1", "-o", str(shim), str(HERE / f"{name}.c"), "-ldl"]
     subprocess.run(command, check=True, capture_output=True)
     return shim
 

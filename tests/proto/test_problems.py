@@ -140,7 +140,7 @@ conv_param { }
     [
         ("a{" * 100_000, "n:1:128: blocks are nested more than 64 deep"),
         ("x" * (MAX_BYTES + 1), "n: the text is longer than 8 MiB"),
-        ("a " * (MAX_TOKENS + 1), f"n:1:{2 * MAX_TOKENS + 1}: the text has more than 1,000,000 words"),
+        ("a " * (MAX_TOKENS + 1), f"n:1:{2 * MAX_TOKENS + 1}: the text has more than 750,000 words"),
         ("}\n" * 300, "n: and 200 more problems"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..atomic import foreign_kept
 from ..errors import DataError
 from . import options
 from .screen import say
@@ -34,11 +35,19 @@ def demo(
 ) -> None:
     """From a text file to pictures: digits, a network, training, test, codes, pictures, one page."""
     from .device import choose_device
-    from .pictures import plot
 
     began = time.perf_counter()
     where = choose_device(device, threads)
     _require_no_other_run(out)
+    with foreign_kept():
+        outcome = _all_steps(out, overrides, where, quiet)
+    say(f"done in {time.perf_counter() - began:.0f} s; open {out / 'report.html'}")
+    outcome.require_whole()
+
+
+def _all_steps(out: Path, overrides: list[str] | None, where: str, quiet: bool) -> Outcome:
+    from .pictures import plot
+
     say("1/5 data: handwritten digits, 28x28", quiet)
     texts = _write_texts(out, quiet)
     say("3/5 training", quiet)
@@ -48,9 +57,8 @@ def demo(
     plot(out, out / "pictures", device=where, quiet=True)
     say(f"    pictures in {out / 'pictures'}", quiet)
     say("5/5 report", quiet)
-    page = _report(out)
-    say(f"done in {time.perf_counter() - began:.0f} s; open {page}")
-    outcome.require_whole()
+    _report(out)
+    return outcome
 
 
 def _require_no_other_run(out: Path) -> None:
@@ -80,10 +88,12 @@ def _write_texts(out: Path, quiet: bool) -> Path:
 
 def _train(out: Path, solver: Path, settings: list[str], device: str, quiet: bool) -> Outcome:
     from ..solver.about import LOG
+    from ..solver.nets import keep_to
     from ..solver.solver import Solver
     from .training import carry_out, solver_text
 
     document, folders = solver_text(solver, out, settings)
+    keep_to(document, solver.parent)  # not what the working directory has by that name
     training = Solver(document, out=out, folders=folders, device=device, overwrite=True)
     return carry_out(training, out / LOG, quiet, lines=_calm_lines)
 
@@ -111,8 +121,8 @@ def _encode(out: Path, device: str, quiet: bool) -> None:
     say(f"    {len(codes)} codes in {out / 'codes.h5'}", quiet)
 
 
-def _report(out: Path) -> Path:
+def _report(out: Path) -> None:
     from ..report.build import build
     from ..solver.run import Run
 
-    return build(Run(out), out / "report.html")
+    build(Run(out), out / "report.html")

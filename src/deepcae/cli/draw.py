@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..atomic import foreign_kept
 from . import options
 from .screen import say
 
@@ -49,16 +50,9 @@ def draw(
     if told:
         say(told)
     path = out or (target / "net" if target.is_dir() else target).with_suffix(f".{format or 'svg'}")
-    written = room.save(
-        document,
-        path,
-        state.phase,
-        rankdir.upper(),
-        style,
-        format.lower() if format else None,
-        level=state.level,
-        stages=state.stages,
-        splits=splits,
-        folders=folders,
-    )
+    with foreign_kept(out is None):
+        written = room.save(
+            document, path, state.phase, rankdir.upper(), style, format.lower() if format else None,
+            level=state.level, stages=state.stages, splits=splits, folders=folders,
+        )  # fmt: skip
     say(f"wrote {written}", quiet)

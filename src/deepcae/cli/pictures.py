@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..atomic import foreign_kept
 from ..errors import DataError, DeepcaeError
 from . import options, screen
 from .screen import say
@@ -113,7 +114,8 @@ def plot(
                 raise
             say(f"no {each.value}: {error}", quiet)  # not every net restores images, or still has its data
             continue
-        save(figure, path)
+        with foreign_kept(path != out):
+            save(figure, path)
         say(f"wrote {path}", quiet)
 
 
@@ -141,7 +143,8 @@ def report(
     if told:
         say(f"{run}: {told}", quiet)
     named, where = Named(image_blob, code_blob, restored_blob), choose_device(device, threads)
-    path = build(Run(run), out, data, device=where, named=named, tell=say, snapshot=snapshot)
+    with foreign_kept(out is None):
+        path = build(Run(run), out, data, device=where, named=named, tell=say, snapshot=snapshot)
     say(f"wrote {path}", quiet)
 
 

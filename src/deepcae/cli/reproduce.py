@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..atomic import foreign_kept
 from ..errors import DataError, SpecError, TrainingError
 from . import options
 from .screen import answer, bar, say, tell
@@ -67,7 +68,8 @@ def reproduce(
     runner = None if dry or not experiments else _train(book, experiments, jobs or options.cores(), quiet)
     stopped, failures = (runner.stopped, runner.failures) if runner else (False, [])
     tables = [table for name in wanted for table in book.tables(name)]
-    paths = [*write(tables, out), *_drawn(book, wanted, tables, quiet)]
+    with foreign_kept():
+        paths = [*write(tables, out), *_drawn(book, wanted, tables, quiet)]
     if json:
         answer(
             {

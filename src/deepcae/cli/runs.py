@@ -59,10 +59,14 @@ def train_all(
     as_json: bool,
 ) -> None:
     """Trains the runs, says what they come to, and ends with the worst of their exit codes."""
-    from ..solver.runs import folder_of
+    from ..solver.about import SOLVER
+    from ..solver.runs import folder_of, require_apart
 
     seeds = _seeds(order, out, seed, count)
     folders = {each: folder_of(out, each) for each in seeds}
+    for folder in folders.values():
+        if order.solver is not None or (folder / SOLVER).exists():
+            require_apart(*solver_text(order.solver, folder, order.overrides), count)
     if order.snapshot is None:
         for folder in folders.values():
             prepare(solver_text(order.solver, folder, order.overrides)[0], folder, None, order.overwrite)

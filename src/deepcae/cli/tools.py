@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from ..atomic import foreign_kept
 from . import options
 from .screen import bar, say, tell
 
@@ -94,12 +95,13 @@ def convert_imageset(
     quiet: options.Quiet = False,
 ) -> None:
     """Make a database of the images in a list, for Data layers."""
-    from ..data.imageset import Settings, read_list
+    from ..data.imageset import Settings
     from ..data.imageset import convert_imageset as convert
+    from ..data.listed import ListedImages
 
     _only_lmdb(backend)
     settings = Settings(gray, resize_height, resize_width, check_size, encoded, encode_type)
-    with bar("converting", len(read_list(list_file)), quiet) as advance:
+    with bar("converting", len(ListedImages(list_file)), quiet) as advance:
         number = convert(
             root, list_file, database, settings,
             shuffle=shuffle, seed=seed, progress=lambda done, total: advance(done),
@@ -120,7 +122,9 @@ def parse_log(
     if len(delimiter) != 1:
         raise typer.BadParameter(f"the delimiter is one character, not {delimiter!r}")
     found = parse(log)
-    for path, rows in zip(write_tables(found, log, folder, delimiter), (found.train, found.test), strict=True):
+    with foreign_kept():
+        written = write_tables(found, log, folder, delimiter)
+    for path, rows in zip(written, (found.train, found.test), strict=True):
         say(f"wrote {path}: {len(rows)} rows", quiet)
 
 

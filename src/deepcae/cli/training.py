@@ -229,6 +229,7 @@ def prepare(
     from ..solver.earlier import Earlier
     from ..solver.replaced import Replaced, settle
     from ..solver.run import snapshot_prefix
+    from ..solver.unclaimed import require_none
 
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: is a file; --out names a folder")
@@ -236,6 +237,8 @@ def prepare(
     earlier = Earlier(out, snapshot_prefix(document, out))
     if snapshot is None and not overwrite:
         earlier.require_none()
+    if snapshot is None:
+        require_none(earlier.prefix, document.message.max_iter)
     if snapshot != "latest" or earlier.require_found():
         return snapshot, overwrite
     replaced = list(Replaced.found(out))

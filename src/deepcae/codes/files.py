@@ -18,7 +18,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,11 @@ import numpy as np
 from ..atomic import whole_file
 from ..bounds import require_room, require_stored
 from ..errors import DataError
-from ..inplace import why_no_file
+from ..inplace import unread, why_no_file
 from ..npy import arrays_from
+from .csvtable import read_csv
 from .writers import WRITERS, Job
 
-CSV_VALUES = 2**16  # of a .csv that are words at a time
-LONGEST_LABEL = 1000  # characters of a label in a .csv
 Attribute = str | int | float | bool
 Write = Callable[..., None]  # (codes, labels=None): the next rows
 
@@ -127,7 +125,8 @@ def _readable(source: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, csv.Error) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{source}: not a readable {source.suffix} file of codes: {reason}") from error
+        sentence = f"{source}: not a readable {source.suffix} file of codes: {reason}"
+        raise DataError(unread(source, error, sentence)) from error
 
 
 def ending(path: Path) -> str:
@@ -246,48 +245,7 @@ def _read_npz(path: Path) -> Codes:
 
 
 def _read_csv(path: Path) -> Codes:
-    with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a mark before the first letter
-        header = next(csv.reader(stream), [])
-        if not header or not header[0].startswith("code"):
-            raise DataError(f"{path}:1: expected a header 'code_1,code_2,...' with an optional last column 'label'")
-        labelled = header[-1] == "label"
-        width = len(header) - labelled
-        blocks: list[np.ndarray] = []
-        labels: list[np.ndarray] = []
-        short = True
-        numbered = ((number, row) for number, row in enumerate(csv.reader(stream), 2) if row)  # no blank lines
-        while rows := list(islice(numbered, max(1, CSV_VALUES // len(header)))):
-            for number, row in rows:
-                if len(row) != len(header):
-                    raise DataError(f"{path}:{number}: {len(row)} columns; the header has {len(header)}")
-                if labelled and len(row[-1]) > LONGEST_LABEL:
-                    raise DataError(f"{path}:{number}: a label of {len(row[-1])} characters")
-            blocks.append(np.array([row[:width] for _, row in rows], dtype=np.float64).reshape(len(rows), width))
-            short &= all(len(word) <= len("-1.23456789e-20") for _, row in rows for word in row[:width])
-            labels += [np.array([row[-1] for _, row in rows])] if labelled else []
-    codes = np.concatenate(blocks) if blocks else np.empty((0, width))
-    blocks.clear()
-    if short:
-        codes = _in_single_precision(codes)  # no number has more digits than single precision writes
-    return Codes(codes, _parsed_labels(labels) if labelled else None)
-
-
-def _in_single_precision(codes: np.ndarray) -> np.ndarray:
-    """float32, unless a number is too large or too small for it."""
-    with np.errstate(over="ignore", under="ignore"):
-        single = codes.astype(np.float32)
-    kept = np.array_equal(np.isfinite(single), np.isfinite(codes)) and np.array_equal(single == 0, codes == 0)
-    return single if kept else codes
-
-
-def _parsed_labels(blocks: list[np.ndarray]) -> np.ndarray:
-    """Labels as whole numbers, as numbers, or as the words they are."""
-    for kind in (np.int64, np.float64):
-        try:
-            return np.concatenate([np.array(words.tolist(), dtype=kind) for words in blocks] or [np.empty(0, kind)])
-        except (ValueError, OverflowError):
-            continue
-    return np.concatenate(blocks)
+    return Codes(*read_csv(path))
 
 
 def _read_mat(path: Path) -> Codes:

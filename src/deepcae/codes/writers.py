@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from ..errors import DataError
+from ..h5disk import new_h5
 from ..npy import Spool
 
 MAT_LIMIT = 2**31 - 1  # bytes per variable: the sizes in a MATLAB 5 file are 32 bits wide
@@ -39,7 +40,7 @@ class Job:
 @contextmanager
 def _h5(job: Job) -> Iterator[Put]:
     words: list[np.ndarray] = []
-    with h5py.File(job.temporary, "w") as file:
+    with new_h5(job.temporary) as (file, require_whole):
 
         def put(start: int, codes: np.ndarray, labels: np.ndarray | None) -> None:
             for name, values in zip(job.names, (codes, labels), strict=True):
@@ -51,6 +52,7 @@ def _h5(job: Job) -> Iterator[Put]:
                 if not start:
                     file.create_dataset(name, (job.total, *values.shape[1:]), values.dtype)
                 file[name][start : start + len(values)] = values
+            require_whole()
 
         yield put
         if words:
@@ -132,7 +134,8 @@ def _mat(job: Job) -> Iterator[Put]:
         variables[job.names[1]] = np.concatenate(their_labels).reshape(-1, 1)
     if job.attributes:
         variables["attributes"] = job.attributes
-    savemat(job.temporary, variables, appendmat=False, long_field_names=True)
+    with job.temporary.open("wb") as stream:
+        savemat(stream, variables, appendmat=False, long_field_names=True)
 
 
 WRITERS: dict[str, Callable[[Job], AbstractContextManager[Put]]] = {

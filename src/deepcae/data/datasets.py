@@ -18,6 +18,7 @@ import numpy as np
 
 from ..atomic import whole_file
 from ..errors import DataError
+from ..h5disk import new_h5
 from .hdf5 import read_list
 from .idx import read_idx
 from .load import read_all
@@ -221,14 +222,13 @@ def _write(folder: Path, contents: dict[str, Content], overwrite: bool) -> None:
 
 
 def _fill(path: Path, datasets: Content) -> None:
-    import h5py
-
-    with h5py.File(path, "w") as file:
+    with new_h5(path) as (file, require_whole):
         for key, (shape, rows) in datasets.items():
             dataset = file.create_dataset(key, shape, np.float32)
             for start in range(0, shape[0], BLOCK):
                 block = slice(start, min(start + BLOCK, shape[0]))
                 dataset[block] = rows(block)
+                require_whole()
 
 
 def _holds_other(path: Path, new: Path) -> bool:

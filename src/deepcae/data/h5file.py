@@ -18,7 +18,7 @@ import numpy as np
 
 from ..bounds import CHUNK, chunk_bytes, require_stored
 from ..errors import DataError
-from ..inplace import why_no_file
+from ..inplace import system_error, unread, why_no_file
 from ..proto.suggest import closest
 from .stream import Shape
 
@@ -66,7 +66,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     try:
         yield file
     except DAMAGE as error:
-        raise DataError(f"{path}: is damaged ({first_line(error)})") from error
+        raise DataError(unread(path, error, f"{path}: is damaged ({first_line(error)})")) from error
     finally:
         file.close()
 
@@ -78,8 +78,10 @@ def open_file(path: Path, cache: int | None = None) -> h5py.File:
     try:
         return h5py.File(path, "r", locking="best-effort", rdcc_nbytes=cache)
     except OSError as error:
-        kind = "is damaged or being written" if h5py.is_hdf5(path) else "is not an HDF5 file"
-        raise DataError(f"{path}: {kind} ({first_line(error)})") from error
+        kind = (
+            "is damaged or being written" if not system_error(error) and h5py.is_hdf5(path) else "is not an HDF5 file"
+        )
+        raise DataError(unread(path, error, f"{path}: {kind} ({first_line(error)})")) from error
 
 
 def first_line(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,9 +25,9 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from ..bounds import ROOM
+from ..bounds import ROOM, Allowance
 from ..errors import DataError
-from ..inplace import read_file, why_no_file
+from ..inplace import read_file, unread, why_no_file
 from ..proto.lookup import resolve
 from .ahead import Ahead
 from .h5file import DAMAGE, Header, OpenFile, OpenFiles, first_line, opened, read_header
@@ -37,6 +38,9 @@ __all__ = ["HDF5Rows", "open_hdf5", "opened", "read_list"]
 MEMORY_LIMIT = 256 * 2**20  # bytes of a data set that is kept in memory as a whole
 BLOCK = 8 * 2**20  # bytes that are read at a time from a larger one
 LARGEST_BLOCK = 2 * BLOCK  # where chunks are large; of still larger ones a part is read at a time
+PER_FILE = 2000  # bytes of memory that a file takes that a list names
+LONGEST_NAME = 4096  # characters
+_WORDS = re.compile(rb"\S+")
 EVEN = 512  # rows of which a block holds a multiple, so that batches of powers of two lie within one
 
 
@@ -60,17 +64,25 @@ def read_list(path: Path, *folders: str | Path) -> list[Path]:
         raise DataError(
             f"{path}: {why if os.path.exists(path) else 'no such list file (a text file that names HDF5 files)'}"
         )
-    content = read_file(path)
+    try:
+        content = read_file(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if content.startswith(b"\x89HDF\r\n"):
         raise DataError(f"{path}: is an HDF5 file; source must be a text file that lists HDF5 files, one name per line")
-    names = os.fsdecode(content).split()
-    if not names:
+    if not content.strip():
         raise DataError(f"{path}: lists no file")
-    files = []
-    for number, name in enumerate(names, 1):
+    files, allowance = [], Allowance(len(content))
+    for number, word in enumerate(_WORDS.finditer(content), 1):
+        try:
+            allowance.take(len(word[0]) + PER_FILE)
+        except ValueError as error:
+            raise DataError(f"{path}: lists more than {number} files; {error}") from None
+        name = os.fsdecode(word[0])
         files.append(resolve(name, path.parent, *folders))
         if not os.path.isfile(files[-1]):
-            raise DataError(f"{path}: file {number} of {len(names)}, {name!r}, does not exist")
+            total = sum(1 for _ in _WORDS.finditer(content))
+            raise DataError(f"{path}: file {number} of {total}, {name[:LONGEST_NAME]!r}, does not exist")
     return files
 
 
@@ -225,7 +237,7 @@ class HDF5Files:
                 yield self._open[header]
         except DAMAGE as error:
             rows = f"rows {first} to {last} cannot be read ({first_line(error)})"
-            raise DataError(f"{header.path}: dataset {top!r}: {rows}") from error
+            raise DataError(unread(header.path, error, f"{header.path}: dataset {top!r}: {rows}")) from error
 
 
 _LOADED: WeakValueDictionary[Any, ArrayRows] = WeakValueDictionary()

@@ -116,7 +116,10 @@ def _of_file(path: Path) -> Facts:
 
 def _of_images(layer: Any, listing: Path, folders: Sequence[str | Path]) -> Facts:
     """All images together: their sizes added up, the latest change."""
-    from .imagedata import read_list
+    from .imagedata import ImageFiles
 
-    found = [path.stat() for path, _ in read_list(listing, layer.image_data_param.root_folder, folders)]
-    return {"bytes": sum(each.st_size for each in found), "changed": max(each.st_mtime_ns for each in found)}
+    files, size, changed = ImageFiles(listing, layer.image_data_param.root_folder, folders), 0, 0
+    for number in range(len(files)):
+        about = files.path(number).stat()
+        size, changed = size + about.st_size, max(changed, about.st_mtime_ns)
+    return {"bytes": size, "changed": changed}

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..bounds import MOST_DENSE, require_room
 from ..errors import DataError
-from ..inplace import open_to_read, why_no_file
+from ..inplace import open_to_read, system_error, unread, why_no_file
 from .plain import FileArray, PackedArray, Stored
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -30,7 +30,9 @@ def is_idx(path: Path) -> bool:
     try:
         with _opened(path) as file:
             head = file.read(4)
-    except (DataError, OSError, EOFError, zlib.error):
+    except (DataError, OSError, EOFError, zlib.error) as error:
+        if system_error(error):
+            raise DataError(unread(path, error, "")) from error
         return False
     return len(head) == 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 8
 
@@ -47,7 +49,7 @@ def read_idx(path: Path) -> np.ndarray:
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: is damaged ({error})") from error
+        raise DataError(unread(path, error, f"{path}: is damaged ({error})")) from error
     if len(content) != wanted:
         raise _other_size(path, shape, wanted, f"only {len(content)}" if len(content) < wanted else "more")
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
@@ -60,7 +62,7 @@ def stored_idx(path: Path) -> Stored:
             shape, dtype = _header(file, path)
             begin = file.tell()
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: is damaged ({error})") from error
+        raise DataError(unread(path, error, f"{path}: is damaged ({error})")) from error
     wanted, size = math.prod(shape) * dtype.itemsize, path.stat().st_size
     if _is_zipped(path):
         if wanted > MOST_DENSE * size:

@@ -13,26 +13,23 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from ..errors import DataError
-from ..inplace import open_to_read, why_no_file
+from ..inplace import failure_of, open_to_read, system_error, why_no_file
+from .deep import Kind
 from .pixels import gray_pixels, oriented, stored_pixels
+from .tiff import check_tiff, floating, more_than_one
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none that starts another program, as EPS does
-PIXELS = 2**24  # of a picture of any file size ...
-PIXELS_PER_BYTE = 64  # ... and more for each byte: a larger claim is an attack, or damage
-BITS = (1, 2, 4, 8, 16)  # a channel
-_TIFF_BITS, _TIFF_SUBFILE, _TIFF_SAMPLES, _TIFF_PLANAR = 258, 254, 339, 284  # tags
-_OR = "or its values as HDF5"
-_TIFF_FLOAT, _TIFF_PART = (3, 6), 1 | 4  # sample formats; a reduced copy or a mask of another page
+PICTURE_ROOM = 236 * 2**20  # bytes that a picture may take beside twice its file; 20 MiB are for what is done with it
+_HELD_AS_FLOATS = 40  # bytes of memory that a pixel takes as pycaffe reads it
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # the DataError says it
 
@@ -45,14 +42,26 @@ def decode(content: bytes | Path, color: bool | None, what: str) -> np.ndarray:
     byte counts. Differs from OpenCV: that also for None, where Caffe ends.
     """
     with opened(content, what) as image:
-        pixels = gray_pixels(image) if color is False else stored_pixels(image)
-        if color is not None:
-            pixels = oriented(pixels, image)
-    if pixels.ndim == 2:
-        return np.repeat(pixels[None], 3 if color else 1, axis=0)
-    if color or pixels.shape[2] == 3:
-        return np.ascontiguousarray(pixels[..., 2::-1].transpose(2, 0, 1))
-    return np.ascontiguousarray(pixels[..., [2, 1, 0, 3]].transpose(2, 0, 1))
+        width, height = image.size
+        made: np.ndarray | None = None
+        for top, band in gray_pixels(image) if color is False else stored_pixels(image):
+            planes = _planes(band, color)
+            if made is None:
+                made = np.empty((len(planes), height, width), np.uint8)
+            for whole, plane in zip(made, planes, strict=True):
+                whole[top : top + len(plane)] = plane
+        assert made is not None
+        turned = made if color is None else oriented(made, image)
+        image.close()  # before the copy
+    return np.ascontiguousarray(turned)
+
+
+def _planes(band: np.ndarray, color: bool | None) -> list[np.ndarray]:
+    """The channels of rows in OpenCV's order."""
+    if band.ndim == 2:
+        return [band] * (3 if color else 1)
+    channels = (2, 1, 0, 3)[: band.shape[2]] if color is None else (2, 1, 0)
+    return [band[..., channel] for channel in channels]
 
 
 @contextmanager
@@ -67,19 +76,25 @@ def opened(content: bytes | Path, what: str, *, floats: bool = False) -> Iterato
         raise DataError(f"{what}: reading images needs the pillow package: pip install pillow") from error
     if isinstance(content, Path) and (why := why_no_file(content)):
         raise DataError(f"{what}: {why}")
+    stream: BinaryIO | None = None
     try:
-        stream: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else open_to_read(content)
+        stream = io.BytesIO(content) if isinstance(content, bytes) else open_to_read(content)
         with warnings.catch_warnings(), stream as file:
             warnings.simplefilter("ignore")  # of odd but readable files
-            _check_tiff(file, what, floats)
+            check_tiff(file, what, floats)
             with Image.open(file, formats=FORMATS) as image:
                 _check(image, file.seek(0, os.SEEK_END), what, floats)
                 yield image
+            if failure := failure_of(stream):  # pillow may have gone on without what could not be read
+                raise failure
     except DataError:
         raise
-    except UnidentifiedImageError as error:
-        raise DataError(f"{what}: is no readable image ({_unknown(content)})") from error
     except Exception as error:  # pillow's decoders raise whatever they stumble over
+        reason = system_error(failure_of(stream)) or system_error(error)
+        if reason:
+            raise DataError(f"{what}: cannot be read: {reason}") from error
+        if isinstance(error, UnidentifiedImageError):
+            raise DataError(f"{what}: is no readable image ({_unknown(content)})") from error
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{what}: is no readable image ({reason})") from error
 
@@ -91,55 +106,25 @@ def _unknown(content: bytes | Path) -> str:
 
 def _check(image: Image, size: int, what: str, floats: bool) -> None:
     """Refuses a picture whose pixels would be lost, or too many for a file of `size` bytes."""
-    if image.width * image.height > PIXELS + PIXELS_PER_BYTE * size:
-        raise ValueError(f"{image.width} x {image.height} pixels in {size} bytes")
-    if image.mode == "F" and not floats:
-        raise DataError(_floats(what))
-    if _has_more(image):
+    held = image.width * image.height * (_HELD_AS_FLOATS if floats else _held(image))
+    if held > 2 * size + PICTURE_ROOM:
+        most = (2 * size + PICTURE_ROOM) // _held(image) / 1e6
         raise DataError(
-            f"{what}: holds more than one picture (pages or frames), and only the first would be read; "
-            "save each one in a file of its own"
+            f"{what}: its {image.width} x {image.height} pixels would take {held / 2**20:,.0f} MiB of memory; "
+            f"at most {most:.0f} million are read of a file of {size} bytes: make it smaller"
         )
+    if image.mode == "F" and not floats:
+        raise DataError(floating(what))
+    if image.format not in ("JPEG", "MPO", "TIFF") and getattr(image, "is_animated", False):
+        raise DataError(more_than_one(what))  # a camera's JPEG may carry copies of its picture
 
 
-def _has_more(image: Any) -> bool:
-    """Whether there are other pages or frames. A camera's JPEG may carry copies of its picture: these are none."""
-    if image.format in ("JPEG", "MPO"):
-        return False
-    if image.format != "TIFF":
-        return bool(getattr(image, "is_animated", False))
-    try:
-        for page in count(1):
-            image.seek(page)
-            if not image.tag_v2.get(_TIFF_SUBFILE, 0) & _TIFF_PART:
-                return True
-    except EOFError:
-        image.seek(0)
-    return False
-
-
-def _check_tiff(file: BinaryIO, what: str, floats: bool) -> None:
-    """Refuses a TIFF whose numbers do not become bytes, by its tags: pillow knows only some of them."""
-    from PIL.TiffImagePlugin import PREFIXES, ImageFileDirectory_v2
-
-    head = file.read(8)
-    if head[:4] in PREFIXES:
-        tags = ImageFileDirectory_v2(head + (file.read(8) if 43 in head[2:4] else b""))
-        file.seek(tags.next)
-        tags.load(file)
-        bits = max(np.ravel(tags.get(_TIFF_BITS, 1)).tolist())
-        if {*np.ravel(tags.get(_TIFF_SAMPLES, 1)).tolist()} & {*_TIFF_FLOAT}:
-            if not floats:
-                raise DataError(_floats(what))
-        elif bits not in BITS:
-            allowed = ", ".join(map(str, BITS))
-            raise DataError(f"{what}: its pixels have {bits} bits, not {allowed}; save it with 8 or 16 bits, {_OR}")
-        elif bits == 16 and tags.get(_TIFF_PLANAR, 1) == 2:
-            raise DataError(
-                f"{what}: has planes of 16 bits for each colour; save it with the colours of a pixel together"
-            )
-    file.seek(0)
-
-
-def _floats(what: str) -> str:
-    return f"{what}: its pixels are floating-point numbers; save it with 8 or 16 bits, {_OR}"
+def _held(image: Image) -> int:
+    """Bytes of memory that a pixel takes while it is read, at most: measured."""
+    if image.format == "WEBP":
+        return 20
+    if image.format in ("JPEG", "MPO") and image.mode != "CMYK":
+        return 14 if image.info.get("progressive") else 7  # its coefficients are kept until all of them are there
+    if image.mode in ("1", "L"):
+        return 6
+    return 13 if image.format == "TIFF" or image.mode == "CMYK" or Kind.of(image).is_deep_color else 8

@@ -10,8 +10,6 @@ Source: Caffe's convert_imageset.cpp, io.cpp (ReadImageToDatum).
 from __future__ import annotations
 
 import io
-import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from ..errors import DataError
 from ..inplace import read_file
 from ..proto.schema import Datum
 from .images import decode
+from .listed import ListedImages
 from .records import new_lmdb, pixels_datum
 from .resize import resize
 from .stream import permutation
@@ -32,7 +31,6 @@ Progress = Callable[[int, int], object]
 
 _ENCODERS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF", "webp": "WEBP"}
 _QUALITY = 95  # of JPEG, OpenCV's
-_LABELS = range(-(2**31), 2**31)
 
 
 @dataclass(frozen=True)
@@ -65,39 +63,20 @@ def convert_imageset(
 ) -> int:
     """Writes the LMDB `database` from the images of a list; how many there are. DataError names the line to blame."""
     settings = settings or Settings()
-    lines = read_list(Path(list_file))
-    if shuffle:
-        lines = [lines[index] for index in permutation(seed, 0, len(lines))]
+    listed = ListedImages(Path(list_file))
+    order = permutation(seed, 0, len(listed)) if shuffle else range(len(listed))
     first: tuple[int, ...] | None = None
     with new_lmdb(database) as writer:
-        for done, (where, name, label) in enumerate(lines):
+        for done, index in enumerate(order):
+            where, name, label = listed.place(index), listed.name(index), listed.labels[index]
             pixels = _pixels(root + name, where, settings)
             first = pixels.shape if first is None else first
             if settings.check_size and pixels.shape != first:
                 raise DataError(f"{where}: {name} is of size {list(pixels.shape)}, the first image of {list(first)}")
             writer.put(f"{done:08d}_{name}", _datum(root + name, pixels, label, settings))
             if progress is not None:
-                progress(done + 1, len(lines))
-    return len(lines)
-
-
-def read_list(path: Path) -> list[tuple[str, str, int]]:
-    """(place, name, label) of every line that is not blank."""
-    try:
-        text = os.fsdecode(read_file(path))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no such list file (a text file with lines `image label`)") from error
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        name, _, word = line.rstrip().rpartition(" ")
-        if not name or not re.fullmatch(r"[+-]?\d+", word) or int(word) not in _LABELS:
-            raise DataError(f"{path}:{number}: needs an image file, a blank and an integer label, not {line[:80]!r}")
-        found.append((f"{path}:{number}", name, int(word)))
-    if not found:
-        raise DataError(f"{path}: lists no image")
-    return found
+                progress(done + 1, len(listed))
+    return len(listed)
 
 
 def _pixels(file: str, where: str, settings: Settings) -> np.ndarray:

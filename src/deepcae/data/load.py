@@ -12,7 +12,7 @@ import numpy as np
 
 from ..bounds import require_room
 from ..errors import DataError
-from ..inplace import open_to_read, why_no_file
+from ..inplace import open_to_read, unread, why_no_file
 from ..npy import array_from, arrays_from, layout_of, members_of
 from .plain import FileArray, PackedArray, PlainRows, Stored
 
@@ -31,8 +31,7 @@ def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray,
     path = Path(path)
     if why := why_no_file(path):
         raise DataError(f"{path}: {why}")
-    with open_to_read(path) as file:
-        start = file.read(8)
+    start = _start_of(path)
     if start == HDF5_START or path.suffix == ".txt":
         return _from_hdf5(path, limit)
     rows = open_rows(path)
@@ -50,8 +49,7 @@ def load_labels(path: str | Path) -> np.ndarray:
         raise DataError(f"{path}: {why}")
     from .idx import is_idx, read_idx
 
-    with open_to_read(path) as file:
-        start = file.read(8)
+    start = _start_of(path)
     if start.startswith(b"\x93NUMPY"):
         return _from_npy(path)[:]
     if start != HDF5_START and path.suffix != ".txt" and not start.startswith(b"PK") and is_idx(path):
@@ -62,13 +60,21 @@ def load_labels(path: str | Path) -> np.ndarray:
     return labels
 
 
+def _start_of(path: Path) -> bytes:
+    """The first bytes, by which the format is known."""
+    try:
+        with open_to_read(path) as file:
+            return file.read(8)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
 def open_rows(path: Path) -> PlainRows:
     """What `load_images` gives of an IDX, .npy or .npz file, to be read in blocks.
 
     The images stay in the file, zipped or not; in Fortran's order they are held in memory as stored.
     """
-    with open_to_read(path) as file:
-        start = file.read(8)
+    start = _start_of(path)
     if start.startswith(b"\x93NUMPY"):
         return PlainRows(_from_npy(path), None, path)
     if start.startswith(b"PK"):
@@ -109,8 +115,7 @@ def _hdf5_files(path: Path) -> list[Path]:
 
     if why := why_no_file(path):
         raise DataError(f"{path}: {why}")
-    with open_to_read(path) as file:
-        return [path] if file.read(8) == HDF5_START else read_list(path)
+    return [path] if _start_of(path) == HDF5_START else read_list(path)
 
 
 def _from_hdf5(path: Path, limit: int | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -136,7 +141,7 @@ def _from_npz(path: Path) -> tuple[Stored, np.ndarray | None]:
                 return arrays_from(path, [images])[0][images], arrays_from(path, [label])[0][label] if label else None
         labels = arrays_from(path, [label])[0][label] if label else None
     except ValueError as error:
-        raise DataError(f"{path}: is damaged or holds Python objects ({error})") from error
+        raise DataError(unread(path, error, f"{path}: is damaged or holds Python objects ({error})")) from error
     return PackedArray(path, layout.shape, layout.dtype, layout.begin, lambda: _member(path, entry)), labels
 
 
@@ -170,7 +175,7 @@ def _from_npy(path: Path) -> Stored:
                 file.seek(0)
                 return array_from(file.read())
     except (ValueError, OSError) as error:
-        raise DataError(f"{path}: is damaged or holds Python objects ({error})") from error
+        raise DataError(unread(path, error, f"{path}: is damaged or holds Python objects ({error})")) from error
     return FileArray(path, layout.shape, layout.dtype, layout.begin)
 
 

@@ -18,6 +18,7 @@ import struct
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from weakref import finalize
 
 from ..errors import DataError
@@ -38,7 +39,11 @@ class MdbFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = os.open(path, os.O_RDONLY)
+        try:
+            self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        self._turn = Lock()
         self.close = finalize(self, os.close, self._file)  # by whom lets go of it first: a caller, or nobody
         self._size = os.fstat(self._file).st_size
         self._page_size, root, self._last, entries = self._meta()
@@ -74,7 +79,17 @@ class MdbFile:
     def _read(self, position: int, size: int) -> bytes:
         if position + size > self._size:
             raise self._damaged(f"{size} bytes at {position} lie behind its end")
-        return os.pread(self._file, size, position)
+        try:
+            return self._at(position, size)
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+
+    def _at(self, position: int, size: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self._file, size, position)
+        with self._turn:  # Windows: a file has one position for all threads
+            os.lseek(self._file, position, os.SEEK_SET)
+            return os.read(self._file, size)
 
     def _meta(self) -> tuple[int, int, int, int]:
         """(page size, root page, last page, records) of the latest transaction."""

@@ -10,8 +10,6 @@ hdf5_output_layer.cpp.
 from __future__ import annotations
 
 import errno
-import io
-import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -24,6 +22,7 @@ import numpy as np
 
 from ..atomic import cannot_write, whole_file
 from ..errors import DataError
+from ..h5disk import Disk
 from ..writes import reach
 from .h5file import opened
 
@@ -98,7 +97,7 @@ class _File:
     def __init__(self, name: str, layer: str) -> None:
         self.name, self.layer = name, layer
         with ExitStack() as opening:
-            self._disk = opening.enter_context(_Disk(opening.enter_context(whole_file(Path(name)))))
+            self._disk = opening.enter_context(Disk(opening.enter_context(whole_file(Path(name)))))
             self._file = opening.enter_context(h5py.File(self._disk, "w"))
             self._file.attrs[MARK] = layer
             self._disk.require_whole()
@@ -122,64 +121,6 @@ class _File:
         """Leaves what stood under the name as it was."""
         with suppress(_Abandoned, OSError), self._rest:
             raise _Abandoned
-
-
-class _Disk(io.RawIOBase):
-    """What h5py writes to: an existing file. A write that fails is kept from HDF5, which does not survive one.
-
-    After a failure nothing more is written, and `require_whole` raises it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
-        self._at = self._size = 0
-        self._failure: OSError | None = None
-
-    def require_whole(self) -> None:
-        if self._failure is not None:
-            raise OSError(self._failure.errno, self._failure.strerror)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def write(self, data: Any) -> int:
-        rest = memoryview(data).cast("B")
-        length = len(rest)
-        try:
-            os.lseek(self._descriptor, self._at, os.SEEK_SET)
-            while rest and self._failure is None:
-                rest = rest[os.write(self._descriptor, rest) :]
-        except OSError as error:
-            self._failure = error
-        self._at += length
-        self._size = max(self._size, self._at)
-        return length
-
-    def readinto(self, buffer: Any) -> int:
-        found = b""
-        with suppress(OSError):
-            os.lseek(self._descriptor, self._at, os.SEEK_SET)
-            found = os.read(self._descriptor, len(buffer))
-        buffer[:] = found.ljust(len(buffer), b"\0")  # what was never written is nought
-        self._at += len(buffer)
-        return len(buffer)
-
-    def truncate(self, size: int | None = None) -> int:
-        self._size = self._at if size is None else size
-        try:
-            os.ftruncate(self._descriptor, self._size)
-        except OSError as error:
-            self._failure = self._failure or error
-        return self._size
-
-    def close(self) -> None:
-        if not self.closed:
-            os.close(self._descriptor)
-        super().close()
 
 
 class _Abandoned(Exception):

@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from ..errors import DataError
+from ..inplace import unread
 from .memory import as_float32
 from .stream import Arrays, Shape
 
@@ -53,7 +54,8 @@ class FileArray:
             )
             return found.reshape(stop - start, *self.shape[1:])
         except (OSError, ValueError) as error:
-            raise DataError(f"{self.path}: rows {start} to {stop - 1} cannot be read ({error})") from error
+            why = f"{self.path}: rows {start} to {stop - 1} cannot be read ({error})"
+            raise DataError(unread(self.path, error, why)) from error
 
 
 class PackedArray:
@@ -82,7 +84,8 @@ class PackedArray:
             try:
                 content = self._read(start * size, (stop - start) * size)
             except DAMAGED as error:
-                raise DataError(f"{self._path}: rows {start} to {stop - 1} cannot be read ({error})") from error
+                why = f"{self._path}: rows {start} to {stop - 1} cannot be read ({error})"
+                raise DataError(unread(self._path, error, why)) from error
         return np.frombuffer(content, self.dtype).reshape(stop - start, *self.shape[1:])
 
     def _read(self, start: int, size: int) -> bytearray:

@@ -75,7 +75,7 @@ def new_lmdb(path: str | Path) -> Iterator[RecordWriter]:
     except FileExistsError as error:
         raise DataError(f"{path}: exists already; databases are not overwritten, give another name") from error
     except lmdb.Error as error:
-        raise DataError(f"{path}: cannot be written: {error}") from error
+        raise DataError(f"{path}: cannot be written: {str(error).rpartition(': ')[2]}") from error
 
 
 def pixels_datum(pixels: np.ndarray, label: int = 0) -> Any:

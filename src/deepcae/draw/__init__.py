@@ -50,6 +50,7 @@ def figure(
     source: Any, phase: str | int | None = "TRAIN", rankdir: str = "TB", style: str = "graph", **more: Any
 ) -> Figure:
     """The picture as a matplotlib Figure."""
+    from ..viz import allowed  # noqa: F401 - before matplotlib
     from .paint import to_figure
 
     return to_figure(scene(source, phase, rankdir, style, **more))
@@ -74,11 +75,11 @@ def save(
         with whole_file(target) as temporary:
             temporary.write_text(content, encoding="utf-8")
     else:
-        from ..viz.style import write
+        from ..viz.style import drawn
 
-        picture = figure(source, phase, rankdir, style, **more)
-        with whole_file(target) as temporary, temporary.open("wb") as stream:
-            write(picture, stream, kind, PNG_DPI)
+        data = drawn(figure(source, phase, rankdir, style, **more), kind, PNG_DPI)
+        with whole_file(target) as temporary:
+            temporary.write_bytes(data)
     return target
 
 
@@ -110,6 +111,7 @@ def scene(
 
 def plan_figure(plan: Plan) -> Figure:
     """The architecture of a network that is planned already, as a Figure."""
+    from ..viz import allowed  # noqa: F401 - before matplotlib
     from .paint import to_figure
 
     return to_figure(plan_scene(plan))

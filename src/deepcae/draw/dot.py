@@ -6,6 +6,7 @@ is a dashed line without arrows that does not move the layers.
 
 from __future__ import annotations
 
+from ..atomic import MARK
 from ..errors import shown
 from .colors import BLOB, INK, SOFT, fill, line
 from .diagram import Diagram, Vertex
@@ -17,7 +18,7 @@ def to_dot(diagram: Diagram, rankdir: str) -> str:
     font = 'fontname="DejaVu Sans", fontsize=10'
     lines = [
         f"digraph {_quoted(diagram.name or 'network')} {{",
-        f"  graph [rankdir={rankdir}, {font}];",
+        f'  graph [rankdir={rankdir}, comment="{MARK}", {font}];',
         f'  node [style=filled, color="{SOFT}", fontcolor="{INK}", {font}];',
         f'  edge [color="{SOFT}", fontcolor="{SOFT}", {font}];',
         *(f"  {_vertex(vertex)}" for vertex in diagram.vertices.values()),

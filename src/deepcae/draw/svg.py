@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as Xml
 
+from ..atomic import MARK
 from .scene import Curve, Dot, Point, Scene, Shape, Words, arrow_head
 
 _FONTS = "DejaVu Sans, Verdana, Arial, sans-serif"
@@ -24,6 +25,7 @@ def to_svg(scene: Scene) -> str:
         role="img",
     )
     root.set("font-family", _FONTS)
+    root.append(Xml.Comment(f" {MARK} "))
     Xml.SubElement(root, "title").text = _clean(scene.title)
     Xml.SubElement(root, "rect", width="100%", height="100%", fill="#ffffff")
     for item in scene.items:

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..bounds import require_room, require_stored
 from ..errors import SnapshotError
-from ..inplace import open_to_read
+from ..inplace import open_to_read, unread
 from ..proto.schema import SolverState
 from .blobs import Kept, blob_of
 
@@ -157,7 +157,8 @@ def _opened(path: Path, kind: str) -> Iterator[Any]:
         if isinstance(error, OSError) and error.strerror and not path.is_file():
             raise SnapshotError(f"{path}: {os.strerror(error.errno or 2)}") from None
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SnapshotError(f"{path}: not a readable {kind.removeprefix('a ')} ({first})") from None
+        sentence = f"{path}: not a readable {kind.removeprefix('a ')} ({first})"
+        raise SnapshotError(unread(path, error, sentence)) from None
 
 
 def _other_kind(file: Any) -> str:
@@ -216,7 +217,7 @@ def _numbered(group: Any, path: Path) -> list[int]:
 def _kept(group: Any, path: Path) -> dict[int, Kept]:
     """The datasets of a group, by number."""
     return {
-        number: Kept(item.shape, partial(_read, path, item.name))
+        number: Kept(item.shape, partial(_read, path, item.name), item.dtype.itemsize)
         for number in _numbered(group, path)
         for item in [_dataset(group, str(number), path)]
     }
@@ -224,7 +225,8 @@ def _kept(group: Any, path: Path) -> dict[int, Kept]:
 
 def _read(path: Path, name: str) -> np.ndarray:
     with _opened(path, _MODEL) as file:
-        return _floats(file[name])
+        values: np.ndarray = file[name][()]
+        return values
 
 
 def _integer(file: Any, name: str, path: Path) -> int:

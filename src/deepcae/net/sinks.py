@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from ..errors import Problem
-from ..writes import Reach
+from ..writes import Reach, reach
+from .graph import Graph
 from .plan import Plan
 from .step import Step
 
@@ -22,6 +23,19 @@ def file_of(step: Step) -> str:
     """The file that an HDF5Output layer writes."""
     name: str = step.node.param.hdf5_output_param.file_name
     return name
+
+
+def written_by_all(graphs: Sequence[Graph], runs: int) -> Iterator[Problem]:
+    """The HDF5Output layers of networks that several runs are trained of: all would write the same file."""
+    for graph in graphs:
+        for node in graph.nodes:
+            if node.param.type == "HDF5Output":
+                name = node.param.hdf5_output_param.file_name
+                why = (
+                    reach().refusal(name)
+                    or f"each of the {runs} runs would write '{name}'; take the layer out, or train without --runs"
+                )
+                yield Problem(f"{node.label}: {why}", graph.place(node, *_FIELD))
 
 
 def refusals(plans: Sequence[Plan], reach: Reach) -> Iterator[Problem]:

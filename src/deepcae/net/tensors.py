@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SnapshotError
-from ..inplace import open_to_read
+from ..inplace import open_to_read, unread, why_no_file
 from ..lazy import torch
 from .blobs import Kept
 
@@ -38,6 +38,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "BatchNorm": ("sum_mean", "sum_var", "factor"),
 }
 _USUAL = ("weight", "bias")
+_NUMPY = ("torch.float32", "torch.float64", "torch.float16", "torch.uint8", "torch.int8", "torch.int32", "torch.int64")
 _ZIP = b"PK\x03\x04"
 _MOST_HEADER = 100_000_000  # the limit of the safetensors library
 
@@ -101,7 +102,7 @@ def read_safetensors(path: Path) -> dict[str, dict[int, Kept]]:
 
 def _read_tensor(path: Path, key: str) -> np.ndarray:
     with _opened(path) as file:
-        return _floats(file.get_tensor(key), f"{path}: tensor '{key}'")
+        return _values(file.get_tensor(key), f"{path}: tensor '{key}'")
 
 
 @contextmanager
@@ -112,7 +113,14 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(os.fspath(path), framework="pt") as file:
             yield file
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
-        raise SnapshotError(f"{path}: not a readable .safetensors ({_first_line(error)})") from None
+        sentence = f"{path}: not a readable .safetensors ({_reason(path, error)})"
+        raise SnapshotError(unread(path, error, sentence)) from None
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """The library calls every file that cannot be opened missing."""
+    is_there = isinstance(error, FileNotFoundError) and path.is_file()
+    return "it cannot be opened" if is_there else why_no_file(path) or _first_line(error)
 
 
 # PyTorch's state dict
@@ -146,7 +154,7 @@ def read_state_dict(path: Path, kinds: Mapping[str, str]) -> dict[str, dict[int,
             index = known.index(role)
         where = f"{path}: entry '{key}'"
         _require_plain(tensor, where)
-        blobs[index] = Kept(tuple(tensor.shape), partial(_floats, tensor, where))
+        blobs[index] = Kept(tuple(tensor.shape), partial(_values, tensor, where))
     return found
 
 
@@ -160,7 +168,8 @@ def _load(path: Path) -> Mapping[str, Any]:
     except (MemoryError, SnapshotError):
         raise
     except Exception as error:  # a damaged archive or a refused pickle: torch raises almost anything
-        raise SnapshotError(f"{path}: not a readable state dict ({_first_line(error)})") from None
+        sentence = f"{path}: not a readable state dict ({_first_line(error)})"
+        raise SnapshotError(unread(path, error, sentence)) from None
     if not isinstance(state, Mapping):
         raise SnapshotError(f"{path}: holds a {type(state).__name__}, not a state dict of tensors by name")
     return state
@@ -173,9 +182,11 @@ def _require_plain(tensor: Tensor, where: str) -> None:
         raise SnapshotError(f"{where}: shape {list(tensor.shape)} repeats its few stored values")
 
 
-def _floats(tensor: Tensor, where: str) -> np.ndarray:
+def _values(tensor: Tensor, where: str) -> np.ndarray:
+    """The values in the type that they are stored in, where numpy has it."""
     _require_plain(tensor, where)
-    values: np.ndarray = tensor.detach().to(torch.float32).contiguous().numpy()
+    plain = tensor.detach() if str(tensor.dtype) in _NUMPY else tensor.detach().to(torch.float32)
+    values: np.ndarray = plain.contiguous().numpy()
     return values
 
 

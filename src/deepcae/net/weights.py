@@ -11,8 +11,11 @@ Source: Caffe's net.cpp (CopyTrainedLayersFrom, ToProto) and blob.cpp (ShapeEqua
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +23,12 @@ import numpy as np
 import torch
 
 from ..atomic import whole_file
+from ..bounds import Allowance
 from ..errors import SnapshotError
-from ..proto.binary import blob_shape, read_weights, write_message
+from ..proto.binary import blob_shape, read_raw_weights, write_message
 from ..proto.schema import LayerParameter, NetParameter
 from ..proto.text import to_text
-from .blobs import Kept, array_of, blob_of
+from .blobs import Kept, blob_of, kept_in, put, stored_values
 from .hdf5 import is_hdf5, model_bytes, read_model
 from .net import Net
 from .step import Step
@@ -72,27 +76,27 @@ def load_weights(net: Net, source: str | Path | Any, strict: bool = False) -> Lo
     report = LoadReport(str(source) if isinstance(source, str | Path) else source.name)
     theirs, sparse = _stored(net, source)
     writes: list[tuple[torch.Tensor, np.ndarray]] = []
+    allowance = Allowance(os.stat(source).st_size if isinstance(source, str | Path) else 0)
     for step, blobs in _pairs(net, theirs, report):
         plans = [net.plan.params[i] for i in step.params]
         dispensable = {k for k, plan in enumerate(plans) if sparse and plan.owner is not None}
         shapes = [plan.shape or () for plan in plans]
-        arrays = _fit(step.name, blobs, shapes, dispensable, report.path)
+        arrays = _fit(step.name, blobs, shapes, dispensable, report.path, allowance)
         writes.extend((net.tensors[step.params[k]], array) for k, array in arrays.items())
         report.matched.append(step.name)
     ours = {step.name for step in net.plan.steps}
     report.ignored = [name for name, blobs in theirs.items() if any(blobs) and name not in ours]
     if strict and (report.ignored or report.kept):
         raise SnapshotError(f"does not match the net: {report}")
-    with torch.no_grad():
-        for tensor, array in writes:
-            tensor.copy_(torch.from_numpy(array).reshape(tensor.shape))
+    for tensor, array in writes:
+        put(tensor, array)
     return report
 
 
 def _stored(net: Net, source: str | Path | Any) -> tuple[Stored, bool]:
     """What the source holds, and whether its shared blobs may stand with their owner only."""
     if isinstance(source, NetParameter):
-        return _by_name(source), False
+        return _by_name(source, [blob for layer in source.layer for blob in layer.blobs]), False
     path = Path(source)
     if _is_hdf5(path):
         return _each_once(read_model(path)), True
@@ -101,7 +105,9 @@ def _stored(net: Net, source: str | Path | Any) -> tuple[Stored, bool]:
     if is_state_dict(path):
         types = {step.name: step.type for step in net.plan.steps if step.params}
         return _each_once(read_state_dict(path, types)), True
-    return _by_name(read_weights(path)), False
+    document, raw = read_raw_weights(path)
+    blobs = [blob for layer in document.message.layer for blob in layer.blobs]
+    return _by_name(document.message, kept_in(raw, blobs)), False
 
 
 def _each_once(blobs: Mapping[str, Mapping[int, Any]]) -> Stored:
@@ -109,11 +115,12 @@ def _each_once(blobs: Mapping[str, Mapping[int, Any]]) -> Stored:
     return {name: [values] for name, values in blobs.items()}
 
 
-def _by_name(message: Any) -> Stored:
-    """The blobs of the layers of each name, in file order."""
+def _by_name(message: Any, blobs: Sequence[Any]) -> Stored:
+    """The blobs of the layers of each name, in file order, in which `blobs` are all of them."""
     theirs: Stored = {}
+    following = iter(blobs)
     for layer in message.layer:
-        theirs.setdefault(layer.name, []).append(dict(enumerate(layer.blobs)))
+        theirs.setdefault(layer.name, []).append(dict(enumerate(islice(following, len(layer.blobs)))))
     return theirs
 
 
@@ -130,7 +137,12 @@ def _pairs(net: Net, theirs: Stored, report: LoadReport) -> Iterator[tuple[Step,
 
 
 def _fit(
-    name: str, blobs: Mapping[int, Any], shapes: Sequence[tuple[int, ...]], dispensable: set[int], path: str
+    name: str,
+    blobs: Mapping[int, Any],
+    shapes: Sequence[tuple[int, ...]],
+    dispensable: set[int],
+    path: str,
+    allowance: Allowance,
 ) -> dict[int, np.ndarray]:
     """A layer's arrays by their index, in the shapes here; only those in `dispensable` may be missing."""
     if set(blobs) | dispensable != set(range(len(shapes))):
@@ -145,7 +157,11 @@ def _fit(
             raise SnapshotError(
                 f"{path}: layer '{name}': blob {k} has shape {list(there)} there and {list(shapes[k])} here"
             )
-        arrays[k] = (blob.read() if isinstance(blob, Kept) else array_of(blob)).reshape(shapes[k])
+        try:
+            allowance.take(math.prod(there) * blob.itemsize if isinstance(blob, Kept) else 0)
+        except ValueError as error:
+            raise SnapshotError(f"{path}: layer '{name}', blob {k}: {error}") from None
+        arrays[k] = (blob.read() if isinstance(blob, Kept) else stored_values(blob)).reshape(shapes[k])
     return arrays
 
 

@@ -114,6 +114,7 @@ def _trained(iterations: int, seconds_per_iteration: float) -> dict[str, Any]:
 
 
 def _train(experiment: Experiment, store: Store, folder: Path, parent: int) -> dict[str, Any] | None:
+    from ..solver.nets import keep_to
     from ..solver.records import Finished
     from ..solver.run import snapshot_prefix
     from ..solver.signals import handle_signals
@@ -121,8 +122,9 @@ def _train(experiment: Experiment, store: Store, folder: Path, parent: int) -> d
     from ..solver.solver import Solver
 
     texts = _write_texts(experiment, store, folder / "model")
-    resumed = latest(snapshot_prefix(read_solver(texts), folder)) is not None
-    solver = Solver(texts, out=folder, seed=experiment.seed, snapshot="latest" if resumed else None, keep=2)
+    document = keep_to(read_solver(texts), texts.parent)  # not what the working directory has by that name
+    resumed = latest(snapshot_prefix(document, folder)) is not None
+    solver = Solver(document, out=folder, seed=experiment.seed, snapshot="latest" if resumed else None, keep=2)
     finished = None
     try:
         with handle_signals(solver):

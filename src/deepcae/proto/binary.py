@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,14 @@ from .document import Document
 from .kinds import HEAD, NAMES, Kind, file_kind, sniff
 from .schema import BlobProto, NetParameter, SolverState, is_repeated
 from .upgrade import upgrade_layers
-from .wire import damage, num_messages, place_of
+from .wire import Parts, blobs_in, damage, parts_of, place_of
 
 __all__ = ["blob_shape", "file_kind", "is_blob_shape", "read_blob", "read_state", "read_weights", "write_message"]
 
 MAX_BYTES = 2**31 - 1  # protobuf's own limit
 MAX_COUNT = 2**31 - 1  # values in one blob
 MAX_AXES = 32
-MOST_MESSAGES = 50_000  # in one file
+MOST = Parts(messages=50_000, values=1_000_000)  # in one file
 Steps = list[tuple[str, int]]  # fields and indices from a message to one inside it
 _MEANT = {
     "weights": "--weights",
@@ -37,6 +38,17 @@ _MEANT = {
 }
 
 
+@dataclass(frozen=True)
+class Raw:
+    """The bytes of a file, and where in them each blob has its values: see `wire.blobs_in`."""
+
+    data: bytes
+    blobs: list[tuple[str, int, int] | None]
+
+
+NO_FILE = Raw(b"", [])
+
+
 def read_weights(path: str | Path) -> Any:
     """The NetParameter in a .caffemodel of any age, upgraded: `layer[].blobs` hold the weights."""
     return read_weights_document(path).message
@@ -44,7 +56,12 @@ def read_weights(path: str | Path) -> Any:
 
 def read_weights_document(path: str | Path) -> Document:
     """As `read_weights`, with the notes of what was upgraded."""
-    net = _read(path, "weights", NetParameter)
+    return read_raw_weights(path)[0]
+
+
+def read_raw_weights(path: str | Path) -> tuple[Document, Raw]:
+    """As `read_weights_document`, and the file itself, in which the values can be read without a copy."""
+    net, raw = _read(path, "weights", NetParameter)
     for name, index, blob, steps in _blobs_of(net):
         _check(blob, path, f"layer '{name}', blob {index}: ", NetParameter, steps)
     document = Document(net, str(path))
@@ -53,7 +70,7 @@ def read_weights_document(path: str | Path) -> Document:
     except SpecError as error:
         more = f" (and {len(error.problems) - 1} more problems)" if len(error.problems) > 1 else ""
         raise SnapshotError(f"{error.problems[0]}{more}") from None
-    return document
+    return document, raw
 
 
 def _blobs_of(net: Any) -> Iterator[tuple[str, int, Any, Steps]]:
@@ -68,15 +85,20 @@ def _blobs_of(net: Any) -> Iterator[tuple[str, int, Any, Steps]]:
 
 def read_state(path: str | Path) -> Any:
     """The SolverState in a .solverstate: `iter`, `learned_net`, `history[]`, `current_step`."""
-    state = _read(path, "state", SolverState)
+    return read_raw_state(path)[0]
+
+
+def read_raw_state(path: str | Path) -> tuple[Any, Raw]:
+    """As `read_state`, and the file itself."""
+    state, raw = _read(path, "state", SolverState)
     for index, blob in enumerate(state.history):
         _check(blob, path, f"history {index}: ", SolverState, [("history", index)])
-    return state
+    return state, raw
 
 
 def read_blob(path: str | Path) -> Any:
     """The BlobProto in a .binaryproto, such as a mean image."""
-    blob = _read(path, "mean", BlobProto)
+    blob, _ = _read(path, "mean", BlobProto)
     _check(blob, path, "", BlobProto, [])
     return blob
 
@@ -119,15 +141,18 @@ def _check(blob: Any, path: str | Path, which: str, message_class: Any, steps: S
     raise SnapshotError(f"{path}@{place}: {which}{what}")
 
 
-def _read(path: str | Path, wanted: Kind, message_class: Any) -> Any:
-    """The file's message. The kind is judged first, since protobuf may read another kind's bytes without a word."""
+def _read(path: str | Path, wanted: Kind, message_class: Any) -> tuple[Any, Raw]:
+    """The message and the bytes. The kind is judged first: protobuf may read another kind's bytes without a word."""
     data = _bytes(path, wanted)
-    if num_messages(data, message_class.DESCRIPTOR, MOST_MESSAGES) > MOST_MESSAGES:
-        raise SnapshotError(f"{path}: holds more than {MOST_MESSAGES} layers, blobs and settings, which no network has")
+    parts = parts_of(data, message_class.DESCRIPTOR, MOST)
+    if parts.messages > MOST.messages:
+        raise SnapshotError(f"{path}: holds more than {MOST.messages} layers, blobs and settings, which no network has")
+    if parts.values > MOST.values:
+        raise SnapshotError(f"{path}: holds more than {MOST.values} values that are not packed, which no network has")
     try:
         message = message_class.FromString(data)
         _mend_texts(message)
-        return message
+        return message, Raw(data, list(blobs_in(data, 0, len(data), message_class.DESCRIPTOR)))
     except (DecodeError, ValueError, RecursionError, MemoryError):
         place, what = damage(data, message_class.DESCRIPTOR)
         raise SnapshotError(f"{path}@{place}: not a whole {NAMES[wanted].removeprefix('a ')}: {what}") from None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..errors import Place, Problem, SpecError
 
 MAX_BYTES = 8 * 1024 * 1024
-MAX_TOKENS = 1_000_000
+MAX_TOKENS = 750_000
 
 WORDS = re.compile(
     r"""(?P<space>[ \t\r\n\f\v]+)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 MAX_DEPTH = 100
+_DATA, _DOUBLE_DATA = 5, 8  # of a BlobProto
+_LETTERS = 64  # of a text that count as one value
 
 
 def varint(data: bytes, position: int) -> tuple[int, int]:
@@ -25,7 +28,7 @@ def place_of(data: bytes, descriptor: Any, path: Iterable[tuple[str, int]]) -> i
     start, end, place = 0, len(data), 0
     for name, index in path:
         field = descriptor.fields_by_name[name]
-        found = [span for number, *span in _spans(data, start, end) if number == field.number]
+        found = [span for number, *span in spans(data, start, end) if number == field.number]
         if index >= len(found):
             break
         place, start, end = found[index]
@@ -33,7 +36,7 @@ def place_of(data: bytes, descriptor: Any, path: Iterable[tuple[str, int]]) -> i
     return place
 
 
-def _spans(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def spans(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """(number, first byte, first byte and end of the value) of each field between two positions."""
     while position < end:
         field_start = position
@@ -46,23 +49,63 @@ def _spans(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int
         position += size
 
 
-def num_messages(data: bytes, descriptor: Any, most: int) -> int:
-    """How many messages stand in a message, counted up to `most`: an empty one takes 2 bytes here, hundreds in memory.
+@dataclass
+class Parts:
+    """What stands in a message and takes far more memory there than in its file."""
 
-    What lies in a blob is not looked at. Of damaged data what can be counted.
-    """
-    found, waiting = 0, [(0, len(data), descriptor)]
-    while waiting and found <= most:
-        start, end, kind = waiting.pop()
-        for number, _, inner, after in _spans(data, start, end):
-            field = kind.fields_by_number.get(number)
-            if after > end or found > most:
+    messages: int = 0  # outside of blobs: 2 bytes of an empty one become hundreds
+    values: int = 0  # fields, and the numbers and letters in them that are no packed floats
+
+
+def parts_of(data: bytes, descriptor: Any, most: Parts) -> Parts:
+    """What stands in a message, counted until it is more than `most`. Of damaged data what can be counted."""
+    found, waiting = Parts(), [(0, len(data), descriptor, True)]
+    while waiting:
+        start, end, kind, outside = waiting.pop()
+        for number, first, inner, after in spans(data, start, end):
+            if after > end:
                 break
-            if field is not None and field.message_type is not None:
-                found += 1
-                if field.message_type.name != "BlobProto":
-                    waiting.append((inner, after, field.message_type))
+            field = kind.fields_by_number.get(number)
+            is_message = field is not None and field.message_type is not None
+            found.values += 1 if is_message else _values_in(field, inner - first, after - inner)
+            if is_message:
+                found.messages += outside
+                waiting.append((inner, after, field.message_type, outside and field.message_type.name != "BlobProto"))
+            if found.messages > most.messages or found.values > most.values:
+                return found
     return found
+
+
+def blobs_in(data: bytes, start: int, end: int, descriptor: Any) -> Iterator[tuple[str, int, int] | None]:
+    """Of each blob in a whole message, in the file's order: the field of its values, their first byte and their end.
+
+    None where they do not stand in one piece.
+    """
+    for number, _, begin, after in spans(data, start, end):
+        field = descriptor.fields_by_number.get(number)
+        if field is None or field.message_type is None:
+            continue
+        if field.message_type.name == "BlobProto":
+            yield _values_of(data, begin, after, field.message_type)
+        else:
+            yield from blobs_in(data, begin, after, field.message_type)
+
+
+def _values_of(data: bytes, start: int, end: int, descriptor: Any) -> tuple[str, int, int] | None:
+    found = [
+        (descriptor.fields_by_number[number].name, begin, after)
+        for number, _, begin, after in spans(data, start, end)
+        if number in (_DATA, _DOUBLE_DATA)
+    ]
+    is_packed = len(found) == 1 and found[0][2] - found[0][1] > 8
+    return found[0] if is_packed else None
+
+
+def _values_in(field: Any, head: int, size: int) -> int:
+    """How many values count in a field of `size` bytes: packed floats and what is not known lie there as here."""
+    if head == 1 or field is None or field.type in (field.TYPE_FLOAT, field.TYPE_DOUBLE, field.TYPE_BYTES):
+        return 1
+    return 1 + size // _LETTERS if field.type == field.TYPE_STRING else 1 + size
 
 
 def damage(data: bytes, descriptor: Any) -> tuple[int, str]:

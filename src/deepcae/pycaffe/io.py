@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..data.deep import deep_colors, deep_gray
+from ..data.deep import Kind, colors_of_deep, deep_layers, gray_of_deep
 from ..data.images import opened
 from ..data.pixels import oriented
 from ..errors import DataError
@@ -117,11 +117,12 @@ def load_image(filename: str | Path, color: bool = True) -> np.ndarray:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     try:
         with opened(path, str(path), floats=True) as image:
-            pixels = oriented(_unit(image), image)
+            pixels = _unit(image)
+            pixels = np.moveaxis(oriented(np.moveaxis(np.atleast_3d(pixels), 2, 0), image), 0, 2)
     except DataError as error:
         raise OSError(str(error)) from error
-    if pixels.ndim == 2:
-        return np.repeat(pixels[:, :, None], 3 if color else 1, axis=2)
+    if pixels.shape[2] == 1:
+        return np.repeat(pixels, 3 if color else 1, axis=2)
     if color:
         return np.ascontiguousarray(pixels)
     return (pixels @ _GRAY).astype(np.float32)[:, :, None]
@@ -131,10 +132,11 @@ def _unit(image: Any) -> np.ndarray:
     """Pillow's picture as (H, W) or (H, W, 3) float32; integers are divided by the most that their type can hold."""
     if image.mode == "F":
         return np.asarray(image)
-    deep = deep_gray(image)
-    deep = deep_colors(image) if deep is None else deep
-    if deep is not None:
-        return deep[..., :3].astype(np.float32) / np.float32(65535) if deep.ndim == 3 else deep / np.float32(65535)
+    kind = Kind.of(image)
+    if kind.is_deep_gray:
+        return gray_of_deep(image, kind) / np.float32(65535)
+    if kind.is_deep_color:
+        return colors_of_deep(deep_layers(image))[..., :3].astype(np.float32) / np.float32(65535)
     gray = image.mode in ("1", "L", "LA")
     return np.asarray(image.convert("L" if gray else "RGB"), np.float32) / np.float32(255)
 

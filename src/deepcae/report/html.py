@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ..atomic import whole_file
+from ..atomic import MARK, whole_file
 from ..errors import shown
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def render(page: Page) -> str:
             # nothing may be loaded from anywhere, whatever a name in the data looks like
             '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
             "style-src 'unsafe-inline'\">",
+            f'<meta name="generator" content="{MARK}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(page.title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n<header>",
             f"<h1>{escape(page.title)}</h1>",

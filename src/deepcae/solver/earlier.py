@@ -19,6 +19,7 @@ from .kept import NEXT
 from .lock import Lock
 from .replaced import Replaced, adopt, settle
 from .snapshot import BEST, ENDINGS, MANIFEST, MODEL, RESUME, STATE, Snapshot, iterations, latest
+from .unclaimed import is_half_done
 
 
 class Earlier:
@@ -197,15 +198,8 @@ def _unusable(prefix: str) -> Iterator[str]:
     for iteration in iterations(prefix, RESUME):
         at = Snapshot.at(prefix, iteration)
         whole = any(at.path(MODEL + end).exists() and at.path(STATE + end).exists() for end in ENDINGS)
-        if whole and not at.path(MANIFEST).exists() and not _is_half_done(at):
+        if whole and not at.path(MANIFEST).exists() and not is_half_done(at.stem):
             yield f"{at.path(MANIFEST)} is missing"
-
-
-def _is_half_done(snapshot: Snapshot) -> bool:
-    """Whether a kill cut off its writing or its removal: a manifest that does not count is there."""
-    name = Path(snapshot.stem).name
-    others = re.compile(rf"\.?{re.escape(name)}(\.ok\.json\..*|\.withdrawn\.json)", re.DOTALL)
-    return any(others.fullmatch(other) for other in os.listdir(snapshot.model.parent))
 
 
 def _prefixes(folder: Path) -> Iterator[str]:

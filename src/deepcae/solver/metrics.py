@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ..atomic import whole_file
+from ..bounds import Allowance
 from ..errors import warn
-from ..inplace import read_file
+from ..inplace import lines_of
 from .lines import Lines
 from .records import Noted, Record, Started, Step, Warned
 
 _NAMES = {"Step": "train", "LastPass": "last_pass"}
 _MOST_TOLD = 3  # damaged lines of a file that are told one by one
+_MANY = ("train", "test", "debugged", "last_pass")  # kinds of which some may be left out
+LONGEST = 2**24  # bytes of a record
 
 
 def to_json(record: Record) -> dict[str, Any]:
@@ -43,9 +46,10 @@ class Metrics:
 
         None: a new run; older records of the file are dropped. `tell` takes what the person should know. OSError.
         """
-        kept = [] if resume_at is None else [each for each in read_metrics(path, tell) if _before(each, resume_at)]
-        with whole_file(path) as temporary:
-            temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
+        with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+            for entry, _ in () if resume_at is None else _records(path, tell):
+                if _before(entry, resume_at or 0):
+                    stream.write(json.dumps(entry) + "\n")
         self._iteration = resume_at or 0
         self._lines = Lines(path, tell, self._gap)
 
@@ -72,30 +76,61 @@ class Metrics:
 def read_metrics(path: Path, tell: Callable[[str], None] = warn) -> list[dict[str, Any]]:
     """The records of a file, oldest first; [] where there is none.
 
-    Damaged lines are left out, and told by `file:line`. A last line that a kill cut off is left out without a word.
+    Damaged lines are left out, and told by `file:line`. A last line that a kill cut off is left out without a word. Of
+    a file so long that its records would take more memory than it may, every second (fourth, …) step and test counts.
     """
-    try:
-        lines = read_file(path).split(b"\n")
-    except FileNotFoundError:
-        return []
-    entries, damaged = [], 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or (number == len(lines) and not _is_json(line)):
+    kept: list[tuple[dict[str, Any], int]] = []
+    held, every, allowed = 0, 1, Allowance(path.stat().st_size if path.exists() else 0).left
+    for number, (entry, cost) in enumerate(_records(path, tell)):
+        if entry["kind"] in _MANY and number % every:
             continue
+        kept.append((entry, cost))
+        held += cost
+        while held > allowed:
+            every *= 2
+            before = len(kept)
+            kept = [each for at, each in enumerate(kept) if each[0]["kind"] not in _MANY or not at % 2]
+            held = sum(cost for _, cost in kept)
+            if len(kept) > before * 3 // 4:
+                tell(f"{path}: the records after the first {number} are left out: they would take too much memory")
+                return [entry for entry, _ in kept]
+    if every > 1:
+        tell(f"{path}: is so long that only every {every}th step and test of it is read")
+    return [entry for entry, _ in kept]
+
+
+def _records(path: Path, tell: Callable[[str], None]) -> Iterator[tuple[dict[str, Any], int]]:
+    """As `read_metrics`, one at a time, and about how many bytes of memory each takes."""
+    if not path.exists():
+        return
+    damaged, allowed = 0, Allowance(path.stat().st_size).left
+    for number, line in enumerate(lines_of(path, LONGEST), 1):
+        is_cut = not line.endswith(b"\n") and len(line) <= LONGEST
+        if not line.strip() or (is_cut and not _is_json(line)):
+            continue
+        entry: Any = None
         try:
-            entry = json.loads(line.decode("utf-8"))
-            why = _wrong(entry)
+            if len(line) > LONGEST or _cost(line) > allowed:
+                why = f"a line of {LONGEST} bytes or more, or of too many values"
+            else:
+                entry = json.loads(line.decode("utf-8"))
+                why = _wrong(entry)
         except (ValueError, RecursionError):
             why = "no JSON in UTF-8"
         if not why:
-            entries.append(entry)
+            yield entry, _cost(line)
             continue
         damaged += 1
         if damaged <= _MOST_TOLD:
             tell(f"{path}:{number}: damaged, left out: {why}")
     if damaged > _MOST_TOLD:
         tell(f"{path}: {damaged - _MOST_TOLD} more damaged lines, left out")
-    return entries
+
+
+def _cost(line: bytes) -> int:
+    """Bytes that a record takes as Python's objects: 112 for each, and its texts, whose letters may take 4 each."""
+    letters = 1 if line.isascii() and b"\\u" not in line else 4
+    return 112 * (1 + sum(map(line.count, (b",", b"[", b"{")))) + letters * len(line)
 
 
 def _is_json(line: bytes) -> bool:

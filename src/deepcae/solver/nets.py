@@ -70,6 +70,16 @@ def test_paths(param: Any) -> list[NetPath]:
     return paths
 
 
+def keep_to(document: Document, folder: Path) -> Document:
+    """Lets the networks that a solver names be the files in `folder`, whatever lies in the working directory."""
+    param = document.message
+    for at in dict.fromkeys([path for path in (train_path(param), *test_paths(param)) if path]):
+        named = at.value(param)
+        if isinstance(named, str):
+            at.set_value(param, str(folder / named))
+    return document
+
+
 def choose_nets(document: Document, folders: Sequence[Path] = ()) -> tuple[NetChoice, list[NetChoice]]:
     """The train net and the test nets, read. SpecError with all problems of all texts.
 

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from ..atomic import whole_file
+from ..bounds import Allowance
 from ..errors import DataError
-from ..inplace import read_file
+from ..inplace import lines_of
 
 Row = dict[str, float]
 ITERATION, SECONDS, RATE = "NumIters", "Seconds", "LearningRate"
@@ -29,6 +31,8 @@ _NUMBER = r"[-+]?(?:nan|inf|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 _ITERATION = re.compile(r"Iteration (\d+)")
 _RATE = re.compile(rf"Iteration \d+, lr = ({_NUMBER})")
 _OUTPUT = re.compile(rf"(Train|Test) net output #(\d+): (.+) = ({_NUMBER})(?: \(\*|$)")
+_ROW, _VALUE = 400, 150  # bytes of memory
+LONGEST = 2**16  # bytes of a line that are looked at
 _ANY_YEAR = 2000  # a leap year, for dates that have none
 
 
@@ -43,17 +47,20 @@ class Log:
 def parse_log(path: str | Path) -> Log:
     """The tables of a log file. DataError for a file that is missing or no log of a training."""
     try:
-        text = read_file(path).decode(errors="replace")
+        allowance = Allowance(os.stat(path).st_size)
+        lines = (line[:LONGEST].decode(errors="replace").rstrip("\r\n") for line in lines_of(path, LONGEST))
+        log = parse_lines(lines, allowance.take)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
-    log = parse_lines(text.splitlines())
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
     if not log.train and not log.test:
         raise DataError(f"{path}: holds no line 'Train net output #...' or 'Test net output #...'; is it a Caffe log?")
     return log
 
 
-def parse_lines(lines: Iterable[str]) -> Log:
-    """The tables of a log's lines."""
+def parse_lines(lines: Iterable[str], hold: Callable[[int], None] = lambda size: None) -> Log:
+    """The tables of a log's lines. `hold` is told the bytes of memory that each further value takes."""
     log = Log()
     now: datetime | None = None
     start: datetime | None = None
@@ -76,6 +83,8 @@ def parse_lines(lines: Iterable[str]) -> Log:
                 seconds = (now - start).total_seconds() if now and start else math.nan
                 rows[which] = {ITERATION: float(iteration), SECONDS: seconds, RATE: rate}
                 table.append(rows[which])
+                hold(_ROW)
+            hold(_VALUE + len(name))
             rows[which][_free(name, rows[which])] = float(value)
     _fill_first_rate(log.train)
     _fill_first_rate(log.test)

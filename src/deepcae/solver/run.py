@@ -30,7 +30,7 @@ from .about import ABOUT, METRICS, SOLVER, read_about
 from .chosen import Chosen, choose
 from .earlier import advice, recorded_prefix
 from .metrics import read_metrics
-from .nets import NetChoice, choose_nets, test_paths, train_path
+from .nets import NetChoice, choose_nets, keep_to, test_paths, train_path
 from .snapshot import Snapshot, latest
 
 if TYPE_CHECKING:
@@ -83,13 +83,11 @@ class Run:
     def solver_document(self) -> Document:
         """The solver, its networks those of this folder, whatever lies in the working directory."""
         _require_file(self.folder / SOLVER)
-        document = read_solver(self.folder / SOLVER)
+        document = keep_to(read_solver(self.folder / SOLVER), self.folder)
         param = document.message
-        for at in [path for path in dict.fromkeys([train_path(param), *test_paths(param)]) if path]:
-            named = at.value(param)
+        for named in (at.value(param) for at in (train_path(param), *test_paths(param)) if at):
             if isinstance(named, str):
-                _require_file(self.folder / named)
-                at.set_value(param, str(self.folder / named))
+                _require_file(Path(named))
         return document
 
     @cached_property

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ..atomic import cannot_write, remove_leftovers
+from ..atomic import cannot_write, remove_leftovers, set_aside
 from ..errors import SnapshotError
 from .about import METRICS, files_of, read_about
 from .commit import clean
@@ -21,6 +21,7 @@ from .records import Failed, Finished, Record, Snapshotted
 from .replaced import Replaced
 from .run import Planned, create_run, plan_run
 from .snapshot import latest
+from .unclaimed import require_none, unclaimed
 
 if TYPE_CHECKING:
     from .solver import Solver
@@ -71,9 +72,13 @@ class RunFiles:
     def _open(self, solver: Solver, out: Path, planned: Planned) -> None:
         about = {"seed": solver.seed, "device": str(solver.net.device), "name": solver.net.name}
         about |= {"solver": solver.document.filename}
+        if not solver.resumed_from:
+            require_none(solver.prefix, solver.param.max_iter)
         self._replaced = make_way(out, solver.prefix, solver.resumed_from, solver.overwrite)
         try:
             remove_leftovers(out)
+            for path in unclaimed(solver.prefix, solver.param.max_iter, after=solver.iteration):
+                solver.remarks.note(f"{path} is of no snapshot that is known; it is kept as {set_aside(path)}")
             own = _files_before(out, solver.resumed_from)
             files = [*solver.logs, *(own if solver.resumed_from else [])]
             create_run(out, planned, about, files, own, solver.remarks.note)

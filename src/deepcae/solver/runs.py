@@ -19,12 +19,16 @@ from typing import Any
 
 import torch
 
-from ..errors import Incomplete, TrainingError
+from ..errors import Incomplete, SpecError, TrainingError
+from ..net.graph import build_graph
+from ..net.sinks import written_by_all
+from ..proto.document import Document
 from .capture import Captured, CudaRecorder, Recorder
 from .guard import GRADIENTS_GONE, STUCK
 from .iteration import Inputs, Passes, Unattended
 from .ledger import MOST_WAITING
 from .lr import rate
+from .nets import choose_nets
 from .program import Stack, Unbatchable
 from .records import Failed, Record
 from .solver import Solver
@@ -34,6 +38,14 @@ LEAST_RUNS = 3  # of which the paper asks for the same convergence
 SAME_LEVEL = 0.05  # greatest less least loss, as a share of their mean, that counts as one level
 
 Tagged = tuple[int, Record]  # of which run
+
+
+def require_apart(document: Document, folders: Sequence[Path], runs: int) -> None:
+    """SpecError where runs of this solver text would write into one another's files."""
+    train, tests = choose_nets(document, folders)
+    graphs = [build_graph(each.document, each.phase, each.level, each.stages) for each in (train, *tests)]
+    if problems := list(written_by_all(graphs, runs)):
+        raise SpecError(dict.fromkeys(problems))
 
 
 def folder_of(out: Path, seed: int) -> Path:
@@ -191,8 +203,9 @@ class Together:
         iterations = [solver.iteration for solver in self.solvers]
         if len(set(iterations)) > 1:
             raise Unbatchable(f"they stand at different iterations ({', '.join(map(str, iterations))})")
-        if first.net.sinks:
-            raise Unbatchable(f"net '{first.net.name}' writes HDF5 output")
+        for net in (first.net, *first.test_nets):
+            if net.sinks:
+                raise Unbatchable(f"net '{net.name}' writes HDF5 output")
         if first.param.debug_info:
             raise Unbatchable("debug_info looks at one run's passes")
 

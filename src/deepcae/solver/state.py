@@ -24,9 +24,9 @@ from ..data.span import Span
 from ..errors import SnapshotError
 from ..kernels import choice
 from ..net import hdf5
-from ..net.blobs import array_of, blob_of
+from ..net.blobs import Kept, blob_of, kept_in, put
 from ..net.weights import load_weights, to_hdf5, to_message
-from ..proto.binary import read_state
+from ..proto.binary import NO_FILE, read_raw_state
 from ..proto.schema import SolverParameter, SolverState
 from ..proto.text import to_text
 from .smoothing import SmoothedLoss
@@ -127,15 +127,14 @@ def restore(solver: Solver, snapshot: Snapshot) -> Iterator[str]:
     SnapshotError names both sides of a mismatch, before anything is changed.
     """
     in_hdf5 = hdf5.is_hdf5(snapshot.state) or snapshot.ending == HDF5
-    state = hdf5.read_state(snapshot.state) if in_hdf5 else read_state(snapshot.state)
+    state, raw = (hdf5.read_state(snapshot.state), NO_FILE) if in_hdf5 else read_raw_state(snapshot.state)
     extras = _extras_of(snapshot)
     if extras is not None:
         _require_same_type(solver, snapshot, extras)
-    history = _history(solver, snapshot, state)
+    history = _history(solver, snapshot, kept_in(raw, state.history))
     load_weights(solver.net, _model_of(snapshot, state), strict=True)
-    with torch.no_grad():
-        for blob, values in zip(solver.updater.history, history, strict=True):
-            blob.copy_(torch.from_numpy(values))
+    for blob, values in zip(solver.updater.history, history, strict=True):
+        put(blob, values)
     solver.iteration, solver.current_step = state.iter, state.current_step
     if extras is None:
         yield f"{snapshot.state} has no manifest: weights and history go on, the data begin anew, as in Caffe"
@@ -238,19 +237,19 @@ def _require_same_type(solver: Solver, snapshot: Snapshot, extras: dict[str, Any
         raise SnapshotError(f"{snapshot.state}: was made by the solver {theirs}; this one is {solver.param.type}")
 
 
-def _history(solver: Solver, snapshot: Snapshot, state: Any) -> list[np.ndarray]:
+def _history(solver: Solver, snapshot: Snapshot, stored: list[Kept]) -> list[np.ndarray]:
     """The history's arrays, checked against this solver's."""
     own = solver.updater.history
-    if len(state.history) != len(own):
+    if len(stored) != len(own):
         num = len(solver.updater.weights)
         kind = f"{RULES[solver.param.type].num_history} for each of the {num} learned blobs"
         raise SnapshotError(
-            f"{snapshot.state}: holds {len(state.history)} history blobs; {solver.param.type} on this net has "
+            f"{snapshot.state}: holds {len(stored)} history blobs; {solver.param.type} on this net has "
             f"{len(own)}, {kind}. It is from another net or another type of solver"
         )
     arrays = []
-    for index, (saved, blob) in enumerate(zip(state.history, own, strict=True)):
-        array = array_of(saved)
+    for index, (saved, blob) in enumerate(zip(stored, own, strict=True)):
+        array = saved.read()
         if array.shape != tuple(blob.shape) and _squeezed(array.shape) != _squeezed(tuple(blob.shape)):
             name = solver.updater.names[index % len(solver.updater.names)]
             raise SnapshotError(

@@ -20,6 +20,7 @@ from ..data.ahead import Ahead
 from ..data.records import float_datum, new_lmdb
 from ..data.source import Feed
 from ..errors import DataError
+from ..h5disk import new_h5
 from ..net.net import Net
 from ..npy import Spool
 
@@ -91,9 +92,7 @@ def _lmdb(path: Path) -> Iterator[Writer]:
 
 @contextmanager
 def _h5(path: Path) -> Iterator[Writer]:
-    import h5py
-
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with whole_file(path) as temporary, new_h5(temporary) as (file, require_whole):
 
         def write(batch: np.ndarray) -> None:
             if "data" not in file:
@@ -102,6 +101,7 @@ def _h5(path: Path) -> Iterator[Writer]:
             rows = file["data"]
             rows.resize(len(rows) + len(batch), axis=0)
             rows[len(rows) - len(batch) :] = batch
+            require_whole()
 
         yield write
 

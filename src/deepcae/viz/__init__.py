@@ -1,5 +1,6 @@
 """Pictures: arrays in, a matplotlib `Figure` out; `save` writes it so that equal data give equal bytes."""
 
+from . import allowed as allowed
 from .curves import loss_curves
 from .decoder import code_plane, grid_codes
 from .filters import filters

@@ -6,6 +6,7 @@ that a figure is put into a text unscaled.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from bisect import bisect_left
@@ -19,7 +20,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..atomic import whole_file
+from ..atomic import MARK, whole_file
 from ..errors import DataError, in_one_line, shortened
 
 COLUMN, PAGE = 3.45, 7.1  # inches
@@ -240,10 +241,10 @@ def number(value: float) -> str:
     return f"{value:.1e}"
 
 
-_NO_STAMPS: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
+_STAMPS: dict[str, dict[str, str | None]] = {
+    "png": {"Software": MARK},
+    "svg": {"Date": None, "Creator": MARK},
+    "pdf": {"CreationDate": None, "ModDate": None, "Creator": MARK, "Producer": None},
 }
 
 
@@ -251,14 +252,21 @@ def save(picture: Figure, path: str | os.PathLike[str], dpi: int = 300) -> Path:
     """Write a .png, .svg or .pdf, without dates or versions inside: equal data give equal bytes."""
     target = Path(path)
     kind = target.suffix.lower().lstrip(".")
-    if kind not in _NO_STAMPS:
+    if kind not in _STAMPS:
         raise DataError(f"{target}: pictures are written as .png, .svg or .pdf, not '{target.suffix}'")
     try:
-        with whole_file(target) as temporary, temporary.open("wb") as stream:
-            write(picture, stream, kind, dpi)
+        with whole_file(target) as temporary:
+            temporary.write_bytes(drawn(picture, kind, dpi))
     except OSError as error:
         raise DataError(f"{target}: cannot be written: {error.strerror or error}") from error
     return target
+
+
+def drawn(picture: Figure, kind: str = "png", dpi: int = 300) -> bytes:
+    """What `save` would write to a file. (matplotlib does not survive a file that fails.)"""
+    stream = io.BytesIO()
+    write(picture, stream, kind, dpi)
+    return stream.getvalue()
 
 
 def write(picture: Figure, stream: IO[bytes], kind: str = "png", dpi: int = 300) -> None:
@@ -266,7 +274,7 @@ def write(picture: Figure, stream: IO[bytes], kind: str = "png", dpi: int = 300)
     width, height = picture.get_size_inches()
     fine = min(dpi, (MOST_PIXELS / (width * height)) ** 0.5, WIDEST / max(width, height))
     with styled():
-        picture.savefig(stream, format=kind, dpi=fine if kind == "png" else dpi, metadata=_NO_STAMPS[kind])
+        picture.savefig(stream, format=kind, dpi=fine if kind == "png" else dpi, metadata=_STAMPS[kind])
 
 
 def class_names(labels: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:

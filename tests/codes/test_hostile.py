@@ -47,3 +47,11 @@ def test_a_reader_that_dies_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(DataError, match=r"c\.mat: not a readable \.mat file of codes: it is damaged"):
         files.load(path)
+
+
+@pytest.mark.parametrize("text", ["[1]", "3", '"words"', "null"])
+def test_attributes_that_are_no_object_are_a_sentence(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "codes.npz"
+    np.savez(path, codes=np.zeros((3, 2), np.float32), attributes=text)
+    with pytest.raises(DataError, match=r"codes\.npz: 'attributes' is no JSON object, but a "):
+        files.load(path)

@@ -68,6 +68,7 @@ def test_an_unknown_processor_is_measured_once(
         (lambda text: text[:-20], "Unterminated"),
         (lambda text: "", "Expecting value"),
         (lambda text: "[1]", "another processor"),
+        (lambda text: "[" * 50_000, "too deeply"),
         (lambda text: text.replace("Xeon", "").replace('"207"', '"208"'), "another processor"),
         (lambda text: text.replace('"onednn"', '"fast"'), "no rule of kernels"),
         (lambda text: text.replace("10", "-10", 1).replace("8,", "8.5,"), "no rule of kernels"),

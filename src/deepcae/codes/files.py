@@ -241,6 +241,8 @@ def _read_npz(path: Path) -> Codes:
     if "codes" not in arrays:
         raise _missing(path, names)
     attributes = json.loads(str(arrays["attributes"])) if "attributes" in arrays else {}
+    if not isinstance(attributes, dict):
+        raise DataError(f"{path}: 'attributes' is no JSON object, but a {type(attributes).__name__}")
     return Codes(arrays["codes"], arrays.get("labels"), attributes)
 
 

@@ -84,7 +84,10 @@ def _read(path: Path, processor: Processor) -> Rule | None:
             text = file.read(100_000)
     except FileNotFoundError:
         return None
-    content = json.loads(text)
+    try:
+        content = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(content, dict) or (content.get("format"), content.get("of")) != (FORMAT, processor.key()):
         raise ValueError("it is of another processor or version")
     return Rule.from_json(content.get("rule"))

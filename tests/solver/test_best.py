@@ -127,7 +127,35 @@ def test_a_kill_loses_nothing(back_to: int, training: Path) -> None:
             path.unlink()
     run(training, snapshot="latest")
     assert contents("run") == wanted
-    assert lines("run") == told
+    went_back = [entry for entry in lines("run") if "replaces it" in entry.get("message", "")]
+    assert len(went_back) == (back_to < 8)
+    assert [entry for entry in lines("run") if entry not in went_back] == told
+
+
+@pytest.mark.parametrize("back_to", [4, 6])
+def test_going_back_behind_the_best_is_told(back_to: int, training: Path) -> None:
+    """Another course from there on: its own best takes the place, and what stands there until then is told."""
+    run(training, extra="snapshot: 2")
+    best = find_best("run/snap")
+    assert best is not None
+    assert best.iteration == 8
+    other = "snapshot: 2; base_lr: 1e-9"
+    records = run(training, extra=other, snapshot=f"run/snap_iter_{back_to}.solverstate")
+    (told,) = [each.message for each in records if isinstance(each, Warned) and "_best" in each.message]
+    before = json.loads(Path(f"run/snap_iter_{back_to}.resume.json").read_text())["tests"]["best"]
+    assert told == (
+        f"snap_best is of iteration 8 (test loss {best.loss:.6g}), after the {back_to} where this goes on; "
+        f"the first test below {before[1]:.6g} replaces it"
+    )
+    kept = [each for each in records if isinstance(each, Kept)]
+    found = find_best("run/snap")
+    assert found is not None
+    if kept:
+        assert (found.iteration, found.loss) == (kept[-1].iteration, kept[-1].loss)
+        assert found.loss < before[1]
+    else:
+        assert found == best
+        assert min(losses_of(records).values()) >= before[1]
 
 
 @pytest.mark.parametrize("renames", range(5))

@@ -67,6 +67,61 @@ def test_noise_is_no_rise(noise: float, seed: int) -> None:
     assert not found(LEARNING * (1 + noise * rng.standard_normal(TESTS)), seed=seed)
 
 
+def remembering(rho: float, seed: int, tests: int = 100) -> np.ndarray:
+    """Noise of deviation 1, of which a share stays from test to test: AR(1)."""
+    rng = np.random.default_rng(seed)
+    made = rng.standard_normal(tests)
+    for n in range(1, tests):
+        made[n] = rho * made[n - 1] + math.sqrt(1 - rho * rho) * made[n]
+    return made
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.8, 0.9])
+@pytest.mark.parametrize("noise", [0.01, 0.03, 0.1])
+def test_noise_that_lasts_is_no_rise(noise: float, rho: float) -> None:
+    """A hundred tests each; benchmarks/overfitting.py counts thousands."""
+    steps = np.arange(100)
+    falling = 15 + 60 * np.exp(-steps / 8) + 3 * np.exp(-steps / 40)
+    shapes = [
+        np.full(100, 20.0),
+        20 + 60 * np.exp(-steps / 8),
+        20 + 10 * np.exp(-steps / 40),
+        20 + 10 * (steps < 35) + 4.0 * (steps < 70),
+    ]
+    told = sum(
+        bool(found(shape * np.exp(noise * remembering(rho, seed)), falling, seed=seed))
+        for shape in shapes
+        for seed in range(10)
+    )
+    assert told <= 1  # of 40
+
+
+def test_the_noise_is_that_of_the_tests_at_hand() -> None:
+    """The same rise: told where the tests lie still, not told where they wander as far by themselves."""
+    rise = np.r_[LEARNING[:30], 20.6 + 0.1 * np.arange(30)]
+    assert len(found(rise)) == 1
+    wandering = np.cumsum(np.random.default_rng(5).standard_normal(TESTS))
+    assert not found(rise + 1.5 * (wandering - wandering[0]) / 3)
+
+
+def test_a_training_loss_that_drops_to_a_part_makes_a_restless_rise_sure() -> None:
+    """Tests of a designed network, seen with 50 digits; without the drop they could be noise."""
+    seen = [660.4, 197.7, 267.4, 315.6, 298.1, 313.6, 332.2, 353.9, 323.4, 330.4, 358.5, 357.4, 334.8, 354.6, 381.9]
+    dropping = [0.0, 266.9, 150.0, 90.0, 70.0, 60.0, 55.0, *[50.0] * 8]
+    (warning,) = found(seen, dropping)
+    assert warning.best_iteration == EVERY
+    assert len(found(seen[:8], dropping)) == 1
+    assert not found(seen, np.linspace(270, 240, 15))
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_losses_below_zero_and_training_losses_that_vanish(sign: int) -> None:
+    """Ratios of losses mean nothing there."""
+    lower = rising(5, 1.0) - (40 if sign < 0 else 0)
+    assert len(found(lower, FALLING - 80)) == 1
+    assert len(found(rising(5, 1.0), np.where(STEPS > 5, 0.0, FALLING))) == 1
+
+
 @pytest.mark.parametrize("length", [3, 5, 6, 10])
 def test_test_sets_that_are_read_in_parts_are_no_rise(length: int) -> None:
     """Each test sees other images, in a cycle: some are harder."""

@@ -47,6 +47,7 @@ class Best:
         self.test: tuple[int, float] | None = None  # iteration and loss
         self._held: _Held | None = None
         self._border: dict[str, Any] | None = None
+        self._on_disk_later = False  # what is kept there is of a course that is given up
 
     @property
     def stem(self) -> str:
@@ -91,7 +92,7 @@ class Best:
             require_finite_state(self.solver.net, test.iteration, self.solver.updater.history)
         except NotFinite:  # the training ends with the next update
             return
-        self.test = (test.iteration, test.loss)
+        self.test, self._on_disk_later = (test.iteration, test.loss), False
         self._held = _Held(test.iteration, test.loss, state.parts_of(self.solver, self.stem, self._border))
 
     def flush(self, last: bool = False) -> Iterator[Kept | Warned]:
@@ -115,6 +116,8 @@ class Best:
         of = f" of test net #{test.net_index}" if many else ""
         decides = self.test is not None and test.net_index == 0
         kept = f"the weights of then are kept: {Path(self.stem).name}" if decides else ""
+        if decides and self._on_disk_later:
+            kept = f"{Path(self.stem).name} is of a later iteration, of the course that was given up"
         message = (
             f"overfitting: the test loss{of} was best at iteration {found.best_iteration} ({found.best_loss:.6g}), is "
             f"{found.loss:.6g} now, while the training loss fell from {found.train_before:.6g} to "
@@ -132,7 +135,7 @@ class Best:
 
     def restore(self, seen: dict[str, Any] | None, iteration: int) -> Iterator[str]:
         """Goes on from `to_json` at an iteration; None: of an older snapshot, which knew nothing of it."""
-        self._held = None
+        self._held, self._on_disk_later = None, False
         if seen is not None:
             for index, each in enumerate(seen["tests"][: len(self.watches)]):
                 self.watches[index] = Overfitting.from_json(each)
@@ -149,8 +152,14 @@ class Best:
             return  # of another run, or removed: the best from here on is kept
         if on_disk[0] < iteration:
             self.test = on_disk
-        else:  # of tests that are made again now, or of a course that is given up
-            self.test = told
+            return
+        self.test = told  # that on disk is of tests that are made again now, or of a course that is given up
+        self._on_disk_later = on_disk[0] > iteration
+        if self._on_disk_later:
+            yield (
+                f"{Path(self.stem).name} is of iteration {on_disk[0]} (test loss {on_disk[1]:.6g}), after the "
+                f"{iteration} where this goes on; the first test {f'below {told[1]:.6g} ' if told else ''}replaces it"
+            )
 
     def _on_disk(self) -> tuple[int, float] | None:
         """Iteration and test loss of what was kept."""

@@ -2,14 +2,25 @@
 
 A sequence of training losses and tests goes in, a warning comes out when all of this holds at a test:
 
-    min(t[n-2], t[n-1], t[n]) - t[best]  >  max(3 % of |t[best]|, 6 sigma, R)   three tests in a row lie clearly above
-    mean(train before best) - mean(train now)  >  2 standard errors             while the training loss went on to fall
+    rise = min(t[n-2], t[n-1], t[n]) - t[best]  >  max(3 % of |t[best]|, R)      three tests in a row lie above the best
+    rise * f  >  3 s sqrt(min(k, 30)) (1 + 3/m)                                  by more than noise can make of it
+    mean(r before best) - mean(r now)  >  2 standard errors                      while the training loss went on to fall
 
-t: a test net's losses, each the weighted total over test_iter batches; best: the test with the least. sigma: how far
-single tests scatter, from how they bend: a steady trend has no second difference, and one of independent noise has
-sqrt(6) times its deviation; their median over the last tests counts. R: the largest such rise that came before a better
-test: what a training has once made good again proves nothing. Training losses are means over whole intervals between
-tests: the one before the best, the last two now. What dropout or noise add to them is on both sides.
+t: a test net's losses, each the weighted total over test_iter batches; best: the test with the least, k tests ago.
+R: the largest such rise that came before a better test: what a training has once made good again proves nothing.
+r: training losses of whole intervals between tests: the one before the best, the last two now. What dropout or noise
+add to them is on both sides.
+
+Noise that is not forgotten from test to test goes up and down for long, as a real rise does. So the worst is taken for
+granted, that nothing of it is forgotten: a random walk with steps of deviation s is s sqrt(k) away after k tests. Noise
+that is forgotten goes less far; after 30 tests even what keeps 0.95 of itself has no further to go. s comes from how
+the tests bend, which a steady trend leaves out: m second differences, each of deviation sqrt(2) s for a walk, and of
+more, sqrt(3) s, for independent noise; their median counts, and few of them count for less.
+
+f: 1, but within 8 tests of the best the factor by which the training loss fell, over 1.5, from 1 to 4: noise and
+plateaus leave it where it is, and a net that learns by heart does not.
+
+How often that alarms for nothing, and how soon where it should: benchmarks/overfitting.py, docs/05-training.md.
 """
 
 from __future__ import annotations
@@ -23,11 +34,15 @@ from typing import Any
 
 ABOVE = 3  # tests in a row that lie above the best
 MARGIN = 0.03  # of the best loss, at least
-SIGMAS = 6.0  # of single tests, at least
+DEVIATIONS = 3.0  # of a random walk, at least
+MEMORY = 30  # tests after which noise goes no further
+FEW = 3.0  # second differences that make the bound twice as large
+AT_ONCE = 8  # tests after the best in which the fall of the training loss counts as evidence
+HALVES, MOST = 1.5, 4.0  # from which factor of it on, and the most that it counts
 ERRORS = 2.0  # standard errors by which the training loss must have fallen
 INTERVALS = 2  # between tests, whose training losses make that of now
 BENDS = 64  # second differences of which the median counts
-_TO_SIGMA = 1.4826 / math.sqrt(6)  # median of |second difference| of normal noise → its deviation
+_TO_STEP = 1.4826 / math.sqrt(2)  # median of |second difference| of a random walk → deviation of its steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +103,28 @@ class Overfitting:
         return None if self._told else self._judge(self.best, loss)
 
     def _judge(self, best: tuple[int, float], loss: float) -> Overfit | None:
-        sigma = _TO_SIGMA * statistics.median(self._bends)
-        if min(self._last) - best[1] <= max(MARGIN * abs(best[1]), SIGMAS * sigma, self._undone):
+        rise = min(self._last) - best[1]
+        if not self._bends or rise <= max(MARGIN * abs(best[1]), self._undone):
             return None
         before, error_before = _mean(self._before)
         now, error_now = _mean(self._intervals)
         if not before - now > ERRORS * math.hypot(error_before, error_now):
             return None
+        if rise * self._weight(before, now) <= DEVIATIONS * self._wandering():
+            return None
         self._told = True
         return Overfit(*best, loss, before, now)
+
+    def _wandering(self) -> float:
+        """How far noise may have gone since the best test, one deviation."""
+        step = _TO_STEP * statistics.median(self._bends)
+        return step * math.sqrt(min(self._since, MEMORY)) * (1 + FEW / len(self._bends))
+
+    def _weight(self, before: float, now: float) -> float:
+        """What the fall of the training loss adds to the evidence of a rise: a factor."""
+        if self._since > AT_ONCE or before <= 0 or now < 0:
+            return 1.0
+        return min(max(before / now / HALVES, 1.0), MOST) if now else MOST
 
     def to_json(self) -> dict[str, Any]:
         """What it has seen so far, for a snapshot; floats as JSON's text gives them back exactly."""

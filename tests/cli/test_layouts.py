@@ -102,6 +102,33 @@ def test_what_a_run_is_shown_is_compared_with_what_it_learned_from(
     assert "warning: its data: values lie in" in capsys.readouterr().err
 
 
+def test_weights_without_their_run(designed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Compared by what lies beside them; where that is not there, it is told that nothing is compared."""
+    overrides = "max_iter: 4 snapshot: 4 test_interval: 2"
+    for out, form in (("run", ""), ("h5", " snapshot_format: HDF5")):
+        argv = ["train", "--solver", "m/solver.prototxt", "--out", out, "--set", overrides + form, "--seed", "1", "-q"]
+        assert main(argv) == 0
+    write("bytes", RGB * 255)
+    (first,) = Path("run").glob("*_iter_4.caffemodel")
+    (second,) = Path("h5").glob("*_iter_4.caffemodel.h5")
+    encode = ["encode", "--model", "m/net.prototxt", "-o", "c.npz"]
+    for weights in (str(first), str(second), f"{first},{second}", "run"):
+        capsys.readouterr()
+        assert main([*encode, "--weights", weights, "bytes.h5", "-q"]) == 0
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("warning: bytes.h5: values lie in ")
+        assert "scale: 0.00392156862745098 missing?" in line
+    Path("alone.caffemodel").write_bytes(first.read_bytes())
+    said = "; which the weights learned from is not known (no alone.resume.json lies beside them)\n"
+    assert main([*encode, "--weights", "alone.caffemodel", "bytes.h5"]) == 0
+    assert capsys.readouterr().err.count(said) == 1
+    assert main([*encode, "--weights", "alone.caffemodel", "bytes.h5", "-q"]) == 0
+    assert capsys.readouterr().err == ""
+    write("x", RGB * 255)
+    assert main(["test", "--model", "m/net.prototxt", "--weights", str(first), "-q", "--iterations", "1"]) == 0
+    assert "warning: its data: values lie in" in capsys.readouterr().err
+
+
 def test_images_to_test_with_that_were_not_scaled_are_told_while_it_trains(
     designed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

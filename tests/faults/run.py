@@ -1,6 +1,6 @@
 """Every call of a whole training that changes a file fails once, and once the process is killed there.
 
-    PYTHONPATH=tests python -m faults.run [--every 1] [--failures kill,EIO,ENOSPC,full,cut,cut-names]
+    PYTHONPATH=tests python -m faults.run [--every 1] [--failures kill,EIO,ENOSPC,full,cut,cut-names] [--jobs 2]
 
 `full`: from that call on the disk takes nothing more. `cut`: the power fails, and what was not synced is lost; with
 `cut-names` the new names, too. After each: the newest snapshot is whole; a run that had begun came to its end, with the
@@ -10,11 +10,13 @@ exit code that was promised; the next start goes on, ends with the same weights 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import powercut
@@ -26,6 +28,8 @@ TRAININGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "plain": ("", ()),
     "kept": ("", ("--keep", "2")),
     "hdf5": ("snapshot_format: HDF5", ()),
+    "best": ("snapshot_best: true", ()),
+    "runs": ("", ("--runs", "2", "--batched")),
 }
 
 
@@ -45,10 +49,32 @@ def disturb(training: Training, failure: str, at: int) -> tuple[Ended, list[str]
         shutil.rmtree(case.parent)
 
 
-def disturbances(training: Training, failures: list[str], every: int) -> Iterator[tuple[str, int]]:
-    for failure in failures:
-        for at in range(1, training.wanted.calls + 1, every):
-            yield failure, at
+@dataclass
+class Tally:
+    """What came of disturbances: `codes` by training, failure and exit code."""
+
+    calls: dict[str, int] = field(default_factory=dict)
+    codes: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    bad: int = 0
+
+
+def try_all(options: argparse.Namespace, job: int, tally: Tally) -> None:
+    """Each `options.jobs`-th disturbance from the `job`-th on, by a server of its own."""
+    failures, number = options.failures.split(","), 0
+    with scratch() as folder, Server() as server:
+        for name in options.trainings.split(","):
+            training = Training(server, Path(folder, name), *TRAININGS[name])
+            tally.calls[name] = training.wanted.calls
+            for failure in failures:
+                for at in range(1, training.wanted.calls + 1, options.every):
+                    number += 1
+                    if number % options.jobs != job:
+                        continue
+                    ended, problems = disturb(training, failure, at)
+                    tally.codes[name, failure, ended.code] += 1
+                    tally.bad += bool(problems)
+                    for problem in problems:
+                        print(f"FAILED {name}, {failure} at call {at}: {problem}", flush=True)
 
 
 def main() -> int:
@@ -56,18 +82,15 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="only each so-many-th call")
     parser.add_argument("--failures", default=",".join(FAILURES))
     parser.add_argument("--trainings", default=",".join(TRAININGS))
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="disturbances at a time")
     options = parser.parse_args()
-    began, codes, bad = time.monotonic(), Counter[tuple[str, str, int]](), 0
-    with scratch() as folder, Server() as server:
-        for name in options.trainings.split(","):
-            training = Training(server, Path(folder, name), *TRAININGS[name])
-            print(f"{name}: {training.wanted.calls} calls", flush=True)
-            for failure, at in disturbances(training, options.failures.split(","), options.every):
-                ended, problems = disturb(training, failure, at)
-                codes[name, failure, ended.code] += 1
-                bad += bool(problems)
-                for problem in problems:
-                    print(f"FAILED {name}, {failure} at call {at}: {problem}", flush=True)
+    began, tallies = time.monotonic(), [Tally() for _ in range(options.jobs)]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(try_all, [options] * options.jobs, range(options.jobs), tallies))
+    codes = sum((tally.codes for tally in tallies), Counter[tuple[str, str, int]]())
+    bad = sum(tally.bad for tally in tallies)
+    for name, calls in tallies[0].calls.items():
+        print(f"{name}: {calls} calls")
     for (name, failure, code), count in sorted(codes.items()):
         print(f"{count:6}  {name}, {failure}: exit code {code}")
     print(f"{codes.total()} disturbances in {time.monotonic() - began:.0f} s: {bad} with something wrong")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from .server import Ended, Server
 
 TRAIN = ["train", "--solver", "solver.prototxt", "--out", "run", "--threads", "1", "--device", "cpu", "-q"]
 RESUME = [*TRAIN, "--snapshot", "latest"]
-LAST = 16
+LAST, SEED = 16, 7  # of the solver text
+ROUNDING = 1e-5  # of the numbers of runs as one program and one by one
 LONGEST = 200  # characters of a line of complaint
 OUTPUT = """layer { name: "kept" type: "HDF5Output" bottom: "out" bottom: "data" include { phase: TEST }
         hdf5_output_param { file_name: "run/restored.h5" } }
@@ -33,23 +35,32 @@ class Undisturbed:
 
 
 class Training:
-    """A tiny one in `folder`, with momentum, dropout, shuffled data, a test net, an HDF5Output layer."""
+    """A tiny one in `folder`, with momentum, dropout, shuffled data, a test net, an HDF5Output layer.
+
+    With `--runs` there are several, as one program: without dropout, which keeps them apart, and without that layer,
+    whose file would be one for all. Gone on with from different iterations they are trained one by one, and end
+    with the same numbers but for rounding.
+    """
 
     def __init__(self, server: Server, folder: Path, more: str = "", options: tuple[str, ...] = ()) -> None:
         """`more`: text for the solver; `options` for the command line."""
         self.server, self.folder, self.more, self.options = server, folder, more, list(options)
         self.made = folder / "made"
-        write_training(self.made, extra=more)
-        (self.made / "net.prototxt").write_text(
-            (self.made / "net.prototxt").read_text().replace('layer { name: "loss"', OUTPUT + 'layer { name: "loss"')
-        )
+        self.homes = ["run"]
+        together = "--runs" in options
+        write_training(self.made, extra=more, dropout=0 if together else 0.5)
+        if together:
+            self.homes = [f"run/seed-{SEED + n}" for n in range(int(options[options.index("--runs") + 1]))]
+        else:
+            net = self.made / "net.prototxt"
+            net.write_text(net.read_text().replace('layer { name: "loss"', OUTPUT + 'layer { name: "loss"'))
         self.wanted = self._undisturbed()
 
     def _undisturbed(self) -> Undisturbed:
         case = self.begin("undisturbed")
         ended = self.server.run([*TRAIN, *self.options], case)
         assert ended.code == 0, ended.said
-        return Undisturbed(_names(case), _digests(case), _numbers(case), ended.calls)
+        return Undisturbed(_names(case), self._digests(case), self._numbers(case), ended.calls)
 
     def begin(self, name: str) -> Path:
         """A new folder with texts and data."""
@@ -58,28 +69,33 @@ class Training:
         return case
 
     def run(self, case: Path, **disturbance: object) -> Ended:
-        argv = RESUME if latest_in(case) is not None or (case / "run/run.json").exists() else TRAIN
+        argv = RESUME if any(self._has_begun(case / home) for home in self.homes) else TRAIN
         return self.server.run([*argv, *self.options], case, **disturbance)  # type: ignore[arg-type]
+
+    def _has_begun(self, home: Path) -> bool:
+        return latest_in(home) is not None or (home / "run.json").exists()
 
     def problems_now(self, case: Path, ended: Ended) -> list[str]:
         """What is wrong directly after a disturbance: lost or damaged snapshots, bad complaints."""
-        found = [f"damaged: {each.damage()}" for each in _complete(case) if each.damage()]
-        complete = {each.iteration for each in _complete(case)}
-        if "--keep" not in self.options:
-            told = {e["iteration"] for e in _entries(case) if e["kind"] == "snapshotted"}
-            found += [f"lost: the snapshot of iteration {n}" for n in sorted(told - complete)]
+        found = []
+        errors = [line for line in ended.said.splitlines() if line.startswith("error: ")]
+        for home in (case / home for home in self.homes):
+            found += [f"damaged: {each.damage()}" for each in _complete(home) if each.damage()]
+            complete = {each.iteration for each in _complete(home)}
+            if "--keep" not in self.options:
+                told = {e["iteration"] for e in _entries(home) if e["kind"] == "snapshotted"}
+                found += [f"lost: the snapshot of iteration {n}" for n in sorted(told - complete)]
+            begun = any(e["kind"] == "train" for e in _entries(home)) or bool(complete)
+            last_is_told = any(f"_iter_{LAST}." in line for line in errors)
+            if not ended.killed and begun and LAST not in complete and not last_is_told:
+                found.append(f"a run that had begun did not come to its end: {ended.said[-500:]}")
         if ended.killed:
             return found
         if ended.code not in (0, 1):
             found.append(f"exit code {ended.code}: {ended.said[-500:]}")
-        lines = ended.said.splitlines()
-        errors = [line for line in lines if line.startswith("error: ")]
         if "Traceback" in ended.said or (ended.code == 1) != bool(errors):
             found.append(f"exit code {ended.code} with: {ended.said[-800:]}")
         found += [f"complaint: {line}" for line in errors if len(line) > LONGEST or ".tmp" in line or "run" not in line]
-        begun = any(e["kind"] == "train" for e in _entries(case)) or bool(complete)
-        if begun and LAST not in complete and not any(f"_iter_{LAST}." in line for line in errors):
-            found.append(f"a run that had begun did not come to its end: {ended.said[-500:]}")
         return found
 
     def problems_after(self, case: Path, before: Ended) -> list[str]:
@@ -93,22 +109,33 @@ class Training:
         fewer = {name for name in self.wanted.names - names if ended_by_signal or not _may_lack(name)}
         more = names - self.wanted.names
         if "--keep" in self.options:  # an older one stays where a newer failed, or comes back with a power cut's names
-            more -= {f"run/{each.path(part).name}" for each in _complete(case) for part in (*each.parts, MANIFEST)}
+            kept = [each for home in self.homes for each in _complete(case / home)]
+            more -= {str(each.path(part).relative_to(case)) for each in kept for part in (*each.parts, MANIFEST)}
         if more or fewer - {"run/restored.h5"}:  # that one comes of the tests of one process
             found.append(f"files: {sorted(more)} too many, {sorted(fewer)} too few")
-        if _digests(case) != self.wanted.digests:
+        if len(self.homes) == 1 and self._digests(case) != self.wanted.digests:
             found.append("the last weights differ")
-        if _numbers(case) != self.wanted.numbers:
+        if not _are_alike(self._numbers(case), self.wanted.numbers, 0 if len(self.homes) == 1 else ROUNDING):
             found.append("the numbers told differ")
         return found
 
+    def _digests(self, case: Path) -> tuple[str, ...]:
+        found = [path for home in self.homes for path in sorted((case / home).glob(f"snap_iter_{LAST}.[cs]*"))]
+        return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in found)
 
-def latest_in(case: Path) -> Snapshot | None:
-    return latest(case / "run/snap", tell=lambda _: None)
+    def _numbers(self, case: Path) -> list[object]:
+        """What the metrics tell, but for the clock's."""
+        kinds, told = ("train", "test", "last_pass"), ("kind", "iteration", "loss", "smoothed_loss", "lr", "outputs")
+        entries = [entry for home in self.homes for entry in _entries(case / home)]
+        return [[entry.get(name) for name in told] for entry in entries if entry["kind"] in kinds]
 
 
-def _complete(case: Path) -> list[Snapshot]:
-    return [Snapshot.recorded(str(path).removesuffix(MANIFEST)) for path in (case / "run").glob(f"*{MANIFEST}")]
+def latest_in(home: Path) -> Snapshot | None:
+    return latest(home / "snap", tell=lambda _: None)
+
+
+def _complete(home: Path) -> list[Snapshot]:
+    return [Snapshot.recorded(str(path).removesuffix(MANIFEST)) for path in home.glob(f"*{MANIFEST}")]
 
 
 def _may_lack(name: str) -> bool:
@@ -120,13 +147,18 @@ def _names(case: Path) -> frozenset[str]:
     return frozenset(str(path.relative_to(case)) for path in case.rglob("*") if path.is_file())
 
 
-def _digests(case: Path) -> tuple[str, ...]:
-    found = sorted((case / "run").glob(f"snap_iter_{LAST}.[cs]*"))
-    return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in found)
+def _are_alike(one: object, other: object, within: float) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return list(one) == list(other) and _are_alike(list(one.values()), list(other.values()), within)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_are_alike(a, b, within) for a, b in zip(one, other, strict=True))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=within)
+    return one == other
 
 
-def _entries(case: Path) -> list[dict[str, object]]:
-    path = case / "run/metrics.jsonl"
+def _entries(home: Path) -> list[dict[str, object]]:
+    path = home / "metrics.jsonl"
     found = []
     for line in path.read_bytes().splitlines() if path.exists() else ():
         try:
@@ -134,9 +166,3 @@ def _entries(case: Path) -> list[dict[str, object]]:
         except ValueError:
             continue
     return found
-
-
-def _numbers(case: Path) -> list[object]:
-    """What the metrics tell, but for the clock's."""
-    kinds, told = ("train", "test", "last_pass"), ("kind", "iteration", "loss", "smoothed_loss", "lr", "outputs")
-    return [[entry.get(name) for name in told] for entry in _entries(case) if entry["kind"] in kinds]

@@ -76,7 +76,7 @@ def encode(
     ):
         for codes, labels in passes.encoded_blocks(trained, examples, name, advance):
             write(codes, labels)
-    tell(trained)
+    tell(trained, quiet)
     say(f"wrote {out}: {len(examples)} codes of shape {list(codes.shape[1:])} from blob '{name}'", quiet)
 
 
@@ -141,7 +141,7 @@ def decode(
                 shape = images.shape[1:]
             else:
                 shape = save_numbers(out, blocks, len(rows), loaded.labels)
-    tell(trained)
+    tell(trained, quiet)
     say(f"wrote {out}: {len(rows)} images of shape {list(shape)} from blob '{restored}'", quiet)
 
 

@@ -41,21 +41,24 @@ def evaluate(
     from ..solver.run import Run
     from ..trained.learned import Learned, Watch
     from .device import choose_device
+    from .trained import weight_files
 
     where = choose_device(device, threads)
     if run is not None and (model is not None or weights is not None):
         raise typer.BadParameter("give RUN, or --model and --weights, not both")
-    watch = Watch(Learned() if run is None else Learned.of_run(Run(run)))
     if run is not None:
+        learned = Learned.of_run(Run(run))
         net, folders, from_solver = _of_run(run, where, snapshot, quiet)
     elif model is None or weights is None:
         raise typer.BadParameter("give RUN, or both --model and --weights")
     else:
+        learned = Learned.of_weights(weight_files(weights, snapshot, quiet=True))
         net, folders, from_solver = _of_files(
             model, weights, options.phase_name(phase), level, options.stage_names(stage), where, quiet, strict, snapshot
         )
     count = iterations or from_solver or 50
     say(f"Running for {count} iterations.", quiet)
+    watch = Watch(learned)
     means, loss = averages(net, folders, count, seed or 0, quiet, watch)
     for strange in watch.warnings():
         say(f"warning: {strange}")

@@ -9,6 +9,7 @@ import typer
 
 from ..net.net import Net
 from ..solver.run import Run
+from ..trained.learned import Learned
 from ..trained.network import AS_TOLD, Named, Trained
 from .screen import say
 
@@ -30,13 +31,16 @@ def open_trained(
         return of_run(run, device, named, snapshot, quiet)
     if model is None or weights is None:
         raise typer.BadParameter("give RUN, or both --model and --weights")
-    return Trained(*_from_files(model, weights, device, strict, snapshot, quiet), named)
+    files = weight_files(weights, snapshot, quiet)
+    return Trained(*_from_files(model, files, device, strict), named, learned=Learned.of_weights(files))
 
 
-def tell(trained: Trained) -> None:
+def tell(trained: Trained, quiet: bool = False) -> None:
     """What was strange in what the net was shown, on stderr, whether quiet or not."""
     for strange in trained.watch.warnings():
         say(f"warning: {strange}")
+    for line in trained.watch.untold():
+        say(line, quiet)
 
 
 def of_run(run: Path, device: str, named: Named, snapshot: str | None, quiet: bool) -> Trained:
@@ -47,9 +51,7 @@ def of_run(run: Path, device: str, named: Named, snapshot: str | None, quiet: bo
     return trained
 
 
-def _from_files(
-    model: Path, weights: str, device: str, strict: bool, snapshot: str | None, quiet: bool
-) -> tuple[Net, str, list[Path]]:
+def _from_files(model: Path, weights: list[str], device: str, strict: bool) -> tuple[Net, str, list[Path]]:
     from .states import built, chosen
     from .texts import net_of
 
@@ -58,7 +60,7 @@ def _from_files(
     if told:
         say(told)
     net = built(document, state, device=device, folders=folders)
-    load_all(net, weights, strict, snapshot, quiet)
+    _load(net, weights, strict)
     return net, str(model), folders
 
 
@@ -66,9 +68,13 @@ def load_all(
     net: Net, weights: str, strict: bool = False, snapshot: str | None = None, quiet: bool = False
 ) -> list[Any]:
     """Copies the weights of each file of Caffe's comma-separated list; the report of each."""
+    return _load(net, weight_files(weights, snapshot, quiet), strict)
+
+
+def _load(net: Net, files: list[str], strict: bool) -> list[Any]:
     from ..net.weights import load_weights
 
-    return [load_weights(net, path, strict) for path in weight_files(weights, snapshot, quiet)]
+    return [load_weights(net, path, strict) for path in files]
 
 
 def weight_files(weights: str, snapshot: str | None = None, quiet: bool = False) -> list[str]:

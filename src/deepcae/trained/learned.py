@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ..data.layout import misfit, samples
 from ..data.span import Span, outside, spans_of
 from ..errors import DataError, SnapshotError
 from ..solver.run import Run
+from ..solver.snapshot import HDF5, MODEL, RESUME, Snapshot
 
 MANY = 10  # samples that show how far the values of a data set reach
 CODES_BEYOND = 2.0  # widths of the range of one batch's codes that others may lie outside of it
@@ -18,15 +20,32 @@ CODES_BEYOND = 2.0  # widths of the range of one batch's codes that others may l
 
 @dataclass
 class Learned:
-    """As the newest snapshot tells it, by blob; empty for weights alone, and for runs of earlier versions."""
+    """As a snapshot tells it, by blob; empty where none does. `untold`: of weights, why they bring nothing of it."""
 
     data: dict[str, Span] = field(default_factory=dict)
     codes: dict[str, Span] = field(default_factory=dict)
+    untold: str = ""
 
     @classmethod
     def of_run(cls, run: Run) -> Learned:
         """What its newest snapshot keeps beside Caffe's files."""
-        snapshot = run.latest_snapshot()
+        return cls._of_snapshot(run.latest_snapshot())
+
+    @classmethod
+    def of_weights(cls, paths: Sequence[str]) -> Learned:
+        """What the snapshot keeps that files of weights are of, if its files lie together still.
+
+        Neither a `.caffemodel` nor a deployed text has a place for it.
+        """
+        for path in reversed(paths):
+            stem = path.removesuffix(HDF5).removesuffix(MODEL)
+            if path.endswith((MODEL, MODEL + HDF5)) and Path(stem + RESUME).is_file():
+                return cls._of_snapshot(Snapshot.recorded(stem))
+        beside = ", ".join(f"{Path(path).stem}{RESUME}" for path in paths[-1:])
+        return cls(untold=f"which the weights learned from is not known (no {beside} lies beside them)")
+
+    @classmethod
+    def _of_snapshot(cls, snapshot: Snapshot | None) -> Learned:
         try:
             extras = snapshot.resume() if snapshot is not None else None
             if extras is None:
@@ -47,8 +66,15 @@ class Watch:
 
     def show(self, origin: str, blob: str, batch: np.ndarray) -> None:
         """Values (N, ...) of `blob` that come from `origin`."""
-        if blob in self.learned.data or blob in self.learned.codes:
+        if blob in self.learned.data or blob in self.learned.codes or self.learned.untold:
             self._seen.setdefault((origin, blob), Span()).take(np.asarray(batch))
+
+    def untold(self) -> Iterator[str]:
+        """A line for each data set in place of a comparison, where nothing is known to compare with; once."""
+        for (origin, blob), seen in self._seen.items():
+            if self.learned.untold and seen.values and (origin, blob) not in self._told:
+                self._told.add((origin, blob))
+                yield f"{origin}: values lie in {seen}; {self.learned.untold}"
 
     def require_layout(self, origin: str, blob: str, found: tuple[int, ...]) -> None:
         """DataError for samples that lie otherwise than those learned from."""
@@ -61,7 +87,7 @@ class Watch:
     def warnings(self) -> Iterator[str]:
         """A line for each data set whose values lie far from those learned from; once."""
         for (origin, blob), seen in self._seen.items():
-            if (origin, blob) in self._told:
+            if (origin, blob) in self._told or self.learned.untold:
                 continue
             if blob in self.learned.data:
                 strange = outside(seen, self.learned.data[blob], seen.samples >= MANY)

@@ -37,7 +37,7 @@ AS_TOLD = Named()
 class Trained:
     """A net with its weights. `origin` names it; `folders` are where files named in its text are looked up.
 
-    `chosen`: of a run, the snapshot that the weights are of.
+    `chosen`: of a run, the snapshot that the weights are of. `learned`: of weights, what is known of their data.
     """
 
     net: Net
@@ -46,11 +46,12 @@ class Trained:
     named: Named = AS_TOLD
     run: Run | None = None  # that it is of
     chosen: Chosen | None = None
+    learned: Learned | None = None
 
     @cached_property
     def watch(self) -> Watch:
         """Looks at what the net is shown."""
-        return Watch(Learned() if self.run is None else Learned.of_run(self.run))
+        return Watch((self.learned or Learned()) if self.run is None else Learned.of_run(self.run))
 
     @classmethod
     def of_run(cls, run: Run, device: str = "cpu", named: Named = AS_TOLD, snapshot: str | None = None) -> Trained:

@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -260,10 +261,15 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_training(tmp_path)
 
 
-def test_a_full_disk_does_not_end_the_training(training: Path) -> None:
-    solver = Solver(training, out="run")
+@pytest.mark.parametrize("keep", [None, 2])
+def test_a_full_disk_does_not_end_the_training(keep: int | None, training: Path) -> None:
+    """What is missing in the end is told, but for what would be gone by now."""
+    solver = Solver(training, out="run", keep=keep)
     records = []
-    with pytest.MonkeyPatch.context() as patch:
+    missing = (
+        nullcontext() if keep else pytest.raises(Incomplete, match=r"^run/snap_iter_8\.caffemodel: the snapshot c")
+    )
+    with missing, pytest.MonkeyPatch.context() as patch:
         for record in solver.solve():
             records.append(record)
             if isinstance(record, Snapshotted) and record.iteration == 4:

@@ -41,7 +41,7 @@ AT_ONCE = 8  # tests after the best in which the fall of the training loss count
 HALVES, MOST = 1.5, 4.0  # from which factor of it on, and the most that it counts
 ERRORS = 2.0  # standard errors by which the training loss must have fallen
 INTERVALS = 2  # between tests, whose training losses make that of now
-BENDS = 64  # second differences of which the median counts
+BENDS = 24  # second differences of which the median counts: noise becomes less as a training settles
 _TO_STEP = 1.4826 / math.sqrt(2)  # median of |second difference| of a random walk → deviation of its steps
 
 

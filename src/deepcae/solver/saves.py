@@ -23,6 +23,8 @@ class Saves:
         self.wanted = False  # as soon as this iteration (or test batch) is done
         self.last: Snapshotted | None = None
         self._failed = False  # the last one that was wanted
+        self._missed: dict[int, str] = {}  # iterations whose snapshot could not be written, and why
+        self._taken: list[int] = []  # the newest others, as many as `keep`
 
     def take(self) -> Snapshotted:
         """Writes one now. SnapshotError if that cannot be; TrainingError for a state that is not finite."""
@@ -34,6 +36,8 @@ class Saves:
         self._failed = True
         done = commit(solver.prefix, solver.iteration, parts_of(solver))
         self._failed = False
+        self._missed.pop(solver.iteration, None)
+        self._taken = [*self._taken, solver.iteration][-(self.keep or 1) :]
         if self.keep is not None:
             for problem in prune(solver.prefix, self.keep):
                 solver.remarks.note(problem)
@@ -50,10 +54,19 @@ class Saves:
         """The last one, if the solver takes one after training or has failed with the one before."""
         yield from self.solver.best.flush()
         if (self.solver.param.snapshot_after_train or self._failed) and not self._is_current():
-            record = self._take_or_warn()
-            yield record
-            if isinstance(record, Warned):
-                self.solver.remarks.lacks(record.message)
+            yield self._take_or_warn()
+        self.solver.remarks.lacks(*self._missing())
+
+    def _missing(self) -> Iterator[str]:
+        """What was wanted and is not there in the end, but for what `keep` would have removed by now."""
+        gone = self._taken[0] if self.keep is not None and len(self._taken) == self.keep else -1
+        *others, last = [iteration for iteration in self._missed if iteration > gone] or [gone]
+        if others:
+            names = " … ".join(
+                f"{self.solver.prefix}_iter_{iteration}" for iteration in sorted({others[0], others[-1]})
+            )
+            yield f"{names}: {f'{len(others)} snapshots are' if len(others) > 1 else 'the snapshot is'} missing, too"
+        yield self._missed.get(last, "")
 
     def _is_current(self) -> bool:
         return self.last is not None and self.last.iteration == self.solver.iteration
@@ -65,4 +78,5 @@ class Saves:
         try:
             return self.take()
         except SnapshotError as error:
+            self._missed[self.solver.iteration] = str(error)
             return Warned(self.solver.iteration, str(error))

@@ -66,7 +66,7 @@ class DatumRows:
         labels = np.empty(len(numbers), np.float32)
         data: np.ndarray | None = None
         for at, number in enumerate(numbers):
-            image, labels[at] = self._record(number, self._file.value(number))
+            image, labels[at] = self._record(number)
             if data is None:
                 data = np.empty((len(numbers), *image.shape), np.float32)
             if image.shape != data.shape[1:]:
@@ -77,11 +77,11 @@ class DatumRows:
         assert data is not None
         return dict(zip(self.tops, (data, labels), strict=False))
 
-    def _record(self, number: int, value: bytes) -> tuple[np.ndarray, int]:
+    def _record(self, number: int) -> tuple[np.ndarray, int]:
         """A record's pixels (C, H, W), uint8 or float32, and its label."""
         datum = Datum()
         try:
-            datum.ParseFromString(value)
+            datum.ParseFromString(self._file.value(number))
         except DecodeError as error:
             raise DataError(f"{self._where(number)}: is no Datum ({error})") from error
         if datum.encoded:

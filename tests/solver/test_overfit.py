@@ -96,6 +96,11 @@ def test_noise_that_lasts_is_no_rise(noise: float, rho: float) -> None:
     assert told <= 1  # of 40
 
 
+def test_few_tests_say_little_of_their_noise() -> None:
+    assert not found([20.0, 22.0, 24.2, 26.2])
+    assert len(found([20.0, 22.0, 24.01, 26.03])) == 1  # they lie so still that it is sure
+
+
 def test_the_noise_is_that_of_the_tests_at_hand() -> None:
     """The same rise: told where the tests lie still, not told where they wander as far by themselves."""
     rise = np.r_[LEARNING[:30], 20.6 + 0.1 * np.arange(30)]

@@ -122,7 +122,7 @@ class Overfitting:
 
     def _weight(self, before: float, now: float) -> float:
         """What the fall of the training loss adds to the evidence of a rise: a factor."""
-        if self._since > AT_ONCE or before <= 0 or now < 0:
+        if self._since > AT_ONCE:
             return 1.0
         return min(max(before / now / HALVES, 1.0), MOST) if now else MOST
 

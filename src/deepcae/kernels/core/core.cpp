@@ -47,16 +47,29 @@ struct Window {
   int64_t y_from, y_to, x_from, x_to;
 };
 
+// Up to four outputs that are summed together: their weights (c, ky, kx, output), and where each one's row begins (null:
+// below the image).
+struct Outputs {
+  int64_t count;
+  const float *w, *bias;
+  float* y[4];
+};
+
 // c (rows, columns) = a (rows, depth) b (depth, columns); b and c without gaps, a by its steps.
 struct Product {
   int64_t rows, columns, depth, row_step, column_step, threads;
 };
 
+// Part of a row in which all columns see the same of the kernel.
+struct Segment {
+  int64_t start, length, x_from, x_to;
+};
+
 struct Kernels {
   int64_t lanes;
   int64_t most[5];  // vectors per block, by the number of outputs
-  void (*correlate)(const Rows&, const Window&, const float* x, const float* w, const float* bias, float* const* y,
-                    int64_t outputs, int64_t length);
+  void (*correlate)(const Rows&, const Window&, const float* x, const Outputs* outputs, int64_t count,
+                    const Segment* segments, int64_t segment_count, int64_t batch);
   void (*dot)(int64_t pairs, int64_t places, const float* const* a, const float* b, int64_t step, int64_t length,
               float* const* sums);
   void (*product)(const Product&, const float* a, const float* b, float* c, int64_t from, int64_t to, int64_t start,
@@ -96,6 +109,13 @@ struct Elements {
 
 }  // namespace
 
+namespace {
+
+// `parts` as equal as can be: where the one with this index begins.
+int64_t part(int64_t total, int64_t parts, int64_t index) { return total * index / parts; }
+
+}  // namespace
+
 // What follows may take several turns of a loop at once, whatever its pointers are called.
 #if defined(__clang__)
 #define EACH _Pragma("clang loop vectorize(assume_safety)")
@@ -116,19 +136,20 @@ namespace {
 // One lane: what is shorter than a vector, and compilers without vector types.
 namespace scalar {
 
-void correlate(const Rows& rows, const Window& window, const float* x, const float* w, const float* bias,
-               float* const* y, int64_t outputs, int64_t length) {
-  for (int64_t o = 0; o < outputs; ++o) {
-    for (int64_t j = 0; j < length; ++j) {
-      float sum = bias ? bias[o] : 0.0f;
-      for (int64_t c = 0; c < rows.channels; ++c)
-        for (int64_t ky = window.y_from; ky < window.y_to; ++ky)
-          for (int64_t kx = window.x_from; kx < window.x_to; ++kx)
-            sum += w[((c * rows.kernel_h + ky) * rows.kernel_w + kx) * outputs + o] *
-                   x[c * rows.channel_step + ky * rows.row_step + kx * rows.column_step + j];
-      y[o][j] = sum;
-    }
-  }
+void correlate(const Rows& rows, const Window& window, const float* x, const Outputs* outputs, int64_t count,
+               const Segment* segments, int64_t segment_count, int64_t) {
+  for (const Outputs* out = outputs; out < outputs + count; ++out)
+    for (const Segment* segment = segments; segment < segments + segment_count; ++segment)
+      for (int64_t o = 0; o < out->count; ++o)
+        for (int64_t j = segment->start; j < segment->start + segment->length; ++j) {
+          float sum = out->bias ? out->bias[o] : 0.0f;
+          for (int64_t c = 0; c < rows.channels; ++c)
+            for (int64_t ky = window.y_from; ky < window.y_to; ++ky)
+              for (int64_t kx = segment->x_from; kx < segment->x_to; ++kx)
+                sum += out->w[((c * rows.kernel_h + ky) * rows.kernel_w + kx) * out->count + o] *
+                       x[c * rows.channel_step + ky * rows.row_step + kx * rows.column_step + j];
+          out->y[o][j] = sum;
+        }
 }
 
 void dot(int64_t pairs, int64_t places, const float* const* a, const float* b, int64_t step, int64_t length,
@@ -278,9 +299,6 @@ void inside(int64_t at, int64_t kernel, int64_t dilation, int64_t size, int64_t*
   *to = std::max(*from, std::min(kernel, floor_div(size - 1 - at, dilation) + 1));
 }
 
-// `parts` as equal as can be: the one with this index.
-int64_t part(int64_t total, int64_t parts, int64_t index) { return total * index / parts; }
-
 // The images with `guard` zeros before and behind each row.
 std::vector<float> guarded(const float* images, int64_t rows, int64_t length, int64_t guard) {
   std::vector<float> copy(size_t(rows * (length + 2 * guard)), 0.0f);
@@ -288,10 +306,6 @@ std::vector<float> guarded(const float* images, int64_t rows, int64_t length, in
     std::memcpy(copy.data() + row * (length + 2 * guard) + guard, images + row * length, size_t(length) * sizeof(float));
   return copy;
 }
-
-struct Segment {
-  int64_t start, length, x_from, x_to;
-};
 
 // The output row in segments of one window each. Where columns are shorter than a vector and see different parts of
 // the kernel, they share segments that see all their parts: then the input must be guarded.
@@ -377,27 +391,30 @@ void correlate(const Geometry& g, const float* x, const float* w, const float* b
   const Rows rows = {ins, g.in_h * pitch, g.dilation_h * pitch, g.dilation_w * g.batch, packed.kernel_h, g.kernel_w,
                      packed.paired};
   const int64_t halves = packed.paired ? 2 : 1, steps = (g.out_h + halves - 1) / halves;
-  const int64_t blocks = int64_t(packed.starts.size()) - 1, per_output = ins * packed.kernel_h * g.kernel_w * halves;
+  const int64_t per_output = ins * packed.kernel_h * g.kernel_w * halves;
+  // A task: a row of some blocks of outputs, of one group: all, where there are rows enough for all threads.
+  const int64_t blocks = (int64_t(packed.starts.size()) - 1) / g.group;
+  const int64_t shares = std::min(blocks, g.threads > 1 ? (8 * g.threads + steps - 1) / steps : 1);
   std::atomic<int64_t> next(0);
   in_threads(g.threads, [&](int64_t, int64_t) {
-    for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < blocks * steps;) {
-      const int64_t row = task / blocks * halves, block = task % blocks;
-      const int64_t o = packed.starts[size_t(block)], outputs = packed.starts[size_t(block) + 1] - o;
-      const int64_t channel = o / (g.out_channels / g.group) * ins;
-      Window window;
-      inside(row - g.pad_h, packed.kernel_h, g.dilation_h, g.in_h, &window.y_from, &window.y_to);
-      for (const Segment& segment : segments) {
-        window.x_from = segment.x_from, window.x_to = segment.x_to;
-        float* into[4] = {};
+    std::vector<Outputs> outputs(size_t(blocks), Outputs{});
+    for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < g.group * shares * steps;) {
+      const int64_t share = task % shares, group = task / shares % g.group, row = task / shares / g.group * halves;
+      const int64_t first = group * blocks + part(blocks, shares, share);
+      const int64_t count = group * blocks + part(blocks, shares, share + 1) - first;
+      for (int64_t block = 0; block < count; ++block) {
+        const int64_t o = packed.starts[size_t(first + block)], wide = packed.starts[size_t(first + block) + 1] - o;
+        Outputs& into = outputs[size_t(block)] = {wide * halves, packed.weights.data() + o * per_output, bias ? bias + o : nullptr, {}};
         for (int64_t half = 0; half < halves && row + half < g.out_h; ++half)
-          for (int64_t k = 0; k < outputs; ++k)
-            into[half * outputs + k] = y + ((o + k) * g.out_h + row + half) * line + segment.start;
-        // Of the place that `at` names, which may lie before the image, only the window's part is read.
-        const int64_t at = (channel * g.in_h + row - g.pad_h) * pitch + guard - g.pad_w * g.batch + segment.start;
-        const auto from = reinterpret_cast<intptr_t>(x) + at * intptr_t(sizeof(float));
-        kernels.correlate(rows, window, reinterpret_cast<const float*>(from), packed.weights.data() + o * per_output,
-                          bias ? bias + o : nullptr, into, outputs * halves, segment.length);
+          for (int64_t k = 0; k < wide; ++k) into.y[half * wide + k] = y + ((o + k) * g.out_h + row + half) * line;
       }
+      Window window = {0, 0, 0, 0};
+      inside(row - g.pad_h, packed.kernel_h, g.dilation_h, g.in_h, &window.y_from, &window.y_to);
+      // Of the place that `at` names, which may lie before the image, only the window's part is read.
+      const int64_t at = (group * ins * g.in_h + row - g.pad_h) * pitch + guard - g.pad_w * g.batch;
+      const auto from = reinterpret_cast<intptr_t>(x) + at * intptr_t(sizeof(float));
+      kernels.correlate(rows, window, reinterpret_cast<const float*>(from), outputs.data(), count, segments.data(),
+                        int64_t(segments.size()), g.batch);
     }
   });
 }
@@ -407,20 +424,22 @@ struct Task {
   int64_t channel, out_from, out_to, y_from, y_to, x_from, x_to;
 };
 
+// Those of some outputs and a channel beside one another, then the other channels: so the small image's part is read again
+// while a cache still holds it.
 std::vector<Task> tasks_of(const Geometry& g, const Kernels& kernels) {
   std::vector<Task> tasks;
   const int64_t ins = g.in_channels / g.group, outs = g.out_channels / g.group, out_blocks = (outs + 3) / 4;
   const int64_t together = std::min(g.kernel_h, outs < 3 ? 4 / outs : 1), places = kernels.most[4];
   const int64_t y_blocks = (g.kernel_h + together - 1) / together, x_blocks = (g.kernel_w + places - 1) / places;
-  for (int64_t channel = 0; channel < g.in_channels; ++channel)
+  for (int64_t group = 0; group < g.group; ++group)
     for (int64_t out = 0; out < out_blocks; ++out)
-      for (int64_t ky = 0; ky < y_blocks; ++ky)
-        for (int64_t kx = 0; kx < x_blocks; ++kx) {
-          const int64_t first = channel / ins * outs;
-          tasks.push_back({channel, first + part(outs, out_blocks, out), first + part(outs, out_blocks, out + 1),
-                           part(g.kernel_h, y_blocks, ky), part(g.kernel_h, y_blocks, ky + 1),
-                           part(g.kernel_w, x_blocks, kx), part(g.kernel_w, x_blocks, kx + 1)});
-        }
+      for (int64_t channel = group * ins; channel < (group + 1) * ins; ++channel)
+        for (int64_t ky = 0; ky < y_blocks; ++ky)
+          for (int64_t kx = 0; kx < x_blocks; ++kx)
+            tasks.push_back({channel, group * outs + part(outs, out_blocks, out),
+                             group * outs + part(outs, out_blocks, out + 1), part(g.kernel_h, y_blocks, ky),
+                             part(g.kernel_h, y_blocks, ky + 1), part(g.kernel_w, x_blocks, kx),
+                             part(g.kernel_w, x_blocks, kx + 1)});
   return tasks;
 }
 
@@ -462,9 +481,11 @@ void weight_gradient(const Geometry& g, const float* large, const float* small, 
   in_threads(g.threads, [&](int64_t thread, int64_t threads) {
     const int64_t from = part(count, threads, thread), to = part(count, threads, thread + 1);
     for (int64_t first = from, end; first < to; first = end) {
-      for (end = first; end < to && tasks[size_t(end)].channel == tasks[size_t(first)].channel;) ++end;
+      const Task& like = tasks[size_t(first)];
+      const auto is_like = [&](const Task& task) { return task.channel == like.channel && task.out_from == like.out_from; };
+      for (end = first; end < to && is_like(tasks[size_t(end)]);) ++end;
       for (int64_t row = 0; row < g.in_h; ++row) {
-        const float* large_row = large + (tasks[size_t(first)].channel * g.in_h + row) * pitch;
+        const float* large_row = large + (like.channel * g.in_h + row) * pitch;
         for (int64_t j = 0; j < line; j += chunk)
           for (int64_t task = first; task < end; ++task)
             add_row(g, kernels, tasks[size_t(task)], small, large_row, row, j, std::min(chunk, line - j),

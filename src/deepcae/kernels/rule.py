@@ -89,10 +89,10 @@ def known(processor: Processor) -> tuple[str, Rule] | None:
 
     *AMD EPYC, Zen 3* (family 25, model 1, AVX2), PyTorch 2.13, one thread, `python benchmarks/rule.py`, ms of core,
     MKL, oneDNN for 1000×784 weights: 10 columns, forward 0.30, 1.30, 0.40, to the weights 0.33, 0.27, 0.43, to the
-    bottom 0.47, 1.63, 1.44; 100 columns, forward 2.15, 1.98, 2.52, to the weights 2.16, 1.69, 2.22, to the bottom
-    2.71, 1.95, 3.22; autograd's products MKL 9.1, oneDNN 11.2. 5×5 convolutions of 12×12, core and PyTorch (turned):
-    batch 1, 16→16 0.31, 0.39, but 20→50 1.27, 0.61; batch 10, 20→50 2.36, 2.53, but 32→32 2.45, 2.03; batch 100,
-    20→50 16.7, 21.1, 32→32 17.8, 18.6. Channels first and last: one image, 16→16 0.49, 0.44, but 8→16 0.30, 0.33;
+    bottom 0.45, 1.65, 1.47; 100 columns, forward 2.03, 2.12, 2.54, to the weights 1.85, 1.91, 2.56, to the bottom
+    2.37, 2.05, 3.68; autograd's products MKL 9.1, oneDNN 11.2. 5×5 convolutions of 12×12, core and PyTorch (turned):
+    batch 1, 16→16 0.28, 0.38, but 20→50 1.18, 0.63; batch 10, 20→50 2.38, 2.36, 32→32 2.49, 2.20; batch 100,
+    20→50 15.9, 20.6, 32→32 16.5, 16.6. Channels first and last: one image, 16→16 0.49, 0.44, but 8→16 0.30, 0.33;
     ten, 2→16 1.20, 0.86. Phases and PyTorch: 16→3 4.3, 5.2, but 16→8 6.9, 6.1.
     """
     if processor.vendor == "AuthenticAMD" and processor.family == 26 and processor.instructions == "avx512":
@@ -104,7 +104,7 @@ def known(processor: Processor) -> tuple[str, Rule] | None:
 
 ZEN3 = Rule(
     few=Products(weights="mkl"),
-    many=Products("mkl", "mkl", "mkl"),
+    many=Products(bottom="mkl"),
     rows="mkl",
     core_pairs=(256, 1000, 1024),
     pixel_pairs=256,

@@ -152,7 +152,7 @@ def test_known_kinds_are_not_measured(monkeypatch: pytest.MonkeyPatch, measuring
     assert choice.found_rule() == Found(Rule(rows="onednn"), "measured on AMD, Zen 5")
     monkeypatch.setattr(kept, "this_processor", lambda: zen3)
     assert choice.found_rule().source == "measured on AMD EPYC, Zen 3"
-    assert choice.rule().many == Products("mkl", "mkl", "mkl")
+    assert choice.rule().few == Products(weights="mkl")
     assert known(zen5._replace(instructions="avx2")) is None
     assert known(UNKNOWN) is None
     assert not measurings

@@ -104,7 +104,6 @@ def known(processor: Processor) -> tuple[str, Rule] | None:
 
 ZEN3 = Rule(
     few=Products(weights="mkl"),
-    many=Products(bottom="mkl"),
     rows="mkl",
     core_pairs=(256, 1000, 1024),
     pixel_pairs=256,

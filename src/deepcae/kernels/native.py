@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _VERSION = 2  # of the sizes that both sides pass
-_WORTH_THREADS = 1_000_000  # multiplications below which a second thread does not pay
+_WORTH_THREADS = 1_000_000  # multiplications below which a second thread does not pay, unless there are so many numbers:
+_WORTH_NUMBERS = 100_000
 _OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 
 
@@ -162,7 +163,9 @@ def sizes_of(geometry: Geometry, threads: int) -> ctypes.Array[ctypes.c_int64]:
     g = geometry
     area = min(g.in_h * g.in_w, g.out_h * g.out_w)
     products = g.batch * g.in_channels * g.out_channels // g.group * g.kernel_h * g.kernel_w * area
-    return (ctypes.c_int64 * (len(g) + 1))(*g, threads if products >= _WORTH_THREADS else 1)
+    numbers = g.batch * max(g.in_channels * g.in_h * g.in_w, g.out_channels * g.out_h * g.out_w)
+    pays = products >= _WORTH_THREADS or numbers >= _WORTH_NUMBERS
+    return (ctypes.c_int64 * (len(g) + 1))(*g, threads if pays else 1)
 
 
 def correlate(geometry: Geometry, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _VERSION = 2  # of the sizes that both sides pass
-_WORTH_THREADS = 1_000_000  # multiplications below which a second thread does not pay, unless there are so many numbers:
-_WORTH_NUMBERS = 100_000
+_WORTH_THREADS = 1_000_000  # multiplications below which a second thread does not pay,
+_WORTH_NUMBERS = 100_000  # unless an image's batch has so many numbers
 _OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 
 

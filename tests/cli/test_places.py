@@ -141,3 +141,28 @@ def test_a_pipe_in_the_place_of_matplotlibs_settings_is_not_waited_for(argv: lis
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "matplotlibrc: is a pipe (FIFO), not a file" in done.stderr
+
+
+@pytest.mark.parametrize("argv", [["embed", "a.npz"], ["encode", "run", "a.npz"], ["draw"]])
+def test_what_a_command_reads_it_does_not_write_over(
+    argv: list[str], run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Path("a.npz") if argv != ["draw"] else Path("run/net.prototxt")
+    if out.suffix == ".npz":
+        out.write_bytes(b"what it reads")
+    before = out.read_bytes()
+    Path("there").symlink_to(out)
+    read = [*argv, str(out)] if argv == ["draw"] else argv
+    assert main([*read, "-o", "there"]) == 2
+    error = capsys.readouterr().err
+    assert error == "error: there: is read by this command, which would write over it: give another --out\n"
+    assert out.read_bytes() == before
+
+
+def test_a_text_may_be_brought_up_to_date_where_it_stands(run: Path) -> None:
+    text = Path("old.prototxt")
+    text.write_text(
+        'layers { name: "a" type: DUMMY_DATA top: "a" dummy_data_param { num: 1 channels: 1 height: 1 width: 1 } }'
+    )
+    assert main(["upgrade", str(text), "-o", str(text)]) == 0
+    assert 'type: "DummyData"' in text.read_text()

@@ -9,6 +9,7 @@ import typer
 
 from .check import check
 from .codes import decode, embed, encode
+from .command import Command
 from .convert import convert
 from .data import data_app
 from .demo import demo
@@ -45,7 +46,8 @@ app = typer.Typer(
 )
 for _panel, _commands in PANELS.items():
     for _command in _commands:
-        app.command(NAMES.get(_command), rich_help_panel=_panel)(_command)
+        kind = None if _command is upgrade else Command  # which reads the whole text before it writes
+        app.command(NAMES.get(_command), cls=kind, rich_help_panel=_panel)(_command)
 app.add_typer(data_app, name="data", rich_help_panel="Begin")
 
 

@@ -1,0 +1,35 @@
+"""What every command that makes a file looks at first: that it is none of those that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from os.path import isfile, samefile
+from pathlib import Path
+from typing import Any
+
+from typer import Context
+from typer.core import TyperCommand
+
+from ..errors import SpecError
+
+
+class Command(TyperCommand):
+    """SpecError where `--out` is a file that the same command reads: it would be gone."""
+
+    def invoke(self, ctx: Context) -> Any:  # type: ignore[override]
+        given = dict(ctx.params)
+        out = given.pop("out", None)
+        if out is not None and isfile(out):
+            for name in _words(given.values()):
+                if isfile(name) and samefile(name, out):
+                    raise SpecError(f"{out}: is read by this command, which would write over it: give another --out")
+        return super().invoke(ctx)
+
+
+def _words(values: Any) -> Iterator[str | Path]:
+    """The arguments that may name a file."""
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from _words(value)
+        elif isinstance(value, (str, Path)):
+            yield value

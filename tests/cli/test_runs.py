@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -84,6 +85,21 @@ def test_all_are_gone_on_with(way: str, model: Path, capsys: pytest.CaptureFixtu
     assert "half/seed-3: holds a run already" in err
 
 
+def test_runs_at_different_iterations_go_on_as_one_program(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--solver", str(model / "solver.prototxt"), "--runs", "2", "--threads", "1", "--batched", "--out", "all"]
+    assert train(capsys, *argv, "-q")[0] == 0
+    last = [Path("all") / f"seed-{seed}" / "tiny_iter_6.caffemodel" for seed in SEEDS[:2]]
+    whole = [path.read_bytes() for path in last]
+    for path in (*last[0].parent.glob("tiny_iter_6.*"), *last[0].parent.glob("tiny_iter_4.*")):
+        path.unlink()
+    code, _, err = train(capsys, *argv, "--snapshot", "latest")
+    assert code == 0
+    assert "seed-4: is at iteration 6, and waits there for the others" in err
+    assert "seed-3: is at" not in err
+    assert "one by one" not in err
+    assert [path.read_bytes() for path in last] == whole
+
+
 def test_what_is_wrong_is_said_once(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["--solver", str(model / "solver.prototxt"), "--runs", "2", "-q"]
     code, _, err = train(capsys, *argv, "--set", "base_lr: 1 bas_lr: 2")
@@ -136,6 +152,9 @@ def test_ctrl_c_stops_all_with_snapshots(way: str, model: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert f"go on with: deepcae train --solver {model}/solver.prototxt --out all --runs 2 --seed 3" in err
+    (command,) = re.findall(r"^stopped; go on with: deepcae train (.*)", err, re.MULTILINE)
+    same = ["--snapshot", "latest", way, "--threads", "1", "--set", long]  # or the runs go on in another way
+    wanted = ["--solver", f"{model}/solver.prototxt", "--out", "all", "--runs", "2", "--seed", "3", *same]
+    assert shlex.split(command) == wanted
     for log in logs:
         assert list(log.parent.glob("tiny_iter_*.ok.json"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 from pathlib import Path
@@ -14,7 +15,7 @@ from deepcae import zoo
 from deepcae.errors import Incomplete, TrainingError
 from deepcae.solver.capture import Recorder
 from deepcae.solver.program import Unbatchable
-from deepcae.solver.records import Failed, Finished, Record, Warned
+from deepcae.solver.records import Failed, Finished, Record, Step, Test, Warned
 from deepcae.solver.runs import Together, folder_of, is_stuck, statistics, verdict
 from deepcae.solver.solver import Solver
 from deepcae.solver.update import RULES
@@ -120,6 +121,127 @@ def test_stopped_and_resumed_together_or_alone(tmp_path: Path) -> None:
     torch.testing.assert_close(alone.net.tensors[0], whole.solvers[1].net.tensors[0], rtol=1e-4, atol=1e-6)
 
 
+def left_behind(out: Path, *last: int) -> list[Solver]:
+    """The runs as a kill leaves them that comes when each has its snapshot of iteration `last` (0: none)."""
+    snapshots = dict[int, str | None]()
+    for seed, iteration in zip(SEEDS, last, strict=True):
+        for path in folder_of(out, seed).glob("snap_iter_*"):
+            if int(path.name.split("_")[2].split(".")[0]) > iteration:
+                path.unlink()
+        for path in folder_of(out, seed).glob("snap_best*") if not iteration else ():
+            path.unlink()
+        snapshots[seed] = "latest" if iteration else None
+    text = out.parent / "solver.prototxt"
+    return [Solver(text, out=folder_of(out, seed), seed=seed, snapshot=name) for seed, name in snapshots.items()]
+
+
+def ends_of(out: Path) -> dict[str, bytes]:
+    """The bytes of the last snapshots, and what the metrics tell of iterations and tests, but for the clock's."""
+    kinds, clocks = ("train", "test", "last_pass", "kept"), ("seconds", "seconds_per_iteration")
+    found = {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("snap_iter_16.[crs]*"))}
+    for path in sorted(out.rglob("metrics.jsonl")):
+        entries = [json.loads(line) for line in path.read_text().splitlines()]
+        told = [{n: v for n, v in entry.items() if n not in clocks} for entry in entries if entry["kind"] in kinds]
+        found[str(path.relative_to(out))] = json.dumps(told).encode()
+    return found
+
+
+@pytest.mark.parametrize("last", [(4, 8, 8), (16, 4, 12), (12, 4, 0), (0, 0, 16), (8, 8, 8)])
+@pytest.mark.parametrize(
+    ("type", "policy", "extra"),
+    [
+        ("SGD", 'lr_policy: "multistep"', ""),
+        ("Adam", 'lr_policy: "inv" power: 0.5', "snapshot_best: true"),
+        ("AdaDelta", 'lr_policy: "fixed"', "clip_gradients: 0.05 snapshot_diff: true"),
+    ],
+)
+@pytest.mark.parametrize("recorder", [None, Memory()])
+def test_runs_left_at_different_iterations_end_with_the_same_bits(
+    recorder: Recorder | None, type: str, policy: str, extra: str, last: tuple[int, ...], tmp_path: Path
+) -> None:
+    text = write_training(tmp_path, type=type, dropout=0.0, iter_size=1 + (type == "AdaDelta"))
+    text.write_text(text.read_text().replace('lr_policy: "multistep"', policy) + extra)
+    solved(Together(solvers_of(text, tmp_path / "out"), recorder and StackMemory()))
+    whole = ends_of(tmp_path / "out")
+    joint = Together(left_behind(tmp_path / "out", *last), recorder and StackMemory())
+    records = solved(joint)
+    assert [told[-1].iteration for told in records] == [16, 16, 16]
+    assert not [each for told in records for each in told if isinstance(each, Warned) and "bits" in each.message]
+    assert ends_of(tmp_path / "out") == whole
+
+
+def test_a_stop_while_runs_catch_up_changes_none_of_those_that_wait(tmp_path: Path) -> None:
+    text = write_training(tmp_path, dropout=0.0)
+    solved(Together(solvers_of(text, tmp_path / "out")))
+    whole = ends_of(tmp_path / "out")
+    joint = Together(left_behind(tmp_path / "out", 12, 8, 4))
+    ahead = {path: path.read_bytes() for path in folder_of(tmp_path / "out", 7).glob("snap*")}
+    for k, record in joint.solve():
+        assert not isinstance(record, Step | Test) or k == 2
+        if record.iteration == 5:
+            joint.request_stop()
+    assert [solver.iteration for solver in joint.solvers] == [12, 8, 6]
+    assert {path: path.read_bytes() for path in folder_of(tmp_path / "out", 7).glob("snap*")} == ahead
+    solved(Together(solvers_of(text, tmp_path / "out", snapshot="latest")))
+    assert ends_of(tmp_path / "out") == whole
+
+
+@pytest.mark.parametrize("at", [4, 5, 6, 9, 10])
+def test_a_stop_at_a_test_or_beside_one_costs_no_bits(at: int, tmp_path: Path) -> None:
+    text = write_training(tmp_path, dropout=0.0)
+    solved(Together(solvers_of(text, tmp_path / "whole" / "run")))
+    joint = Together(solvers_of(text, tmp_path / "stopped" / "run"))
+    for _, record in joint.solve():
+        if record.iteration == at:
+            joint.request_stop()
+    assert len({solver.iteration for solver in joint.solvers}) == 1
+    solved(Together(solvers_of(text, tmp_path / "stopped" / "run", snapshot="latest")))
+    assert told_of(tmp_path / "stopped") == told_of(tmp_path / "whole")
+
+
+def told_of(out: Path) -> list[bytes]:
+    return [content for name, content in ends_of(out).items() if not name.endswith(".solverstate")]  # it names a path
+
+
+def test_a_run_that_fails_while_it_catches_up_is_waited_for_no_longer(tmp_path: Path) -> None:
+    text = write_training(tmp_path, dropout=0.0)
+    solved(Together(solvers_of(text, tmp_path / "out")))
+    whole = ends_of(tmp_path / "out")
+    solvers = left_behind(tmp_path / "out", 8, 4, 12)
+    with torch.no_grad():
+        solvers[1].net.tensors[0][0, 0] = math.nan
+    records = list[list[Record]](([], [], []))
+    with pytest.raises(TrainingError, match="seed 8: iteration 4: "):
+        collect(Together(solvers), records)
+    assert isinstance(records[1][-1], Failed)
+    ends = ends_of(tmp_path / "out")
+    for name in (name for name in whole if not name.startswith("seed-8")):
+        assert ends[name] == whole[name], name
+
+
+@pytest.mark.parametrize(("before", "now"), [(1, 3), (3, 1), (3, 3), (1, 1), (2, 3)])
+def test_that_a_run_goes_on_in_other_company_is_told(before: int, now: int, tmp_path: Path) -> None:
+    text = write_training(tmp_path, dropout=0.0)
+
+    def trained(runs: int, **settings: object) -> list[Record]:
+        solvers = [
+            Solver(text, out=folder_of(tmp_path / "out", seed), seed=seed, **settings)  # type: ignore[arg-type]
+            for seed in SEEDS[:runs]
+        ]
+        return list(solvers[0].solve()) if runs == 1 else [r for k, r in Together(solvers).solve() if not k]
+
+    trained(before, overrides="max_iter: 8")
+    kept = json.loads((folder_of(tmp_path / "out", 7) / "snap_iter_8.resume.json").read_text())
+    assert kept.get("runs_as_one") == (None if before == 1 else before)
+    for seed in SEEDS[before:now]:
+        list(Solver(text, out=folder_of(tmp_path / "out", seed), seed=seed, overrides="max_iter: 8").solve())
+    records = trained(now, snapshot="latest")
+    ways = {1: "alone", **{n: f"as one program with all {n} runs (--batched)" for n in (2, 3)}}
+    sentence = f"this run was computed {ways[before]} and is {ways[now]} now: the last bits of its numbers may differ"
+    told = [record.message for record in records if isinstance(record, Warned) and "was computed" in record.message]
+    assert told == ([] if before == now else [sentence])
+
+
 def test_a_run_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
     text = write_training(tmp_path, dropout=0.0)
     alone = solvers_of(text, tmp_path / "alone")
@@ -143,11 +265,6 @@ def test_what_cannot_be_one_program_is_said(tmp_path: Path) -> None:
         Together(solvers)
     assert [solver.train.position for solver in solvers] == [0, 0, 0]
     assert all(not solver.ledger.lag for solver in solvers)
-    text = write_training(tmp_path, dropout=0.0)
-    solvers = solvers_of(text, tmp_path / "uneven")
-    solvers[2].step()
-    with pytest.raises(Unbatchable, match="different iterations \\(0, 0, 1\\)"):
-        Together(solvers)
 
 
 @pytest.mark.parametrize(

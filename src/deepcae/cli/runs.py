@@ -78,7 +78,7 @@ def train_all(
         shared = ["--threads", str(threads or 1), "--sigint-effect", effects[0], "--sighup-effect", effects[1]]
         ended = Children(order, folders, [*boot, *shared, *(["-q"] if quiet else [])]).run(at_once, effects)
     found = _found(ended, time.perf_counter() - context.obj)
-    _tell(found, ended, out, order, quiet)
+    _tell(found, ended, _go_on(order, out, ended, batched), quiet)
     if as_json:
         answer(found)
     worst = max(each.code for each in ended)
@@ -127,12 +127,14 @@ def _together(
     except Unbatchable as error:
         say(f"trained one by one, not as one program: {error}", quiet)
         return None
-    first, failures = solvers[0], dict[int, str]()
+    furthest_back, failures = min(solvers, key=lambda solver: solver.iteration), dict[int, str]()
+    for solver, folder in zip(solvers, folders.values(), strict=True):
+        if solver.iteration > furthest_back.iteration:
+            say(f"{folder.name}: is at iteration {solver.iteration}, and waits there for the others", quiet)
     with ExitStack() as stack:
         stack.enter_context(handle_signals(Effects(joint, *effects)))
-        advance = stack.enter_context(
-            bar(f"training {len(solvers)} runs", first.param.max_iter, quiet, first.iteration)
-        )
+        title, iterations = f"training {len(solvers)} runs", furthest_back.param.max_iter
+        advance = stack.enter_context(bar(title, iterations, quiet, furthest_back.iteration))
         listeners = [
             Listener(
                 solver, stack.enter_context(opened_log(folder / LOG, solver)), quiet, advance, label=f"{folder.name}: "
@@ -275,7 +277,17 @@ def _weights(entry: dict[str, Any]) -> Sequence[str]:
     return list(entry["weights"]) if entry["kind"] == "test" else []
 
 
-def _tell(found: dict[str, Any], ended: Sequence[Ended], out: Path, order: Order, quiet: bool) -> None:
+def _go_on(order: Order, out: Path, ended: Sequence[Ended], batched: bool | None) -> str:
+    """The command that goes on with the runs, in the same way."""
+    solver = ["--solver", str(order.solver)] if order.solver is not None else []
+    seeds = ["--runs", str(len(ended)), "--seed", str(ended[0].seed), "--snapshot", "latest"]
+    way = [] if batched is None else ["--batched" if batched else "--separate"]
+    threads = [] if order.threads is None else ["--threads", str(order.threads)]
+    texts = [word for text in order.overrides for word in ("--set", text)]
+    return shlex.join(["deepcae", "train", *solver, "--out", str(out), *seeds, *way, *threads, *texts])
+
+
+def _tell(found: dict[str, Any], ended: Sequence[Ended], go_on: str, quiet: bool) -> None:
     for line in _complaints(ended):
         say(line)
     for name, figure in found["test"].items():
@@ -285,9 +297,7 @@ def _tell(found: dict[str, Any], ended: Sequence[Ended], out: Path, order: Order
     say(f"{word}: {found['why']}", quiet)
     unfinished = [each for each in ended if each.answer is None and not each.code]
     if unfinished or any(each.answer is not None and _stopped(each) for each in ended):
-        solver = ["--solver", str(order.solver)] if order.solver is not None else []
-        seeds = ["--runs", str(len(ended)), "--seed", str(ended[0].seed), "--snapshot", "latest"]
-        say(f"stopped; go on with: {shlex.join(['deepcae', 'train', *solver, '--out', str(out), *seeds])}")
+        say(f"stopped; go on with: {go_on}")
 
 
 def _complaints(ended: Sequence[Ended]) -> list[str]:

@@ -6,7 +6,7 @@ blobs have K as their first axis. Both have what a training pass asks of a net: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Protocol
 
@@ -160,10 +160,11 @@ class Stack:
             torch.stack([net.tensors[i].detach() for net in self.nets], out=stacked.detach())
 
     @torch.no_grad()
-    def download(self) -> None:
-        """The stacked learned blobs into the nets'."""
-        for k, net in enumerate(self.nets):
-            torch._foreach_copy_([t.detach() for t in net.tensors], [stacked[k] for stacked in self.tensors])
+    def download(self, which: Iterable[int]) -> None:
+        """The stacked learned blobs into those of the nets of these numbers."""
+        for k in which:
+            tensors = [tensor.detach() for tensor in self.nets[k].tensors]
+            torch._foreach_copy_(tensors, [stacked[k] for stacked in self.tensors])
 
 
 def first_error(

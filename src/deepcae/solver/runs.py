@@ -6,6 +6,8 @@
 
 `Together` computes them as one program: all learned blobs and their history stacked, one pass and one update for all.
 What each run tells and leaves is what it would alone, up to rounding; tests, snapshots, logs are each solver's own.
+Runs that a kill or a failed write left at different iterations go on from there: those furthest back catch up first, in
+the same stack, so that each ends with the very bits of runs that nothing disturbed.
 """
 
 from __future__ import annotations
@@ -83,6 +85,7 @@ class Together:
         self._try_out()
         for solver in solvers:
             solver.ledger.lag = MOST_WAITING
+            solver.company.size = len(self.solvers)
         device = first.net.device
         passes = Passes(self.stack, self.updater, device, first.precision)
         step = Unattended(passes, first.param, None)
@@ -90,6 +93,7 @@ class Together:
             recorder = CudaRecorder(device)
         self._step = step if recorder is None else Captured(step, recorder)
         self._alive = dict(enumerate(self.solvers))
+        self._moving: dict[int, Solver] = {}  # those of them that stand furthest back; the others wait for these
         self._stop = self._snapshot_wanted = False
 
     def request_stop(self) -> None:
@@ -124,42 +128,56 @@ class Together:
             for k, record in part:
                 if isinstance(record, Failed):
                     del self._alive[k]
+                    self._moving.pop(k, None)
                     failed.append(f"seed {self.solvers[k].seed}: {record.message}")
                 yield k, record
 
-        yield from told(self._each(lambda solver: solver.start()))
-        self._upload()
+        yield from told(self._each(self._alive, lambda solver: solver.start()))
         while self._goes_on():
+            self._gather()
             yield from told(self._iterate())
         self._download()
-        yield from told(self._each(lambda solver: solver.end()))
-        yield from told(self._each(lambda solver: solver.finish(began)))
+        yield from told(self._each(self._alive, lambda solver: solver.end()))
+        yield from told(self._each(self._alive, lambda solver: solver.finish(began)))
         if failed:
             raise TrainingError("; ".join(failed))
 
     def _goes_on(self) -> bool:
         """Whether there is an iteration to make; a stop of one is a stop of all, as is its absence of data."""
         alive = self._alive.values()
-        return bool(alive) and all(s.iteration < s.param.max_iter and not s.is_stopping for s in alive)
+        return any(s.iteration < s.param.max_iter for s in alive) and not any(s.is_stopping for s in alive)
+
+    def _gather(self) -> None:
+        """Lets those move that stand furthest back, until they are with the next.
+
+        All of the stack is computed meanwhile, as the last bits may hang on its size; what comes of those that wait is
+        not looked at: their solvers keep what they are.
+        """
+        furthest_back = min(solver.iteration for solver in self._alive.values())
+        moving = {k: solver for k, solver in self._alive.items() if solver.iteration == furthest_back}
+        if moving.keys() != self._moving.keys():
+            self._download()
+            self._moving = moving
+            self._upload()
 
     def _iterate(self) -> Iterator[Tagged]:
-        yield from self._each(lambda solver: solver.test_if_due())
-        self._pass_on()
+        self._pass_on()  # before the tests: a resumed run makes those of the iteration where it was stopped
         if any(solver.is_stopping for solver in self.solvers):
             return
-        first = next(iter(self._alive.values()), None)
+        yield from self._each(self._moving, lambda solver: solver.test_if_due())
+        first = next(iter(self._moving.values()), None)
         if first is None:
             return
         now = first.iteration
         lr, step = rate(first.param, now, first.current_step)
         with ExitStack() as timed:
-            for solver in self.solvers:
+            for solver in self._moving.values():
                 timed.enter_context(solver.clock.step())
-            passed = self._step.run((self._next_inputs() for _ in range(first.param.iter_size)), lr, now)
-        if any(solver.ledger.is_due(ahead=1) for solver in self._alive.values()):
+            passed = self._step.run((self._next_inputs(self._moving) for _ in range(first.param.iter_size)), lr, now)
+        if any(solver.ledger.is_due(ahead=1) for solver in self._moving.values()):
             self._download()
         told = passed.told
-        for k, solver in list(self._alive.items()):
+        for k, solver in list(self._moving.items()):
             blobs = _Share(passed.blobs, k)
             yield from self._guarded(k, solver.account(told[:, k], blobs, lr, step))
 
@@ -172,9 +190,9 @@ class Together:
                 solver.request_snapshot()
         self._stop = self._snapshot_wanted = False
 
-    def _each(self, part: Any) -> Iterator[Tagged]:
-        """The records of a part of the training, of all runs that are still going."""
-        for k, solver in list(self._alive.items()):
+    def _each(self, runs: Mapping[int, Solver], part: Any) -> Iterator[Tagged]:
+        """The records of a part of the training, of these runs."""
+        for k, solver in list(runs.items()):
             yield from self._guarded(k, part(solver))
 
     def _guarded(self, k: int, records: Iterator[Record]) -> Iterator[Tagged]:
@@ -185,24 +203,25 @@ class Together:
             for record in self.solvers[k].fail(error):
                 yield k, record
 
-    def _next_inputs(self) -> Inputs:
-        """The next batch of every run, (K, N, ...). Of a run that failed, too: its place in the stack stays."""
-        batches = [solver.train.next_inputs() for solver in self.solvers]
-        return {name: torch.stack([batch[name] for batch in batches]) for name in batches[0]}
+    def _next_inputs(self, runs: Mapping[int, Solver]) -> Inputs:
+        """The next batch of these runs, (K, N, ...). The place in the stack of one that failed, or waits, stays: it has
+        another's batch.
+        """
+        batches = {k: solver.train.next_inputs() for k, solver in runs.items()}
+        filler = next(iter(batches.values()))
+        each = [batches.get(k, filler) for k in range(len(self.solvers))]
+        return {name: torch.stack([batch[name] for batch in each]) for name in filler}
 
     def _try_out(self) -> None:
         try:
-            self.stack.try_out(self._next_inputs())
+            self.stack.try_out(self._next_inputs(dict(enumerate(self.solvers))))
         finally:
             for solver in self.solvers:
                 solver.train.position = max(0, solver.train.position - 1)
 
     def _require_alike(self) -> None:
-        """Unbatchable unless the runs stand at one iteration, and need nothing but arithmetic between borders."""
+        """Unbatchable unless the runs need nothing but arithmetic between borders."""
         first = self.solvers[0]
-        iterations = [solver.iteration for solver in self.solvers]
-        if len(set(iterations)) > 1:
-            raise Unbatchable(f"they stand at different iterations ({', '.join(map(str, iterations))})")
         for net in (first.net, *first.test_nets):
             if net.sinks:
                 raise Unbatchable(f"net '{net.name}' writes HDF5 output")
@@ -218,9 +237,9 @@ class Together:
 
     @torch.no_grad()
     def _download(self) -> None:
-        """The stacked weights, history and updates into those of the solvers, for whoever looks at them."""
-        self.stack.download()
-        for k, solver in enumerate(self.solvers):
+        """The stacked weights, history and updates into those of the solvers that move, for whoever looks at them."""
+        self.stack.download(self._moving)
+        for k, solver in self._moving.items():
             torch._foreach_copy_(solver.updater.history, [stacked[k] for stacked in self.updater.history])
             if self.updater.keeps_updates:
                 torch._foreach_copy_(solver.updater.updates, [stacked[k] for stacked in self.updater.updates])

@@ -29,6 +29,7 @@ from .best import Best
 from .build import OpenFeed, build_nets, load_initial, open_feed, require_ready, seed_for
 from .capture import Captured, CudaRecorder, Recorder
 from .clock import Clock
+from .company import Company
 from .debug import Debug
 from .guard import Guard
 from .iteration import Attended, Passes, Unattended
@@ -133,6 +134,7 @@ class Solver:
         self.last_blobs: Blobs = {}
         self.trials = Trials(self)
         self.clock = Clock()
+        self.company = Company()
         if self.net.device.type == "cuda" and not self.net.sinks and self.param.display != 1:
             self.run_ahead(CudaRecorder(self.net.device))
         if snapshot is not None and resumed is not None:
@@ -266,6 +268,7 @@ class Solver:
         policy, max_iter = self.param.lr_policy, self.param.max_iter
         threads = self.threads.begin()
         yield Started(self.iteration, self.net.name, policy, max_iter, self.seed, self.resumed_from, threads)
+        self.remarks.note(*self.company.changes())
         yield from self.remarks.take(self.iteration)
         for strange in odd_data(self.train, self.tests):
             yield Warned(self.iteration, strange)

@@ -68,6 +68,7 @@ def extras_of(solver: Solver) -> dict[str, Any]:
         "torch": torch.__version__,
         "kernels": choice.in_force(),
         "precision": solver.precision,
+        **solver.company.to_json(),
     }
 
 
@@ -189,6 +190,7 @@ def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
     if told:
         yield f"{told}: {_BITS}"
     yield from solver.threads.go_on_with(extras["threads"])
+    solver.company.restore(extras.get("runs_as_one"))
     precision = extras.get("precision", "fp32")
     if precision != solver.precision:
         yield f"the precision was {precision} and is {solver.precision} now"

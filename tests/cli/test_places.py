@@ -151,11 +151,11 @@ def test_what_a_command_reads_it_does_not_write_over(
     if out.suffix == ".npz":
         out.write_bytes(b"what it reads")
     before = out.read_bytes()
-    Path("there").symlink_to(out)
-    read = [*argv, str(out)] if argv == ["draw"] else argv
-    assert main([*read, "-o", "there"]) == 2
+    Path("link").symlink_to(out)
+    read = [*argv, "link"] if argv == ["draw"] else argv
+    assert main([*read, "-o", f"./{out}"]) == 2
     error = capsys.readouterr().err
-    assert error == "error: there: is read by this command, which would write over it: give another --out\n"
+    assert error == f"error: {out}: is read by this command, which would write over it: give another --out\n"
     assert out.read_bytes() == before
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from os.path import isfile, samefile
+from os import lstat, stat
+from os.path import isfile, samestat
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ class Command(TyperCommand):
         given = dict(ctx.params)
         out = given.pop("out", None)
         if out is not None and isfile(out):
+            place = lstat(out)  # a link is replaced itself
             for name in _words(given.values()):
-                if isfile(name) and samefile(name, out):
+                if isfile(name) and samestat(stat(name), place):
                     raise SpecError(f"{out}: is read by this command, which would write over it: give another --out")
         return super().invoke(ctx)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -210,3 +211,34 @@ def test_a_run_stands_for_its_newest_weights(run: Path, model: Path, capsys: pyt
     assert main([str(word) for word in argv]) == 0
     assert main(["train", "--solver", str(model / "solver.prototxt"), "--weights", str(model), "--out", "x"]) == 2
     assert "no run there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    [
+        ((), ""),
+        ((2,), "run/tiny_iter_2.caffemodel: the snapshot cannot be written"),
+        ((4,), "run/tiny_iter_4.caffemodel: the snapshot cannot be written"),
+        ((2, 4), "run/tiny_iter_2: the snapshot is missing, too"),
+        ((6,), "run/tiny_iter_6.caffemodel: the snapshot cannot be written"),
+    ],
+)
+def test_a_numbered_snapshot_that_is_missing_in_the_end_is_exit_code_1(
+    missing: tuple[int, ...], sentence: str, model: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    real = os.replace
+
+    def replace(source: str | Path, target: str | Path) -> None:
+        if any(Path(target).name == f"tiny_iter_{iteration}.caffemodel" for iteration in missing):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    code = main(["train", "--solver", str(model / "solver.prototxt"), "--out", "run", "--device", "cpu", "-q"])
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert code == (1 if missing else 0)
+    assert len(errors) == len(missing)
+    assert [line for line in errors if line.startswith(f"error: {sentence}")] if missing else not errors
+    there = {iteration for iteration in (2, 4, 6) if Path(f"run/tiny_iter_{iteration}.ok.json").exists()}
+    assert there == {2, 4, 6} - set(missing)

@@ -33,6 +33,24 @@ def test_disturbed_calls(failure: str, training: Training) -> None:
         assert ended.killed == (failure == "kill" or failure.startswith("cut"))
 
 
+def test_the_best_is_found_whenever_a_kill_cuts_it_off() -> None:
+    """Before the first numbered snapshot it is all that there is to go on from; later an older one is in place."""
+    with Server() as server, scratch() as folder:
+        best = Training(server, Path(folder), *run.TRAININGS["best"])
+        at, seen = 0, set[bool]()
+        while len(seen) < 2:
+            at += 1
+            case = best.begin(f"{at}")
+            ended = best.run(case, at=at, failure="kill")
+            cut_off = (case / "run/snap_best.ok.json.next").exists()
+            is_first = not (case / "run/snap_best.ok.json").exists()
+            if cut_off and not (is_first in seen or (case / "run/snap_best.caffemodel.next").exists()):
+                seen.add(is_first)
+                assert best.problems_now(case, ended) == []
+                assert best.problems_after(case, ended) == []
+            shutil.rmtree(case.parent)
+
+
 def test_a_disk_that_is_full_from_the_middle_on(training: Training) -> None:
     case = training.begin("full")
     ended = training.run(case, at=training.wanted.calls // 2, failure="ENOSPC", persistent=True)

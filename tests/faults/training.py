@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepcae.solver.kept import NEXT
 from deepcae.solver.snapshot import MANIFEST, Snapshot, latest
 from solver.tiny import write_training
 
@@ -77,7 +78,7 @@ class Training:
         found = []
         errors = [line for line in ended.said.splitlines() if line.startswith("error: ")]
         for home in (case / home for home in self.homes):
-            found += [f"damaged: {each.damage()}" for each in _complete(home) if each.damage()]
+            found += [f"damaged: {each.damage()}" for each in _complete(home) if each.damage() and not _follows(each)]
             complete = {each.iteration for each in _complete(home)}
             if "--keep" not in self.options:
                 told = {e["iteration"] for e in _entries(home) if e["kind"] == "snapshotted"}
@@ -133,6 +134,17 @@ def latest_in(home: Path) -> Snapshot | None:
 
 def _complete(home: Path) -> list[Snapshot]:
     return [Snapshot.recorded(str(path).removesuffix(MANIFEST)) for path in home.glob(f"*{MANIFEST}")]
+
+
+def _follows(best: Snapshot) -> bool:
+    """Whether the one that takes its place is whole: each file beside it, or in place already."""
+    following = Path(f"{best.path(MANIFEST)}{NEXT}")
+    for name, about in json.loads(following.read_bytes())["files"].items() if following.exists() else ():
+        beside = following.with_name(name + NEXT)
+        data = (beside if beside.exists() else following.with_name(name)).read_bytes()
+        if hashlib.sha256(data).hexdigest() != about["sha256"]:
+            return False
+    return following.exists()
 
 
 def _may_lack(name: str) -> bool:

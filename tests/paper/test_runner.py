@@ -295,3 +295,20 @@ def test_a_damaged_result_is_told(content: bytes, data: Data, tmp_path: Path) ->
     store.path(SHORT[0]).write_bytes(content)
     with pytest.raises(DataError, match=r"\.json: damaged, no result of a run; remove it, and the run is judged anew"):
         store.result(SHORT[0])
+
+
+@pytest.mark.parametrize("lies_there", ["no net at all", 'name: "other"'])
+def test_texts_of_the_working_directory_are_not_taken(
+    lies_there: str, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "out", data)
+    alone = carry_out(SHORT[0], Store(tmp_path / "alone", data), os.getppid())
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    for name in ("net.prototxt", "solver.prototxt"):
+        Path(name).write_text(lies_there)
+    result = carry_out(SHORT[0], store, os.getppid())
+    assert result is not None
+    assert alone is not None
+    assert (result["train"], result["test"]) == (alone["train"], alone["test"])
+    assert {path.read_text() for path in Path().iterdir()} == {lies_there}

@@ -471,7 +471,12 @@ def test_a_seed_repeats_the_weights(make: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "words"), [((70000, 70000), "be 70000x70000; at most 2147483647"), ((1,) * 33, "33 axes"), ((-1,), "not")]
+    ("shape", "words"),
+    [
+        ((70000, 70000), "be 70000x70000; at most 2147483647"),
+        ((1,) * 33, "33 axes"),
+        *((shape, r"a blob's axes are 0 or more, not \[.*-\d") for shape in [(-1,), (2, -3), (-2, -3), (0, -1)]),
+    ],
 )
 def test_a_reshape_beyond_caffes_limits_changes_nothing(make: Any, shape: tuple[int, ...], words: str) -> None:
     net = make()

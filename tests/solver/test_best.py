@@ -190,6 +190,47 @@ def test_a_kill_while_it_is_written(extra: str, renames: int, training: Path, mo
     assert len(list(Path("run").glob("snap_best*"))) == 4
 
 
+@pytest.mark.parametrize("renames", range(4))
+@pytest.mark.parametrize("written", range(4))
+def test_one_that_was_cut_off_is_completed_before_the_next(
+    written: int, renames: int, training: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two kills, each within a best snapshot: no mixture of both is ever taken for one."""
+    run(training, extra="max_iter: 1")
+    left = {"in place": renames, "written": 4}
+
+    class Killed(BaseException):
+        pass
+
+    real = os.replace
+
+    def replace(source: Any, target: Any) -> None:
+        kind = "written" if str(target).endswith(NEXT) else "in place"
+        if left[kind] == 0:
+            raise Killed
+        left[kind] -= 1
+        real(source, target)
+
+    def commit(iteration: int) -> None:
+        parts = {part: f"{part} of {iteration}".encode() for part in FILES[:3]}
+        with suppress(Killed):
+            kept_module.commit("run/snap_best", iteration, 1 / iteration, parts)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", replace)
+        commit(7)
+        left = {"in place": 4, "written": written}
+        commit(9)
+    complete("run/snap")
+    found = find_best("run/snap")
+    assert found is not None
+    assert (found.iteration, found.loss) == (7, 1 / 7)
+    commit(11)
+    assert [f"{part} of 11".encode() for part in FILES[:3]] == [
+        Path(f"run/snap_best{p}").read_bytes() for p in FILES[:3]
+    ]
+
+
 @pytest.mark.parametrize("manifest", [None, b"", b"[]", b"{}", b'{"files": 7}', b'{"files": ["a/b"]}'])
 def test_what_was_half_written_is_gone_and_the_old_one_there(manifest: bytes | None, training: Path) -> None:
     run(training)

@@ -227,6 +227,7 @@ def prepare(
     taken. Nothing is changed; the training itself looks again when it has the lock.
     """
     from ..solver.earlier import Earlier
+    from ..solver.kept import settle_best
     from ..solver.replaced import Replaced, settle
     from ..solver.run import snapshot_prefix
     from ..solver.unclaimed import require_none
@@ -234,6 +235,7 @@ def prepare(
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: is a file; --out names a folder")
     settle(out)
+    settle_best(snapshot_prefix(document, out))
     earlier = Earlier(out, snapshot_prefix(document, out))
     if snapshot is None and not overwrite:
         earlier.require_none()

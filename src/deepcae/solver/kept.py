@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..atomic import sync_folder, whole_file
-from ..errors import SnapshotError
+from ..errors import SnapshotError, TrainingError
 from ..inplace import read_file
+from .lock import Lock
 from .snapshot import BEST, MANIFEST, MODEL, RESUME, STATE, Snapshot, read_json
 
 NEXT = ".next"
@@ -73,6 +75,18 @@ def complete(prefix: str) -> None:
     sync_folder(following.parent)
     os.replace(following, stem + MANIFEST)
     sync_folder(following.parent)
+
+
+def settle_best(prefix: str) -> None:
+    """Completes one that a kill cut off, so that whoever looks for a snapshot finds it. A training that runs there does
+    so itself.
+    """
+    if Path(prefix + BEST + MANIFEST + NEXT).exists():
+        lock = Lock(prefix)
+        with suppress(TrainingError, OSError):  # told by the training that comes to the same
+            lock.acquire()
+            complete(prefix)
+        lock.release()
 
 
 def commit(stem: str, iteration: int, loss: float, parts: dict[str, bytes]) -> Snapshot:

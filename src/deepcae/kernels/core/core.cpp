@@ -405,7 +405,8 @@ void correlate(const Geometry& g, const float* x, const float* w, const float* b
       const int64_t count = group * blocks + part(blocks, shares, share + 1) - first;
       for (int64_t block = 0; block < count; ++block) {
         const int64_t o = packed.starts[size_t(first + block)], wide = packed.starts[size_t(first + block) + 1] - o;
-        Outputs& into = outputs[size_t(block)] = {wide * halves, packed.weights.data() + o * per_output, bias ? bias + o : nullptr, {}};
+        Outputs& into = outputs[size_t(block)];
+        into = {wide * halves, packed.weights.data() + o * per_output, bias ? bias + o : nullptr, {}};
         for (int64_t half = 0; half < halves && row + half < g.out_h; ++half)
           for (int64_t k = 0; k < wide; ++k) into.y[half * wide + k] = y + ((o + k) * g.out_h + row + half) * line;
       }

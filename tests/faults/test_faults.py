@@ -58,8 +58,8 @@ def test_a_disk_that_is_full_from_the_middle_on(training: Training) -> None:
     errors = [line for line in ended.said.splitlines() if line.startswith("error: ")]
     wanted = (
         "run/restored.h5: cannot be",
-        "run/snap_iter_12: the snapshot is missing, too",
         "run/snap_iter_16.caffemodel: the snap",
+        "run/snap_iter_12: the snapshot is missing, too",
         "run/metrics.jsonl: lacks",
         "run/train.log: l",
     )

@@ -145,14 +145,14 @@ def _outcome(target: Any, path: Path) -> Outcome:
     return Outcome("fine")
 
 
-_WARM: set[str] = set()
+_WARM: set[Any] = set()
 
 
 def _warm(target: Any) -> None:
     """Everything is imported before memory and time are measured: a right file is read first."""
-    if target.name in _WARM:
+    if target.read in _WARM:
         return
-    _WARM.add(target.name)
+    _WARM.add(target.read)
     from reference import GOLDEN
 
     for seed in list(target.seeds(GOLDEN))[:2]:

@@ -310,7 +310,9 @@ def test_a_quota_is_told(training: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert "snap_iter_4.caffemodel: the snapshot cannot be written: File too large" in done.stdout
-    assert done.stderr.splitlines()[-1].startswith("deepcae.errors.Incomplete: snap_iter_16.caffemodel")
+    last, others = done.stderr.splitlines()[-2:]
+    assert last.startswith("deepcae.errors.Incomplete: snap_iter_16.caffemodel: the snapshot cannot be written")
+    assert others == "snap_iter_4 … snap_iter_12: 3 snapshots are missing, too"
     assert not list(training.parent.glob("*.tmp.*"))
 
 

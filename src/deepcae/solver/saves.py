@@ -61,12 +61,12 @@ class Saves:
         """What was wanted and is not there in the end, but for what `keep` would have removed by now."""
         gone = self._taken[0] if self.keep is not None and len(self._taken) == self.keep else -1
         *others, last = [iteration for iteration in self._missed if iteration > gone] or [gone]
+        yield self._missed.get(last, "")
         if others:
             names = " … ".join(
                 f"{self.solver.prefix}_iter_{iteration}" for iteration in sorted({others[0], others[-1]})
             )
             yield f"{names}: {f'{len(others)} snapshots are' if len(others) > 1 else 'the snapshot is'} missing, too"
-        yield self._missed.get(last, "")
 
     def _is_current(self) -> bool:
         return self.last is not None and self.last.iteration == self.solver.iteration

@@ -23,6 +23,7 @@ import numpy as np
 
 import bulk
 from deepcae.errors import DeepcaeError
+from wire import varint
 
 GREAT = 640 * 2**20  # bytes of zeros
 PIECE = 2**24
@@ -167,14 +168,6 @@ def weights(folder: Path) -> dict[str, tuple[int, Act]]:
         "caffemodel of empty layers": sized(empties, lambda: read_weights(empties)),
         "caffemodel of empty blobs": sized(blobs, lambda: read_weights(blobs)),
     }
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
 
 
 def codes(folder: Path) -> dict[str, tuple[int, Act]]:

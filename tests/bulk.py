@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from wire import field, varint
+
 Act = Callable[[], object]
 Cases = dict[str, tuple[int, Act]]
 WIDE = 'layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 1 dim: 8000000 } } }'
@@ -21,25 +23,13 @@ def _case(path: Path, act: Act) -> tuple[int, Act]:
     return path.stat().st_size, act
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
 def _zeros_after(path: Path, around: list[tuple[bytes, int]], count: int) -> Path:
     """A file that ends with the blob (5, `count` / 5) of zeros; `around`: what stands before it, and its field, from
     the outermost message on."""
     size = 4 * count
-    content = _field(7, b"\x08\x05\x08" + _varint(count // 5)) + _varint(5 << 3 | 2) + _varint(size)
+    content = field(7, b"\x08\x05\x08" + varint(count // 5)) + varint(5 << 3 | 2) + varint(size)
     for before, number in reversed(around):
-        content = before + _varint(number << 3 | 2) + _varint(len(content) + size) + content
+        content = before + varint(number << 3 | 2) + varint(len(content) + size) + content
     path.write_bytes(content)
     os.truncate(path, len(content) + size)
     return path
@@ -53,14 +43,14 @@ def messages(folder: Path) -> Cases:
     from deepcae.proto.read import read_net_text
 
     net = Net(read_net_text(WIDE + CODE), "TEST")
-    name = _field(1, b"code") + _field(2, b"InnerProduct")
+    name = field(1, b"code") + field(2, b"InnerProduct")
     blob = _zeros_after(folder / "a.caffemodel", [(b"", 100), (name, 7)], 40_000_000)
     state = _zeros_after(folder / "s.solverstate", [(b"\x08\x01", 3)], 40_000_000)
-    value = _field(7, _field(7, b"\x08\x01") + _field(5, bytes(4)))
+    value = field(7, field(7, b"\x08\x01") + field(5, bytes(4)))
     made = {
-        "empty names": _field(100, name + b"\x1a\0" * 10_000_000 + value),
-        "dims": _field(100, name + _field(7, _field(7, _field(1, b"\1" * 8_000_000)) + _field(5, bytes(4)))),
-        "a long name": _field(100, _field(1, b"a" * 150_000_000) + value),
+        "empty names": field(100, name + b"\x1a\0" * 10_000_000 + value),
+        "dims": field(100, name + field(7, field(7, field(1, b"\1" * 8_000_000)) + field(5, bytes(4)))),
+        "a long name": field(100, field(1, b"a" * 150_000_000) + value),
     }
     found = {"caffemodel of one blob": _case(blob, lambda: load_weights(net, blob)),
              "solverstate of one blob": _case(state, lambda: len(read_state(state).history))}  # fmt: skip

@@ -155,10 +155,13 @@ def test_plot_leaves_out_what_a_net_does_not_give(model: Path, capsys: pytest.Ca
     assert main(["plot", "run", "-o", "p", "--what", "reconstructions"]) == 2
 
 
-def test_a_run_moved_elsewhere_still_works(run: Path) -> None:
+def test_a_run_moved_elsewhere_still_works(run: Path, model: Path) -> None:
     """Its data are found by the folder of the original texts, which the run keeps."""
+    expected = expected_codes(run, model)
     shutil.move(run, "moved")
     done("encode", "moved", "-o", "codes.h5")
+    with h5py.File("codes.h5") as file:
+        assert np.allclose(file["codes"][()], expected, atol=1e-6)
 
 
 def test_decode_to_a_sheet_of_numbered_images(run: Path) -> None:

@@ -133,7 +133,7 @@ def _stopped_at_its_begin(monkeypatch: pytest.MonkeyPatch, act: Callable[[], obj
     act()
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe with a name")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
 @pytest.mark.parametrize("argv", [["plot", "run", "--what", "curves"], ["draw", "run", "-o", "a.png"]])
 def test_a_pipe_in_the_place_of_matplotlibs_settings_is_not_waited_for(argv: list[str], run: Path) -> None:
     os.mkfifo("matplotlibrc")

@@ -136,6 +136,7 @@ def test_who_lets_go_of_rows_lets_go_of_their_file(tmp_path: Path, write_h5: Wri
     rows._blocks._take(0)  # whatever is under way is done
     del rows
     write_h5(path, {"x": np.arange(3.0)})  # refused while the file is open
+    assert HDF5Rows([path], ("x",)).read(slice(0, 3))["x"].ravel().tolist() == [0, 1, 2]
 
 
 def test_nets_that_read_the_same_files_share_them(folder: Path) -> None:

@@ -125,7 +125,7 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
     return syscall(SYS_writev, fd, parts, count);
 }
 
-static int open_at(int folder, const char *name, int flags, mode_t mode) {
+static int opened(int folder, const char *name, int flags, mode_t mode) {
     char path[4096];
     int ours = armed && (flags & (O_WRONLY | O_RDWR | O_CREAT)) && absolute(folder, name, path);
     struct stat before;
@@ -144,14 +144,7 @@ static int open_at(int folder, const char *name, int flags, mode_t mode) {
     return fd;
 }
 
-#define WITH_MODE(flags, last) \
-    mode_t mode = 0; \
-    if ((flags) & (O_CREAT | O_TMPFILE)) { va_list rest; va_start(rest, last); mode = va_arg(rest, mode_t); va_end(rest); }
-
-int open(const char *name, int flags, ...) { WITH_MODE(flags, flags) return open_at(AT_FDCWD, name, flags, mode); }
-int open64(const char *name, int flags, ...) { WITH_MODE(flags, flags) return open_at(AT_FDCWD, name, flags, mode); }
-int openat(int folder, const char *name, int flags, ...) { WITH_MODE(flags, flags) return open_at(folder, name, flags, mode); }
-int openat64(int folder, const char *name, int flags, ...) { WITH_MODE(flags, flags) return open_at(folder, name, flags, mode); }
+#include "opens.h"
 
 static int sync_of(int fd, int number) {
     char path[4096];

@@ -6,6 +6,8 @@ import gzip
 import struct
 from collections.abc import Callable, Iterator
 
+from wire import field
+
 Make = Callable[[], bytes]
 
 
@@ -63,37 +65,25 @@ TEXTS: dict[str, Make] = {
 }
 
 
-def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
 def _nested(depth: int) -> bytes:
     data = b""
     for _ in range(depth):
-        data = _field(100, _field(7, data))[-60000:]
+        data = field(100, field(7, data))[-60000:]
     return data
 
 
 BINARIES: dict[str, tuple[str, Make]] = {
-    "layers of one name": ("weights", lambda: _field(100, _field(1, b"a") + _field(2, b"ReLU")) * 60000),
-    "layers of 2014 of one name": ("weights", lambda: _field(2, _field(4, b"a")) * 60000),
-    "empty blobs": ("weights", lambda: _field(100, _field(1, b"a") + _field(7, b"") * 100000)),
+    "layers of one name": ("weights", lambda: field(100, field(1, b"a") + field(2, b"ReLU")) * 60000),
+    "layers of 2014 of one name": ("weights", lambda: field(2, field(4, b"a")) * 60000),
+    "empty blobs": ("weights", lambda: field(100, field(1, b"a") + field(7, b"") * 100000)),
     "blobs without values": (
         "weights",
-        lambda: _field(100, _field(7, _field(7, _field(1, b"\x80\x80\x80\x80\x08"))) * 9),
+        lambda: field(100, field(7, field(7, field(1, b"\x80\x80\x80\x80\x08"))) * 9),
     ),
-    "a huge shape": ("blob", lambda: _field(7, _field(1, b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f" * 30))),
+    "a huge shape": ("blob", lambda: field(7, field(1, b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f" * 30))),
     "a huge length": ("weights", lambda: b"\xa2\x06\xff\xff\xff\xff\x07" + b"\x0a\x01a"),
     "nested messages": ("weights", lambda: _nested(3000)),
-    "history without values": ("state", lambda: b"\x08\x01" + _field(3, b"") * 200000),
+    "history without values": ("state", lambda: b"\x08\x01" + field(3, b"") * 200000),
     "an IDX file of nothing": ("idx", lambda: b"\0\0\x08\x04" + struct.pack(">4I", *[2**32 - 1] * 4)),
     "a zipped IDX file": ("idx", lambda: gzip.compress(b"\0\0\x08\x03" + b"\x7f" * 12 + bytes(2**26))),
     "a list of pictures": ("image_list", lambda: b"nowhere.png 1\n" * 60000),

@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Callable, Sequence
 
+import wire
 from deepcae.proto.wire import varint
 
 Mutator = Callable[[random.Random, bytes, Sequence[bytes]], bytes]  # (dice, the file, other files) -> a wrong file
@@ -213,25 +214,15 @@ def _written(fields: list[Wire]) -> bytes:
     for field in fields:
         if len(out) > MOST:
             break
-        out += _varint(field.number << 3 | field.wire)
+        out += wire.varint(field.number << 3 | field.wire)
         if field.wire == 0:
-            out += _varint(field.value if isinstance(field.value, int) else 0)
+            out += wire.varint(field.value if isinstance(field.value, int) else 0)
             continue
         inner = _written(field.value) if isinstance(field.value, list) else field.value
         content = inner if isinstance(inner, bytes) else struct.pack("<Q", inner % 2**64)
         if field.wire == 2:
-            out += _varint(max(0, len(content) + field.lie)) + content
+            out += wire.varint(max(0, len(content) + field.lie)) + content
         else:
             width = 8 if field.wire == 1 else 4
             out += content[:width].ljust(width, b"\0")
-    return bytes(out)
-
-
-def _varint(value: int) -> bytes:
-    value %= 2**64
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
     return bytes(out)

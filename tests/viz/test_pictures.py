@@ -88,8 +88,12 @@ def test_points_need_no_labels_and_many_classes_no_legend() -> None:
 
 
 def test_one_point_and_equal_points_can_be_drawn() -> None:
-    words(scatter(np.ones((1, 2)), np.array([0])))
-    words(scatter(np.ones((700, 2)), np.arange(700) % 2))
+    for codes, labels in ((np.ones((1, 2)), np.array([0])), (np.ones((700, 2)), np.arange(700) % 2)):
+        page = scatter(codes, labels)
+        words(page)
+        drawn = [np.asarray(points.get_offsets()) for points in page.axes[0].collections]
+        assert sum(map(len, drawn)) == len(codes)
+        assert all((points == 1).all() for points in drawn)
 
 
 def test_names_at_one_spot_are_pushed_apart() -> None:
@@ -305,7 +309,11 @@ def test_other_filters_are_refused() -> None:
 
 
 def test_zero_weights_can_be_drawn() -> None:
-    words(filters({"conv": np.zeros((2, 1, 3, 3))}))
+    page = filters({"conv": np.zeros((2, 1, 3, 3))})
+    assert "conv" in words(page)
+    shown = np.concatenate([np.ma.compressed(image.get_array()) for axes in page.axes for image in axes.images])
+    assert len(shown) >= 2 * 3 * 3
+    assert (shown == 0).all()
 
 
 # Layers (Fig. 7)

@@ -16,12 +16,15 @@ class Document:
         self.message = message
         self.filename = filename
         self.spot = spot or Spot(Place(filename))
-        self.notes: list[Problem] = []
+        self._notes: dict[Problem, None] = {}  # in order, each once
 
-    def note(self, message: str, place: Place) -> None:
+    def note(self, message: str, place: Place | None) -> None:
         """Adds a note, once."""
-        if (problem := Problem(message, place)) not in self.notes:
-            self.notes.append(problem)
+        self._notes[Problem(message, place)] = None
+
+    @property
+    def notes(self) -> list[Problem]:
+        return list(self._notes)
 
     @property
     def folder(self) -> Path:

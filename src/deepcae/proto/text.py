@@ -67,7 +67,8 @@ def merge(document: Document, text: str, filename: str = "--set") -> None:
     overlay = parse(text, type(document.message), filename)
     upgrade(overlay)
     _lay_over(document.message, document.spot, overlay.message, overlay.spot)
-    document.notes += overlay.notes
+    for note in overlay.notes:
+        document.note(note.message, note.place)
 
 
 def _lay_over(message: Any, spot: Spot, above: Any, above_spot: Spot) -> None:

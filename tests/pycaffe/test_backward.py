@@ -86,11 +86,11 @@ def test_of_a_product_it_is_that_of_the_written_values(make: Any) -> None:
     net.blobs["y"].diff[...] = D[:, :4]
     assert net.backward(start="y", end="y").keys() == {"x"}
     weights, bias = net.params["y"]
-    np.testing.assert_allclose(net.blobs["x"].diff, D[:, :4] @ weights.data, rtol=1e-5)
-    np.testing.assert_allclose(weights.diff, D[:, :4].T @ X, rtol=1e-5)
-    np.testing.assert_allclose(bias.diff, D[:, :4].sum(0), rtol=1e-5)
+    np.testing.assert_allclose(net.blobs["x"].diff, D[:, :4] @ weights.data, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(weights.diff, D[:, :4].T @ X, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(bias.diff, D[:, :4].sum(0), rtol=1e-5, atol=1e-6)
     net.backward()
-    np.testing.assert_allclose(weights.diff, 2 * D[:, :4].T @ X, rtol=1e-5)
+    np.testing.assert_allclose(weights.diff, 2 * D[:, :4].T @ X, rtol=1e-5, atol=1e-6)
 
 
 SLOPES: dict[str, tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]] = {
@@ -137,8 +137,8 @@ def test_a_net_of_losses_computes_with_what_stands(make: Any) -> None:
     net.blobs["x"].data[...], net.blobs["y"].data[...], net.blobs["t"].data[...] = X, D[:, :4], X[:, :4]
     net.backward()
     gradient = (D[:, :4] - X[:, :4]) / 2
-    np.testing.assert_allclose(net.blobs["y"].diff, gradient, rtol=1e-5)
-    np.testing.assert_allclose(net.params["y"][0].diff, gradient.T @ X, rtol=1e-5)
+    np.testing.assert_allclose(net.blobs["y"].diff, gradient, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(net.params["y"][0].diff, gradient.T @ X, rtol=1e-5, atol=1e-6)
 
 
 # After a forward pass of other values
@@ -173,11 +173,11 @@ def test_weights_that_came_another_way_count(make: Any) -> None:
     net.forward(x=X)
     net.copy_from("other.caffemodel")
     expected = D[:, :4] @ other.params["y"][0].data
-    np.testing.assert_allclose(net.backward(y=D[:, :4])["x"], expected, rtol=1e-5)
+    np.testing.assert_allclose(net.backward(y=D[:, :4])["x"], expected, rtol=1e-5, atol=1e-6)
     third = make(INNER)
     third.forward(x=X)
     third.share_with(other)
-    np.testing.assert_allclose(third.backward(y=D[:, :4])["x"], expected, rtol=1e-5)
+    np.testing.assert_allclose(third.backward(y=D[:, :4])["x"], expected, rtol=1e-5, atol=1e-6)
     other.params["y"][0].data[...] = 0
     assert not third.backward()["x"].any()
 
@@ -239,8 +239,8 @@ def test_a_backward_pass_may_go_over_more_than_the_forward_pass(make: Any) -> No
     net.forward(end="y", x=X)
     net.blobs["z"].data[...] = 0.5
     net.backward(u=D[:, :4])
-    np.testing.assert_allclose(net.blobs["y"].diff, 3 * D[:, :4] * 0.75, rtol=1e-5)
-    np.testing.assert_allclose(net.params["y"][0].diff, (3 * D[:, :4] * 0.75).T @ X, rtol=1e-4)
+    np.testing.assert_allclose(net.blobs["y"].diff, 3 * D[:, :4] * 0.75, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(net.params["y"][0].diff, (3 * D[:, :4] * 0.75).T @ X, rtol=1e-4, atol=1e-6)
     net.blobs["z"].diff[...] = 1
     net.forward(start="z", end="z")
     found = net.backward(start="z", end="z")
@@ -264,8 +264,8 @@ def test_another_shape_needs_its_tops_reshaped(make: Any) -> None:
     assert net.blobs["y"].shape == (5, 4)
     values, diff = RANDOM.normal(size=(5, 6)).astype(np.float32), RANDOM.normal(size=(5, 4)).astype(np.float32)
     net.blobs["x"].data[...] = values
-    np.testing.assert_allclose(net.backward(y=diff)["x"], diff @ net.params["y"][0].data, rtol=1e-5)
-    np.testing.assert_allclose(net.params["y"][0].diff, diff.T @ values, rtol=1e-4)
+    np.testing.assert_allclose(net.backward(y=diff)["x"], diff @ net.params["y"][0].data, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(net.params["y"][0].diff, diff.T @ values, rtol=1e-4, atol=1e-6)
     net.blobs["x"].reshape(1, 6)
     net.forward()
     assert net.backward(y=np.ones((1, 4)))["x"].shape == (1, 6)
@@ -302,7 +302,7 @@ def test_of_a_layer_in_python_backward_alone_runs(make: Any, tmp_path: Path, mon
     assert times_layer.calls == ["backward", "backward"]
     net.forward(x=X)
     net.blobs["y"].data[...], net.blobs["z"].data[...] = 0, D
-    np.testing.assert_allclose(net.backward(z=X)["x"], 10 * (10 * X + D), rtol=1e-5)
+    np.testing.assert_allclose(net.backward(z=X)["x"], 10 * (10 * X + D), rtol=1e-5, atol=1e-6)
     assert times_layer.calls.count("forward") == 2
 
 

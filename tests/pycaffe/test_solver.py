@@ -64,11 +64,11 @@ def test_an_iteration_lies_open_afterwards() -> None:
     with h5py.File("train.h5") as file:
         np.testing.assert_array_equal(x, file["x"][:4])
     gradient = (solver.net.blobs["ip"].data - t) / 4
-    np.testing.assert_allclose(solver.net.blobs["ip"].diff, gradient, rtol=1e-5)
-    np.testing.assert_allclose(solver.net.blobs["loss"].data, 8 * (gradient**2).sum() / 4, rtol=1e-5)
+    np.testing.assert_allclose(solver.net.blobs["ip"].diff, gradient, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(solver.net.blobs["loss"].data, 8 * (gradient**2).sum() / 4, rtol=1e-5, atol=1e-7)
     update = 0.1 * (gradient.T @ x + 0.01 * before)
-    np.testing.assert_allclose(solver.net.params["ip"][0].diff, update, rtol=1e-4)
-    np.testing.assert_allclose(weights, before - update, rtol=1e-4)
+    np.testing.assert_allclose(solver.net.params["ip"][0].diff, update, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(weights, before - update, rtol=1e-4, atol=1e-7)
     assert solver.iter == 1
 
 
@@ -108,8 +108,8 @@ def test_diffs_that_a_script_writes_move_the_weights() -> None:
     before = solver.net.params["ip"][1].data.copy()
     solver.net.params["ip"][1].diff[...] = [1, -2]
     solver.apply_update()
-    np.testing.assert_allclose(solver.net.params["ip"][1].data, before - [0.1, -0.2], rtol=1e-6)
-    np.testing.assert_allclose(solver.net.params["ip"][1].diff, [0.1, -0.2], rtol=1e-6)
+    np.testing.assert_allclose(solver.net.params["ip"][1].data, before - [0.1, -0.2], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(solver.net.params["ip"][1].diff, [0.1, -0.2], rtol=1e-6, atol=1e-7)
 
 
 def test_callbacks_come_in_their_places() -> None:

@@ -17,7 +17,7 @@ from deepcae.errors import DataError, SnapshotError, TrainingError
 from deepcae.solver import best as best_module
 from deepcae.solver import kept as kept_module
 from deepcae.solver.kept import NEXT, complete, find_best
-from deepcae.solver.records import Kept, Record, Test, Warned
+from deepcae.solver.records import Kept, Record, Test, Warned, WarningKind
 from deepcae.solver.run import Run
 from deepcae.solver.runs import Together
 from deepcae.solver.snapshot import MANIFEST, find, latest
@@ -266,7 +266,7 @@ def test_it_is_tried_again_where_the_disk_was_full(training: Path, monkeypatch: 
 
     monkeypatch.setattr(best_module, "commit", full)
     records = run(training)
-    warned = [each.message for each in records if isinstance(each, Warned)]
+    warned = [each.message for each in records if isinstance(each, Warned) and each.kind == WarningKind.UNWRITTEN]
     assert len(warned) == 2
     assert "the best snapshot: run/snap_best.caffemodel: cannot be written: No space left on device" in warned[0]
     assert find_best("run/snap") is not None
@@ -290,8 +290,8 @@ def test_a_failure_keeps_the_best_of_before(training: Path) -> None:
 
 def test_what_it_goes_by_is_told(training: Path) -> None:
     two = run(training, extra="test_iter: 3 test_iter: 2")
-    assert [each.message for each in two if isinstance(each, Warned)] == [
-        "snapshot_best: of the 2 test nets the first decides"
+    assert [(each.kind, each.message) for each in two if isinstance(each, Warned)] == [
+        (WarningKind.SETTINGS, "snapshot_best: of the 2 test nets the first decides")
     ]
     text = training.read_text().replace("test_iter: 3", "").replace("test_interval: 5", "")
     training.write_text(text)

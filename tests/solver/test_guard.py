@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from pathlib import Path
@@ -13,8 +14,9 @@ import torch
 
 from deepcae.errors import TrainingError
 from deepcae.kernels import choice
-from deepcae.solver.guard import LOOK_EVERY, PERSISTENT, Guard
-from deepcae.solver.records import Failed, Record, Snapshotted, Warned
+from deepcae.solver.guard import LOOK_EVERY, PERSISTENT, Guard, is_stuck
+from deepcae.solver.metrics import Metrics, read_metrics
+from deepcae.solver.records import Failed, Record, Snapshotted, Warned, WarningKind
 from deepcae.solver.run import Run
 from deepcae.solver.snapshot import latest
 from deepcae.solver.solver import Solver
@@ -133,8 +135,12 @@ def _saturate(solver: Solver) -> None:
         solver.net.params["fc1"][1].fill_(100.0)
 
 
+def _warned(solver: Solver) -> list[Warned]:
+    return [record for record in solver.solve() if isinstance(record, Warned)]
+
+
 def _warnings(solver: Solver) -> list[str]:
-    return [record.message for record in solver.solve() if isinstance(record, Warned)]
+    return [record.message for record in _warned(solver)]
 
 
 def test_a_saturated_layer_and_a_constant_output_are_named_once(training: Path) -> None:
@@ -142,12 +148,17 @@ def test_a_saturated_layer_and_a_constant_output_are_named_once(training: Path) 
     looks = LOOK_EVERY * (PERSISTENT + 12)
     solver = Solver(training, overrides=f"max_iter: {looks} snapshot: 0 display: 10 test_interval: {looks}")
     _saturate(solver)
-    told = _warnings(solver)
-    assert [message.split(", and the loss is stuck at")[0] for message in told] == [
+    told = _warned(solver)
+    assert [record.message.split(", and the loss is stuck at")[0] for record in told] == [
         "layer 'sig1' (Sigmoid): 100.0 % of blob 'h' is saturated",
         "layer 'sig1' (Sigmoid): blob 'h' is the same for every input",
         "layer 'fc2' (InnerProduct): blob 'out' is the same for every input",
     ]
+    assert [(record.kind, record.layer, record.blob) for record in told] == [
+        (WarningKind.SATURATED, "sig1", "h"), (WarningKind.CONSTANT, "sig1", "h"), (WarningKind.CONSTANT, "fc2", "out"),
+    ]  # fmt: skip
+    assert told[0].facts["share"] == 1
+    assert all(record.message.endswith(f"stuck at {record.facts['loss']:.6g}") for record in told)
 
 
 @pytest.mark.parametrize("at", [1, 7 * LOOK_EVERY + 1, 8 * LOOK_EVERY, 8 * LOOK_EVERY + 1, 12 * LOOK_EVERY, 999])
@@ -176,12 +187,16 @@ def test_targets_that_are_no_probabilities_are_told_once(
     text = model.net_text.replace("hdf5_data_param {", f"transform_param {{ scale: {scale} }} hdf5_data_param {{")
     Path("net.prototxt").write_text(text)
     Path("solver.prototxt").write_text(model.solver_text)
-    said = _warnings(Solver("solver.prototxt", overrides="max_iter: 120 snapshot: 0 test_interval: 999 display: 10"))
-    said = [message for message in said if "targets" in message]
+    said = _warned(Solver("solver.prototxt", overrides="max_iter: 120 snapshot: 0 test_interval: 999 display: 10"))
+    assert len([record for record in said if "targets" in record.message]) == told
+    said = [record for record in said if record.kind == WarningKind.TARGETS]
     assert len(said) == told
-    if told:
-        where = r"layer 'cross_entropy_loss' \(SigmoidCrossEntropyLoss\): its targets '\S+'"
-        assert re.match(rf"{where} lie in 0\.\S+\.\.25\S+, but must lie in 0\.\.1; ", said[0])
+    for record in said:
+        where = rf"layer '{record.layer}' \(SigmoidCrossEntropyLoss\): its targets '{record.blob}'"
+        assert record.layer == "cross_entropy_loss"
+        assert re.match(rf"{where} lie in 0\.\S+\.\.25\S+, but must lie in 0\.\.1; ", record.message)
+        assert 0 <= record.facts["least"] < 1
+        assert 250 < record.facts["most"] <= 255
 
 
 def test_a_dead_relu_is_named_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,8 +207,9 @@ def test_a_dead_relu_is_named_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     with torch.no_grad():
         solver.net.params["fc1"][1].fill_(-100.0)
-    told = _warnings(solver)
-    assert told == ["layer 'sig1' (ReLU): all outputs of blob 'h' are 0 and pass no gradient"]
+    (told,) = _warned(solver)
+    assert told.message == "layer 'sig1' (ReLU): all outputs of blob 'h' are 0 and pass no gradient"
+    assert (told.kind, told.layer, told.blob, told.facts) == (WarningKind.DEAD, "sig1", "h", {})
 
 
 def test_a_layer_that_saturates_while_the_loss_falls_is_no_alarm(training: Path) -> None:
@@ -201,7 +217,7 @@ def test_a_layer_that_saturates_while_the_loss_falls_is_no_alarm(training: Path)
     solver = Solver(training)
     saturated = {"h": torch.ones(4, 8), "out": torch.rand(4, 6)}
     guard = Guard(solver.net, 10)
-    told: list[str] = []
+    told: list[Warned] = []
     for k in range(40):
         told += guard.look(k * guard.every, 200 * 0.99**k, 1.0, saturated)
     assert told == []
@@ -212,7 +228,7 @@ def test_a_steady_loss_with_living_layers_is_no_alarm(training: Path) -> None:
     solver = Solver(training)
     guard = Guard(solver.net, 10)
     random = torch.Generator().manual_seed(0)
-    told: list[str] = []
+    told: list[Warned] = []
     for k in range(40):
         living = {"h": torch.rand(4, 8, generator=random), "out": torch.rand(4, 6, generator=random)}
         told += guard.look(k * guard.every, 20 + 0.1 * (k % 3), 1.0, living)
@@ -223,10 +239,41 @@ def test_gradients_that_are_gone_are_told(training: Path) -> None:
     solver = Solver(training)
     guard = Guard(solver.net, 10)
     living = {"h": torch.rand(4, 8), "out": torch.rand(4, 6)}
-    told: list[str] = []
+    told: list[Warned] = []
     for k in range(3 * PERSISTENT):
         told += guard.look(k * guard.every, 20.0, 10.0 if k == 0 else 1e-6, living)
-    assert told == ["the gradients are gone (norm 1e-06, greatest 10): no weight moves any more"]
+    (warned,) = told
+    assert warned.message == "the gradients are gone (norm 1e-06, greatest 10): no weight moves any more"
+    assert (warned.kind, warned.facts) == (WarningKind.GRADIENTS_GONE, {"norm": 1e-6, "greatest": 10.0})
+
+
+STUCK = {"saturated", "constant", "gradients_gone"}
+
+
+@pytest.mark.parametrize("kind", WarningKind)
+def test_a_run_is_stuck_by_the_kinds_of_its_warnings_alone(kind: WarningKind, tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    metrics = Metrics(path)
+    metrics.write(Warned(0, "the loss is stuck at 3, the gradients are gone", WarningKind.RESUMED))
+    metrics.write(Warned(9, "in whatever words", kind, facts={"loss": math.nan}))
+    assert metrics.close() == ""
+    assert is_stuck(read_metrics(path)) == (kind in STUCK)
+
+
+@pytest.mark.parametrize(
+    ("message", "stuck"),
+    [
+        ("layer 'a' (Sigmoid): 100.0 % of blob 'a' is saturated, and the loss is stuck at 202.6", True),
+        ("layer 'a' (Sigmoid): blob 'a' is the same for every input, and the loss is stuck at nan", True),
+        ("the gradients are gone (norm 1e-06, greatest 10): no weight moves any more", True),
+        ("layer 'a' (ReLU): all outputs of blob 'a' are 0 and pass no gradient", False),
+        ("the snapshot was made with 2 threads, this run has 1: its last bits may differ", False),
+    ],
+)
+def test_a_stuck_run_of_before_warnings_had_kinds_is_still_told(message: str, stuck: bool, tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json.dumps({"kind": "warned", "iteration": 5, "message": message}) + "\n")
+    assert is_stuck(read_metrics(path)) == stuck
 
 
 @pytest.mark.parametrize(("display", "every"), [(0, 100), (1, 50), (7, 56), (100, 100)])

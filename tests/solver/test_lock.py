@@ -11,7 +11,7 @@ import pytest
 
 from deepcae.errors import SnapshotError, TrainingError
 from deepcae.solver.lock import Lock
-from deepcae.solver.records import Warned
+from deepcae.solver.records import Warned, WarningKind
 from deepcae.solver.solver import Solver
 
 from .tiny import write_training
@@ -69,7 +69,7 @@ def test_a_file_system_without_locks_is_told_and_trains(
     monkeypatch.setattr(fcntl, "flock", flock)
     monkeypatch.chdir(tmp_path)
     records = list(Solver(write_training(tmp_path), out="run", overrides="max_iter: 1").solve())
-    told = [record.message for record in records if isinstance(record, Warned) and "no locks" in record.message]
+    told = [record.message for record in records if isinstance(record, Warned) and record.kind == WarningKind.FILES]
     assert told == [
         f"run/snap.lock: the file system has no locks ({os.strerror(code)}); "
         "see to it yourself that no other training writes there"

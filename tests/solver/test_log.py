@@ -12,7 +12,7 @@ import pytest
 
 from deepcae.solver.log import log_lines, number, plain_lines
 from deepcae.solver.metrics import Metrics, read_metrics, to_json
-from deepcae.solver.records import Failed, Finished, Record, Snapshotted, Started, Step, Test, Warned
+from deepcae.solver.records import Failed, Finished, Record, Snapshotted, Started, Step, Test, Warned, WarningKind
 from deepcae.solver.solver import Solver
 from solver.tiny import write_training
 
@@ -69,7 +69,7 @@ def test_other_records(record: Record, wanted: list[str]) -> None:
 def test_the_prefix_is_glogs() -> None:
     (line,) = [line for line in log_lines(STEP, WHEN) if "lr =" in line]
     assert re.fullmatch(r"I0309 04:05:06\.000078 +\d+ sgd_solver\.cpp:112\] Iteration 100, lr = 0\.01", line)
-    assert log_lines(Warned(1, "x"), WHEN)[0].startswith("W0309")
+    assert log_lines(Warned(1, "x", WarningKind.DATA), WHEN)[0].startswith("W0309")
     assert log_lines(Failed(1, "x"), WHEN)[0].startswith("E0309")
 
 
@@ -120,13 +120,20 @@ def test_records_as_json() -> None:
     assert entry["kind"] == "train"
     assert entry["outputs"] == {"ce": 206.5123456, "l2": 1e-05, "pair": [1.0, 2.0]}
     assert to_json(Failed(3, "x")) == {"kind": "failed", "iteration": 3, "message": "x"}
+    assert to_json(Warned(3, "x", WarningKind.FILES)) == {
+        "kind": "warned", "iteration": 3, "message": "x", "warning": "files",
+    }  # fmt: skip
+    assert to_json(Warned(3, "x", WarningKind.CONSTANT, "fc1", "h", {"loss": math.nan})) == {
+        "kind": "warned", "iteration": 3, "message": "x", "warning": "constant", "layer": "fc1", "blob": "h",
+        "facts": {"loss": "nan"},
+    }  # fmt: skip
     assert to_json(Step(1, math.nan, math.inf, 0.1, 0.0))["loss"] == "nan"
 
 
 def test_only_displayed_steps_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     metrics = Metrics(path)
-    for record in (Step(1, 1.0, 1.0, 0.1, 1.0), STEP, Warned(100, "careful")):
+    for record in (Step(1, 1.0, 1.0, 0.1, 1.0), STEP, Warned(100, "careful", WarningKind.DATA)):
         metrics.write(record)
     metrics.close()
     assert [entry["kind"] for entry in read_metrics(path)] == ["train", "warned"]

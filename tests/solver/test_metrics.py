@@ -10,7 +10,7 @@ import pytest
 
 from deepcae.errors import DeepcaeWarning
 from deepcae.solver.metrics import Metrics, read_metrics
-from deepcae.solver.records import LastPass, Step, Test, Warned
+from deepcae.solver.records import LastPass, Step, Test, Warned, WarningKind
 from deepcae.solver.run import Run
 from deepcae.solver.solver import Solver
 from solver.tiny import write_training
@@ -52,6 +52,9 @@ def _changed(**changes: Any) -> bytes:
         (_changed(net_index="0"), "'net_index' is no count"),
         (_changed(kind="warned"), "'message' is missing"),
         (_changed(kind="warned", message=3), "'message' is no text"),
+        (_changed(kind="warned", message="x", warning=["data"]), "'warning' is no text"),
+        (_changed(kind="warned", message="x", layer=0), "'layer' is no text"),
+        (_changed(kind="warned", message="x", facts=[1.0]), "'facts' is no mapping of numbers"),
         (_changed(kind="finished", seconds="nan"), "'seconds_per_iteration' is missing"),
         (_changed(kind="finished", seconds="nan", seconds_per_iteration=1), "'seconds' is no number"),
     ],
@@ -90,7 +93,7 @@ def test_whatever_is_written_is_read(tmp_path: Path) -> None:
     metrics.write(Step(0, nan, inf, 0.1, -inf, displayed=True, outputs={"a": 1, "b": (nan, 2.0)}, weights={"a": 1.0}))
     metrics.write(Test(0, 1, {"a": inf}, nan, {"a": 1.0}))
     metrics.write(LastPass(1, 1.0, nan, {}))
-    metrics.write(Warned(1, "größer"))
+    metrics.write(Warned(1, "größer", WarningKind.SATURATED, "ß", "ß", {"share": nan}))
     assert metrics.close() == ""
     assert [entry["kind"] for entry in read_metrics(tmp_path / "metrics.jsonl")] == [
         "train", "test", "last_pass", "warned",

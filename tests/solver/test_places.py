@@ -12,7 +12,7 @@ import pytest
 
 from deepcae.errors import DataError, DeepcaeError, Incomplete, SnapshotError
 from deepcae.solver.kept import NEXT, find_best
-from deepcae.solver.records import Finished, Snapshotted, Warned
+from deepcae.solver.records import Finished, Snapshotted, Warned, WarningKind
 from deepcae.solver.run import Run
 from deepcae.solver.snapshot import MANIFEST, find, latest
 from deepcae.solver.solver import Solver
@@ -142,7 +142,7 @@ def test_a_folder_that_goes_while_the_training_runs_is_told(leave: Callable[[str
     with pytest.raises(Incomplete, match=r"^run: was moved or removed while the training ran"):
         train()
     told = [record for record in records if isinstance(record, Warned) and "was moved or removed" in record.message]
-    assert [record.iteration for record in told] == [8]
+    assert [(record.iteration, record.kind) for record in told] == [(8, WarningKind.UNWRITTEN)]
     assert isinstance(records[-1], Finished)
     assert latest("run/snap") == find("run/snap_iter_16")
 

@@ -13,7 +13,7 @@ from deepcae.kernels import choice
 from deepcae.net.net import Net
 from deepcae.solver.precision import check, kernels
 from deepcae.solver.program import Program, first_error
-from deepcae.solver.records import Step, Warned
+from deepcae.solver.records import Step, Warned, WarningKind
 from deepcae.solver.solver import Solver
 from solver.tiny import write_training
 
@@ -80,7 +80,8 @@ def test_a_run_keeps_its_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     text = write_training(tmp_path)
     monkeypatch.chdir(tmp_path)
     records = list(Solver(text, out="run", precision="bf16").solve())
-    assert any(isinstance(r, Warned) and r.message.startswith("precision bf16: on the first batch") for r in records)
+    (told,) = [r.message for r in records if isinstance(r, Warned) and r.kind == WarningKind.PRECISION]
+    assert told.startswith("precision bf16: on the first batch")
     wanted = Path("run/snap_iter_16.caffemodel").read_bytes()
     assert json.loads(Path("run/snap_iter_8.resume.json").read_text())["precision"] == "bf16"
     resumed = Solver(text, out="run", snapshot="run/snap_iter_8")
@@ -90,7 +91,7 @@ def test_a_run_keeps_its_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     other = list(Solver(text, out="run", snapshot="run/snap_iter_8", precision="fp32").solve())
     assert any(isinstance(r, Warned) and r.message == "the precision was bf16 and is fp32 now" for r in other)
     assert Path("run/snap_iter_16.caffemodel").read_bytes() != wanted
-    steps = [[r.loss for r in told if isinstance(r, Step)][-1] for told in (records, other)]
+    steps = [[r.loss for r in each if isinstance(r, Step)][-1] for each in (records, other)]
     assert steps[0] == pytest.approx(steps[1], rel=0.02)
 
 

@@ -16,7 +16,7 @@ import pytest
 from deepcae.errors import DeepcaeWarning, SnapshotError
 from deepcae.kernels import choice
 from deepcae.proto.binary import read_state
-from deepcae.solver.records import Finished, Record, Snapshotted, Started, Step, Test, Warned
+from deepcae.solver.records import Finished, Record, Snapshotted, Started, Step, Test, Warned, WarningKind
 from deepcae.solver.snapshot import MANIFEST, MODEL, STATE, find, latest
 from deepcae.solver.solver import Solver
 from deepcae.solver.update import RULES
@@ -218,6 +218,7 @@ def test_a_damaged_snapshot_is_refused_and_passed_over(part: str, damage: str, t
     assert newest.iteration == 12
     told = [r for r in Solver("solver.prototxt", out="run", snapshot="latest").solve() if isinstance(r, Warned)]
     assert [(record.iteration, record.message.split(".")[0]) for record in told] == [(12, "run/snap_iter_16")]
+    assert told[0].kind == WarningKind.FILES
 
 
 def test_changed_settings_are_told(trained: Path) -> None:
@@ -232,8 +233,9 @@ def test_a_changed_net_text_and_seed_are_told(trained: Path) -> None:
     net = (trained / "net.prototxt").read_text().replace("batch_size: 4", "batch_size: 3")
     (trained / "net.prototxt").write_text(net)
     solver = Solver("solver.prototxt", out="run", snapshot="latest", seed=9, overrides="max_iter: 17")
-    told = [record.message for record in solver.solve() if isinstance(record, Warned)]
-    assert told == [
+    warned = [record for record in solver.solve() if isinstance(record, Warned)]
+    assert {record.kind for record in warned} == {WarningKind.RESUMED}
+    assert [record.message for record in warned] == [
         "the seed was 7 and is 9 now: shuffled data come in another order",
         "the network text has changed since the snapshot",
     ]

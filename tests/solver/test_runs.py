@@ -16,7 +16,7 @@ from deepcae.errors import Incomplete, TrainingError
 from deepcae.solver.capture import Recorder
 from deepcae.solver.program import Unbatchable
 from deepcae.solver.records import Failed, Finished, Record, Step, Test, Warned
-from deepcae.solver.runs import Together, folder_of, is_stuck, statistics, verdict
+from deepcae.solver.runs import Together, folder_of, statistics, verdict
 from deepcae.solver.solver import Solver
 from deepcae.solver.update import RULES
 from solver.test_ahead import Memory, told
@@ -291,13 +291,6 @@ def test_statistics_of_the_runs() -> None:
     )
     assert statistics([{"a": 4.0}])["a"]["std"] == 0
     assert statistics([]) == {}
-
-
-def test_the_guards_words_tell_a_stuck_run() -> None:
-    harmless = {"kind": "warned", "message": "the snapshot was made with 2 threads"}
-    assert not is_stuck([harmless, {"kind": "train"}])
-    stuck = "layer 'a' (Sigmoid): 100 % of blob 'a' is saturated, and the loss is stuck at 202.6"
-    assert is_stuck([harmless, {"kind": "warned", "message": stuck}])
 
 
 def test_what_one_run_cannot_write_ends_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

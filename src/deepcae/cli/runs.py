@@ -243,9 +243,10 @@ def _answer_of(said: str) -> dict[str, Any] | None:
 def _found(ended: Sequence[Ended], seconds: float) -> dict[str, Any]:
     """What the runs come to, for programs."""
     from ..solver.about import METRICS
+    from ..solver.guard import is_stuck
     from ..solver.metrics import read_metrics
     from ..solver.run import Run
-    from ..solver.runs import is_stuck, statistics, verdict
+    from ..solver.runs import statistics, verdict
 
     metrics = {each.seed: read_metrics(each.folder / METRICS) for each in ended}
     finished = [each for each in ended if each.answer is not None]

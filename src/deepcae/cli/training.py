@@ -119,13 +119,15 @@ def opened_log(path: Path, solver: Solver) -> Iterator[Callable[[str], None]]:
     It is opened with the first line, when the training has its lock: the log of another one is not touched.
     """
     from ..solver.lines import Lines
+    from ..solver.records import WarningKind
 
     opened: list[Lines] = []
 
     def write(line: str) -> None:
         if not opened:
             try:
-                log = Lines(path, solver.remarks.note, lambda count: f"({count} lines could not be written)")
+                tell = solver.remarks.noter(WarningKind.UNWRITTEN)
+                log = Lines(path, tell, lambda count: f"({count} lines could not be written)")
             except OSError as error:
                 raise SnapshotError(f"{cannot_write(path, error)}; the training has not begun") from error
             opened.append(stack.enter_context(log))

@@ -159,7 +159,7 @@ def _write_texts(experiment: Experiment, store: Store, folder: Path) -> Path:
 
 def _outcome(run: Any, found: dict[str, Any]) -> dict[str, Any]:
     """What was `found`, and whether the training converged; what the guard said of one that did not."""
-    from ..solver.runs import is_stuck
+    from ..solver.guard import is_stuck
     from .verdict import converged
 
     sets = ("train", "test")

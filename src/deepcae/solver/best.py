@@ -23,7 +23,7 @@ from . import state
 from .guard import require_finite_state
 from .kept import NEXT, commit, find_best, told_in
 from .overfit import Overfit, Overfitting
-from .records import Kept, Record, Test, Warned
+from .records import Kept, Record, Test, Warned, WarningKind
 from .snapshot import BEST, MANIFEST, MODEL
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Best:
             snapshot = commit(self.stem, held.iteration, held.loss, held.parts)
         except OSError as error:
             message = f"the best snapshot: {cannot_write(self.stem + MODEL, error, sum(map(len, held.parts.values())))}"
-            yield Warned(self.solver.iteration, message)
+            yield Warned(self.solver.iteration, message, WarningKind.UNWRITTEN)
             if last:
                 self.solver.remarks.lacks(message)
             return
@@ -127,7 +127,7 @@ class Best:
             "net_index": test.net_index, "best_iteration": found.best_iteration, "best_loss": found.best_loss,
             "loss": found.loss, "train_before": found.train_before, "train_now": found.train_now,
         }  # fmt: skip
-        return Warned(test.iteration, message, "overfitting", facts)
+        return Warned(test.iteration, message, WarningKind.OVERFITTING, facts=facts)
 
     def to_json(self) -> dict[str, Any]:
         """For a snapshot."""

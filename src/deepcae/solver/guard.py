@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -19,6 +19,7 @@ from ..data.span import into_unit
 from ..errors import NotFinite
 from ..net.advice import authors_name
 from ..net.flow import told_apart
+from .records import Warned, WarningKind
 
 if TYPE_CHECKING:
     from ..net.net import Net
@@ -31,7 +32,12 @@ CONSTANT = 1e-4  # a blob is constant when its spread over the batch is this sma
 PROGRESS = 0.005  # the loss is stuck unless a look within the last ones beat all before by this share
 GONE = 1e-6  # gradients are gone at this share of the greatest norm so far
 _SLACK = 1e-3  # beyond 0 and 1 that rounding may have brought
-STUCK, GRADIENTS_GONE = "the loss is stuck at", "the gradients are gone"  # what warnings of a stuck net say
+STOPPED_LEARNING = frozenset({WarningKind.SATURATED, WarningKind.CONSTANT, WarningKind.GRADIENTS_GONE})
+
+
+def is_stuck(metrics: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the guard said of a run, by its records in JSON, that it had stopped learning."""
+    return any(entry["kind"] == "warned" and entry.get("warning") in STOPPED_LEARNING for entry in metrics)
 
 
 def require_finite(
@@ -128,6 +134,14 @@ class _Watched:
     told: set[str] = field(default_factory=set)
 
 
+class _Symptom(NamedTuple):
+    """What is wrong with a blob in one pass."""
+
+    kind: WarningKind
+    sentence: str
+    facts: dict[str, float]
+
+
 class Guard:
     """Looks at the activations of the train net now and then, and says once what is wrong with which layer."""
 
@@ -145,7 +159,7 @@ class Guard:
         self._greatest = 0.0
         self._gone = 0
 
-    def look(self, iteration: int, loss: float, norm: float, blobs: Mapping[str, torch.Tensor]) -> Iterator[str]:
+    def look(self, iteration: int, loss: float, norm: float, blobs: Mapping[str, torch.Tensor]) -> Iterator[Warned]:
         """Warnings of this iteration; looks at the blobs only every `every` iterations."""
         self._greatest = max(self._greatest, norm)
         if iteration % self.every:
@@ -153,25 +167,29 @@ class Guard:
         if len(self._losses) == PERSISTENT:
             self._best_before = min(self._best_before, self._losses[0])
         self._losses.append(loss)
-        yield from self._beyond(blobs)
+        yield from self._beyond(iteration, blobs)
         stuck = min(self._losses) > (1 - PROGRESS) * self._best_before
         for watched in self._watched:
-            yield from self._judge(watched, _symptoms(watched, blobs[watched.blob].detach()), stuck)
+            yield from self._judge(iteration, watched, _symptoms(watched, blobs[watched.blob].detach()), stuck)
         self._gone = self._gone + 1 if norm <= GONE * self._greatest else 0
         if self._gone == PERSISTENT and stuck:
-            yield f"{GRADIENTS_GONE} (norm {norm:.3g}, greatest {self._greatest:.3g}): no weight moves any more"
+            facts = {"norm": norm, "greatest": self._greatest}
+            told = f"the gradients are gone (norm {norm:.3g}, greatest {self._greatest:.3g}): no weight moves any more"
+            yield Warned(iteration, told, WarningKind.GRADIENTS_GONE, facts=facts)
 
-    def _beyond(self, blobs: Mapping[str, torch.Tensor]) -> Iterator[str]:
+    def _beyond(self, iteration: int, blobs: Mapping[str, torch.Tensor]) -> Iterator[Warned]:
         """Of a cross-entropy, once: that its targets are no probabilities. Its least value lies at infinity, then."""
         for layer, blob in list(self._targets):
             values = blobs.get(blob)
             least, most = (0.0, 1.0) if values is None else (end.item() for end in values.detach().aminmax())
             if least < -_SLACK or most > 1 + _SLACK:
                 self._targets.remove((layer, blob))
-                yield (
-                    f"layer '{layer}' (SigmoidCrossEntropyLoss): its targets '{authors_name(self._steps, blob)}' lie "
-                    f"in {least:g}..{most:g}, but must lie in 0..1; {into_unit(least, most)}"
+                name = authors_name(self._steps, blob)
+                told = (
+                    f"layer '{layer}' (SigmoidCrossEntropyLoss): its targets '{name}' lie in {least:g}..{most:g}, but "
+                    f"must lie in 0..1; {into_unit(least, most)}"
                 )
+                yield Warned(iteration, told, WarningKind.TARGETS, layer, name, {"least": least, "most": most})
 
     def to_json(self) -> dict[str, Any]:
         """What it has seen so far, for a snapshot; floats as JSON's text gives them back exactly."""
@@ -196,14 +214,17 @@ class Guard:
             layer = seen["layers"].get(watched.blob, {"seen": {}, "told": []})
             watched.seen, watched.told = dict(layer["seen"]), set(layer["told"])
 
-    def _judge(self, watched: _Watched, symptoms: dict[str, str], stuck: bool) -> Iterator[str]:
-        watched.seen = {symptom: watched.seen.get(symptom, 0) + 1 for symptom in symptoms}
-        for symptom, sentence in symptoms.items():
-            dead = symptom == "dead" and watched.seen[symptom] >= 2  # no gradient at all: it will not come back
-            if (dead or (stuck and watched.seen[symptom] >= PERSISTENT)) and symptom not in watched.told:
-                watched.told.add(symptom)
-                state = "" if dead else f", and {STUCK} {self._losses[-1]:.6g}"
-                yield f"layer '{watched.layer}' ({watched.type}): {sentence}{state}"
+    def _judge(self, iteration: int, watched: _Watched, symptoms: Sequence[_Symptom], stuck: bool) -> Iterator[Warned]:
+        watched.seen = {each.kind: watched.seen.get(each.kind, 0) + 1 for each in symptoms}
+        for kind, sentence, facts in symptoms:
+            dead = kind == WarningKind.DEAD and watched.seen[kind] >= 2  # no gradient at all: it will not come back
+            if (dead or (stuck and watched.seen[kind] >= PERSISTENT)) and kind not in watched.told:
+                watched.told.add(kind)
+                loss = self._losses[-1]
+                told = f"layer '{watched.layer}' ({watched.type}): {sentence}"
+                told += "" if dead else f", and the loss is stuck at {loss:.6g}"
+                facts |= {} if dead else {"loss": loss}
+                yield Warned(iteration, told, kind, watched.layer, watched.name, facts)
 
 
 def _watched(net: Net) -> Iterator[_Watched]:
@@ -224,19 +245,20 @@ def _watched(net: Net) -> Iterator[_Watched]:
                 yield _Watched(maker.name, read, authors_name(steps, read), maker.type, tails=False)
 
 
-def _symptoms(watched: _Watched, y: torch.Tensor) -> dict[str, str]:
-    """What is wrong with a blob (N, …) in this pass: symptom → sentence."""
-    found: dict[str, str] = {}
+def _symptoms(watched: _Watched, y: torch.Tensor) -> list[_Symptom]:
+    """What is wrong with a blob (N, …) in this pass."""
+    found: list[_Symptom] = []
     if y.dim() == 0 or len(y) < 2:
         return found
     if watched.type == "ReLU" and watched.tails and not bool(y.any()):
-        return {"dead": f"all outputs of blob '{watched.name}' are 0 and pass no gradient"}
+        return [_Symptom(WarningKind.DEAD, f"all outputs of blob '{watched.name}' are 0 and pass no gradient", {})]
     share = _share_in_tails(watched.type, y) if watched.tails else 0.0
     if share > SATURATED:
-        found["saturated"] = f"{100 * share:.1f} % of blob '{watched.name}' is saturated"
+        told = f"{100 * share:.1f} % of blob '{watched.name}' is saturated"
+        found.append(_Symptom(WarningKind.SATURATED, told, {"share": share}))
     spread = (y - y[0]).abs().max()
     if bool(spread <= CONSTANT * y.abs().max()):
-        found["constant"] = f"blob '{watched.name}' is the same for every input"
+        found.append(_Symptom(WarningKind.CONSTANT, f"blob '{watched.name}' is the same for every input", {}))
     return found
 
 

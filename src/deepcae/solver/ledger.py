@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from .guard import require_finite_since
-from .records import Debugged, Record, Step, Warned
+from .records import Debugged, Record, Step
 
 if TYPE_CHECKING:
     from .solver import Solver
@@ -88,8 +88,7 @@ class Ledger:
         yield self._step(entry, loss, solver.smoothed.add(loss, entry.iteration), norm)
         if entry.debugged is not None:
             yield entry.debugged
-        for message in solver.guard.look(entry.iteration, loss, norm, solver.last_blobs):
-            yield Warned(entry.iteration, message)
+        yield from solver.guard.look(entry.iteration, loss, norm, solver.last_blobs)
 
     def _step(self, entry: _Entry, loss: float, smoothed: float, norm: float) -> Step:
         solver, param, now = self.solver, self.solver.param, entry.iteration

@@ -14,7 +14,7 @@ from ..bounds import Allowance
 from ..errors import warn
 from ..inplace import lines_of
 from .lines import Lines
-from .records import Noted, Record, Started, Step, Warned
+from .records import Noted, Record, Started, Step, Warned, WarningKind
 
 _NAMES = {"Step": "train", "LastPass": "last_pass"}
 _MOST_TOLD = 3  # damaged lines of a file that are told one by one
@@ -32,8 +32,8 @@ def to_json(record: Record) -> dict[str, Any]:
         for name in ("displayed", "display", "raised_step", "clipped_to"):
             del fields[name]
     if isinstance(record, Warned):  # `kind` is the record's in JSON
-        told = {"warning": fields.pop("kind"), "facts": fields.pop("facts")}
-        fields |= told if record.kind else {}
+        about = {"warning": fields.pop("kind"), **{name: fields.pop(name) for name in ("layer", "blob", "facts")}}
+        fields |= {name: value for name, value in about.items() if value}
     plain: dict[str, Any] = _plain({"kind": _NAMES.get(kind, kind.lower()), **fields})
     return plain
 
@@ -41,17 +41,24 @@ def to_json(record: Record) -> dict[str, Any]:
 class Metrics:
     """The file of one run, open for appending. Of the steps, only displayed ones are kept, as in Caffe's log."""
 
-    def __init__(self, path: Path, resume_at: int | None = None, tell: Callable[[str], None] = warn) -> None:
+    def __init__(
+        self,
+        path: Path,
+        resume_at: int | None = None,
+        tell: Callable[[str], None] = warn,
+        tell_unwritten: Callable[[str], None] = warn,
+    ) -> None:
         """`resume_at`: the iteration that the run goes on from; what was recorded of later ones is dropped.
 
-        None: a new run; older records of the file are dropped. `tell` takes what the person should know. OSError.
+        None: a new run; older records of the file are dropped. `tell` is told of damaged lines, `tell_unwritten` of
+        those that cannot be written. OSError.
         """
         with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
             for entry, _ in () if resume_at is None else _records(path, tell):
                 if _before(entry, resume_at or 0):
                     stream.write(json.dumps(entry) + "\n")
         self._iteration = resume_at or 0
-        self._lines = Lines(path, tell, self._gap)
+        self._lines = Lines(path, tell_unwritten, self._gap)
 
     def write(self, record: Record) -> None:
         if isinstance(record, Noted) or (isinstance(record, Step) and not record.displayed):
@@ -61,7 +68,7 @@ class Metrics:
 
     def _gap(self, count: int) -> str:
         message = f"{count} records are missing before this one: they could not be written"
-        return json.dumps({"kind": "warned", "iteration": self._iteration, "message": message})
+        return json.dumps(to_json(Warned(self._iteration, message, WarningKind.UNWRITTEN)))
 
     def sync(self) -> None:
         """Waits until the records are on the disk."""
@@ -76,12 +83,14 @@ class Metrics:
 def read_metrics(path: Path, tell: Callable[[str], None] = warn) -> list[dict[str, Any]]:
     """The records of a file, oldest first; [] where there is none.
 
-    Damaged lines are left out, and told by `file:line`. A last line that a kill cut off is left out without a word. Of
-    a file so long that its records would take more memory than it may, every second (fourth, …) step and test counts.
+    Warnings of older files get the kinds that decide something. Damaged lines are left out, and told by `file:line`. A
+    last line that a kill cut off is left out without a word. Of a file so long that its records would take more memory
+    than it may, every second (fourth, …) step and test counts.
     """
     kept: list[tuple[dict[str, Any], int]] = []
     held, every, allowed = 0, 1, Allowance(path.stat().st_size if path.exists() else 0).left
     for number, (entry, cost) in enumerate(_records(path, tell)):
+        _give_kind(entry)
         if entry["kind"] in _MANY and number % every:
             continue
         kept.append((entry, cost))
@@ -193,12 +202,28 @@ def _are_weights(value: Any) -> bool:
 
 _TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(("iteration", "net_index"), (_is_count, "count")),
-    **dict.fromkeys(("message", "path", "snapshot", "reason"), (lambda value: isinstance(value, str), "text")),
+    **dict.fromkeys(
+        ("message", "path", "snapshot", "reason", "warning", "layer", "blob"),
+        (lambda value: isinstance(value, str), "text"),
+    ),
     **dict.fromkeys(("outputs", "train", "test"), (_are_values, "mapping of numbers")),
-    "weights": (_are_weights, "mapping of numbers"),
+    **dict.fromkeys(("weights", "facts"), (_are_weights, "mapping of numbers")),
     **dict.fromkeys(("loss", "smoothed_loss", "lr"), (_is_number, "number")),
     **dict.fromkeys(("seconds", "seconds_per_iteration"), (lambda v: _is_number(v) and v not in _TEXTS, "number")),
 }
+
+
+_WORDS = {  # what the guard said in files of before, whose warnings have no kinds; today's words are free to change
+    " is saturated, and the loss is stuck at ": WarningKind.SATURATED,
+    " is the same for every input, and the loss is stuck at ": WarningKind.CONSTANT,
+    "the gradients are gone (": WarningKind.GRADIENTS_GONE,
+}
+
+
+def _give_kind(entry: dict[str, Any]) -> None:
+    if entry["kind"] == "warned" and "warning" not in entry:
+        kind = next((kind for words, kind in _WORDS.items() if words in entry["message"]), None)
+        entry |= {} if kind is None else {"warning": kind}
 
 
 def _before(entry: dict[str, Any], iteration: int) -> bool:

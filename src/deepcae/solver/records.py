@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 Values = float | tuple[float, ...]
 """An output's value: a number, or a tuple for a blob of more than one element."""
@@ -114,14 +115,33 @@ class Kept:
     loss: float
 
 
+class WarningKind(StrEnum):
+    """What a warning is about. Whoever decides something asks for this, never for the words of the sentence."""
+
+    SATURATED = "saturated"  # a layer's outputs lie in the tails, and the loss is stuck; facts: share, loss
+    CONSTANT = "constant"  # a blob is the same for every input, and the loss is stuck; facts: loss
+    DEAD = "dead"  # a layer's outputs are all 0 and pass no gradient
+    GRADIENTS_GONE = "gradients_gone"  # no weight moves any more; facts: norm, greatest
+    OVERFITTING = "overfitting"  # facts: net_index, best_iteration, best_loss, loss, train_before, train_now
+    TARGETS = "targets"  # of a cross-entropy, outside of 0..1; facts: least, most
+    DATA = "data"  # of another layout or range than they seem to be, or than those that are learned from
+    SETTINGS = "settings"  # of the solver text, without the effect that they seem to have
+    PRECISION = "precision"  # how far the passes are from those in fp32
+    RESUMED = "resumed"  # what is other than in the run that is gone on with
+    FILES = "files"  # that are damaged, somebody else's, or could not be locked or removed
+    UNWRITTEN = "unwritten"  # what could not be written
+
+
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something that the person should know; the training goes on. `kind` and `facts` say some of it to programs."""
+    """Something that the person should know; the training goes on. All but `message` says it to programs."""
 
     iteration: int
     message: str
-    kind: str = ""  # "overfitting"
-    facts: Mapping[str, float] = field(default_factory=dict)
+    kind: WarningKind
+    layer: str = ""  # where it is about one
+    blob: str = ""  # the author's name for it
+    facts: Mapping[str, float] = field(default_factory=dict)  # see `WarningKind`
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from .records import Loaded, Warned
+from .records import Loaded, Warned, WarningKind
 
 
 class Remarks:
@@ -12,11 +13,19 @@ class Remarks:
 
     def __init__(self) -> None:
         self.lacking: list[str] = []
-        self._notes: list[str | Loaded] = []
+        self._notes: list[tuple[WarningKind, str] | Loaded] = []
 
-    def note(self, *notes: str | Loaded) -> None:
+    def note(self, kind: WarningKind, *messages: str) -> None:
         """Something that the person should know; told with the next record."""
-        self._notes.extend(notes)
+        self._notes.extend((kind, message) for message in messages)
+
+    def noter(self, kind: WarningKind) -> Callable[[str], None]:
+        """What notes each sentence that it is called with as of this kind."""
+        return partial(self.note, kind)
+
+    def loaded(self, *records: Loaded) -> None:
+        """Weights that were loaded; told with the next record."""
+        self._notes.extend(records)
 
     def lacks(self, *problems: str) -> None:
         """Something that the run should leave could not be written; "" is nothing."""
@@ -24,11 +33,11 @@ class Remarks:
 
     def give_up(self, problem: str) -> None:
         """Both: told now, and lacking at the end."""
-        self.note(problem)
+        self.note(WarningKind.UNWRITTEN, problem)
         self.lacks(problem)
 
     def take(self, iteration: int) -> Iterator[Warned | Loaded]:
         """The notes as records, each once."""
         while self._notes:
             note = self._notes.pop(0)
-            yield note if isinstance(note, Loaded) else Warned(iteration, note)
+            yield note if isinstance(note, Loaded) else Warned(iteration, note[1], note[0])

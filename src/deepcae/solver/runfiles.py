@@ -17,7 +17,7 @@ from .earlier import make_way
 from .kept import complete
 from .lock import Lock
 from .metrics import Metrics
-from .records import Failed, Finished, Record, Snapshotted
+from .records import Failed, Finished, Record, Snapshotted, WarningKind
 from .replaced import Replaced
 from .run import Planned, create_run, plan_run
 from .snapshot import latest
@@ -25,6 +25,8 @@ from .unclaimed import require_none, unclaimed
 
 if TYPE_CHECKING:
     from .solver import Solver
+
+FILES = WarningKind.FILES
 
 
 class RunFiles:
@@ -51,7 +53,7 @@ class RunFiles:
         try:
             if self._lock is not None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                solver.remarks.note(*filter(None, [self._lock.acquire()]), *clean(solver.prefix))
+                solver.remarks.note(FILES, *filter(None, [self._lock.acquire()]), *clean(solver.prefix))
                 complete(solver.prefix)
                 remove_leftovers(self._folder)
                 self._place = os.stat(self._folder)
@@ -78,12 +80,13 @@ class RunFiles:
         try:
             remove_leftovers(out)
             for path in unclaimed(solver.prefix, solver.param.max_iter, after=solver.iteration):
-                solver.remarks.note(f"{path} is of no snapshot that is known; it is kept as {set_aside(path)}")
+                solver.remarks.note(FILES, f"{path} is of no snapshot that is known; it is kept as {set_aside(path)}")
             own = _files_before(out, solver.resumed_from)
             files = [*solver.logs, *(own if solver.resumed_from else [])]
-            create_run(out, planned, about, files, own, solver.remarks.note)
+            create_run(out, planned, about, files, own, solver.remarks.noter(FILES))
             resume_at = solver.iteration if solver.resumed_from else None
-            self._metrics = Metrics(out / METRICS, resume_at, solver.remarks.note)
+            noter = solver.remarks.noter
+            self._metrics = Metrics(out / METRICS, resume_at, noter(FILES), noter(WarningKind.UNWRITTEN))
         except BaseException:
             self._put_back()
             raise
@@ -96,10 +99,10 @@ class RunFiles:
         self._has_begun = True
         remarks, waiting = self.solver.remarks, [record]
         if isinstance(record, Snapshotted):
-            remarks.note(*self._part_with_replaced(record))
+            remarks.note(FILES, *self._part_with_replaced(record))
         elif isinstance(record, Finished | Failed):
             self._look_for_place()
-            remarks.note(*self._part_with_replaced())
+            remarks.note(FILES, *self._part_with_replaced())
             waiting[:0] = remarks.take(self.solver.iteration)
         while waiting:
             each = waiting.pop(0)

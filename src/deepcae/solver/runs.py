@@ -26,7 +26,6 @@ from ..net.graph import build_graph
 from ..net.sinks import written_by_all
 from ..proto.document import Document
 from .capture import Captured, CudaRecorder, Recorder
-from .guard import GRADIENTS_GONE, STUCK
 from .iteration import Inputs, Passes, Unattended
 from .ledger import MOST_WAITING
 from .lr import rate
@@ -246,12 +245,6 @@ class Together:
 
 
 # What several runs are worth together
-
-
-def is_stuck(metrics: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the guard said of a run, by its records, that it had stopped learning."""
-    warned = [str(entry["message"]) for entry in metrics if entry["kind"] == "warned"]
-    return any(STUCK in message or message.startswith(GRADIENTS_GONE) for message in warned)
 
 
 def statistics(tests: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:

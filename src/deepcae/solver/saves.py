@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import SnapshotError
 from .commit import commit, prune
 from .guard import require_finite_state
-from .records import Record, Snapshotted, Warned
+from .records import Record, Snapshotted, Warned, WarningKind
 from .state import parts_of
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ class Saves:
         self._missed.pop(solver.iteration, None)
         self._taken = [*self._taken, solver.iteration][-(self.keep or 1) :]
         if self.keep is not None:
-            for problem in prune(solver.prefix, self.keep):
-                solver.remarks.note(problem)
+            solver.remarks.note(WarningKind.FILES, *prune(solver.prefix, self.keep))
         self.last = Snapshotted(solver.iteration, str(done.model))
         return self.last
 
@@ -79,4 +78,4 @@ class Saves:
             return self.take()
         except SnapshotError as error:
             self._missed[self.solver.iteration] = str(error)
-            return Warned(self.solver.iteration, str(error))
+            return Warned(self.solver.iteration, str(error), WarningKind.UNWRITTEN)

@@ -39,7 +39,7 @@ from .pace import Threads
 from .passes import Blobs, odd_data
 from .precision import check as check_precision
 from .program import Program, told_error
-from .records import Debugged, Failed, Finished, Record, Snapshotted, Started, Test, Warned
+from .records import Debugged, Failed, Finished, Record, Snapshotted, Started, Test, Warned, WarningKind
 from .remarks import Remarks
 from .replaced import settle
 from .run import snapshot_prefix
@@ -102,7 +102,7 @@ class Solver:
         if self.out is not None:
             settle(self.out)
         named = self.prefix if snapshot == "latest" else snapshot
-        resumed = None if named is None else files.find(named, self.remarks.note)
+        resumed = None if named is None else files.find(named, self.remarks.noter(WarningKind.FILES))
         self.seed = seed_for(seed, resumed, self.param)
         with writes_elsewhere(allow_writes_elsewhere, *([] if out is None else [out])):
             self.train, self.tests = build_nets(
@@ -140,7 +140,8 @@ class Solver:
         if snapshot is not None and resumed is not None:
             self._restore(resumed)
         else:
-            self.remarks.note(*self.best.notes(), *load_initial(self, weights, strict))
+            self.remarks.note(WarningKind.SETTINGS, *self.best.notes())
+            self.remarks.loaded(*load_initial(self, weights, strict))
 
     @property
     def net(self) -> Net:
@@ -268,12 +269,12 @@ class Solver:
         policy, max_iter = self.param.lr_policy, self.param.max_iter
         threads = self.threads.begin()
         yield Started(self.iteration, self.net.name, policy, max_iter, self.seed, self.resumed_from, threads)
-        self.remarks.note(*self.company.changes())
+        self.remarks.note(WarningKind.RESUMED, *self.company.changes())
         yield from self.remarks.take(self.iteration)
         for strange in odd_data(self.train, self.tests):
-            yield Warned(self.iteration, strange)
+            yield Warned(self.iteration, strange, WarningKind.DATA)
         if self.precision != "fp32":
-            yield Warned(self.iteration, told_error(self.train, self.generator, self.precision))
+            yield Warned(self.iteration, told_error(self.train, self.generator, self.precision), WarningKind.PRECISION)
 
     def test_if_due(self) -> Iterator[Record]:
         now = self.iteration
@@ -340,10 +341,10 @@ class Solver:
 
     def restore(self, path: str | Path) -> None:
         """Goes on from a snapshot: its .solverstate, `<prefix>_iter_N`, or a prefix or folder (the newest there)."""
-        self._restore(files.find(path, self.remarks.note))
+        self._restore(files.find(path, self.remarks.noter(WarningKind.FILES)))
 
     def _restore(self, snapshot: files.Snapshot) -> None:
-        self.remarks.note(*state.restore(self, snapshot))
+        self.remarks.note(WarningKind.RESUMED, *state.restore(self, snapshot))
         self.resumed_from = str(snapshot.state)
         in_place = snapshot.stem == files.Snapshot.at(self.prefix, self.iteration).stem and not snapshot.bare
         self.saves.last = Snapshotted(self.iteration, str(snapshot.model)) if in_place else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..data.span import outside
-from .records import LastPass, Record, Test, Values, Warned
+from .records import LastPass, Record, Test, Values, Warned, WarningKind
 
 if TYPE_CHECKING:
     from .solver import Solver
@@ -77,7 +77,7 @@ class Trials:
         loss = torch.stack(losses).mean().item()
         if index not in self.told and (strange := self._outside(index)):
             self.told.append(index)
-            yield Warned(solver.iteration, strange)
+            yield Warned(solver.iteration, strange, WarningKind.DATA)
         yield Test(solver.iteration, index, outputs, loss, fed.net.loss_weights, solver.param.test_compute_loss)
 
     def _outside(self, index: int) -> str:

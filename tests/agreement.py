@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from deepcae import zoo
 from deepcae.kernels import choice
+from deepcae.kernels.choice import using
 from deepcae.net.net import Net
-from deepcae.solver.precision import kernels
 from deepcae.solver.solver import Solver
 
 NETWORKS = (("cae1", 2), ("cae1", 30), ("cae2", 10), ("classic-1000", 2))
@@ -105,7 +105,7 @@ def _table(networks: list[str], seeds: int, precision: str) -> Iterator[tuple[st
         for rule in rules if name in networks else ():
             found = []
             for seed in range(1, seeds + 1):
-                with tempfile.TemporaryDirectory() as folder, kernels(rule):
+                with tempfile.TemporaryDirectory() as folder, using(rule):
                     found.append(worst(solver_of(name, dims, seed, Path(folder), precision=precision)))
             yield f"{name} N={dims} {rule}", {key: max(each[key] for each in found) for key in found[0]}
 

@@ -12,13 +12,13 @@ import pytest
 
 from agreement import NETWORKS, solver_of, worst
 from deepcae.kernels import choice
-from deepcae.solver.precision import kernels
+from deepcae.kernels.choice import using
 
 
 @pytest.mark.parametrize("rule", get_args(choice.Preference))
 @pytest.mark.parametrize(("name", "dims"), NETWORKS)
 def test_fp32_agrees_with_float64(name: str, dims: int, rule: choice.Preference, tmp_path: Path) -> None:
-    with kernels(rule):
+    with using(rule):
         errors = worst(solver_of(name, dims, 1, tmp_path))
     limits = {"blobs": 2e-6, "losses": 5e-7, "gradients": 5e-5 if rule == "torch" else 1e-5}
     assert all(errors[what] < limit for what, limit in limits.items()), errors

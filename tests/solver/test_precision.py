@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from deepcae.errors import SpecError
 from deepcae.kernels import choice
 from deepcae.net.net import Net
-from deepcae.solver.precision import check, kernels
-from deepcae.solver.program import Program, first_error
+from deepcae.net.rounded import Rounded
+from deepcae.solver.precision import check_precision, first_error
 from deepcae.solver.records import Step, Warned, WarningKind
 from deepcae.solver.solver import Solver
 from solver.tiny import write_training
@@ -37,15 +39,13 @@ def net(tmp_path: Path) -> Net:
 def test_blobs_are_float32_in_every_precision(net: Net) -> None:
     x = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     exact = net.forward({"x": x})
-    with kernels("torch"):
-        rounded = Program(net, "bf16").forward({"x": x})
+    with choice.using("torch"):
+        rounded = Rounded(net).forward({"x": x})
     assert {name: blob.dtype for name, blob in rounded.items()} == dict.fromkeys(exact, torch.float32)
     for name in ("conv", "up", "loss"):
         error = (rounded[name] - exact[name]).norm() / exact[name].norm()
         assert 0 < error < 2**-7  # eight bits
     assert set(rounded["mask"].unique().tolist()) <= set(range(16))  # places, which bf16 could not all name
-    same = Program(net, "fp32").forward({"x": x})
-    assert all(torch.equal(same[name], exact[name]) for name in exact)
 
 
 def test_losses_are_computed_in_float32(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ def test_losses_are_computed_in_float32(net: Net, monkeypatch: pytest.MonkeyPatc
                 forward(*given),
             )[1],
         )
-    Program(net, "bf16").forward({"x": torch.rand(4, 1, 8, 8)})
+    Rounded(net).forward({"x": torch.rand(4, 1, 8, 8)})
     assert {name for name, rounds in inside.items() if not rounds} == {"loss"}
 
 
@@ -109,11 +109,54 @@ def test_fp32_says_nothing(tmp_path: Path) -> None:
 )
 def test_what_a_device_cannot_is_refused(name: str, device: str, sentence: str) -> None:
     with pytest.raises(SpecError, match=sentence):
-        check(name, torch.device(device))
+        check_precision(name, torch.device(device))
 
 
 def test_the_rule_of_kernels_comes_back() -> None:
     before = choice.preference()
-    with kernels("banded"):
+    with choice.using("banded"):
         assert choice.preference() == "banded"
     assert choice.preference() == before
+
+
+class MeetingFeed:
+    """Feeds a training whose first rounded pass stands still until another thread has done its work beside it."""
+
+    def __init__(self) -> None:
+        self.within, self.done = threading.Event(), threading.Event()
+
+    def batch(self, index: int) -> dict[str, np.ndarray]:
+        if choice.preference() == "torch":
+            self.within.set()
+            assert self.done.wait(60)
+        return {"data": np.full((4, 6), 0.25 * index, np.float32)}
+
+
+@pytest.mark.parametrize("rule", ["auto", "banded"])
+def test_a_net_beside_a_rounded_training_keeps_its_kernels(
+    rule: choice.Preference, net: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bf16 takes torch's convolutions: in its own thread, not in one that encodes meanwhile."""
+    monkeypatch.delenv(choice.VARIABLE, raising=False)
+    before = choice.preference()
+    choice.prefer(rule)
+    meeting, x = MeetingFeed(), torch.rand(4, 1, 8, 8)
+    expected, ways = net(x=x, want="up")["up"], ways_of(net)
+    solver = Solver(write_training(tmp_path), precision="bf16", feed=lambda net, seed: meeting)
+    training = threading.Thread(target=solver.step, args=(1,))
+    training.start()
+    assert meeting.within.wait(60)
+    found, seen, alive = net(x=x, want="up")["up"], ways_of(net), training.is_alive()
+    meeting.done.set()
+    training.join()
+    choice.prefer(before)
+    assert alive
+    assert seen == ways
+    assert torch.equal(found, expected)
+    assert (rule != "banded") or ways == ["banded", "banded"]
+
+
+def ways_of(net: Net) -> list[str]:
+    layers = [step.layer for step in net.plan.steps if step.params]
+    shapes = [net.plan.shapes[step.bottoms[0]] for step in net.plan.steps if step.params]
+    return [layer.way([shape], plain=True) for layer, shape in zip(layers, shapes, strict=True) if layer and shape]

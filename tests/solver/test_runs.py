@@ -13,8 +13,8 @@ import torch
 
 from deepcae import zoo
 from deepcae.errors import Incomplete, TrainingError
+from deepcae.net.stack import Unbatchable
 from deepcae.solver.capture import Recorder
-from deepcae.solver.program import Unbatchable
 from deepcae.solver.records import Failed, Finished, Record, Step, Test, Warned
 from deepcae.solver.runs import Together, folder_of, statistics, verdict
 from deepcae.solver.solver import Solver

@@ -116,7 +116,7 @@ def _together(
     order: Order, folders: dict[int, Path], effects: tuple[str, str], quiet: bool, began: float
 ) -> list[Ended] | None:
     """The runs as one program; None where that cannot be."""
-    from ..solver.program import Unbatchable
+    from ..net.stack import Unbatchable
     from ..solver.records import Failed
     from ..solver.runs import Together
     from ..solver.signals import handle_signals

@@ -18,7 +18,7 @@ def default_outputs(plan: Plan) -> list[str]:
 
     Blobs that an input becomes by mere reshaping (targets, labels) are left out.
     """
-    compute = [step for step in plan.steps if step.layer is not None and not step.layer.is_source]
+    compute = [step for step in plan.steps if not step.is_source]
     inner = [step for step in compute if not _measures(step)]
     same = {top: step.bottoms[0] for step in inner if step.type == "Split" for top in step.tops}
     read = {
@@ -47,7 +47,7 @@ def steps_between(plan: Plan, given: Sequence[str], wanted: Sequence[str]) -> tu
     for step in reversed(plan.steps):
         if needed.isdisjoint(step.tops):
             continue
-        if step.layer is not None and step.layer.is_source:
+        if step.is_source:
             begin |= needed & set(step.tops)
             continue
         needed = (needed - set(step.tops)) | (set(step.bottoms) - final)

@@ -11,14 +11,16 @@ decided by the net's phase, as in Caffe, not by `train()` and `eval()`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import DataError
 from ..layers.base import Context, Shape
+from ..net.execute import BoundStep, execute
 from ..net.net import Net
+from ..net.step import Step
 from ..net.tensors import roles
 from .extent import default_outputs, require_sizes, steps_between
 
@@ -41,7 +43,7 @@ class NetModule(nn.Module):
         self.inputs = tuple(begin)
         owners: dict[int, Home] = {}
         homes = {id(step): self._keep(net, step.name, step.type, step.params, owners) for step in net.plan.steps}
-        self._steps = [(step.layer, step.bottoms, step.tops, homes[id(step)]) for step in steps]
+        self._steps = [(replace(step, blocked=()), homes[id(step)]) for step in steps]  # PyTorch's gradient is whole
 
     def _keep(self, net: Net, name: str, kind: str, params: Sequence[int], owners: dict[int, Home]) -> list[Home]:
         """Registers a layer's parameters under its name; where each of them is found."""
@@ -85,17 +87,15 @@ class NetModule(nn.Module):
     def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
         if len(inputs) != len(self.inputs):
             raise DataError(f"wants {len(self.inputs)} input(s), {', '.join(self.inputs)}, but is given {len(inputs)}")
-        blobs = dict(zip(self.inputs, inputs, strict=True))
-        context = Context()
-        for layer, bottoms, tops, homes in self._steps:
-            assert layer is not None
-            params = [getattr(holder, role).reshape(shape) for holder, role, shape in homes]
-            made = layer.forward([blobs[name] for name in bottoms], params, context)
-            blobs.update(zip(tops, made, strict=True))
-        with torch.no_grad():
-            for tensor, value in context.updates:
-                tensor.copy_(value)
+        blobs, context = dict(zip(self.inputs, inputs, strict=True)), Context()
+        execute((_bound(step, homes) for step, homes in self._steps), blobs, context)
+        context.apply_updates()
         return {name: blobs[name] for name in self.outputs}
+
+
+def _bound(step: Step, homes: Sequence[Home]) -> BoundStep:
+    assert step.layer is not None
+    return BoundStep(step, step.layer, [getattr(holder, role).reshape(shape) for holder, role, shape in homes])
 
 
 def as_module(net: Net, outputs: Sequence[str] | None = None, inputs: Sequence[str] | None = None) -> NetModule:

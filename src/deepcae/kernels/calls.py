@@ -1,4 +1,4 @@
-"""Calls of the compiled core, bound to the memory that they read and write: what a `net.program` is made of.
+"""Calls of the compiled core, bound to the memory that they read and write: what a written pass is made of.
 
 Everything is float32 and contiguous, with the batch innermost: a blob (N, ...) lies as (..., N). A call returns nothing
 and may be made again and again; whoever holds it holds the tensors, too. No result depends on the number of threads.

@@ -1,6 +1,6 @@
 """Which way a convolution is computed: a rule of its shape and of the processor, so that equal runs take equal ways.
 
-`DEEPCAE_KERNELS` or `prefer` set another rule for the whole process:
+`DEEPCAE_KERNELS` or `prefer` set another rule for the whole process, `using` for one thread's work:
     auto    the fastest way by the rule below (the default)
     core    the compiled kernels wherever they can
     banded  as if there were no compiled kernels
@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, cast, get_args
 
@@ -38,11 +41,15 @@ class Case(NamedTuple):
     plain: bool
 
 
-_preference: list[Preference] = []  # the one in force, once asked for
+_preference: list[Preference] = []  # the process's, once asked for
+_here: ContextVar[Preference | None] = ContextVar("kernels", default=None)  # see `using`
 
 
 def preference() -> Preference:
-    """The rule in force. SpecError if the environment names another than those that exist."""
+    """The rule in force here. SpecError if the environment names another than those that exist."""
+    here = _here.get()
+    if here is not None:
+        return here
     if not _preference:
         prefer(os.environ.get(VARIABLE, "auto"))
     return _preference[0]
@@ -53,6 +60,16 @@ def prefer(name: str) -> None:
     if name not in get_args(Preference):
         raise SpecError(f"{VARIABLE} is '{name}', but may be {', '.join(get_args(Preference))}")
     _preference[:] = [cast(Preference, name)]
+
+
+@contextmanager
+def using(rule: Preference) -> Iterator[None]:
+    """Inside, another rule is in force: for this thread alone, other nets of the process go on by theirs."""
+    before = _here.set(rule)
+    try:
+        yield
+    finally:
+        _here.reset(before)
 
 
 def is_forced() -> bool:

@@ -12,13 +12,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ..errors import LayerError
+from ..lazy import torch
 from ..proto.schema import FillerParameter
-
-if TYPE_CHECKING:
-    import torch
 
 Shape = tuple[int, ...]
 Arity = tuple[int, int | None]  # least and greatest number of blobs; None: any number
@@ -40,8 +38,15 @@ class Context:
 
     generator: torch.Generator | None = None  # source of all randomness in the pass (Dropout, ...)
     updates: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
-    """(parameter, its new value) pairs that the net writes after the pass: BatchNorm's running sums."""
+    """(parameter, its new value) pairs that are written after the pass: BatchNorm's running sums."""
     reuse: bool = False  # whether its top may be its bottom, changed in place (ReLU) or not at all (Split)
+
+    def apply_updates(self) -> None:
+        """Writes what the layers keep of the pass."""
+        if self.updates:
+            with torch.no_grad():
+                for tensor, value in self.updates:
+                    tensor.copy_(value)
 
 
 class Layer(ABC):
@@ -61,6 +66,7 @@ class Layer(ABC):
     pooled: Shape | None = None  # of a layer that takes a Pooling's mask: the shape of what that Pooling read, if known
     differentiable: ClassVar[bool] = True  # False: a backward pass through it is an error (Accuracy, ArgMax, ...)
     reads_top: bool = False  # Caffe's gradient is one of the top's values, whoever wrote them (Sigmoid)
+    forgets_top: bool = False  # its gradient reads none of its tops: a layer behind it may write over them
     keeps_state: bool = False  # ... of what the forward pass left in the layer: a mask, places, a difference
 
     registry: ClassVar[dict[str, LayerClass]] = {}

@@ -62,6 +62,7 @@ class Eltwise(Layer):
             )
         if self.coefficients and self.operation != SUM:
             raise LayerError("coeff goes with operation SUM only", at)
+        self.forgets_top = self.operation == SUM
         self.keeps_state = self.operation == MAX
         self.reads_top = self.operation == PROD and not param.eltwise_param.stable_prod_grad
 

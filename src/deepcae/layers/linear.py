@@ -76,6 +76,7 @@ class _SpatialFilter(_Windowed):
     bottoms: ClassVar[Arity] = (1, None)
     tops: ClassVar[Arity] = (1, None)
     transposed: ClassVar[bool] = False
+    forgets_top: bool = True
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -281,6 +282,7 @@ class InnerProduct(Layer):
     """
 
     type: ClassVar[str] = "InnerProduct"
+    forgets_top: bool = True
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)

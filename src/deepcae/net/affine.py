@@ -149,7 +149,7 @@ class Foreign(Affine):
 
 def filter_of(writer: Writer, index: int, layer: Convolution | Deconvolution) -> Affine:
     """What computes a convolution or deconvolution. Unsuited where PyTorch's own are the faster ones."""
-    step, w = writer.net.plan.steps[index], writer.net.run_of(index).params[0]
+    step, w = writer.net.plan.steps[index], writer.net.bound[index].params[0]
     x = writer.planned(step.bottoms[0])
     if len(step.bottoms) != 1 or len(x) != 4 or layer.channel_axis(x) != 1:
         raise Unsuited

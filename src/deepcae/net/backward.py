@@ -10,21 +10,18 @@ passes, and layers behind it that share the blob, had given is gone. Source: Caf
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
+from ..layers.base import Shape
 from ..proto.schema import TRAIN
 from .advice import authors_name
 from .graph import Graph
 from .params import ParamPlan
 from .step import Step
 
-if TYPE_CHECKING:
-    from .plan import Plan
-
 
 def mark_backward(graph: Graph, steps: Sequence[Step], params: Sequence[ParamPlan]) -> None:
-    """Sets `needs_backward` and `bottom_needs_backward` of every step. Complains of a wrong `propagate_down`.
+    """Sets what every step says of its backward pass. Complains of a wrong `propagate_down`.
 
     And, for training, of layers that learn from a gradient that there is not: Caffe ends there, in its backward pass.
     """
@@ -39,12 +36,14 @@ def mark_backward(graph: Graph, steps: Sequence[Step], params: Sequence[ParamPla
                 graph.complain(step.node, sentence, "propagate_down", 0)
             else:
                 flags = list(param.propagate_down)
+            step.blocked = tuple(i for i, flag in enumerate(param.propagate_down) if not flag)
         wanted.append(flags)
         blocked = step.layer.no_gradient if step.layer is not None else frozenset()
         step.bottom_needs_backward = tuple(flag and i not in blocked for i, flag in enumerate(flags))
         step.needs_backward = any(flags) or any(params[i].lr_mult != 0 for i in step.params)
         needs.update(dict.fromkeys(step.tops, step.needs_backward))
     _prune(steps)
+    _mark_reuse(steps)
     if graph.phase == TRAIN:
         for step, flags in zip(steps, wanted, strict=True):
             _require_gradients(graph, steps, step, flags)
@@ -86,6 +85,17 @@ def _prune(steps: Sequence[Step]) -> None:
         skipped.update(b for b, flag in zip(step.bottoms, step.bottom_needs_backward, strict=True) if not flag)
 
 
+def _mark_reuse(steps: Sequence[Step]) -> None:
+    """Marks the steps that may write their top over their bottom: nothing, the gradients included, reads that again."""
+    makers: dict[str, Step] = {}
+    for step in steps:
+        if step.layer is not None and step.bottoms:
+            maker = makers.get(step.bottoms[0])
+            forgotten = maker is not None and maker.layer is not None and maker.layer.forgets_top
+            step.reuses = step.type == "Split" or (step.in_place and forgotten)
+        makers.update(dict.fromkeys(step.tops, step))
+
+
 def counted_only(steps: Sequence[Step]) -> frozenset[str]:
     """The tops that count in the loss, but whose weight starts no gradient, because another layer reads them.
 
@@ -104,19 +114,22 @@ def counted_only(steps: Sequence[Step]) -> frozenset[str]:
     return frozenset(found)
 
 
-def lost_gradients(plan: Plan) -> dict[int, set[int]]:
+def lost_gradients(
+    steps: Sequence[Step], params: Sequence[ParamPlan], shapes: Mapping[str, Shape | None]
+) -> dict[int, set[int]]:
     """For each learned blob (its owner's index) whose gradient a pass writes over: the steps that give it in vain.
 
     A backward pass comes from the last layer, so the first layer that writes over it has the last word; layers before
     that one still add to it.
     """
+    owners = [i if param.owner is None else param.owner for i, param in enumerate(params)]
     lost: dict[int, set[int]] = {}
-    for index, step in reversed(list(enumerate(plan.steps))):
-        bottoms = [plan.shapes.get(name) for name in step.bottoms]
+    for index, step in reversed(list(enumerate(steps))):
+        bottoms = [shapes.get(name) for name in step.bottoms]
         if not step.params or not step.needs_backward or step.layer is None or None in bottoms:
             continue
         for k in step.layer.overwrites([shape for shape in bottoms if shape is not None]):
-            owner = plan.owner(step.params[k])
-            behind = range(index + 1, len(plan.steps))
-            lost[owner] = {i for i in behind if owner in map(plan.owner, plan.steps[i].params)}
+            owner = owners[step.params[k]]
+            behind = range(index + 1, len(steps))
+            lost[owner] = {i for i in behind if owner in (owners[k] for k in steps[i].params)}
     return lost

@@ -21,7 +21,8 @@ import torch
 from ..errors import LayerError, SpecError
 from ..layers.base import Layer, Shape
 from . import storage
-from .net import Blobs, Net
+from .execute import Blobs
+from .net import Net
 from .standing import Passes
 from .step import Step
 from .storage import Blob, Memory

@@ -10,7 +10,7 @@ training; `layerwise.Layerwise` runs the same layers one by one, for Caffe's dat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,15 @@ import numpy as np
 import torch
 
 from ..errors import DataError
-from ..layers.base import Context, Layer, Shape
-from ..layers.join import SUM, Eltwise
+from ..layers.base import Context, Shape
 from ..layers.python import python_layers
 from ..proto.read import read_net
-from .backward import counted_only, lost_gradients
+from .backward import counted_only
+from .execute import Blobs, BoundStep, Watch, bind, execute
 from .graph import build_graph
 from .initial import initial_tensors
 from .plan import Plan, make_plan
 from .step import Step
-
-Blobs = dict[str, torch.Tensor]
-Watch = Callable[[Step, Sequence[torch.Tensor], Sequence[torch.Tensor]], None]  # a layer, its bottoms, its tops
 
 
 @dataclass
@@ -41,19 +38,6 @@ class LearnedBlob:
     tensor: torch.Tensor
     lr_mult: float
     decay_mult: float
-
-
-@dataclass
-class Run:
-    """A step as the inner loop needs it: no names, no look-ups."""
-
-    layer: Layer
-    bottoms: tuple[int, ...]  # slots
-    tops: tuple[int, ...]
-    params: tuple[torch.Tensor, ...]
-    detach: tuple[int, ...]  # bottoms through which no gradient passes (propagate_down: false)
-    step: Step
-    reuses: bool = False  # the bottom's memory, in a whole pass: see `Context.reuse`
 
 
 class Net:
@@ -92,7 +76,7 @@ class Net:
         self.device = torch.device(device)
         self.generator = generator if generator is not None else _seeded(seed)
         self.tensors = initial_tensors(self.plan, self.generator, self.device, share)
-        self._index()
+        self._prepare()
         if weights is not None:
             from .weights import load_weights
 
@@ -158,40 +142,16 @@ class Net:
 
     # Running it
 
-    def _index(self) -> None:
-        """Prepares what the inner loop runs over."""
-        self._slots = {name: slot for slot, name in enumerate(self.plan.shapes)}
-        lost = lost_gradients(self.plan)
-        self.overwritten = [self.tensors[i] for i in lost]
-        deaf = [frozenset(i for i in lost if k in lost[i]) for k in range(len(self.plan.steps))]
-        self._runs = list(map(self._run, self.plan.steps, deaf))
+    def _prepare(self) -> None:
+        """Prepares what every pass needs."""
+        self.bound = bind(self.plan, self.tensors)  # by the step's number in the plan
+        self.inner = [each for each in self.bound if not each.step.is_source]
+        self.overwritten = [self.tensors[i] for i in self.plan.lost]
         self._convolves_in_torch = any(self._way(step) == "torch" for step in self.plan.steps)
-        makers: dict[str, Step] = {}
-        for run in self._runs:
-            first = makers.get(run.step.bottoms[0]) if run.step.bottoms else None
-            run.reuses = run.step.type == "Split" or (run.step.in_place and _forgets_top(first))
-            makers.update(dict.fromkeys(run.step.tops, run.step))
-        self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[Run]] = {}
+        self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[BoundStep]] = {}
         self._checked: set[tuple[tuple[str, Shape], ...]] = set()
         silent = counted_only(self.plan.steps)
         self._objective = [(top, weight, top not in silent) for top, weight in self.loss_weights.items()]
-
-    def _run(self, step: Step, deaf: frozenset[int]) -> Run:
-        """`deaf`: the learned blobs to which this step's gradient is lost."""
-        assert step.layer is not None
-        owners = map(self.plan.owner, step.params)
-        tensors = [self.tensors[i].detach() if i in deaf else self.tensors[i] for i in owners]
-        planned = [(t, self.plan.params[i].shape) for t, i in zip(tensors, step.params, strict=True)]
-        params = tuple(t if tuple(t.shape) == shape else t.reshape(shape or ()) for t, shape in planned)
-        blocked = step.node.param.propagate_down
-        return Run(
-            step.layer,
-            tuple(self._slots[name] for name in step.bottoms),
-            tuple(self._slots[name] for name in step.tops),
-            params,
-            tuple(i for i, flag in enumerate(blocked) if not flag),
-            step,
-        )
 
     def _way(self, step: Step) -> str:
         shapes = [self.plan.shapes.get(name) for name in step.bottoms]
@@ -199,20 +159,17 @@ class Net:
             return ""
         return step.layer.way([shape for shape in shapes if shape is not None], plain=True)
 
-    def run_of(self, index: int) -> Run:
-        """Step `index` of the plan with its tensors."""
-        return self._runs[index]
-
     def forward(
         self, inputs: Mapping[str, torch.Tensor], generator: torch.Generator | None = None, watch: Watch | None = None
     ) -> Blobs:
         """All blobs, from those fed from outside; keeps the autograd graph. `watch` sees each layer's pass."""
-        slots: list[Any] = [None] * len(self._slots)
+        blobs: Blobs = dict.fromkeys(self.plan.shapes)  # type: ignore[assignment]  # in the plan's order
         for name, tensor in inputs.items():
-            slots[self._slots[name]] = _channels_last(tensor) if self._convolves_in_torch else tensor
-        runs = (run for run in self._runs if not run.layer.is_source)
-        self._execute(runs, slots, generator, watch, reuse=watch is None)
-        return dict(zip(self._slots, slots, strict=True))
+            blobs[self.plan.require(name)] = _channels_last(tensor) if self._convolves_in_torch else tensor
+        context = Context(generator if generator is not None else self.generator)
+        execute(self.inner, blobs, context, watch, reuse=watch is None)
+        context.apply_updates()
+        return blobs
 
     def loss(self, blobs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The objective: over all tops with a loss weight, the sum of weight times the sum of elements.
@@ -226,30 +183,6 @@ class Net:
             part = blob if weight == 1 else blob * weight
             total = part if total is None else total + part
         return total if total is not None else torch.zeros((), device=self.device)
-
-    def _execute(
-        self,
-        runs: Iterable[Run],
-        slots: list[Any],
-        generator: torch.Generator | None,
-        watch: Watch | None = None,
-        reuse: bool = False,
-    ) -> None:
-        context = Context(generator if generator is not None else self.generator)
-        for run in runs:
-            context.reuse = reuse and run.reuses
-            bottoms = [slots[i] for i in run.bottoms]
-            for i in run.detach:
-                bottoms[i] = bottoms[i].detach()
-            tops = run.layer.forward(bottoms, run.params, context)
-            if watch is not None:
-                watch(run.step, bottoms, tops)
-            for i, top in zip(run.tops, tops, strict=True):
-                slots[i] = top
-        if context.updates:
-            with torch.no_grad():
-                for tensor, value in context.updates:
-                    tensor.copy_(value)
 
     @torch.no_grad()
     def __call__(
@@ -266,11 +199,10 @@ class Net:
             self.plan.require(name)
         tensors = {name: self._tensor(name, value) for name, value in given.items()}
         self._check_shapes(tensors)
-        slots: list[Any] = [None] * len(self._slots)
-        for name, tensor in tensors.items():
-            slots[self._slots[name]] = tensor
-        self._execute(self._between(frozenset(tensors), frozenset(wanted)), slots, None)
-        return {name: slots[self._slots[name]] for name in wanted}
+        context, found = Context(self.generator), dict(tensors)
+        execute(self._between(frozenset(tensors), frozenset(wanted)), found, context)
+        context.apply_updates()
+        return {name: found[name] for name in wanted}
 
     def _tensor(self, name: str, value: Any) -> torch.Tensor:
         tensor = value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value, dtype=np.float32))
@@ -298,25 +230,26 @@ class Net:
         sizes = {planned[name][:1]: shape[:1] for name, shape in fed.items()}
         return {name: sizes[shape[:1]] + shape[1:] for name, shape in planned.items() if shape and shape[:1] in sizes}
 
-    def _between(self, given: frozenset[str], wanted: frozenset[str]) -> list[Run]:
+    def _between(self, given: frozenset[str], wanted: frozenset[str]) -> list[BoundStep]:
         """The steps that lead from `given` to `wanted`. DataError names an input that is lacking."""
         key = (given, wanted)
         if key not in self._pruned:
             final = given.difference(self.inputs)  # an input that is given may still be rewritten in place
             needed = set(wanted - final)
-            runs: list[Run] = []
-            for step, run in zip(reversed(self.plan.steps), reversed(self._runs), strict=True):
+            steps: list[BoundStep] = []
+            for each in reversed(self.bound):
+                step = each.step
                 if needed.isdisjoint(step.tops):
                     continue
-                if run.layer.is_source:
+                if step.is_source:
                     lacking = sorted(needed.intersection(step.tops) - given)
                     if lacking:
                         raise DataError(f"net '{self.name}' needs blob(s) {', '.join(lacking)}: give {lacking[0]}=…")
                     continue
                 needed.difference_update(step.tops)
                 needed.update(set(step.bottoms) - final)
-                runs.append(run)
-            self._pruned[key] = runs[::-1]
+                steps.append(each)
+            self._pruned[key] = steps[::-1]
         return self._pruned[key]
 
 
@@ -325,15 +258,6 @@ def _channels_last(x: torch.Tensor) -> torch.Tensor:
     if x.dim() != 4 or x.shape[1] < 2 or x.device.type != "cpu":
         return x
     return x.contiguous(memory_format=torch.channels_last)
-
-
-def _forgets_top(maker: Step | None) -> bool:
-    """Whether the gradient of the layer that made a blob does not read that blob."""
-    if maker is None:
-        return False
-    if maker.type == "Eltwise":
-        return isinstance(maker.layer, Eltwise) and maker.layer.operation == SUM
-    return maker.type in ("Convolution", "Deconvolution", "InnerProduct")
 
 
 def _seeded(seed: int | None) -> torch.Generator:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import Problem
-from .backward import counted_only, lost_gradients
+from .backward import counted_only
 from .plan import Plan
 from .squashing import squashed_wrongly
 from .step import Step
@@ -24,10 +24,9 @@ _SMALL = 1e-6
 def oddities(plan: Plan, passes: int = 1) -> Iterator[Problem]:
     """What is odd in a network that was planned without a problem, with `passes` (iter_size) per update."""
     silent = counted_only(plan.steps)
-    lost = lost_gradients(plan)
     for index, step in enumerate(plan.steps):
         found = [*_of_settings(step, plan), *_of_place(index, step, plan), *_of_loss(step, silent)]
-        found += _of_parameters(index, step, lost, passes)
+        found += _of_parameters(index, step, plan.lost, passes)
         if sentence := squashed_wrongly(plan.steps, index):
             found.append((("bottom", 0), sentence))
         for path, sentence in found:

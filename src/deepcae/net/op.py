@@ -30,8 +30,7 @@ class Op(ABC):
 
     def __init__(self, writer: Writer, index: int) -> None:
         self.writer, self.index = writer, index
-        self.step, run = writer.net.plan.steps[index], writer.net.run_of(index)
-        self.layer, self.params = run.layer, run.params
+        self.step, self.layer, self.params = writer.net.bound[index]
 
     @abstractmethod
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:

@@ -220,7 +220,7 @@ def op_of(writer: Writer, index: int) -> Op:
     if isinstance(layer, (Convolution, Deconvolution)):
         return filter_of(writer, index, layer)
     if isinstance(layer, InnerProduct) and canonical_axis(layer.settings.axis, writer.planned(step.bottoms[0])) == 1:
-        rows, columns = writer.net.run_of(index).params[0].shape
+        rows, columns = writer.net.bound[index].params[0].shape
         return Product(writer, index, (rows, columns), layer.transpose)
     if tells_slope(layer) and writer.planned(step.bottoms[0]):
         return Activation(writer, index)

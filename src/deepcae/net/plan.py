@@ -20,7 +20,7 @@ from ..layers.base import Learned, Shape
 from ..layers.limits import excessive_blob, wide_settings
 from ..proto.suggest import closest
 from .advice import authors_name, explain_mismatch
-from .backward import mark_backward
+from .backward import lost_gradients, mark_backward
 from .graph import Graph, Node
 from .layouts import odd_layouts
 from .params import ParamPlan, Params
@@ -41,6 +41,7 @@ class Plan:
     shapes: dict[str, MaybeShape]
     outputs: tuple[str, ...]  # tops that nobody reads, in alphabetical order (Caffe's)
     assumed: dict[str, str] = field(default_factory=dict)  # blob -> why its shape is an assumption
+    lost: dict[int, set[int]] = field(default_factory=dict)  # see `lost_gradients`
 
     @property
     def name(self) -> str:
@@ -53,7 +54,7 @@ class Plan:
     @property
     def sources(self) -> list[Step]:
         """The layers whose tops are fed from outside: data layers and Input layers."""
-        return [step for step in self.steps if step.layer is not None and step.layer.is_source]
+        return [step for step in self.steps if step.is_source]
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -134,9 +135,9 @@ def draft_plan(
     steps, outputs = _wire(graph)
     inference = _Inference(graph, steps, source_shapes or _shapes_from_files, dict(input_shapes or {}), folders)
     shapes, params, assumed = inference.run()
-    plan = Plan(graph, inference.steps, params, shapes, outputs, assumed)
     mark_backward(graph, inference.steps, params)
-    return plan
+    lost = lost_gradients(inference.steps, params, shapes)
+    return Plan(graph, inference.steps, params, shapes, outputs, assumed, lost)
 
 
 def _shapes_from_files(param: Any, phase: int, folders: Sequence[Path]) -> list[Shape] | None:

@@ -49,9 +49,7 @@ class Passes:
         made = self._prepared(step)
         with torch.enable_grad():
             made.tops = list(_layer_of(step).forward(made.bottoms, made.params, context))
-        with torch.no_grad():
-            for tensor, value in context.updates:
-                tensor.copy_(value)
+        context.apply_updates()
         self._done[i] = made
         return made.tops
 

@@ -20,6 +20,8 @@ class Step:
     loss_weights: tuple[float, ...] = ()  # one per top
     needs_backward: bool = False
     bottom_needs_backward: tuple[bool, ...] = ()
+    blocked: tuple[int, ...] = ()  # bottoms through which no gradient passes (propagate_down: false)
+    reuses: bool = False  # may write its top over its bottom, which nobody reads again: see `Context.reuse`
 
     @property
     def name(self) -> str:
@@ -28,6 +30,11 @@ class Step:
     @property
     def type(self) -> str:
         return self.node.param.type
+
+    @property
+    def is_source(self) -> bool:
+        """Whether its tops are fed from outside."""
+        return self.layer is not None and self.layer.is_source
 
     @property
     def in_place(self) -> bool:

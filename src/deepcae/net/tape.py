@@ -183,7 +183,7 @@ class Writer:
         whole = self._of_owner.get(owner)
         if whole is None or not step.needs_backward:
             return None
-        shape = self.net.run_of(index).params[k].shape
+        shape = self.net.bound[index].params[k].shape
         self._written[owner] += 1
         if self._written[owner] == 1:
             return whole.view(shape)
@@ -217,7 +217,7 @@ class Writer:
             self.blobs[name] = self.new(name)
         ops: list[tuple[int, Op]] = []
         for index, step in enumerate(plan.steps):
-            if step.layer is not None and step.layer.is_source:
+            if step.is_source:
                 continue
             op, self._place = op_of(self, index), Place(index, backward=False)
             if isinstance(op, Affine):

@@ -27,7 +27,8 @@ import numpy as np
 import torch
 
 from ..kernels.products import linear
-from .net import Blobs, Net, Watch
+from .execute import Blobs, Watch
+from .net import Net
 from .stamps import Laps, Spent, Stamps, now, seconds
 from .step import Step
 from .tape import Tape, Tapes

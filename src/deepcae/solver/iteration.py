@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 
 from ..kernels.memory import keep_freed
-from ..net.net import Net, Watch
+from ..net.execute import Trainable, Watch
+from ..net.net import Net
 from ..net.tape import Tape, Tapes
 from .debug import Debug
 from .guard import require_finite
 from .precision import Precision, multiplying
-from .program import Blobs, Trainable
 from .update import Tensors, Updater
 
+Blobs = Mapping[str, Tensor]
 Inputs = Mapping[str, Tensor]
 
 

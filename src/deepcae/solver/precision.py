@@ -11,20 +11,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 import torch
+from torch import Tensor
 
 from ..errors import SpecError
 from ..kernels import choice
+from ..layers.base import Context
+from ..net.execute import execute
+from ..net.net import Net
+from ..net.rounded import rounded
+from .passes import FedNet
 
 Precision = Literal["fp32", "tf32", "bf16"]
 NAMES: tuple[Precision, ...] = get_args(Precision)
 
 
-def check(name: str, device: torch.device) -> Precision:
+def check_precision(name: str, device: torch.device) -> Precision:
     """`name`, if the device can. SpecError otherwise."""
     if name not in NAMES:
         raise SpecError(f"precision '{name}' is unknown; it may be {', '.join(NAMES)}")
@@ -46,21 +52,10 @@ def multiplying(precision: Precision, device: torch.device) -> Iterator[None]:
         with _tf32(precision == "tf32"):
             yield
     elif precision == "bf16" and not choice.is_forced():
-        with kernels("torch"):
+        with choice.using("torch"):
             yield
     else:
         yield
-
-
-@contextmanager
-def kernels(rule: choice.Preference) -> Iterator[None]:
-    """Inside, convolutions are computed by another rule."""
-    before = choice.preference()
-    choice.prefer(rule)
-    try:
-        yield
-    finally:
-        choice.prefer(before)
 
 
 @contextmanager
@@ -74,3 +69,43 @@ def _tf32(allowed: bool) -> Iterator[None]:
     finally:
         for switch, was in zip(switches, before, strict=True):
             switch.allow_tf32 = was
+
+
+def first_error(
+    net: Net, inputs: Mapping[str, Tensor], generator: torch.Generator, precision: Precision
+) -> tuple[float, float]:
+    """The error that `precision` makes on one batch: |loss - loss'|/|loss| and the same of the gradient's norm.
+
+    Without a prime: in fp32. Nothing is changed: neither the generator, nor statistics that a layer keeps.
+    """
+    state = generator.get_state()
+    leaves = [tensor for tensor in net.tensors if tensor.requires_grad]
+    found = []
+    for one in (precision, "fp32"):
+        generator.set_state(state)
+        with multiplying(one, net.device):
+            blobs = dict(inputs)
+            execute(rounded(net.inner, net.device) if one == "bf16" else net.inner, blobs, Context(generator))
+            loss = net.loss(blobs)
+            reached = loss.requires_grad and leaves
+            gradients = torch.autograd.grad(loss, leaves, allow_unused=True) if reached else ()
+        norms = [torch.linalg.vector_norm(g.double()) for g in gradients if g is not None]
+        found.append((loss.item(), torch.stack(norms).norm().item() if norms else 0.0))
+    generator.set_state(state)
+    (loss_, norm_), (exact, exact_norm) = found
+    return _relative(loss_, exact), _relative(norm_, exact_norm)
+
+
+def told_error(fed: FedNet, generator: torch.Generator, precision: Precision) -> str:
+    """What the precision costs on the batch that is next, in a sentence; the batch stays the next."""
+    inputs = fed.next_inputs()
+    fed.position -= 1
+    loss, norm = first_error(fed.net, inputs, generator, precision)
+    return (
+        f"precision {precision}: on the first batch the loss differs from fp32's by {loss:.2g} of it, "
+        f"the gradient's norm by {norm:.2g}"
+    )
+
+
+def _relative(value: float, exact: float) -> float:
+    return abs(value - exact) / abs(exact) if exact else abs(value)

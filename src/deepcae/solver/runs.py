@@ -24,13 +24,13 @@ import torch
 from ..errors import Incomplete, SpecError, TrainingError
 from ..net.graph import build_graph
 from ..net.sinks import written_by_all
+from ..net.stack import Stack, Unbatchable
 from ..proto.document import Document
 from .capture import Captured, CudaRecorder, Recorder
 from .iteration import Inputs, Passes, Unattended
 from .ledger import MOST_WAITING
 from .lr import rate
 from .nets import choose_nets
-from .program import Stack, Unbatchable
 from .records import Failed, Record
 from .solver import Solver
 from .update import Updater
@@ -79,7 +79,7 @@ class Together:
     def __init__(self, solvers: Sequence[Solver], recorder: Recorder | None = None) -> None:
         self.solvers, first = list(solvers), solvers[0]
         self._require_alike()
-        self.stack = Stack([solver.net for solver in solvers], first.precision)
+        self.stack = Stack([solver.net for solver in solvers], rounds=first.precision == "bf16")
         self.updater = Updater(first.param, self.stack.learnable)
         self._try_out()
         for solver in solvers:

@@ -20,6 +20,7 @@ import torch
 
 from ..errors import Incomplete, SpecError, TrainingError
 from ..net.net import Net
+from ..net.rounded import Rounded
 from ..proto.read import read_solver
 from ..proto.text import merge
 from ..writes import writes_elsewhere
@@ -37,8 +38,7 @@ from .ledger import MOST_WAITING, Ledger, Told
 from .lr import rate
 from .pace import Threads
 from .passes import Blobs, odd_data
-from .precision import check as check_precision
-from .program import Program, told_error
+from .precision import check_precision, told_error
 from .records import Debugged, Failed, Finished, Record, Snapshotted, Started, Test, Warned, WarningKind
 from .remarks import Remarks
 from .replaced import settle
@@ -115,8 +115,8 @@ class Solver:
         for fed in (self.train, *self.tests):
             fed.outputs.give_up = self.remarks.give_up
         self.updater = Updater(self.param, self.net.learnable)
-        program = Program(self.net, self.precision) if self.precision == "bf16" else self.net
-        self.passes = Passes(program, self.updater, self.net.device, self.precision)
+        trained = Rounded(self.net) if self.precision == "bf16" else self.net
+        self.passes = Passes(trained, self.updater, self.net.device, self.precision)
         self._attended = Attended(self.passes, self.net, self.generator, lambda blobs: self.train.outputs.write(blobs))
         self.threads = Threads(self, threads)
         self.ledger = Ledger(self)

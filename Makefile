@@ -30,7 +30,7 @@ sanitize: venv
 	    $(CORE)/core.cpp -o build/sanitize/deepcae/kernels/_core.so
 	PYTHONPATH=build/sanitize ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) \
 	    $$($(CXX) -print-file-name=libubsan.so)" $(BIN)/python -m pytest -p no:cacheprovider \
-	    tests/kernels/test_core.py tests/kernels/test_calls.py tests/net/test_tape.py
+	    tests/kernels/test_core.py tests/kernels/test_calls.py tests/tape/test_tape.py
 
 # The compiled kernels without Python, by any compiler and for any machine: see tests/kernels/portable.cpp.
 LAUNCH ?=

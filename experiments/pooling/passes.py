@@ -15,8 +15,8 @@ import torch
 
 from deepcae import zoo
 from deepcae.net.net import Net
-from deepcae.net.tape import Tapes
 from deepcae.proto.read import read_net_text
+from deepcae.tape.tape import Tapes
 
 NETWORKS = [
     f"{model}{way}" for model in ("cae1", "cae2") for way in ("", "-pool-deconv", "-pool-unpool", "-pool-switch")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,3 +180,36 @@ def test_products(machine: Any, rows: int, columns: int, depth: int, transposed:
     b, y = torch.randn(depth, columns, generator=generator), torch.empty(rows, columns)
     calls.product(a, b, y)()
     _close(y, a.double() @ b.double(), a.double().abs() @ b.double().abs())
+
+
+CORE = Path(calls.__file__).with_name("core")
+
+
+def enumerated(name: str) -> list[str]:
+    """The names of an enum of the core, in order."""
+    (names,) = re.findall(rf"enum {name} : int64_t {{ (.*?) }};", (CORE / "core.cpp").read_text())
+    return [word.removeprefix("k") for word in names.split(", ")]
+
+
+def fields(name: str) -> list[str]:
+    """The fields of a struct of the core, in order."""
+    text = "".join((CORE / file).read_text() for file in ("core.cpp", "steps.inc"))
+    (body,) = re.findall(rf"struct {name} {{\n(.*?)\n}};", text, flags=re.DOTALL)
+    plain = re.sub(r"//.*", "", body).replace("*", "")
+    return [field for line in re.findall(r"\w+ ([\w, ]+);", plain) for field in line.split(", ")]
+
+
+def test_both_sides_mean_the_same_numbers() -> None:
+    """Python calls the core's functions, activations and rules by number: each list is in the order of its switch."""
+    text = (CORE / "steps.inc").read_text()
+    cases = re.findall(r"case (\d+):\s*return deepcae_(\w+)\(", text)
+    assert [int(number) for number, _ in cases] == list(range(len(calls.FUNCTIONS)))
+    assert tuple(name for _, name in cases) == calls.FUNCTIONS
+    assert [kind.lower() for kind in enumerated("Activation")] == list(calls.KINDS)
+    assert enumerated("Rule") == list(calls.RULES)
+    assert re.findall(r"kWords = (\d+);", text) == [str(calls._WORDS)]
+
+
+@pytest.mark.parametrize(("struct", "ours"), [("Learned", calls._Blob), ("Update", calls._Rule)])
+def test_both_sides_lay_out_their_arguments_alike(struct: str, ours: Any) -> None:
+    assert fields(struct) == [name for name, _ in ours._fields_]

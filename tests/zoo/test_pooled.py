@@ -19,9 +19,9 @@ from deepcae.net.graph import build_graph
 from deepcae.net.net import Net
 from deepcae.net.plan import Plan, make_plan
 from deepcae.net.summary import summarize
-from deepcae.net.tape import Tapes
 from deepcae.proto.read import read_net_text
 from deepcae.solver.solver import Solver
+from deepcae.tape.tape import Tapes
 from deepcae.zoo.pooled import DECODERS, NAMES
 
 FAILED = Path(__file__).parents[2] / "experiments" / "pooling"

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..errors import DataError, Place, Problem, SpecError
 from ..net.graph import Graph, build_graph
-from ..net.layouts import odd_layouts
 from ..net.oddities import oddities
 from ..net.plan import Plan, draft_plan
 from ..net.step import Step
@@ -151,7 +150,7 @@ def judge(
     if plans is not None:
         plans.append(plan)
     problems = [*graph.problems, *_missing_files(plan, missing, folders)]
-    return problems, [*([] if graph.problems else oddities(plan, passes)), *odd_layouts(plan)]
+    return problems, [*([] if graph.problems else oddities(plan, passes)), *plan.odd_layouts()]
 
 
 def _missing_files(plan: Plan, missing: Sequence[Any], folders: Sequence[Path]) -> Iterator[Problem]:

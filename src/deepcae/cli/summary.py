@@ -24,7 +24,6 @@ def summary(
     json: options.Json = False,
 ) -> None:
     """Show each layer's blobs, shapes and parameters, and the totals."""
-    from ..net.layouts import odd_layouts
     from ..net.plan import make_plan
     from ..net.summary import summarize
     from .states import chosen, graph_of
@@ -41,7 +40,7 @@ def summary(
         answer(found.to_json())
     else:
         tell(found.to_text())
-        for problem in odd_layouts(plan):
+        for problem in plan.odd_layouts():
             say(f"warning: {problem}")
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ..data.source import Source
     from ..net.net import Net
     from ..net.step import Step
-    from ..net.timing import Inputs, Read
     from ..proto.document import Document
+    from ..timing.timing import Inputs, Read
     from .states import State
 
 
@@ -61,7 +61,7 @@ def time_layers(
         raise typer.BadParameter(
             "--solver says how its net is built; give --phase, --level, --stage, --batch to --model"
         )
-    from ..net.timing import measure
+    from ..timing.timing import measure
     from .device import choose_device
     from .timetable import figures, show
     from .trained import load_all
@@ -129,7 +129,7 @@ def _inputs(net: Net, opened: ExitStack) -> tuple[Inputs, str]:
     from numpy.random import default_rng
 
     from ..data.source import open_source, shapes
-    from ..net.timing import Inputs
+    from ..timing.timing import Inputs
 
     generator = default_rng(0)
     fixed: dict[str, np.ndarray] = {}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..net.net import Net
-    from ..net.timing import LayerTime, Timing
+    from ..timing.timing import LayerTime, Timing
 
 NONE = "–"
 _MOST = 2 / 3  # of the layers' time: what the layers that are named take together

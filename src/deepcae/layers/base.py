@@ -12,11 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import LayerError
 from ..lazy import torch
 from ..proto.schema import FillerParameter
+
+if TYPE_CHECKING:
+    from ..kernels.calls import Kind
 
 Shape = tuple[int, ...]
 Arity = tuple[int, int | None]  # least and greatest number of blobs; None: any number
@@ -66,6 +69,7 @@ class Layer(ABC):
     pooled: Shape | None = None  # of a layer that takes a Pooling's mask: the shape of what that Pooling read, if known
     differentiable: ClassVar[bool] = True  # False: a backward pass through it is an error (Accuracy, ArgMax, ...)
     reads_top: bool = False  # Caffe's gradient is one of the top's values, whoever wrote them (Sigmoid)
+    activation: tuple[Kind, float] | None = None  # of one whose slope its top tells: the core's name, and its number
     forgets_top: bool = False  # its gradient reads none of its tops: a layer behind it may write over them
     keeps_state: bool = False  # ... of what the forward pass left in the layer: a mask, places, a difference
 

@@ -41,6 +41,7 @@ class ReLU(_Neuron):
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
         self.slope = param.relu_param.negative_slope
+        self.activation = ("relu", self.slope) if self.slope >= 0 else None  # else it turns signs
 
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
         if context.reuse and not self.slope and not bottoms[0]._is_view():
@@ -55,6 +56,7 @@ class Sigmoid(_Neuron):
     """y = 1/(1 + exp(-x)). Source: Caffe sigmoid_layer.cpp."""
 
     type: ClassVar[str] = "Sigmoid"
+    activation = ("sigmoid", 0.0)
     reads_top: bool = True
 
     def apply(self, x: Tensor) -> Tensor:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -18,21 +17,17 @@ from .blobs import array_of
 from .params import ParamPlan
 from .plan import Plan
 
-if TYPE_CHECKING:
-    from .net import Net
-
 
 def initial_tensors(
-    plan: Plan, generator: torch.Generator, device: torch.device, share: Net | None
+    plan: Plan, generator: torch.Generator, device: torch.device, shared: Mapping[int, torch.Tensor]
 ) -> list[torch.Tensor]:
-    """A tensor for every parameter of the plan; sharers have their owner's, and those that `share` has are its own.
+    """A tensor for every parameter of the plan; sharers have their owner's. `shared`: those that are another net's.
 
     SpecError for a size that is not known, that no memory of this machine could hold, or that differs from the one in
-    `share`.
+    `shared`.
     """
     if 4 * plan.num_parameters > _memory():
         raise SpecError(_too_large(plan))
-    shared = _shared(plan, share) if share is not None else {}
     tensors: list[torch.Tensor] = []
     for i, param in enumerate(plan.params):
         if param.shape is None:
@@ -70,12 +65,10 @@ def _too_large(plan: Plan) -> Problem:
     return Problem(f"{step.node.label}: {sentence}", plan.graph.place(step.node))
 
 
-def _shared(plan: Plan, other: Net) -> dict[int, torch.Tensor]:
-    """The tensors of `other` by the index of the blob here that uses them, see `Plan.matched`."""
+def shared_tensors(plan: Plan, other: Plan, tensors: Sequence[torch.Tensor]) -> dict[int, torch.Tensor]:
+    """The tensors of another plan by the index of the blob here that uses them, see `Plan.matched`."""
     return {
-        i: other.tensors[k]
-        for step, source in plan.matched(other.plan)
-        for i, k in zip(step.params, source.params, strict=False)
+        i: tensors[k] for step, source in plan.matched(other) for i, k in zip(step.params, source.params, strict=False)
     }
 
 

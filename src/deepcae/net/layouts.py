@@ -6,38 +6,37 @@ layer) is compared with the file by the plan; here is what can be said of other 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ..data.layout import COLOURS, LARGE, misfit, samples
 from ..errors import Problem
 from ..layers.base import Shape, count
 from .advice import authors_name
 from .flow import told_apart
+from .graph import Graph
 from .step import Step
 
-if TYPE_CHECKING:
-    from .plan import Plan
-
+Shapes = Mapping[str, Shape | None]
 _LOOKING = ("Convolution", "Deconvolution", "Im2col", "LRN", "Pooling", "SPP")  # what takes axis 1 for channels
 _LONG = 4  # a side at most so many times the other: a picture, not channels of a signal
 
 
-def odd_layouts(plan: Plan) -> Iterator[Problem]:
+def odd_layouts(graph: Graph, steps: Sequence[Step], shapes: Shapes) -> Iterator[Problem]:
     """Warnings of data from files, whose shape the text does not state, that seem to lie otherwise than it is read."""
     doubted: set[str] = set()
-    for step in plan.sources:
-        if step.layer is None or not step.layer.reads_file:
+    for step in steps:
+        if step.layer is None or not (step.layer.is_source and step.layer.reads_file):
             continue
         for index, top in enumerate(step.tops[len(step.layer.stated) :], len(step.layer.stated)):
-            reader = next(_lookers(plan, top), None)
-            shape = plan.shapes.get(top)
+            reader = next(_lookers(steps, shapes, top), None)
+            shape = shapes.get(top)
             doubt = _doubt(reader, top, shape[1:]) if reader is not None and shape else ""
             if doubt:
                 doubted.add(top)
-                yield Problem(f"{step.node.label}: {doubt}", plan.graph.place(step.node, "top", index))
+                yield Problem(f"{step.node.label}: {doubt}", graph.place(step.node, "top", index))
     if not doubted:
-        yield from _compared(plan)
+        yield from _compared(graph, steps, shapes)
 
 
 def _doubt(step: Step, blob: str, sample: Shape) -> str:
@@ -65,28 +64,28 @@ def _sees_width(step: Step) -> bool:
     return sizes[-1] > 1 or max(sizes) <= 1
 
 
-def _lookers(plan: Plan, blob: str) -> Iterator[Step]:
+def _lookers(steps: Sequence[Step], shapes: Shapes, blob: str) -> Iterator[Step]:
     """The layers that look at a blob as at images, or at what has its shape and stands for it."""
     same = {blob}
-    for step in plan.steps:
+    for step in steps:
         if not step.bottoms or same.isdisjoint(step.bottoms):
             continue
         if step.type in _LOOKING and step.bottoms[0] in same:
             yield step
         elif step.type != "Reshape":
-            same.update(top for top in step.tops if plan.shapes.get(top) == plan.shapes.get(blob))
+            same.update(top for top in step.tops if shapes.get(top) == shapes.get(blob))
 
 
-def _compared(plan: Plan) -> Iterator[Problem]:
+def _compared(graph: Graph, steps: Sequence[Step], shapes: Shapes) -> Iterator[Problem]:
     """Two images that a loss compares, of equally many values in another order."""
-    for step in plan.steps:
+    for step in steps:
         if step.layer is None or not step.layer.compares or len(step.bottoms) != 2:
             continue
-        made, target = told_apart(plan.steps, step)
-        first, second = plan.shapes.get(made), plan.shapes.get(target)
+        made, target = told_apart(steps, step)
+        first, second = shapes.get(made), shapes.get(target)
         if first is None or second is None or min(len(first), len(second)) < 3 or count(first, 1) != count(second, 1):
             continue
         if why := misfit(second[1:], first[1:], "data"):
-            names = [authors_name(plan.steps, name) for name in (made, target)]
-            shapes = f"'{names[0]}' is {samples(first[1:])}, but '{names[1]}', with which it is compared,"
-            yield Problem(f"{step.node.label}: {shapes} is {samples(second[1:])}: {why}", plan.graph.place(step.node))
+            names = [authors_name(steps, name) for name in (made, target)]
+            told = f"'{names[0]}' is {samples(first[1:])}, but '{names[1]}', with which it is compared,"
+            yield Problem(f"{step.node.label}: {told} is {samples(second[1:])}: {why}", graph.place(step.node))

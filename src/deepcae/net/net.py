@@ -25,7 +25,7 @@ from ..proto.read import read_net
 from .backward import counted_only
 from .execute import Blobs, BoundStep, Watch, bind, execute
 from .graph import build_graph
-from .initial import initial_tensors
+from .initial import initial_tensors, shared_tensors
 from .plan import Plan, make_plan
 from .step import Step
 
@@ -75,7 +75,8 @@ class Net:
             )
         self.device = torch.device(device)
         self.generator = generator if generator is not None else _seeded(seed)
-        self.tensors = initial_tensors(self.plan, self.generator, self.device, share)
+        shared = {} if share is None else shared_tensors(self.plan, share.plan, share.tensors)
+        self.tensors: list[torch.Tensor] = initial_tensors(self.plan, self.generator, self.device, shared)
         self._prepare()
         if weights is not None:
             from .weights import load_weights

@@ -8,7 +8,7 @@ Source: Caffe's net.cpp (Init, AppendTop, AppendBottom, AppendParam).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,10 @@ class Plan:
             pairs += zip(mine, sources if len(sources) == len(mine) else sources[-1:], strict=False)
         return pairs
 
+    def odd_layouts(self) -> Iterator[Problem]:
+        """Warnings of data that seem to lie otherwise than the net reads them."""
+        return odd_layouts(self.graph, self.steps, self.shapes)
+
     @property
     def num_parameters(self) -> int:
         """Learnable values; shared ones count once."""
@@ -119,9 +123,8 @@ def make_plan(
     plan = draft_plan(graph, source_shapes, input_shapes, folders)
     if graph.problems:
         where = f" (in phase {('TRAIN', 'TEST')[graph.phase]})" if graph.left_out else ""
-        raise SpecError(
-            [Problem(f"{problem.message}{where}", problem.place) for problem in (*graph.problems, *odd_layouts(plan))]
-        )
+        found = (*graph.problems, *plan.odd_layouts())
+        raise SpecError([Problem(f"{problem.message}{where}", problem.place) for problem in found])
     return plan
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..kernels.memory import keep_freed
 from ..net.execute import Trainable, Watch
 from ..net.net import Net
-from ..net.tape import Tape, Tapes
+from ..tape.tape import Tape, Tapes
 from .debug import Debug
 from .guard import require_finite
 from .precision import Precision, multiplying

@@ -2,7 +2,7 @@
 
 Two threads that share a product wait for each other; where other programs want the same cores, one is often faster.
 So the steps are timed now and then with half and with twice as many, in turn with the number in use, and the faster one
-is kept. Nothing but the time depends on it: what runs is the compiled core (`net.tape`, `steady`).
+is kept. Nothing but the time depends on it: what runs is the compiled core (`tape.tape`, `steady`).
 """
 
 from __future__ import annotations

@@ -16,10 +16,9 @@ from ..data.output import Outputs
 from ..data.span import Spans
 from ..data.stream import ALIGNMENT
 from ..errors import DataError
-from ..net.layouts import odd_layouts
 from ..net.net import Net
 from ..net.roles import Roles, roles_of
-from ..net.tape import Tapes
+from ..tape.tape import Tapes
 from .records import Values
 
 MOST_ELEMENTS = 1000  # of one output that are told
@@ -126,7 +125,7 @@ def _tensor(array: np.ndarray) -> torch.Tensor:
 
 def odd_data(train: FedNet, tests: Sequence[FedNet]) -> Iterator[str]:
     """Data that seem to lie otherwise than they are read, and test images of another layout than is learned from."""
-    yield from dict.fromkeys(str(problem) for fed in (train, *tests) for problem in odd_layouts(fed.net.plan))
+    yield from dict.fromkeys(str(problem) for fed in (train, *tests) for problem in fed.net.plan.odd_layouts())
     name = train.roles.images or ""
     wanted = train.net.plan.shapes.get(name)
     for index, fed in enumerate(tests):

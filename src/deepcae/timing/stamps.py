@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from .net import Net
-from .step import Step
-from .tape import Place
+from ..net.net import Net
+from ..net.step import Step
+from ..tape.op import Place
 
 
 class Spent:

@@ -1,10 +1,9 @@
-"""The layers of a `tape` that have weights and a bias: matrix products, and the compiled convolutions."""
+"""Layers of a tape that have weights and a bias: matrix products, and the compiled convolutions."""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -13,11 +12,9 @@ from ..kernels.choice import Case, choice
 from ..kernels.direct import geometry_of
 from ..kernels.products import multiplied, products_of
 from ..kernels.turned import Turned
-from ..layers.linear import Convolution, Deconvolution
-from .op import Gradients, Op, Unsuited
-
-if TYPE_CHECKING:
-    from .tape import Writer
+from ..layers.base import canonical_axis
+from ..layers.linear import Convolution, Deconvolution, InnerProduct
+from .op import Gradients, Op, Sheet, Unsuited, writes
 
 
 class Affine(Op):
@@ -26,14 +23,18 @@ class Affine(Op):
     The bias and its gradient are left to an activation that follows, which passes over the same memory anyway.
     """
 
-    followed = False  # by an activation that takes them over
     adds_bias = False  # its kernel adds the bias itself
+
+    def __init__(self, sheet: Sheet, index: int) -> None:
+        super().__init__(sheet, index)
+        behind = sheet.reader_behind(index)
+        self.followed = behind is not None and behind.layer is not None and behind.layer.activation is not None
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         self.x, (self.y,) = bottoms[0], self.new_tops()
         self.apply()
         if self.bias is not None and not self.adds_bias and not self.followed:
-            self.writer.write(calls.activate("identity", 0.0, self.bias, self.y, self.y))
+            self.sheet.write(calls.activate("identity", 0.0, self.bias, self.y, self.y))
         return [self.y]
 
     def backward(self, tops: Gradients) -> Gradients:
@@ -41,10 +42,10 @@ class Affine(Op):
         if dy is None:
             return [None]
         if not self.followed and (db := self.bias_gradient()) is not None:
-            self.writer.write(calls.activate_back("identity", 0.0, self.y, dy, db))
-        dx = self.writer.borrow(self.x) if self.wanted[0] else None
-        self.gradients(dy, self.writer.gradient(self.index, 0), dx)
-        self.writer.free(dy)
+            self.sheet.write(calls.activate_back("identity", 0.0, self.y, dy, db))
+        dx = self.sheet.borrow(self.x) if self.wanted[0] else None
+        self.gradients(dy, self.sheet.gradient(self.index, 0), dx)
+        self.sheet.free(dy)
         return [dx]
 
     @property
@@ -52,7 +53,7 @@ class Affine(Op):
         return self.params[1] if len(self.params) > 1 else None
 
     def bias_gradient(self) -> Tensor | None:
-        return self.writer.gradient(self.index, 1) if self.bias is not None else None
+        return self.sheet.gradient(self.index, 1) if self.bias is not None else None
 
     @abstractmethod
     def apply(self) -> None:
@@ -68,8 +69,8 @@ class Product(Affine):
 
     kernel = "product"
 
-    def __init__(self, writer: Writer, index: int, weight: tuple[int, int], transposed: bool = False) -> None:
-        super().__init__(writer, index)
+    def __init__(self, sheet: Sheet, index: int, weight: tuple[int, int], transposed: bool = False) -> None:
+        super().__init__(sheet, index)
         self.weight, self.transposed = weight, transposed  # as it lies: (O, K), or (K, O)
 
     def apply(self) -> None:
@@ -77,10 +78,10 @@ class Product(Affine):
         self.outputs, self.inputs = outputs, inputs
         self.w = self.params[0].detach().reshape(self.weight)
         w, x, y = self.w.t() if self.transposed else self.w, self.x.reshape(inputs, -1), self.y.reshape(outputs, -1)
-        self.by = by = products_of(outputs * inputs, self.writer.weights, x.shape[1])
+        self.by = by = products_of(outputs * inputs, self.sheet.weights, x.shape[1])
         self.steady = x.shape[1] > 1 and set(by) == {"core"}
         self.kernel = "product" if set(by) == {"core"} else f"product ({', '.join(dict.fromkeys(by))})"
-        self.writer.write(multiplied(by.forward, w, x, y))
+        self.sheet.write(multiplied(by.forward, w, x, y))
 
     def gradients(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> None:
         small = dy.reshape(self.outputs, -1)
@@ -90,17 +91,17 @@ class Product(Affine):
             self._weight_gradient(a, b, dw.reshape(self.weight))
         if dx is not None:
             w = self.w if self.transposed else self.w.t()
-            self.writer.write(multiplied(self.by.bottom, w, small, dx.reshape(self.inputs, -1)))
+            self.sheet.write(multiplied(self.by.bottom, w, small, dx.reshape(self.inputs, -1)))
 
     def _weight_gradient(self, a: Tensor, b: Tensor, dw: Tensor) -> None:
         """dw = a bᵀ"""
         if self.by.weights != "core":
-            self.writer.write(multiplied(self.by.weights, a, b.t(), dw))
+            self.sheet.write(multiplied(self.by.weights, a, b.t(), dw))
             return
-        turned = self.writer.borrow(b.t())
-        self.writer.write(calls.turn(b, turned))
-        self.writer.write(calls.product(a, turned, dw))
-        self.writer.free(turned)
+        turned = self.sheet.borrow(b.t())
+        self.sheet.write(calls.turn(b, turned))
+        self.sheet.write(calls.product(a, turned, dw))
+        self.sheet.free(turned)
 
 
 class Correlation(Affine):
@@ -108,49 +109,59 @@ class Correlation(Affine):
 
     adds_bias = True
 
-    def __init__(self, writer: Writer, index: int, case: Case) -> None:
-        super().__init__(writer, index)
+    def __init__(self, sheet: Sheet, index: int, case: Case) -> None:
+        super().__init__(sheet, index)
         self.geometry = geometry_of(case.x, case.w, case.pad, case.dilation, case.groups, case.transposed)
 
     def apply(self) -> None:
         self.w = self.params[0].detach()
-        self.writer.write(calls.correlate(self.geometry, self.x, self.w, self.bias, self.y))
+        self.sheet.write(calls.correlate(self.geometry, self.x, self.w, self.bias, self.y))
 
     def gradients(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> None:
         there, back = self.geometry, self.geometry.transposed()
         if dw is not None and there.turned:
-            self.writer.write(calls.weight_gradient(back, dy, self.x, dw))
+            self.sheet.write(calls.weight_gradient(back, dy, self.x, dw))
         elif dw is not None:
-            self.writer.write(calls.weight_gradient(there, self.x, dy, dw))
+            self.sheet.write(calls.weight_gradient(there, self.x, dy, dw))
         if dx is not None:
-            self.writer.write(calls.correlate(back, dy, self.w, None, dx))
+            self.sheet.write(calls.correlate(back, dy, self.w, None, dx))
 
 
-class Foreign(Affine):
+class TorchFilter(Affine):
     """A convolution or deconvolution by PyTorch's operators, channels last: blobs are turned there and back."""
 
     adds_bias = True
     kernel = "torch (turned)"
-
     steady = False
 
-    def __init__(self, writer: Writer, index: int, case: Case) -> None:
-        super().__init__(writer, index)
+    def __init__(self, sheet: Sheet, index: int, case: Case) -> None:
+        super().__init__(sheet, index)
         self.case = case
 
     def apply(self) -> None:
         bias = None if self.bias is None else self.bias.detach()
         self.turned = Turned(self.case, self.x, self.params[0].detach(), bias, self.y)
-        self.writer.write(self.turned.forward)
+        self.sheet.write(self.turned.forward)
 
     def gradients(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> None:
-        self.writer.write(self.turned.backward(dy, dw, dx))
+        self.sheet.write(self.turned.backward(dy, dw, dx))
 
 
-def filter_of(writer: Writer, index: int, layer: Convolution | Deconvolution) -> Affine:
-    """What computes a convolution or deconvolution. Unsuited where PyTorch's own are the faster ones."""
-    step, w = writer.net.plan.steps[index], writer.net.bound[index].params[0]
-    x = writer.planned(step.bottoms[0])
+@writes(InnerProduct)
+def _product(sheet: Sheet, index: int) -> Product | None:
+    step, _, (w, *_) = sheet.net.bound[index]
+    assert isinstance(step.layer, InnerProduct)
+    if canonical_axis(step.layer.settings.axis, sheet.planned(step.bottoms[0])) != 1:
+        return None
+    return Product(sheet, index, (w.shape[0], w.shape[1]), step.layer.transpose)
+
+
+@writes(Convolution, Deconvolution)
+def _filter(sheet: Sheet, index: int) -> Affine:
+    """Unsuited where PyTorch's own, in its own order of memory, are the faster ones."""
+    step, _, (w, *_) = sheet.net.bound[index]
+    layer, x = step.layer, sheet.planned(step.bottoms[0])
+    assert isinstance(layer, Convolution | Deconvolution)
     if len(step.bottoms) != 1 or len(x) != 4 or layer.channel_axis(x) != 1:
         raise Unsuited
     _, stride, pad, dilation = layer.geometry(x)
@@ -158,15 +169,15 @@ def filter_of(writer: Writer, index: int, layer: Convolution | Deconvolution) ->
     case = Case(transposed, x, tuple(w.shape), stride, pad, dilation, layer.group, plain=True)
     way = choice(case)
     if way == "core":
-        return Correlation(writer, index, case)
+        return Correlation(sheet, index, case)
     if way == "product":  # one pixel of the kernel, or of the image, or of the top
-        return Product(writer, index, (w.shape[0], math.prod(w.shape[1:])), transposed)
+        return Product(sheet, index, (w.shape[0], math.prod(w.shape[1:])), transposed)
     if (
         way == "torch"
         and _pays_to_turn(case)
         and all(_fits(*axis) for axis in zip(x[2:], w.shape[2:], pad, dilation, strict=True))
     ):
-        return Foreign(writer, index, case)
+        return TorchFilter(sheet, index, case)
     raise Unsuited
 
 

@@ -11,8 +11,8 @@ import torch
 from deepcae.errors import DataError
 from deepcae.kernels import choice, native
 from deepcae.net.net import Net
-from deepcae.net.tape import Tape, Tapes
 from deepcae.proto.read import read_net_text
+from deepcae.tape.tape import Tape, Tapes
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
 

@@ -27,11 +27,11 @@ import numpy as np
 import torch
 
 from ..kernels.products import linear
-from .execute import Blobs, Watch
-from .net import Net
+from ..net.execute import Blobs, Watch
+from ..net.net import Net
+from ..net.step import Step
+from ..tape.tape import Tape, Tapes
 from .stamps import Laps, Spent, Stamps, now, seconds
-from .step import Step
-from .tape import Tape, Tapes
 
 Read = Callable[[int], Mapping[str, np.ndarray]]
 

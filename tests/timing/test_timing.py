@@ -20,13 +20,14 @@ from deepcae.errors import LayerError
 from deepcae.kernels import calls, choice, convolution, native
 from deepcae.layers import make_layer
 from deepcae.layers.base import Context, Layer
-from deepcae.net import affine, stamps
 from deepcae.net.net import Net
-from deepcae.net.op import Op
-from deepcae.net.stamps import Laps, Stamps
-from deepcae.net.tape import Place, Tapes, Writer
-from deepcae.net.timing import Inputs, Timing, measure
 from deepcae.proto.read import read_net_text
+from deepcae.tape import affine, tape
+from deepcae.tape.op import Op, Place, Sheet
+from deepcae.tape.tape import Tapes
+from deepcae.timing import stamps
+from deepcae.timing.stamps import Laps, Stamps
+from deepcae.timing.timing import Inputs, Timing, measure
 
 INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 dim: 8 dim: 8 } } }\n'
 FILLED = 'weight_filler { type: "xavier" }'
@@ -192,10 +193,10 @@ class _Written:
         for kind in (*Op.__subclasses__(), *affine.Affine.__subclasses__()):
             for half in {"forward", "backward"}.intersection(vars(kind)):
                 monkeypatch.setattr(kind, half, self._entered(getattr(kind, half), half))
-        bound, write, write_all = calls.bound, Writer.write, Writer._write
+        bound, write, write_all = calls.bound, Sheet.write, tape._write
         monkeypatch.setattr(calls, "bound", lambda name, *rest: self._called(name) or bound(name, *rest))
-        monkeypatch.setattr(Writer, "write", lambda writer, call: write(writer, self._counted(call)))
-        monkeypatch.setattr(Writer, "_write", lambda writer: write_all(writer) or self._left())
+        monkeypatch.setattr(Sheet, "write", lambda sheet, call: write(sheet, self._counted(call)))
+        monkeypatch.setattr(tape, "_write", lambda sheet: (write_all(sheet), self._left())[0])
 
     def _entered(self, method: Any, half: str) -> Any:
         def spied(op: Op, blobs: Any) -> Any:

@@ -1,0 +1,143 @@
+"""The pass of a net as a fixed list of calls into memory that stays: no autograd, no allocation, no copies.
+
+PyTorch spends about a millisecond per pass on a net of the paper's size without computing anything; here it is a tenth
+of that. Where every layer has calls for it (see `op`), the pass is written down once, forward and, for a training,
+backward, for the batch size that the text gives, and played again and again. Blobs are seen as (N, ...), as everywhere;
+their memory is (..., N), the batch innermost. The numbers are those of `Net.forward` and autograd up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
+
+import torch
+from torch import Tensor
+
+from ..kernels import calls, native
+from ..kernels.calls import Call
+from ..kernels.choice import has_core, preference, rule
+from ..net.backward import counted_only
+from ..net.net import Net
+from .op import Op, Place, Sheet, Unsuited, registered
+from .recorded import Recorded
+
+Watch = Callable[[Place | None], object]  # whose calls have just been made; None: what is no layer's
+
+
+class Tape:
+    """`play(inputs)` computes all blobs and the loss, with `backward` the gradients of all learned blobs, too.
+
+    `gradients`: one per learnable blob of the net, in its order; whoever writes over them may, they are made anew.
+    `kernels`: what computes each step of the plan, by its number, see `Op.kernel`. `steady`: whether all numbers are
+    the same bits with any number of threads.
+    """
+
+    def __init__(self, net: Net, backward: bool = True) -> None:
+        sheet = Sheet(net, backward)
+        ops = _write(sheet)
+        self._inputs = [(name, sheet.blobs[name]) for name in net.inputs]
+        self._calls = calls.joined([call for call, _ in sheet.calls])
+        self._parts = [
+            (place, calls.joined([call for call, _ in part])) for place, part in groupby(sheet.calls, itemgetter(1))
+        ]
+        self._context = sheet.context
+        self.kernels = {index: op.kernel for index, op in ops.items()}
+        self.steady = all(op.steady for op in ops.values())
+        self.gradients = sheet.gradients
+        self.blobs = {name: x.movedim(-1, 0) if x.dim() else x for name, x in sheet.blobs.items()}
+        weights = net.loss_weights
+        self._losses = [(sheet.blobs[name], weight) for name, weight in weights.items()]
+        self._batch = sheet.batch
+
+    def takes(self, inputs: Mapping[str, Tensor]) -> bool:
+        """Whether the inputs have the shapes for which it was written."""
+        return all(inputs[name].shape == self.blobs[name].shape for name, _ in self._inputs)
+
+    def play(
+        self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None, watch: Watch | None = None
+    ) -> float:
+        """The pass over one batch; the loss. What it made lies in `blobs` and `gradients` until the next.
+
+        With a `watch`, calls are joined within a layer's half of the pass only, and it is told of each half.
+        """
+        self._context.generator = generator
+        for name, memory in self._inputs:
+            calls.turn(inputs[name].contiguous().view(self._batch, -1), memory.view(-1, self._batch))()
+        for call in self._calls if watch is None else self._watched(watch):
+            call()
+        return sum(weight * float(loss) for loss, weight in self._losses)
+
+    def _watched(self, watch: Watch) -> Iterator[Call]:
+        watch(None)  # of the inputs
+        for place, part in self._parts:
+            yield from part
+            watch(place)
+
+
+class Tapes:
+    """The tape of a net as kernels are now: written anew when they change; None where there can be none.
+
+    There is none on other devices and without compiled kernels; where a layer is better left to PyTorch's kernels;
+    where the text bends what gradients do (propagate_down, blobs written over); where blobs differ in their number of
+    samples.
+    """
+
+    def __init__(self, net: Net, backward: bool = True) -> None:
+        self.net, self.backward = net, backward
+        self._written: tuple[object, Tape | None] = (None, None)
+
+    def now(self) -> Tape | None:
+        if self.net.device.type != "cpu" or not has_core():
+            return None
+        state = (preference(), native.instructions(), rule())
+        if self._written[0] != state:
+            self._written = (state, self._write())
+        return self._written[1]
+
+    def _write(self) -> Tape | None:
+        plan = self.net.plan
+        if (
+            self.net.overwritten
+            or counted_only(plan.steps)
+            or any(step.node.param.propagate_down for step in plan.steps)
+        ):
+            return None
+        try:
+            return Tape(self.net, self.backward)
+        except Unsuited:
+            return None
+
+
+def _write(sheet: Sheet) -> dict[int, Op]:
+    """Writes the calls of a net's pass down, forward, then backward. The ops by their step's number, in order."""
+    steps, ops = sheet.net.plan.steps, dict[int, Op]()
+    for index, step in enumerate(steps):
+        if step.is_source:
+            continue
+        if any(weight and sheet.planned(top) for top, weight in zip(step.tops, step.loss_weights, strict=True)):
+            raise Unsuited
+        op = ops[index] = registered(sheet, index) or Recorded(sheet, index)
+        sheet.place = Place(index, backward=False)
+        tops = op.forward([sheet.blobs[name] for name in step.bottoms])
+        sheet.blobs.update(zip(step.tops, tops, strict=True))
+        sheet.makers.update(dict.fromkeys(step.tops, op))
+    if sheet.backward:
+        _write_back(sheet, ops)
+        for gradient in sheet.unwritten():
+            sheet.calls.insert(0, (gradient.zero_, None))
+    return ops
+
+
+def _write_back(sheet: Sheet, ops: dict[int, Op]) -> None:
+    gradients: dict[str, Tensor | None] = {}
+    for index, op in reversed(ops.items()):
+        if not op.step.needs_backward:
+            continue
+        sheet.place = Place(index, backward=True)
+        made = op.backward([gradients.pop(name, None) for name in op.step.tops])
+        sheet.write_sums()
+        gradients.update(
+            (name, gradient) for name, gradient, wanted in zip(op.step.bottoms, made, op.wanted, strict=True) if wanted
+        )

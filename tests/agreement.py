@@ -24,6 +24,7 @@ from deepcae import zoo
 from deepcae.kernels import choice
 from deepcae.kernels.choice import using
 from deepcae.net.net import Net
+from deepcae.solver.iteration import Arithmetic
 from deepcae.solver.solver import Solver
 
 NETWORKS = (("cae1", 2), ("cae1", 30), ("cae2", 10), ("classic-1000", 2))
@@ -83,9 +84,9 @@ def solver_of(name: str, dims: int, seed: int, folder: Path, **settings: Any) ->
 
 def worst(solver: Solver) -> dict[str, float]:
     """The worst relative difference of one pass's blobs, losses and gradients."""
-    inputs = solver.train.next_inputs()
+    inputs = solver.state.train.next_inputs()
     blobs, losses, gradients = reference(solver.net, inputs)
-    passed = solver.passes.run([inputs], solver.generator)
+    passed = Arithmetic(solver.passes, solver.state.generator).gradients([inputs], 0)
     names = [name for name in blobs if name not in losses]
     return {
         "blobs": max(_apart(passed.blobs[name], blobs[name]) for name in names),

@@ -121,7 +121,7 @@ def test_of_several_passes_the_last_counts(axis: int, factor: float) -> None:
     from deepcae.proto.read import read_solver_text
 
     solver = Solver(read_solver_text(text, "solver.prototxt"), seed=0)
-    solver.train.feed = TwoBatches()
+    solver.state.train.feed = TwoBatches()
     solver.step(1)
     once = X if axis == 0 else X.sum(0)
     torch.testing.assert_close(solver.net.tensors[0].detach(), 1 - factor * once / 2)

@@ -41,7 +41,7 @@ def make_solver(case: Mapping[str, Any], folder: Path, at: int = 0, prefix: str 
     """The solver of a case with Caffe's parameters after `at` updates."""
     solver = Solver(folder / "solver.prototxt", **options)
     if str(case["data_source"]) == "input":
-        solver.train.feed = Recorded(case)
+        solver.state.train.feed = Recorded(case)
     by_name = {blob.name: blob.tensor for blob in solver.net.learnable}
     for j, name in enumerate(case[f"{prefix}param_names"]):
         with torch.no_grad():

@@ -71,10 +71,12 @@ def check_equal(waited: Solver, ahead: Solver, expected: list[Record], found: li
     assert [type(record) for record in found] == [type(record) for record in expected]
     assert told(found) == [pytest.approx(entry, rel=1e-5, abs=1e-7) for entry in told(expected)]
     for a, b in zip(
-        (*waited.net.tensors, *waited.updater.history), (*ahead.net.tensors, *ahead.updater.history), strict=True
+        (*waited.net.tensors, *waited.state.updater.history),
+        (*ahead.net.tensors, *ahead.state.updater.history),
+        strict=True,
     ):
         torch.testing.assert_close(b, a, rtol=1e-5, atol=1e-7)
-    assert ahead.train.position == waited.train.position
+    assert ahead.state.train.position == waited.state.train.position
 
 
 @pytest.mark.parametrize("extra", ["", "display: 5 snapshot: 6", "clip_gradients: 0.01 display: 4", "debug_info: true"])
@@ -102,8 +104,8 @@ def test_what_cannot_be_recorded_is_computed_step_by_step(
     made = both(tmp_path, memory, dropout=dropout, set="display: 5")
     check_equal(*made)
     assert memory.replayed == 0
-    assert made[1]._ahead is not None
-    assert made[1]._ahead.refused == why
+    assert made[1]._loop.ahead is not None
+    assert made[1]._loop.ahead.refused == why
 
 
 def test_records_come_at_the_borders(tmp_path: Path) -> None:
@@ -120,7 +122,7 @@ def test_steps_by_hand_are_all_told(tmp_path: Path) -> None:
     solver = Solver(write_training(tmp_path, dropout=0.0), overrides="display: 0 test_interval: 100 snapshot: 0")
     solver.run_ahead(Memory())
     assert [record.iteration for record in solver.step(3) if isinstance(record, Step)] == [0, 1, 2]
-    assert len(solver.smoothed.losses) == 3
+    assert len(solver.state.smoothed.losses) == 3
 
 
 def test_a_snapshot_by_hand_holds_the_smoothed_loss_of_all(tmp_path: Path) -> None:
@@ -128,9 +130,9 @@ def test_a_snapshot_by_hand_holds_the_smoothed_loss_of_all(tmp_path: Path) -> No
     solver = Solver(text, out=tmp_path / "run", overrides=quiet)
     solver.run_ahead(Memory())
     for _ in range(3):
-        list(solver._iterate())
+        list(solver._loop.iterate())
     solver.snapshot()
-    assert len(Solver(text, out=tmp_path / "run", snapshot="latest", overrides=quiet).smoothed.losses) == 3
+    assert len(Solver(text, out=tmp_path / "run", snapshot="latest", overrides=quiet).state.smoothed.losses) == 3
 
 
 @pytest.mark.parametrize("ahead", [False, True])

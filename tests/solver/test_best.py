@@ -19,9 +19,9 @@ from deepcae.solver import kept as kept_module
 from deepcae.solver.kept import NEXT, complete, find_best
 from deepcae.solver.records import Kept, Record, Test, Warned, WarningKind
 from deepcae.solver.run import Run
-from deepcae.solver.runs import Together
 from deepcae.solver.snapshot import MANIFEST, find, latest
 from deepcae.solver.solver import Solver
+from deepcae.solver.stacked import StackedTraining
 from solver.tiny import write_training
 
 SETTINGS = {"snapshot_best": "true", "test_interval": "2", "max_iter": "16", "base_lr": "0.5"}  # best at iteration 8
@@ -322,7 +322,7 @@ def test_several_runs_as_one_program_keep_each_its_own(tmp_path: Path, monkeypat
     training = write_training(tmp_path, dropout=0)
     solvers = [Solver(training, out=f"run{seed}", seed=seed, overrides=settings()) for seed in (1, 2)]
     tests: dict[int, dict[int, float]] = {0: {}, 1: {}}
-    for k, record in Together(solvers).solve():
+    for k, record in StackedTraining(solvers).solve():
         if isinstance(record, Test):
             tests[k][record.iteration] = record.loss
     for k, seed in enumerate((1, 2)):

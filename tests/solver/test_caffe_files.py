@@ -53,13 +53,13 @@ def test_caffes_state_resumes_as_in_caffe(folder: Path) -> None:
 
 def test_a_state_with_its_data_position_goes_on_as_if_unbroken(folder: Path) -> None:
     solver = Solver("ae/solver.prototxt", snapshot="ae/ae_iter_10.solverstate")
-    solver.train.position, solver.tests[0].position = 10, 4
+    solver.state.train.position, solver.state.tests[0].position = 10, 4
     steps = [record for record in solver.step(10) if isinstance(record, Step)]
     losses = dict(re.findall(r"Iteration (\d+) .*\n.* cross_entropy = (\S+)", Path("ae/caffe_train.log").read_text()))
     for step in (steps[0], steps[5]):
         assert step.outputs["cross_entropy"] == pytest.approx(float(losses[str(step.iteration)]), rel=1e-4)
     state = read_state("ae/ae_iter_20.solverstate")
-    for j, blob in enumerate(solver.updater.history):
+    for j, blob in enumerate(solver.state.updater.history):
         _same(blob.numpy(), array_of(state.history[j]), f"history {j}")
 
 
@@ -102,7 +102,7 @@ def test_our_hdf5_files_are_what_caffe_writes(folder: Path) -> None:
     for part in ("caffemodel.h5", "solverstate.h5"):
         Path(f"ae/aeh_iter_20.{part}").rename(f"ae/caffes.{part}")
     solver = Solver("ae/solver_hdf5.prototxt", snapshot="ae/aeh_iter_10.solverstate.h5")
-    solver.train.position, solver.tests[0].position = 10, 4
+    solver.state.train.position, solver.state.tests[0].position = 10, 4
     records = list(solver.solve())
     assert any(isinstance(record, Warned) and "no manifest" in record.message for record in records)
     for part in ("caffemodel.h5", "solverstate.h5"):
@@ -158,7 +158,7 @@ def test_training_follows_the_fork(name: str, tmp_path: Path, monkeypatch: pytes
     index = models[-1]
     for j, param in enumerate(map(str, expected["param_names"])):
         _same(by_name[param].detach().numpy(), expected[f"file{index}_param_{j}"], param)
-        _same(solver.updater.history[j].numpy(), expected[f"file{index + 1}_history_{j}"], f"history of {param}")
+        _same(solver.state.updater.history[j].numpy(), expected[f"file{index + 1}_history_{j}"], f"history of {param}")
 
 
 def test_the_forks_state_with_blobs_of_four_axes_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,10 +166,10 @@ def test_the_forks_state_with_blobs_of_four_axes_is_taken(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     solver = Solver("solver.prototxt", snapshot="ae_iter_12.solverstate")
     expected = dict(np.load("expected.npz"))
-    assert (solver.iteration, solver.current_step) == (12, 1)
+    assert (solver.iteration, solver.state.current_step) == (12, 1)
     for j in range(len(expected["param_names"])):
-        _same(solver.updater.history[j].numpy(), expected[f"file1_history_{j}"], str(j))
-    solver.train.position = 12
+        _same(solver.state.updater.history[j].numpy(), expected[f"file1_history_{j}"], str(j))
+    solver.state.train.position = 12
     losses = [record.loss for record in solver.step(12) if isinstance(record, Step)]
     np.testing.assert_allclose(losses, expected["displayed_loss"][12:24], rtol=1e-4)
 

@@ -58,9 +58,9 @@ def test_resumed_training_follows_caffe(path: Path, tmp_path: Path, monkeypatch:
     at = int(case["resume_at"])
     solver = make_solver(case, tmp_path, at=at, prefix="resumed_")
     with torch.no_grad():
-        for j, blob in enumerate(solver.updater.history):
+        for j, blob in enumerate(solver.state.updater.history):
             blob.copy_(torch.from_numpy(case[f"history_{j}"]))
-    solver.iteration, solver.current_step = int(case["state_iter"]), int(case["state_current_step"])
+    solver.state.iteration, solver.state.current_step = int(case["state_iter"]), int(case["state_current_step"])
     records: list[Record] = []
     for iteration in range(at, int(case["iters"])):
         records += _one(solver, iteration)
@@ -70,7 +70,7 @@ def test_resumed_training_follows_caffe(path: Path, tmp_path: Path, monkeypatch:
 
 
 def _one(solver: Any, iteration: int) -> list[Record]:
-    solver.goes_on = iteration > 0  # one long step(): the smoothed loss goes on
+    solver.state.goes_on = iteration > 0  # one long step(): the smoothed loss goes on
     records: list[Record] = solver.step(1)
     return records
 
@@ -110,10 +110,10 @@ def _compare_params(case: Any, solver: Any, updates: int, prefix: str) -> None:
 
 
 def _compare_history(case: Any, solver: Any, prefix: str) -> None:
-    assert len(solver.updater.history) == int(case[f"{prefix}n_history"])
+    assert len(solver.state.updater.history) == int(case[f"{prefix}n_history"])
     assert solver.iteration == int(case[f"{prefix}state_iter"])
-    assert solver.current_step == int(case[f"{prefix}state_current_step"])
-    for j, blob in enumerate(solver.updater.history):
+    assert solver.state.current_step == int(case[f"{prefix}state_current_step"])
+    for j, blob in enumerate(solver.state.updater.history):
         wanted = case[f"{prefix}history_{j}"]
         tolerance = 1e-3 * float(np.abs(wanted).max()) + 1e-6
         compared("solvers, history", blob, wanted)

@@ -186,7 +186,7 @@ def test_restoring_goes_on_in_the_folder(run: Path) -> None:
 
 def test_an_exception_says_where_the_old_run_is(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     solver = Solver("../model/solver.prototxt", out="run", overwrite=True)
-    monkeypatch.setattr(solver.train, "next_inputs", lambda: 1 / 0)
+    monkeypatch.setattr(solver.state.train, "next_inputs", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError) as failed:
         list(solver.solve())
     assert "is kept in run/replaced-run; `deepcae train --out run/replaced-run" in failed.value.__notes__[0]

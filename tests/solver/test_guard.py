@@ -58,7 +58,7 @@ def _train(solver: Solver) -> tuple[list[Record], str]:
 @pytest.mark.parametrize(("value", "shown"), [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf")])
 def test_a_bad_value_in_the_data(value: float, shown: str, training: Path) -> None:
     solver = Solver(training, out="run")
-    solver.train.feed = _Poisoned(solver.train.feed, 6, value)
+    solver.state.train.feed = _Poisoned(solver.state.train.feed, 6, value)
     records, said = _train(solver)
     where = f"data blob 'data' holds {shown} at [2, 3] (1 of 24 values are not finite)"
     assert said.startswith(f"iteration 6: layer 'd' (HDF5Data): {where}")
@@ -111,7 +111,7 @@ def test_divergence_stops_and_keeps_the_last_good_snapshot(training: Path) -> No
 def test_a_state_that_is_not_finite_is_never_saved(training: Path) -> None:
     solver = Solver(training, out="run")
     solver.step(3)
-    solver.updater.history[1][0] = math.inf
+    solver.state.updater.history[1][0] = math.inf
     with pytest.raises(TrainingError, match="iteration 3: the solver's history is not finite; no snapshot is taken"):
         solver.snapshot()
     assert latest("run/snap") is None
@@ -283,6 +283,6 @@ def test_looks_fall_on_displayed_iterations(display: int, every: int, training: 
 
 def test_snapshots_of_a_failed_run_are_none_but_the_scheduled(training: Path) -> None:
     solver = Solver(training)
-    solver.train.feed = _Poisoned(solver.train.feed, 9, math.nan)
+    solver.state.train.feed = _Poisoned(solver.state.train.feed, 9, math.nan)
     records, _ = _train(solver)
     assert [record.iteration for record in records if isinstance(record, Snapshotted)] == [4, 8]

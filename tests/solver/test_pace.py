@@ -166,7 +166,7 @@ def test_a_resumed_run_takes_any_number_where_nothing_depends_on_it(folder: Path
     list(Solver(solver, out="run", threads=3).solve())
     torch.set_num_threads(8)
     resumed = Solver(solver, out="run", snapshot="latest", overrides="max_iter: 17")
-    assert all(fed.is_steady() for fed in resumed.tests)
+    assert all(fed.is_steady() for fed in resumed.state.tests)
     assert warnings(list(resumed.solve())) == []
     assert torch.get_num_threads() == 8
 

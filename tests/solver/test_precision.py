@@ -85,7 +85,7 @@ def test_a_run_keeps_its_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     wanted = Path("run/snap_iter_16.caffemodel").read_bytes()
     assert json.loads(Path("run/snap_iter_8.resume.json").read_text())["precision"] == "bf16"
     resumed = Solver(text, out="run", snapshot="run/snap_iter_8")
-    assert resumed.precision == "bf16"
+    assert resumed.state.precision == "bf16"
     list(resumed.solve())
     assert Path("run/snap_iter_16.caffemodel").read_bytes() == wanted
     other = list(Solver(text, out="run", snapshot="run/snap_iter_8", precision="fp32").solve())

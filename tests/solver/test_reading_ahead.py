@@ -30,7 +30,7 @@ def test_large_files_give_the_same_losses(tmp_path: Path, shuffle: bool, monkeyp
     in_memory = losses(Solver(text))
     monkeypatch.setattr(hdf5, "MEMORY_LIMIT", 0)
     solver = Solver(text)
-    assert isinstance(solver.train.feed, Ahead if shuffle else Feed)  # blocks are read ahead by themselves
+    assert isinstance(solver.state.train.feed, Ahead if shuffle else Feed)  # blocks are read ahead by themselves
     assert losses(solver) == in_memory
 
 

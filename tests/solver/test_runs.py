@@ -16,8 +16,9 @@ from deepcae.errors import Incomplete, TrainingError
 from deepcae.net.stack import Unbatchable
 from deepcae.solver.capture import Recorder
 from deepcae.solver.records import Failed, Finished, Record, Step, Test, Warned
-from deepcae.solver.runs import Together, folder_of, statistics, verdict
+from deepcae.solver.runs import folder_of, statistics, verdict
 from deepcae.solver.solver import Solver
+from deepcae.solver.stacked import StackedTraining
 from deepcae.solver.update import RULES
 from solver.test_ahead import Memory, told
 from solver.tiny import write_training
@@ -29,13 +30,13 @@ def solvers_of(text: Path, out: Path, **settings: object) -> list[Solver]:
     return [Solver(text, out=folder_of(out, seed), seed=seed, **settings) for seed in SEEDS]  # type: ignore[arg-type]
 
 
-def solved(joint: Together) -> list[list[Record]]:
+def solved(joint: StackedTraining) -> list[list[Record]]:
     records: list[list[Record]] = [[] for _ in joint.solvers]
     collect(joint, records)
     return records
 
 
-def collect(joint: Together, records: list[list[Record]]) -> None:
+def collect(joint: StackedTraining, records: list[list[Record]]) -> None:
     for k, record in joint.solve():
         records[k].append(record)
 
@@ -45,7 +46,7 @@ def check_as_alone(alone: Solver, expected: list[Record], joint: Solver, found: 
     assert told(found) == [pytest.approx(entry, rel=1e-4, abs=1e-6) for entry in told(expected)]
     for a, b in zip(alone.net.tensors, joint.net.tensors, strict=True):
         torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-6)
-    for a, b in zip(alone.updater.history, joint.updater.history, strict=True):
+    for a, b in zip(alone.state.updater.history, joint.state.updater.history, strict=True):
         torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-6)
     assert (alone.out, joint.out) != (None, None)
     assert names(alone) == names(joint)
@@ -65,7 +66,7 @@ def test_together_is_as_alone(type: str, extra: str, recorder: Recorder | None, 
     text = write_training(tmp_path, type=type, dropout=0.0)
     alone = solvers_of(text, tmp_path / "alone", overrides=extra)
     expected = [list(solver.solve()) for solver in alone]
-    joint = Together(solvers_of(text, tmp_path / "joint", overrides=extra), recorder and StackMemory())
+    joint = StackedTraining(solvers_of(text, tmp_path / "joint", overrides=extra), recorder and StackMemory())
     found = solved(joint)
     for k in range(len(SEEDS)):
         check_as_alone(alone[k], expected[k], joint.solvers[k], found[k])
@@ -93,16 +94,16 @@ def test_the_papers_network_together(tmp_path: Path) -> None:
     few = "max_iter: 3 test_iter: 1 display: 1 test_interval: 2"
     alone = solvers_of(tmp_path / "solver.prototxt", tmp_path / "alone", overrides=few)
     expected = [list(solver.solve()) for solver in alone]
-    joint = Together(solvers_of(tmp_path / "solver.prototxt", tmp_path / "joint", overrides=few))
+    joint = StackedTraining(solvers_of(tmp_path / "solver.prototxt", tmp_path / "joint", overrides=few))
     for k, found in enumerate(solved(joint)):
         assert told(found) == [pytest.approx(entry, rel=1e-5) for entry in told(expected[k])]
 
 
 def test_stopped_and_resumed_together_or_alone(tmp_path: Path) -> None:
     text = write_training(tmp_path, dropout=0.0)
-    whole = Together(solvers_of(text, tmp_path / "whole"))
+    whole = StackedTraining(solvers_of(text, tmp_path / "whole"))
     solved(whole)
-    joint = Together(solvers_of(text, tmp_path / "joint", overrides="display: 0 snapshot: 0"))
+    joint = StackedTraining(solvers_of(text, tmp_path / "joint", overrides="display: 0 snapshot: 0"))
     for _, record in joint.solve():
         if joint.solvers[0].iteration >= 6:
             joint.request_stop()
@@ -110,7 +111,7 @@ def test_stopped_and_resumed_together_or_alone(tmp_path: Path) -> None:
     stopped = {solver.iteration for solver in joint.solvers}
     assert len(stopped) == 1
     assert 6 <= stopped.pop() < 16
-    resumed = Together(solvers_of(text, tmp_path / "joint", snapshot="latest"))
+    resumed = StackedTraining(solvers_of(text, tmp_path / "joint", snapshot="latest"))
     solved(resumed)
     for a, b in zip(whole.solvers, resumed.solvers, strict=True):
         assert all(map(torch.equal, a.net.tensors, b.net.tensors))
@@ -161,9 +162,9 @@ def test_runs_left_at_different_iterations_end_with_the_same_bits(
 ) -> None:
     text = write_training(tmp_path, type=type, dropout=0.0, iter_size=1 + (type == "AdaDelta"))
     text.write_text(text.read_text().replace('lr_policy: "multistep"', policy) + extra)
-    solved(Together(solvers_of(text, tmp_path / "out"), recorder and StackMemory()))
+    solved(StackedTraining(solvers_of(text, tmp_path / "out"), recorder and StackMemory()))
     whole = ends_of(tmp_path / "out")
-    joint = Together(left_behind(tmp_path / "out", *last), recorder and StackMemory())
+    joint = StackedTraining(left_behind(tmp_path / "out", *last), recorder and StackMemory())
     records = solved(joint)
     assert [told[-1].iteration for told in records] == [16, 16, 16]
     assert not [each for told in records for each in told if isinstance(each, Warned) and "bits" in each.message]
@@ -172,9 +173,9 @@ def test_runs_left_at_different_iterations_end_with_the_same_bits(
 
 def test_a_stop_while_runs_catch_up_changes_none_of_those_that_wait(tmp_path: Path) -> None:
     text = write_training(tmp_path, dropout=0.0)
-    solved(Together(solvers_of(text, tmp_path / "out")))
+    solved(StackedTraining(solvers_of(text, tmp_path / "out")))
     whole = ends_of(tmp_path / "out")
-    joint = Together(left_behind(tmp_path / "out", 12, 8, 4))
+    joint = StackedTraining(left_behind(tmp_path / "out", 12, 8, 4))
     ahead = {path: path.read_bytes() for path in folder_of(tmp_path / "out", 7).glob("snap*")}
     for k, record in joint.solve():
         assert not isinstance(record, Step | Test) or k == 2
@@ -182,20 +183,20 @@ def test_a_stop_while_runs_catch_up_changes_none_of_those_that_wait(tmp_path: Pa
             joint.request_stop()
     assert [solver.iteration for solver in joint.solvers] == [12, 8, 6]
     assert {path: path.read_bytes() for path in folder_of(tmp_path / "out", 7).glob("snap*")} == ahead
-    solved(Together(solvers_of(text, tmp_path / "out", snapshot="latest")))
+    solved(StackedTraining(solvers_of(text, tmp_path / "out", snapshot="latest")))
     assert ends_of(tmp_path / "out") == whole
 
 
 @pytest.mark.parametrize("at", [4, 5, 6, 9, 10])
 def test_a_stop_at_a_test_or_beside_one_costs_no_bits(at: int, tmp_path: Path) -> None:
     text = write_training(tmp_path, dropout=0.0)
-    solved(Together(solvers_of(text, tmp_path / "whole" / "run")))
-    joint = Together(solvers_of(text, tmp_path / "stopped" / "run"))
+    solved(StackedTraining(solvers_of(text, tmp_path / "whole" / "run")))
+    joint = StackedTraining(solvers_of(text, tmp_path / "stopped" / "run"))
     for _, record in joint.solve():
         if record.iteration == at:
             joint.request_stop()
     assert len({solver.iteration for solver in joint.solvers}) == 1
-    solved(Together(solvers_of(text, tmp_path / "stopped" / "run", snapshot="latest")))
+    solved(StackedTraining(solvers_of(text, tmp_path / "stopped" / "run", snapshot="latest")))
     assert told_of(tmp_path / "stopped") == told_of(tmp_path / "whole")
 
 
@@ -205,14 +206,14 @@ def told_of(out: Path) -> list[bytes]:
 
 def test_a_run_that_fails_while_it_catches_up_is_waited_for_no_longer(tmp_path: Path) -> None:
     text = write_training(tmp_path, dropout=0.0)
-    solved(Together(solvers_of(text, tmp_path / "out")))
+    solved(StackedTraining(solvers_of(text, tmp_path / "out")))
     whole = ends_of(tmp_path / "out")
     solvers = left_behind(tmp_path / "out", 8, 4, 12)
     with torch.no_grad():
         solvers[1].net.tensors[0][0, 0] = math.nan
     records = list[list[Record]](([], [], []))
     with pytest.raises(TrainingError, match="seed 8: iteration 4: "):
-        collect(Together(solvers), records)
+        collect(StackedTraining(solvers), records)
     assert isinstance(records[1][-1], Failed)
     ends = ends_of(tmp_path / "out")
     for name in (name for name in whole if not name.startswith("seed-8")):
@@ -228,7 +229,7 @@ def test_that_a_run_goes_on_in_other_company_is_told(before: int, now: int, tmp_
             Solver(text, out=folder_of(tmp_path / "out", seed), seed=seed, **settings)  # type: ignore[arg-type]
             for seed in SEEDS[:runs]
         ]
-        return list(solvers[0].solve()) if runs == 1 else [r for k, r in Together(solvers).solve() if not k]
+        return list(solvers[0].solve()) if runs == 1 else [r for k, r in StackedTraining(solvers).solve() if not k]
 
     trained(before, overrides="max_iter: 8")
     kept = json.loads((folder_of(tmp_path / "out", 7) / "snap_iter_8.resume.json").read_text())
@@ -249,7 +250,7 @@ def test_a_run_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
     solvers = solvers_of(text, tmp_path / "joint")
     with torch.no_grad():
         solvers[1].net.tensors[0][0, 0] = math.nan
-    joint, records = Together(solvers), list[list[Record]](([], [], []))
+    joint, records = StackedTraining(solvers), list[list[Record]](([], [], []))
     with pytest.raises(TrainingError, match="seed 8: iteration 0: "):
         collect(joint, records)
     assert isinstance(records[1][-1], Failed)
@@ -262,9 +263,9 @@ def test_what_cannot_be_one_program_is_said(tmp_path: Path) -> None:
     text = write_training(tmp_path)
     solvers = solvers_of(text, tmp_path / "dropout")
     with pytest.raises(Unbatchable, match="net 'tiny': "):
-        Together(solvers)
-    assert [solver.train.position for solver in solvers] == [0, 0, 0]
-    assert all(not solver.ledger.lag for solver in solvers)
+        StackedTraining(solvers)
+    assert [solver.state.train.position for solver in solvers] == [0, 0, 0]
+    assert all(not solver.training.ledger.lag for solver in solvers)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +308,7 @@ def test_what_one_run_cannot_write_ends_none(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(
         Incomplete, match=r"^seed 8: .*/seed-8/metrics\.jsonl: lacks \d+ lines: No space left on device$"
     ):
-        collect(Together(solvers), records)
+        collect(StackedTraining(solvers), records)
     assert [type(told[-1]) for told in records] == [Finished] * 3
     warned = [[record.message for record in told if isinstance(record, Warned)] for told in records]
     assert [len(messages) for messages in warned] == [0, 1, 0]

@@ -74,7 +74,7 @@ def test_a_test_is_the_mean_over_its_batches_and_goes_on_where_it_ended(training
     """test_iter 3 of batch 2 over 7 rows: the second test begins at row 6."""
     solver = Solver(training)
     first, second = solver.test(), solver.test()
-    rows = [solver.tests[0].feed.batch(i)["data"] for i in range(6)]
+    rows = [solver.state.tests[0].feed.batch(i)["data"] for i in range(6)]
     for record, batches in ((first, rows[:3]), (second, rows[3:])):
         losses = [solver.test_nets[0](data=batch)["loss"].item() for batch in batches]
         assert record.outputs == {"loss": pytest.approx(np.mean(losses), rel=1e-6)}
@@ -98,7 +98,7 @@ def test_several_test_nets_with_their_states(training: Path) -> None:
     assert [net.plan.graph.level for net in solver.test_nets] == [0, 0, 0, 2]
     assert all(net.params["fc1"][0] is solver.net.params["fc1"][0] for net in solver.test_nets)
     solver.step(1)
-    assert [fed.position for fed in solver.tests] == [1, 2, 3, 4]
+    assert [fed.position for fed in solver.state.tests] == [1, 2, 3, 4]
 
 
 def test_train_net_and_train_state(training: Path) -> None:
@@ -195,7 +195,7 @@ def _types() -> set[str]:
 
 def test_inputs_that_nothing_feeds_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     solver = Solver(write_training(tmp_path))
-    solver.train.feed = _Nothing()
+    solver.state.train.feed = _Nothing()
     with pytest.raises(DataError, match=r"net 'tiny': no data layer gives blob\(s\) data"):
         solver.step(1)
 
@@ -305,7 +305,7 @@ def test_a_request_within_a_test_leaves_a_state_before_it(what: str, training: P
     wanted = Path("a/run/snap_iter_16.caffemodel").read_bytes()
     solver = Solver(training, out="b/run", overrides="snapshot: 0")
     ask = solver.request_stop if what == "stop" else solver.request_snapshot
-    solver.tests[0].feed = _Asking(solver.tests[0].feed, 4, ask)
+    solver.state.tests[0].feed = _Asking(solver.state.tests[0].feed, 4, ask)
     records = []
     for record in solver.solve():
         records.append(record)

@@ -51,7 +51,7 @@ def _walk(text: str, gradients: list[float], rates: list[float], weight: float =
     path = []
     for iteration, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
         g = [torch.tensor([gradient])]
-        updater.step(g, float(updater.norm(g)), rate, iteration)
+        updater.step(g, updater.clip(g, float(updater.norm(g))), rate, iteration)
         path.append(leaf.item())
     return path
 
@@ -110,7 +110,7 @@ def test_sgd_keeps_the_rate_inside_the_momentum() -> None:
 def test_clipping_by_the_norm_of_all_blobs(clip: float, wanted: list[float]) -> None:
     updater, leaves = _updater(f'type: "SGD" clip_gradients: {clip}', [0.0], [0.0])
     g = [torch.tensor([3.0]), torch.tensor([4.0])]
-    updater.step(g, float(updater.norm(g)), 1.0, 0)
+    updater.step(g, updater.clip(g, float(updater.norm(g))), 1.0, 0)
     assert [-leaf.item() for leaf in leaves] == pytest.approx(wanted)
 
 
@@ -135,13 +135,13 @@ def test_multipliers_of_rate_and_decay() -> None:
 
 def test_what_a_script_sets_counts_from_the_next_step_on() -> None:
     updater, (leaf,) = _updater('type: "SGD" weight_decay: 0.25', [2.0])
-    updater.step([torch.tensor([0.0])], 0.0, 1.0, 0)
+    updater.step([torch.tensor([0.0])], 1.0, 1.0, 0)
     assert leaf.item() == pytest.approx(1.5)
     updater.param.weight_decay = 0.5
-    updater.step([torch.tensor([0.0])], 0.0, 1.0, 1)
+    updater.step([torch.tensor([0.0])], 1.0, 1.0, 1)
     assert leaf.item() == pytest.approx(0.75)
     updater.param.regularization_type = "L1"
-    updater.step([torch.tensor([0.0])], 0.0, 1.0, 2)
+    updater.step([torch.tensor([0.0])], 1.0, 1.0, 2)
     assert leaf.item() == pytest.approx(0.25)
 
 
@@ -151,7 +151,7 @@ def test_a_frozen_blob_never_moves(rule: str) -> None:
     momentum = "momentum: 0.9" if RULES[rule].uses_momentum else ""
     updater, (leaf,) = _updater(f'type: "{rule}" {momentum} weight_decay: 0.5', [1.0], lr_mult=0.0)
     leaf.grad = None
-    updater.step(updater.gradients(), 0.0, 0.1, 0)
+    updater.step(updater.gradients(), 1.0, 0.1, 0)
     assert leaf.item() == 1.0
     assert len(updater.history) == RULES[rule].num_history
 
@@ -186,9 +186,9 @@ def test_many_blobs_move_as_each_alone(rule: str, data: st.DataObject) -> None:
     alone = [blob(i) for i in range(len(shapes))]
     updaters = [Updater(param, [each]) for each in alone]
     for iteration, gradients in enumerate(steps):
-        updater.step([torch.from_numpy(g.copy()) for g in gradients], 0.0, 0.1, iteration)
+        updater.step([torch.from_numpy(g.copy()) for g in gradients], 1.0, 0.1, iteration)
         for own, g in zip(updaters, gradients, strict=True):
-            own.step([torch.from_numpy(g.copy())], 0.0, 0.1, iteration)
+            own.step([torch.from_numpy(g.copy())], 1.0, 0.1, iteration)
     for one, other in zip(together, alone, strict=True):
         assert torch.equal(one.tensor, other.tensor)
 
@@ -227,7 +227,9 @@ def test_the_core_moves_as_torch_does(data: st.DataObject, rule: str) -> None:
         updater = Updater(text_format.Parse(text, SolverParameter()), blobs)
         for iteration, each in enumerate(steps):
             gradients = [torch.tensor(g) for g in each]
-            updater.step(gradients, float(updater.norm(gradients)), 0.1, iteration, leave_update=left)
+            updater.step(
+                gradients, updater.clip(gradients, float(updater.norm(gradients))), 0.1, iteration, leave_update=left
+            )
         made.append(
             [*(blob.tensor for blob in blobs), *updater.history, *updater.updates, *(gradients if left else [])]
         )

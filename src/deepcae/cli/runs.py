@@ -1,7 +1,7 @@
 """`deepcae train --runs K`: several trainings of one text, what they come to together, and whether that is stable.
 
-On a GPU they are one program (`solver.runs.Together`). On a CPU each is a process of its own with one thread, which
-uses the cores better than one run on all of them: `deepcae train` itself, so that its files are those of a single run.
+On a GPU they are one program (`solver.stacked`). On a CPU each is a process of its own with one thread, which uses the
+cores better than one run on all of them: `deepcae train` itself, so that its files are those of a single run.
 """
 
 from __future__ import annotations
@@ -118,12 +118,12 @@ def _together(
     """The runs as one program; None where that cannot be."""
     from ..net.stack import Unbatchable
     from ..solver.records import Failed
-    from ..solver.runs import Together
     from ..solver.signals import handle_signals
+    from ..solver.stacked import StackedTraining
 
     solvers = [order.open(folder, seed, quiet) for seed, folder in folders.items()]
     try:
-        joint = Together(solvers)
+        joint = StackedTraining(solvers)
     except Unbatchable as error:
         say(f"trained one by one, not as one program: {error}", quiet)
         return None

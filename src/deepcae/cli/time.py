@@ -180,5 +180,5 @@ def _steps(solver: Path, inputs: Inputs, device: str, weights: str | None) -> tu
     training = Solver(
         solver, device=device, overrides=alone, weights=weight_files(weights) if weights else None, feed=feed
     )
-    training.train.outputs = Outputs([])  # nothing is written
+    training.state.train.outputs = Outputs([])  # nothing is written
     return training.step, training.param.iter_size

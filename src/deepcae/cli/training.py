@@ -91,7 +91,7 @@ class Listener:
     def outcome(self) -> Outcome:
         assert self.finished is not None  # a training that fails raises
         test = _last_test(self.solver, self.finished, self._tested)
-        return Outcome(self.finished, test, tuple(self.solver.remarks.lacking))
+        return Outcome(self.finished, test, tuple(self.solver.training.remarks.lacking))
 
 
 def _last_test(solver: Solver, finished: Finished, tested: Test | None) -> dict[str, float]:
@@ -102,7 +102,7 @@ def _last_test(solver: Solver, finished: Finished, tested: Test | None) -> dict[
     if tested is None or tested.iteration != finished.iteration or tested.net_index != last:
         if finished.reason != "done":
             return {}
-        solver.tests[last].writes = False  # its file is closed, with the tests of the training
+        solver.state.tests[last].writes = False  # its file is closed, with the tests of the training
         tested = solver.test(last)
     return {name: plain(value) for name, value in tested.outputs.items()}
 
@@ -126,7 +126,7 @@ def opened_log(path: Path, solver: Solver) -> Iterator[Callable[[str], None]]:
     def write(line: str) -> None:
         if not opened:
             try:
-                tell = solver.remarks.noter(WarningKind.UNWRITTEN)
+                tell = solver.training.remarks.noter(WarningKind.UNWRITTEN)
                 log = Lines(path, tell, lambda count: f"({count} lines could not be written)")
             except OSError as error:
                 raise SnapshotError(f"{cannot_write(path, error)}; the training has not begun") from error
@@ -134,10 +134,10 @@ def opened_log(path: Path, solver: Solver) -> Iterator[Callable[[str], None]]:
         opened[0].write(line)
 
     if path.parent == solver.out:
-        solver.logs.append(path.name)
+        solver.training.logs.append(path.name)
     with ExitStack() as stack:
         yield write
-    solver.remarks.lacks(*(log.missing for log in opened))
+    solver.training.remarks.lacks(*(log.missing for log in opened))
 
 
 @dataclass(frozen=True)

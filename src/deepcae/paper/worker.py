@@ -135,7 +135,7 @@ def _train(experiment: Experiment, store: Store, folder: Path, parent: int) -> d
     except NotFinite as error:
         return {"outcome": NOT_FINITE, "reason": str(error), "iterations": solver.iteration}
     except Incomplete as error:  # no fault of the weights, unless it is they that are missing
-        if solver.saves.last is None or solver.saves.last.iteration < solver.iteration:
+        if solver.training.saves.last is None or solver.training.saves.last.iteration < solver.iteration:
             raise
         for problem in error.problems:
             _say(f"{WARNING}{problem}")

@@ -12,7 +12,8 @@ loss that is not finite ends nothing. Source: Caffe's solver.cpp, sgd_solver.cpp
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,15 +21,16 @@ from ..errors import Incomplete, SpecError
 from ..lazy import torch
 from ..proto.read import read_solver
 from ..solver import solver as core
-from ..solver.clock import Clock
+from ..solver.iteration import Arithmetic
 from ..solver.log import log_lines
+from ..solver.loop import Loop
 from ..solver.lr import rate
-from ..solver.passes import FedNet
-from ..solver.records import LastPass, Record, Step, Test, Warned
-from ..solver.smoothing import SmoothedLoss
+from ..solver.records import Record, Warned, WarningKind
+from ..solver.snapshot import find
 from . import mode
 from .files import existing
 from .net import Net
+from .passes import LayerByLayer, Shown
 from .python_layer import own_errors
 from .sources import Sources
 
@@ -51,38 +53,39 @@ class Solver:
 
     def __init__(self, param_file: str | Path) -> None:
         with own_errors():
-            self._core = core.Solver(
+            made = core.Solver(
                 existing(param_file), overrides=f'type: "{self.type}"', device=mode.device(), seed=_seed(param_file),
                 allow_python_layers=True, allow_writes_elsewhere=True, feed=Sources,
             )  # fmt: skip
-        self.net = self._open(self._core.train)
-        self.test_nets = [self._open(fed) for fed in self._core.tests]
+        self._training, self._state = made.training, made.state
+        state = self._state
+        state.guard.every = 0  # a script looks for itself, and a loss that is not finite ends nothing
+        train, *tests = (Shown(fed, state.generator) for fed in (state.train, *state.tests))
+        state.train, state.tests = train, list(tests)
+        self.net, self.test_nets = train.shown, [fed.shown for fed in tests]
         for net in self.test_nets:
             self.share_weights(net)  # their tensors are one already; now their arrays are, too
-        learnable = [i for i, param in enumerate(self._core.net.plan.params) if param.owner is None]
-        self._learnable = [self.net._view.params[i] for i in learnable]
         self._callbacks: list[tuple[Callback, Callback]] = []
-        self._clock = Clock()
-
-    def _open(self, fed: FedNet) -> Net:
-        fed.net.generator = self._core.generator
-        assert isinstance(fed.feed, Sources)
-        return Net.of(fed.net, fed.feed)
+        self._passes = LayerByLayer(self.net, self.test_nets, state.updater, self._on_start)
+        arithmetic = Arithmetic(
+            self._passes, state.generator, look=lambda *_: None, reduce=lambda _: self._on_gradients_ready()
+        )
+        self._loop = Loop({0: self._training}, arithmetic)
 
     @property
     def param(self) -> Any:
         """The SolverParameter."""
-        return self._core.param
+        return self._state.param
 
     @property
     def iter(self) -> int:
         """Updates done."""
-        return self._core.iteration
+        return self._state.iteration
 
     @property
     def lr(self) -> float:
         """The rate of the next update."""
-        return rate(self.param, self._core.iteration, self._core.current_step)[0]
+        return rate(self.param, self.iter, self._state.current_step)[0]
 
     # Training
 
@@ -91,90 +94,46 @@ class Solver:
 
         Incomplete, at the end, where the last snapshot cannot be written.
         """
-        self._core.remarks.lacking.clear()
+        training = self._training
+        training.remarks.lacking.clear()
         if resume_file is not None:
             self.restore(resume_file)
         self.step(self.param.max_iter - self.iter)
-        param = self.param
-        self._upload()
-        _tell(*self._core.saves.at_end(), *self._core.remarks.take(self.iter))
-        if param.display and self.iter % param.display == 0:
-            loss = self.net._forward(0, len(self.net.layers) - 1)
-            smoothed = self._core.smoothed.add(loss, self.iter)
-            _tell(LastPass(self.iter, loss, smoothed, _outputs(self._core.train, self.net)))
-        if param.test_interval and self.iter % param.test_interval == 0:
-            self._test_all()
-        _tell(*self._core.best.flush(last=True))
-        if self._core.remarks.lacking:
-            raise Incomplete(self._core.remarks.lacking)
+        self._passes.upload()
+        self._tell(training.end())
+        self._tell(training.tests.look_back())
+        self._tell(training.best.flush(last=True))
+        if training.remarks.lacking:
+            raise Incomplete(training.remarks.lacking)
 
     def step(self, n: int = 1) -> None:
         """Takes n iterations in Caffe's order: test, forward and backward, display, update, snapshot."""
-        self._core.smoothed = SmoothedLoss(self.param.average_loss, start=self.iter)
-        self._clock = Clock()
+        self._training.begin()
         for _ in range(n):
-            self._iterate()
-
-    def _iterate(self) -> None:
-        now, param = self.iter, self.param
-        self.net.clear_param_diffs()
-        if param.test_interval and now % param.test_interval == 0 and (now or param.test_initialization):
-            self._test_all()
-        for on_start, _ in self._callbacks:
-            on_start()
-        with self._clock.step():
-            last = len(self.net.layers) - 1
-            loss = 0.0
-            for _ in range(param.iter_size):
-                loss += self.net._forward(0, last) / param.iter_size
-                self.net._backward(last, 0)
-            smoothed = self._core.smoothed.add(loss, now)
-            self._core.best.trained(loss)
-            for _, on_gradients_ready in self._callbacks:
-                on_gradients_ready()
-            lr = self.lr
-            self.apply_update()
-        if param.display and now % param.display == 0:
-            outputs, (seconds, iterations) = _outputs(self._core.train, self.net), self._clock.lap()
-            weights = self.net._net.loss_weights
-            _tell(Step(now, loss, smoothed, lr, 0.0, True, outputs, weights, seconds, iterations, param.display))
-        if param.snapshot and self.iter % param.snapshot == 0:
-            self._core.saves.wanted = True
-            self._upload()
-            _tell(*self._core.saves.if_wanted(), *self._core.remarks.take(self.iter))
+            self._passes.upload()
+            self._tell(record for _, record in self._loop.iterate())
 
     def apply_update(self) -> None:
         """One update of the weights by the diffs of `net.params`, which then hold what was subtracted; `iter` + 1."""
-        made, view = self._core, self.net._view
-        view.upload()
-        made.updater.follow()  # `net` may share another's weights since
-        gradients = [blob.diff for blob in self._learnable]
-        norm = float(made.updater.norm(gradients))
-        lr, made.current_step = rate(self.param, made.iteration, made.current_step)
-        made.updater.step(gradients, norm, lr, made.iteration, leave_update=True)
-        made.iteration += 1
-        for net in (self.net, *self.test_nets):
-            net._view.weights_changed()
-
-    def _test_all(self) -> None:
-        if self._core.best.wanted:
-            self._upload()
-        self._core.best.at_border()
-        tests = []
-        for index, (net, fed) in enumerate(zip(self.test_nets, self._core.tests, strict=True)):
-            losses, told = [], []
-            for _ in range(self.param.test_iter[index]):
-                losses.append(net._forward(0, len(net.layers) - 1))
-                told.append(fed.told(net._view.data))
-            outputs = fed.named(torch.stack(told).mean(dim=0), net._view.data)
-            loss, weights = sum(losses) / len(losses), fed.net.loss_weights
-            tests.append(Test(self.iter, index, outputs, loss, weights, self.param.test_compute_loss))
-            _tell(tests[-1])
-        _tell(*self._core.best.tested(tests))
+        state, passed = self._state, self._passes.passed()
+        passed.norm = float(state.updater.norm(passed.gradients))
+        passed.scale = state.updater.clip(passed.gradients, passed.norm)
+        lr, state.current_step = rate(self.param, self.iter, state.current_step)
+        self._passes.update(passed, lr, self.iter)
+        state.iteration += 1
 
     def add_callback(self, on_start: Callback, on_gradients_ready: Callback) -> None:
         """Calls the first before each iteration's passes, the second between them and the update."""
         self._callbacks.append((on_start, on_gradients_ready))
+
+    def _on_start(self) -> None:
+        for on_start, _ in self._callbacks:
+            on_start()
+
+    def _on_gradients_ready(self) -> None:
+        for _, on_gradients_ready in self._callbacks:
+            on_gradients_ready()
+        self._passes.upload()
 
     # Weights and files
 
@@ -184,27 +143,22 @@ class Solver:
 
     def snapshot(self) -> None:
         """Writes `<snapshot_prefix>_iter_<iter>.caffemodel` and `.solverstate`, seen from the working directory."""
-        self._upload()
-        _tell(*self._core.best.flush(), self._core.saves.take(), *self._core.remarks.take(self.iter))
-
-    def _upload(self) -> None:
-        """What the script sees into the core, whose snapshots hold it."""
-        for net, fed in self._fed():
-            net._view.upload()
-            fed.position = net._sources.position
+        self._passes.upload()
+        self._tell(self._training.best.flush())
+        self._tell([self._training.saves.take()])
 
     def restore(self, state_file: str | Path) -> None:
         """Goes on from a .solverstate (or .solverstate.h5) and the model beside it."""
-        for net, fed in self._fed():
-            fed.position = net._sources.position
-        self._core.restore(existing(state_file))
-        for net, fed in self._fed():
-            net._sources.position = fed.position
-            net._view.weights_changed()
-        _tell(*self._core.remarks.take(self.iter))
+        self._training.restore(find(existing(state_file), self._training.remarks.noter(WarningKind.FILES)))
+        self._passes.weights_changed()
+        self._tell([])
 
-    def _fed(self) -> list[tuple[Net, FedNet]]:
-        return list(zip((self.net, *self.test_nets), (self._core.train, *self._core.tests), strict=True))
+    def _tell(self, records: Iterable[Record]) -> None:
+        """Caffe's lines on stderr, where the log's level lets them through; behind them what there is to remark."""
+        for record in chain(records, self._training.remarks.take(self.iter)):
+            if mode.shows(mode.WARNING if isinstance(record, Warned) else mode.INFO):
+                for line in log_lines(record):
+                    mode.say(line)
 
     def __repr__(self) -> str:
         return f"<caffe.{self.type}Solver of net '{self.net.name}' at iteration {self.iter}>"
@@ -265,16 +219,3 @@ def _seed(param_file: str | Path) -> int | None:
     if read_solver(param_file).message.random_seed >= 0:
         return None
     return int(torch.randint(2**31, (), generator=mode.generator()))
-
-
-def _outputs(fed: FedNet, net: Net) -> Any:
-    data = net._view.data
-    return fed.named(fed.told(data), data)
-
-
-def _tell(*records: Record) -> None:
-    """Caffe's lines on stderr, where the log's level lets them through."""
-    for record in records:
-        if mode.shows(mode.WARNING if isinstance(record, Warned) else mode.INFO):
-            for line in log_lines(record):
-                mode.say(line)

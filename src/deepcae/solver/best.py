@@ -15,19 +15,18 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..atomic import cannot_write
 from ..errors import NotFinite, SnapshotError
-from . import state
 from .guard import require_finite_state
 from .kept import NEXT, commit, find_best, told_in
 from .overfit import Overfit, Overfitting
 from .records import Kept, Record, Test, Warned, WarningKind
+from .remarks import Remarks
+from .resume import extras_of, parts_of
 from .snapshot import BEST, MANIFEST, MODEL
-
-if TYPE_CHECKING:
-    from .solver import Solver
+from .state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -38,24 +37,22 @@ class _Held:
 
 
 class Best:
-    """The tests of a solver: which was the best, its snapshot where that is wanted, and whether it overfits."""
+    """What the tests of a training come to: the snapshot of the best, where that is wanted, and whether it overfits."""
 
-    def __init__(self, solver: Solver) -> None:
-        self.solver = solver
-        self.wanted = bool(solver.param.snapshot_best)
-        self.watches = [Overfitting() for _ in solver.tests]
-        self.test: tuple[int, float] | None = None  # iteration and loss
+    def __init__(self, state: TrainingState, remarks: Remarks) -> None:
+        self.state, self.judged, self.remarks = state, state.judged, remarks
+        self.wanted = bool(state.param.snapshot_best)
         self._held: _Held | None = None
         self._border: dict[str, Any] | None = None
         self._on_disk_later = False  # what is kept there is of a course that is given up
 
     @property
     def stem(self) -> str:
-        return self.solver.prefix + BEST
+        return self.state.prefix + BEST
 
     def notes(self) -> Iterator[str]:
         """What the person should know of it before the training."""
-        tests, param = self.solver.tests, self.solver.param
+        tests, param = self.state.tests, self.state.param
         if not self.wanted:
             return
         if not tests or not param.test_interval:
@@ -65,35 +62,30 @@ class Best:
         elif len(tests) > 1:
             yield f"snapshot_best: of the {len(tests)} test nets the first decides"
 
-    def trained(self, loss: float) -> None:
-        """An iteration's training loss."""
-        for watch in self.watches:
-            watch.trained(loss)
-
     def at_border(self) -> None:
         """Before the tests of an iteration, whose snapshot would have this state."""
-        self._border = state.extras_of(self.solver) if self.wanted else None
+        self._border = extras_of(self.state) if self.wanted else None
 
     def tested(self, tests: Sequence[Test]) -> Iterator[Record]:
         """After them: holds a snapshot if the first is the best so far; warns of overfitting."""
         for test in tests[:1]:
             self._hold(test)
         for test in tests:
-            found = self.watches[test.net_index].tested(test.iteration, test.loss) if test.weights else None
+            found = self.judged.watches[test.net_index].tested(test.iteration, test.loss) if test.weights else None
             if found is not None:
                 yield self._warning(test, found)
 
     def _hold(self, test: Test) -> None:
         if self._border is None or not test.weights or not math.isfinite(test.loss):
             return
-        if self.test is not None and test.loss >= self.test[1]:
+        if self.judged.best is not None and test.loss >= self.judged.best[1]:
             return
         try:
-            require_finite_state(self.solver.net, test.iteration, self.solver.updater.history)
+            require_finite_state(self.state.net, test.iteration, self.state.updater.history)
         except NotFinite:  # the training ends with the next update
             return
-        self.test, self._on_disk_later = (test.iteration, test.loss), False
-        self._held = _Held(test.iteration, test.loss, state.parts_of(self.solver, self.stem, self._border))
+        self.judged.best, self._on_disk_later = (test.iteration, test.loss), False
+        self._held = _Held(test.iteration, test.loss, parts_of(self.state, self.stem, self._border))
 
     def flush(self, last: bool = False) -> Iterator[Kept | Warned]:
         """Writes what is held. A full disk does not end the training: it is tried again, but for the `last` time."""
@@ -104,17 +96,17 @@ class Best:
             snapshot = commit(self.stem, held.iteration, held.loss, held.parts)
         except OSError as error:
             message = f"the best snapshot: {cannot_write(self.stem + MODEL, error, sum(map(len, held.parts.values())))}"
-            yield Warned(self.solver.iteration, message, WarningKind.UNWRITTEN)
+            yield Warned(self.state.iteration, message, WarningKind.UNWRITTEN)
             if last:
-                self.solver.remarks.lacks(message)
+                self.remarks.lacks(message)
             return
         self._held = None
         yield Kept(held.iteration, str(snapshot.model), held.loss)
 
     def _warning(self, test: Test, found: Overfit) -> Warned:
-        many = len(self.watches) > 1
+        many = len(self.judged.watches) > 1
         of = f" of test net #{test.net_index}" if many else ""
-        decides = self.test is not None and test.net_index == 0
+        decides = self.judged.best is not None and test.net_index == 0
         kept = f"the weights of then are kept: {Path(self.stem).name}" if decides else ""
         if decides and self._on_disk_later:
             kept = f"{Path(self.stem).name} is of a later iteration, of the course that was given up"
@@ -129,18 +121,14 @@ class Best:
         }  # fmt: skip
         return Warned(test.iteration, message, WarningKind.OVERFITTING, facts=facts)
 
-    def to_json(self) -> dict[str, Any]:
-        """For a snapshot."""
-        return {"best": self.test, "tests": [watch.to_json() for watch in self.watches]}
-
     def restore(self, seen: dict[str, Any] | None, iteration: int) -> Iterator[str]:
         """Goes on from `to_json` at an iteration; None: of an older snapshot, which knew nothing of it."""
         self._held, self._on_disk_later = None, False
         if seen is not None:
-            for index, each in enumerate(seen["tests"][: len(self.watches)]):
-                self.watches[index] = Overfitting.from_json(each)
+            for index, each in enumerate(seen["tests"][: len(self.judged.watches)]):
+                self.judged.watches[index] = Overfitting.from_json(each)
         told = None if seen is None or seen["best"] is None else (int(seen["best"][0]), float(seen["best"][1]))
-        self.test = None
+        self.judged.best = None
         if not self.wanted:
             return
         try:
@@ -151,9 +139,9 @@ class Best:
         if on_disk is None:
             return  # of another run, or removed: the best from here on is kept
         if on_disk[0] < iteration:
-            self.test = on_disk
+            self.judged.best = on_disk
             return
-        self.test = told  # that on disk is of tests that are made again now, or of a course that is given up
+        self.judged.best = told  # that on disk is of tests that are made again now, or of a course that is given up
         self._on_disk_later = on_disk[0] > iteration
         if self._on_disk_later:
             yield (
@@ -166,5 +154,5 @@ class Best:
         following = Path(self.stem + MANIFEST + NEXT)
         if following.exists():  # it is written, and brought in place as soon as the lock is held
             return told_in(following)
-        found = find_best(self.solver.prefix)
+        found = find_best(self.state.prefix)
         return None if found is None else (found.iteration, found.loss)

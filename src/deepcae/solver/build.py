@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -22,11 +22,9 @@ from .check import check_layer_names, check_solver
 from .nets import NetChoice, choose_nets
 from .passes import Batches, FedNet
 from .records import Loaded
+from .resume import seed_of
 from .snapshot import Snapshot
-from .state import seed_of
-
-if TYPE_CHECKING:
-    from .solver import Solver
+from .state import TrainingState
 
 OpenFeed = Callable[[Net, int], Batches]  # of a net and the run's seed
 
@@ -67,14 +65,14 @@ def build_nets(
     return feeds[0], feeds[1:]
 
 
-def require_ready(solver: Solver) -> None:
+def require_ready(state: TrainingState) -> None:
     """SpecError with what keeps a training from beginning: no max_iter, files that it may not write or replace."""
-    problems = list(refusals([fed.net.plan for fed in (solver.train, *solver.tests)], solver.train.outputs.reach))
-    if not solver.param.HasField("max_iter"):
-        problems.insert(0, Problem("max_iter is missing; it has no default", solver.document.place()))
+    problems = list(refusals([fed.net.plan for fed in (state.train, *state.tests)], state.train.outputs.reach))
+    if not state.param.HasField("max_iter"):
+        problems.insert(0, Problem("max_iter is missing; it has no default", state.document.place()))
     if problems:
         raise SpecError(problems)
-    for fed in (solver.train, *solver.tests):
+    for fed in (state.train, *state.tests):
         fed.outputs.require_replaceable()
 
 
@@ -106,19 +104,19 @@ def _feed(choice: NetChoice, net: Net, seed: int, feed: OpenFeed) -> FedNet:
 
 
 def load_initial(
-    solver: Solver, weights: str | Path | Sequence[str | Path] | None, strict: bool = False
+    state: TrainingState, weights: str | Path | Sequence[str | Path] | None, strict: bool = False
 ) -> Iterator[Loaded]:
     """Loads the weights to start from: those given, else the solver text's. Tells what was matched, for each file.
 
     With `strict`, a layer that only the file or only the train net has is a SnapshotError.
     """
     if weights is None:
-        names = [name for entry in solver.param.weights for name in entry.split(",") if name]
+        names = [name for entry in state.param.weights for name in entry.split(",") if name]
     else:
         names = [str(weights)] if isinstance(weights, str | Path) else [str(name) for name in weights]
     for name in names:
-        path = resolve(name, *solver.folders)
-        report = load_weights(solver.net, path, strict=strict)
-        for net in solver.test_nets:
-            load_weights(net, path)
-        yield Loaded(solver.iteration, str(report), not (report.ignored or report.kept or report.duplicates))
+        path = resolve(name, *state.folders)
+        report = load_weights(state.net, path, strict=strict)
+        for fed in state.tests:
+            load_weights(fed.net, path)
+        yield Loaded(state.iteration, str(report), not (report.ignored or report.kept or report.duplicates))

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import torch
 
-from .iteration import Inputs, Passed, Unattended
+from .iteration import Arithmetic, Inputs, Passed
 
 WARM_UP = 3  # iterations, so that libraries have chosen their ways and allocated their memory
 STEADY = ("fixed", "step", "multistep")  # policies whose rate stays for many iterations
@@ -71,19 +71,20 @@ class CudaRecorder:
 
 
 class Captured:
-    """`Unattended`, replayed. `refused`: why it is not, once that is known."""
+    """An iteration that nobody looks into, replayed. `refused`: why it is not, once that is known."""
 
-    def __init__(self, step: Unattended, recorder: Recorder) -> None:
+    def __init__(self, step: Arithmetic, recorder: Recorder) -> None:
         self.step, self.recorder = step, recorder
         self.refused = ""
-        self._whole = step.param.lr_policy in STEADY and step.param.type != "Adam"  # the update recorded, too
+        param = step.passes.updater.param
+        self._whole = param.lr_policy in STEADY and param.type != "Adam"  # the update recorded, too
         self._warm = 0
         self._static: list[dict[str, torch.Tensor]] = []  # the inputs' places in the recorded step
         self._replay: Work | None = None
         self._rate = 0.0
 
     def run(self, batches: Iterable[Inputs], rate: float, iteration: int) -> Passed:
-        """As `Unattended.run`. What it gives lies in memory that the next call writes over."""
+        """As `Arithmetic.run`. What it gives lies in memory that the next call writes over."""
         given = list(batches)
         if self._warm < WARM_UP and not self.refused:
             return self._warm_up(given, rate, iteration)
@@ -95,7 +96,7 @@ class Captured:
                 static[name].copy_(tensor)
         passed = self._replay()
         if not self._whole:
-            self.step.update(passed, rate, iteration)
+            self.step.passes.update(passed, rate, iteration)
         return passed
 
     def _warm_up(self, given: Sequence[Inputs], rate: float, iteration: int) -> Passed:
@@ -122,7 +123,9 @@ class Captured:
         self._static, self._rate = static, rate
 
         def work() -> Passed:
-            return self.step.run(static, rate, iteration) if self._whole else self.step.gradients(static)
+            if self._whole:
+                return self.step.run(static, rate, iteration)
+            return self.step.gradients(static, iteration)
 
         try:
             self._replay = self.recorder.record(work)

@@ -11,6 +11,10 @@ class Clock:
     """Counts the seconds of steps. The first step of a run chooses kernels and warms up: it counts only if alone."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets what it has counted."""
         self._steps: list[float] = [0.0, 0.0]  # the first step, all later ones
         self._num = 0
         self._lap = (time.perf_counter(), 0)

@@ -19,6 +19,7 @@ from ..data.span import into_unit
 from ..errors import NotFinite
 from ..net.advice import authors_name
 from ..net.flow import told_apart
+from .due import falls
 from .records import Warned, WarningKind
 
 if TYPE_CHECKING:
@@ -143,7 +144,10 @@ class _Symptom(NamedTuple):
 
 
 class Guard:
-    """Looks at the activations of the train net now and then, and says once what is wrong with which layer."""
+    """Looks at the activations of the train net now and then, and says once what is wrong with which layer.
+
+    `every`: iterations between two looks; with 0 it never does.
+    """
 
     def __init__(self, net: Net, display: int) -> None:
         self.every = display * math.ceil(LOOK_EVERY / display) if display else 2 * LOOK_EVERY
@@ -161,8 +165,9 @@ class Guard:
 
     def look(self, iteration: int, loss: float, norm: float, blobs: Mapping[str, torch.Tensor]) -> Iterator[Warned]:
         """Warnings of this iteration; looks at the blobs only every `every` iterations."""
-        self._greatest = max(self._greatest, norm)
-        if iteration % self.every:
+        if self.every:
+            self._greatest = max(self._greatest, norm)
+        if not falls(self.every, iteration):
             return
         if len(self._losses) == PERSISTENT:
             self._best_before = min(self._best_before, self._losses[0])

@@ -1,14 +1,14 @@
-"""The arithmetic of one iteration: forward and backward `iter_size` times, clip, update.
+"""The arithmetic of one iteration: forward and backward `iter_size` times, reduce, clip, update.
 
-A CPU looks at each iteration's loss before it updates. A GPU must not be waited for: `Unattended` fetches nothing,
-clips on the device, and leaves loss and norm there until somebody asks. One class makes the passes of both.
+A CPU looks at each iteration's loss before it updates. A GPU must not be waited for: there the clipping is done on the
+device, and loss and norm stay there until somebody asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,9 +16,8 @@ from torch import Tensor
 from ..kernels.memory import keep_freed
 from ..net.execute import Trainable, Watch
 from ..net.net import Net
-from ..tape.tape import Tape, Tapes
+from ..tape.tape import Tapes
 from .debug import Debug
-from .guard import require_finite
 from .precision import Precision, multiplying
 from .update import Tensors, Updater
 
@@ -30,148 +29,165 @@ Inputs = Mapping[str, Tensor]
 class Passed:
     """What the passes gave. `loss`: their mean; `norm`: of the gradients' sums. Of a stack of K nets, (K) each."""
 
-    loss: Tensor
+    loss: Tensor | float
     norm: Tensor | float
     blobs: Blobs  # of the last pass
     gradients: Tensors
+    scale: float = 1.0  # what the update has still to multiply the gradients by, for they are clipped
 
-    @property
-    def told(self) -> Tensor:
+    def on_device(self) -> Tensor:
         """Loss and norm in one tensor, so that the device is waited for once."""
-        return torch.stack([self.loss, torch.as_tensor(self.norm, dtype=self.loss.dtype, device=self.loss.device)])
+        loss = torch.as_tensor(self.loss)
+        norm = torch.as_tensor(self.norm, dtype=loss.dtype, device=loss.device)
+        return torch.stack([loss, norm.expand(loss.shape)])
 
-    def numbers(self) -> tuple[float, float]:
-        """Loss and norm; waits for the device."""
-        if isinstance(self.norm, Tensor):
-            loss, norm = self.told.tolist()
-            return loss, norm
-        return self.loss.item(), self.norm
+    def numbers(self) -> Tensor | tuple[float, float]:
+        """Loss and norm, on the device where nobody has waited for it."""
+        return self.on_device() if isinstance(self.norm, Tensor) else (float(self.loss), self.norm)
+
+    def fetch(self) -> None:
+        """Makes loss and norm numbers; waits for the device."""
+        if isinstance(self.norm, Tensor) and isinstance(self.loss, Tensor):
+            self.loss, self.norm = self.on_device().tolist()
+        self.loss, self.norm = float(self.loss), float(self.norm)
+
+
+class Batchwise(Protocol):
+    """Forward and backward, batch after batch. `Passes` is one; Caffe's layer by layer is another (`pycaffe`)."""
+
+    updater: Updater
+
+    def begin(self, watch: Watch | None = None) -> None:
+        """Before the first batch of an iteration: there are no gradients."""
+
+    def forward(self, inputs: Inputs, generator: torch.Generator | None) -> Blobs:
+        """The blobs of one batch."""
+
+    def backward(self) -> None:
+        """The gradients of its loss, added to those before."""
+
+    def passed(self) -> Passed:
+        """What came of all batches, but for the norm."""
+
+    def update(self, passed: Passed, rate: float, iteration: int) -> None:
+        """Normalise, regularise, update."""
 
 
 class Passes:
-    """Forward and backward over one batch after another, the gradients summed in the leaves of `updater`."""
+    """By the written pass (`tape`) where the net has one, by autograd otherwise."""
 
     def __init__(self, net: Trainable, updater: Updater, device: torch.device, precision: Precision = "fp32") -> None:
         self.net, self.updater, self.device, self.precision = net, updater, device, precision
         if device.type == "cpu":
             keep_freed()
         self._tapes = Tapes(net) if isinstance(net, Net) and precision == "fp32" else None
+        self.begin()
 
     def is_steady(self) -> bool:
         """Whether passes and update give the same bits with any number of threads."""
         tape = self._tapes.now() if self._tapes is not None else None
         return tape is not None and tape.steady and self.updater.fuses(tape.gradients)
 
-    def run(
-        self,
-        batches: Iterable[Inputs],
-        generator: torch.Generator | None,
-        watch: Watch | None = None,
-        seen: Callable[[Blobs], None] | None = None,
-    ) -> Passed:
-        """One pass per batch. `seen` is told of each pass's blobs."""
-        tape = self._tapes.now() if self._tapes is not None and watch is None else None
-        if tape is not None:
-            batches = list(batches)
-            if all(map(tape.takes, batches)):
-                return self._play(tape, batches, generator, seen)
+    def begin(self, watch: Watch | None = None) -> None:
+        self._watch = watch
+        self._tape = self._tapes.now() if self._tapes is not None and watch is None else None
+        self._blobs: Blobs = {}
+        self._losses: list[Tensor | float] = []
+        self._loss: Tensor | None = None  # of the last batch, with its graph
+        self._written: Tensors | None = None  # the tape's gradients so far
         self.updater.clear_gradients()
-        losses = []
+
+    def forward(self, inputs: Inputs, generator: torch.Generator | None) -> Blobs:
+        tape = self._tape
+        if tape is not None and tape.takes(inputs):
+            if self._written is tape.gradients:  # which the tape writes over
+                self._written = [gradient.clone() for gradient in tape.gradients]
+            self._losses.append(tape.play(inputs, generator))
+            self._blobs = tape.blobs
+            return self._blobs
         with multiplying(self.precision, self.device):
-            for inputs in batches:
-                blobs = self.net.forward(inputs, generator, watch)
-                if seen is not None:
-                    seen(blobs)
-                loss = self.net.loss(blobs)
-                if loss.requires_grad:
-                    for tensor in self.net.overwritten:  # by this pass, as in Caffe: only the last gradient counts
-                        tensor.grad = None
-                    (loss.sum() if loss.dim() else loss).backward()
-                losses.append(loss.detach())
-        gradients = self.updater.gradients()
-        mean = losses[0] if len(losses) == 1 else torch.stack(losses).sum(0) / len(losses)
-        return Passed(mean, self._norm(gradients, mean), blobs, gradients)
+            self._blobs = self.net.forward(inputs, generator, self._watch)
+            self._loss = self.net.loss(self._blobs)
+        self._losses.append(self._loss.detach())
+        return self._blobs
 
-    def _play(
-        self,
-        tape: Tape,
-        batches: Sequence[Inputs],
-        generator: torch.Generator | None,
-        seen: Callable[[Blobs], None] | None,
-    ) -> Passed:
-        """The same from a tape: without autograd."""
-        losses, gradients = [], tape.gradients
-        for index, inputs in enumerate(batches):
-            losses.append(tape.play(inputs, generator))
-            if seen is not None:
-                seen(tape.blobs)
-            if index == 0 and len(batches) > 1:
-                gradients = [gradient.clone() for gradient in gradients]
-            elif index and gradients:
-                torch._foreach_add_(gradients, tape.gradients)
-        mean = torch.tensor(sum(losses) / len(losses))
-        return Passed(mean, self.updater.norm(gradients), tape.blobs, gradients)
+    def backward(self) -> None:
+        loss, self._loss = self._loss, None
+        if loss is None:
+            assert self._tape is not None
+            if self._written is None:
+                self._written = self._tape.gradients
+            elif self._written:
+                torch._foreach_add_(self._written, self._tape.gradients)
+        elif loss.requires_grad:
+            for tensor in self.net.overwritten:  # by this pass, as in Caffe: only the last gradient counts
+                tensor.grad = None
+            with multiplying(self.precision, self.device):
+                (loss.sum() if loss.dim() else loss).backward()
 
-    def _norm(self, gradients: Tensors, loss: Tensor) -> Tensor | float:
-        if not loss.dim():
-            return self.updater.norm(gradients)
-        if not gradients:
-            return torch.zeros_like(loss)
-        norms = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients]
-        return torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    def passed(self) -> Passed:
+        if all(isinstance(loss, float) for loss in self._losses):
+            mean = torch.tensor(sum(self._losses) / len(self._losses))
+        else:
+            losses = list(map(torch.as_tensor, self._losses))
+            mean = losses[0] if len(losses) == 1 else torch.stack(losses).sum(0) / len(losses)
+        return Passed(mean, 0.0, self._blobs, self._gradients())
 
-
-class Attended:
-    """An iteration whose loss and gradients are looked at before the update."""
-
-    def __init__(
-        self, passes: Passes, net: Net, generator: torch.Generator, seen: Callable[[Mapping[str, Tensor]], None]
-    ) -> None:
-        self.passes, self.net, self.generator, self.seen = passes, net, generator, seen
-
-    def run(
-        self, batches: Iterable[Inputs], rate: float, iteration: int, debug: Debug | None
-    ) -> tuple[Passed, tuple[float, float]]:
-        """Passes and update; also loss and norm as numbers. TrainingError, and no update, unless all is finite."""
-        passed = self.passes.run(batches, self.generator, debug.watch if debug is not None else None, self.seen)
-        loss, norm = passed.numbers()
-        require_finite(self.net, iteration, loss, norm, passed.blobs, passed.gradients)
-        if debug is not None:
-            debug.before_update(passed.blobs, passed.gradients)
-        self.passes.updater.step(passed.gradients, norm, rate, iteration)
-        return passed, (loss, norm)
-
-
-class Unattended:
-    """An iteration that is not waited for: its NaNs are found later, when its loss is fetched."""
-
-    def __init__(self, passes: Passes, param: Any, generator: torch.Generator | None) -> None:
-        self.passes, self.param, self.generator = passes, param, generator
-
-    def run(self, batches: Iterable[Inputs], rate: float, iteration: int) -> Passed:
-        """Passes, clip and update. The blobs come without their graph, the gradients used up."""
-        passed = self.gradients(batches)
-        self.update(passed, rate, iteration)
-        return passed
-
-    def gradients(self, batches: Iterable[Inputs]) -> Passed:
-        """The passes, and the gradients clipped."""
-        passed = self.passes.run(batches, self.generator)
-        passed.blobs = {name: blob.detach() for name, blob in passed.blobs.items() if blob is not None}
-        with torch.no_grad():
-            self._clip(passed)
-        return passed
+    def _gradients(self) -> Tensors:
+        if self._written is None:
+            return self.updater.gradients()
+        if any(isinstance(loss, Tensor) for loss in self._losses):  # batches of other shapes went another way
+            torch._foreach_add_(self._written, self.updater.gradients())
+        return self._written
 
     def update(self, passed: Passed, rate: float, iteration: int) -> None:
-        """Moves the weights. The norm is told as 0: what there is to clip is clipped."""
-        self.passes.updater.step(passed.gradients, 0.0, rate, iteration)
+        self.updater.step(passed.gradients, passed.scale, rate, iteration)
 
-    def _clip(self, passed: Passed) -> None:
-        """g ← g · clip/n if n > clip ≥ 0, as the Updater does, but on the device; of a stack, each net's by its own."""
-        clip = self.param.clip_gradients
-        if clip < 0 or not passed.gradients:
-            return
-        norm = torch.as_tensor(passed.norm, device=passed.loss.device)
-        factor = torch.where(norm > clip, clip / norm, torch.ones_like(norm))
-        for gradient in passed.gradients:
-            gradient.mul_(factor.reshape(factor.shape + (1,) * (gradient.dim() - factor.dim())))
+
+class Arithmetic:
+    """What an iteration computes, in Caffe's order.
+
+    `look(iteration, passed)`: looks at loss, norm, blobs and gradients before the update, and may refuse it by an
+    error. None: nobody waits for the device, and what is not finite is found later, when the loss is fetched.
+    `seen`: is told of each pass's blobs. `reduce`: is given the gradients before anybody looks at them, as Caffe's
+    `on_gradients_ready`: the place to add up those of other processes.
+    """
+
+    def __init__(
+        self,
+        passes: Batchwise,
+        generator: torch.Generator | None,
+        look: Callable[[int, Passed], None] | None = None,
+        seen: Callable[[Blobs], None] | None = None,
+        reduce: Callable[[Tensors], None] | None = None,
+    ) -> None:
+        self.passes, self.generator, self.look, self.seen, self.reduce = passes, generator, look, seen, reduce
+
+    def run(self, batches: Iterable[Inputs], rate: float, iteration: int, debug: Debug | None = None) -> Passed:
+        """Forward, backward, reduce, clip, update."""
+        passed = self.gradients(batches, iteration, debug)
+        self.passes.update(passed, rate, iteration)
+        return passed
+
+    def gradients(self, batches: Iterable[Inputs], iteration: int, debug: Debug | None = None) -> Passed:
+        """Forward, backward, reduce, clip."""
+        passes, updater = self.passes, self.passes.updater
+        passes.begin(None if debug is None else debug.watch)
+        for inputs in batches:
+            blobs = passes.forward(inputs, self.generator)
+            if self.seen is not None:
+                self.seen(blobs)
+            passes.backward()
+        passed = passes.passed()
+        if self.reduce is not None:
+            self.reduce(passed.gradients)
+        passed.norm = updater.norm(passed.gradients)
+        if self.look is None:
+            passed.blobs = {name: blob.detach() for name, blob in passed.blobs.items() if blob is not None}
+        else:
+            passed.fetch()
+            self.look(iteration, passed)
+        if debug is not None:
+            debug.before_update(passed.blobs, passed.gradients)
+        passed.scale = updater.clip(passed.gradients, passed.norm)
+        return passed

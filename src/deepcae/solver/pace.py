@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING
 
 import torch
 
 from ..kernels.native import at_most
 from .records import Noted
-
-if TYPE_CHECKING:
-    from .solver import Solver
 
 MARGIN = 1.1  # how many times as fast another number must be
 FIRST, LONGEST = 0.5, 30.0  # seconds of steps between two comparisons, at the beginning and in the end
@@ -108,43 +104,40 @@ def _threads(number: int) -> str:
 
 
 class Threads:
-    """A solver's: `exactly` so many; None: as many as PyTorch has, or fewer where nothing depends on it."""
+    """A training's: `exactly` so many; None: as many as PyTorch has, or fewer where nothing depends on it.
 
-    def __init__(self, solver: Solver, exactly: int | None) -> None:
-        self.solver, self.exactly = solver, exactly
+    `is_steady`: tells whether results are the same bits with any number, those of the passes and with `True` of the
+    tests, too. None: whoever computes is no CPU.
+    """
+
+    def __init__(self, exactly: int | None, is_steady: Callable[[bool], bool] | None) -> None:
+        self.exactly, self.is_steady = exactly, is_steady
         if exactly is not None:
             torch.set_num_threads(exactly)
         self._pace: Pace | None = None
 
     def begin(self) -> str:
         """Before the first step: what there is to say of them."""
-        number, solver = torch.get_num_threads(), self.solver
-        if solver.net.device.type != "cpu" or self.exactly is not None or number == 1:
+        number = torch.get_num_threads()
+        if self.is_steady is None or self.exactly is not None or number == 1:
             return ""
-        if solver.passes.is_steady():
+        if self.is_steady(False):
             self._pace = Pace(number)
             return f"{_threads(number)}, or fewer while those are faster: no result of the training depends on it"
         return f"{_threads(number)} to the end: results depend on their number (--threads chooses it)"
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
+    def step(self) -> AbstractContextManager[None]:
         """One step with as many as are due."""
-        if self._pace is None:
-            yield
-        else:
-            with self._pace.step():
-                yield
+        return nullcontext() if self._pace is None else self._pace.step()
 
-    def changes(self) -> Iterator[Noted]:
+    def changes(self, iteration: int) -> Iterator[Noted]:
         for message in self._pace.told() if self._pace is not None else ():
-            yield Noted(self.solver.iteration, message)
+            yield Noted(iteration, message)
 
     def go_on_with(self, recorded: int) -> Iterator[str]:
         """Takes a snapshot's number where results depend on it and nobody has chosen one; what is to be said of it."""
-        now, solver = torch.get_num_threads(), self.solver
-        if recorded == now or solver.net.device.type != "cpu":
-            return
-        if solver.passes.is_steady() and all(fed.is_steady() for fed in solver.tests):
+        now = torch.get_num_threads()
+        if recorded == now or self.is_steady is None or self.is_steady(True):
             return
         if self.exactly is None:
             torch.set_num_threads(recorded)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from ..atomic import cannot_write, remove_leftovers, set_aside
 from ..errors import SnapshotError
@@ -18,13 +18,12 @@ from .kept import complete
 from .lock import Lock
 from .metrics import Metrics
 from .records import Failed, Finished, Record, Snapshotted, WarningKind
+from .remarks import Remarks
 from .replaced import Replaced
 from .run import Planned, create_run, plan_run
 from .snapshot import latest
+from .state import TrainingState
 from .unclaimed import require_none, unclaimed
-
-if TYPE_CHECKING:
-    from .solver import Solver
 
 FILES = WarningKind.FILES
 
@@ -32,38 +31,39 @@ FILES = WarningKind.FILES
 class RunFiles:
     """What a training has open while it runs: the lock of its snapshots, and its run directory's metrics.
 
-    And, of a run whose place it takes, the files, kept aside until it has a complete snapshot itself.
+    And, of a run whose place it takes (`overwrite`), the files, kept aside until it has a complete snapshot itself.
+    `logs`: files in `out` that others write about the run; its record lists them.
     """
 
-    def __init__(self, solver: Solver) -> None:
-        self.solver = solver
-        param = solver.param
-        writes = solver.out is not None or param.snapshot or param.snapshot_after_train or param.snapshot_best
-        self._lock = Lock(solver.prefix) if writes else None
+    def __init__(
+        self, state: TrainingState, out: Path | None, remarks: Remarks, logs: Sequence[str], overwrite: bool
+    ) -> None:
+        self.state, self.out, self.remarks, self.logs, self.overwrite = state, out, remarks, logs, overwrite
+        param = state.param
+        writes = out is not None or param.snapshot or param.snapshot_after_train or param.snapshot_best
+        self._lock = Lock(state.prefix) if writes else None
         self._metrics: Metrics | None = None
         self._replaced: Replaced | None = None
         self._has_begun = False
         self._place: os.stat_result | None = None  # the folder of the snapshots, until it is known to be gone
 
     def __enter__(self) -> Self:
-        solver = self.solver
-        planned = None
-        if solver.out is not None:
-            planned = plan_run(solver.out, solver.document, solver.prefix, solver.folders)
+        state, out = self.state, self.out
+        planned = None if out is None else plan_run(out, state.document, state.prefix, state.folders)
         try:
             if self._lock is not None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                solver.remarks.note(FILES, *filter(None, [self._lock.acquire()]), *clean(solver.prefix))
-                complete(solver.prefix)
+                self.remarks.note(FILES, *filter(None, [self._lock.acquire()]), *clean(state.prefix))
+                complete(state.prefix)
                 remove_leftovers(self._folder)
                 self._place = os.stat(self._folder)
-            if solver.out is not None and planned is not None:
-                self._open(solver, solver.out, planned)
+            if out is not None and planned is not None:
+                self._open(out, planned)
         except OSError as error:
             self._close()
-            where = error.filename or solver.out
+            where = error.filename or out
             if where is None or Path(where) == self._folder:
-                where = solver.prefix
+                where = state.prefix
             told = cannot_write(where, error)
             raise SnapshotError(f"{told}; the training has not begun") from error
         except BaseException:
@@ -71,22 +71,24 @@ class RunFiles:
             raise
         return self
 
-    def _open(self, solver: Solver, out: Path, planned: Planned) -> None:
-        about = {"seed": solver.seed, "device": str(solver.net.device), "name": solver.net.name}
-        about |= {"solver": solver.document.filename}
-        if not solver.resumed_from:
-            require_none(solver.prefix, solver.param.max_iter)
-        self._replaced = make_way(out, solver.prefix, solver.resumed_from, solver.overwrite)
+    def _open(self, out: Path, planned: Planned) -> None:
+        state, remarks = self.state, self.remarks
+        about = {"seed": state.seed, "device": str(state.net.device), "name": state.net.name}
+        about |= {"solver": state.document.filename}
+        if not state.resumed_from:
+            require_none(state.prefix, state.param.max_iter)
+        self._replaced = make_way(out, state.prefix, state.resumed_from, self.overwrite)
         try:
             remove_leftovers(out)
-            for path in unclaimed(solver.prefix, solver.param.max_iter, after=solver.iteration):
-                solver.remarks.note(FILES, f"{path} is of no snapshot that is known; it is kept as {set_aside(path)}")
-            own = _files_before(out, solver.resumed_from)
-            files = [*solver.logs, *(own if solver.resumed_from else [])]
-            create_run(out, planned, about, files, own, solver.remarks.noter(FILES))
-            resume_at = solver.iteration if solver.resumed_from else None
-            noter = solver.remarks.noter
-            self._metrics = Metrics(out / METRICS, resume_at, noter(FILES), noter(WarningKind.UNWRITTEN))
+            for path in unclaimed(state.prefix, state.param.max_iter, after=state.iteration):
+                remarks.note(FILES, f"{path} is of no snapshot that is known; it is kept as {set_aside(path)}")
+            own = _files_before(out, state.resumed_from)
+            files = [*self.logs, *(own if state.resumed_from else [])]
+            create_run(out, planned, about, files, own, remarks.noter(FILES))
+            resume_at = state.iteration if state.resumed_from else None
+            self._metrics = Metrics(
+                out / METRICS, resume_at, remarks.noter(FILES), remarks.noter(WarningKind.UNWRITTEN)
+            )
         except BaseException:
             self._put_back()
             raise
@@ -97,19 +99,19 @@ class RunFiles:
         With the first snapshot the run that was replaced goes; that there was none is told before the last record.
         """
         self._has_begun = True
-        remarks, waiting = self.solver.remarks, [record]
+        remarks, waiting = self.remarks, [record]
         if isinstance(record, Snapshotted):
             remarks.note(FILES, *self._part_with_replaced(record))
         elif isinstance(record, Finished | Failed):
             self._look_for_place()
             remarks.note(FILES, *self._part_with_replaced())
-            waiting[:0] = remarks.take(self.solver.iteration)
+            waiting[:0] = remarks.take(self.state.iteration)
         while waiting:
             each = waiting.pop(0)
             if self._metrics is not None:
                 self._metrics.write(each)
             yield each
-            waiting += remarks.take(self.solver.iteration)
+            waiting += remarks.take(self.state.iteration)
 
     def sync(self) -> None:
         """Waits until the records are on the disk: a snapshot never stands there without what led to it."""
@@ -126,7 +128,7 @@ class RunFiles:
             if os.path.samestat(place, os.stat(self._folder)):
                 return
         self._place = None
-        self.solver.remarks.give_up(
+        self.remarks.give_up(
             f"{self._folder}: was moved or removed while the training ran; a new folder of this name has only what was "
             "written since"
         )
@@ -134,14 +136,14 @@ class RunFiles:
     @property
     def _folder(self) -> Path:
         """Of the snapshots."""
-        return Path(self.solver.prefix).parent
+        return Path(self.state.prefix).parent
 
     def _part_with_replaced(self, snapshot: Snapshotted | None = None) -> Iterator[str]:
         """Removes the run whose place this one takes, if this one has a snapshot; tells where it is otherwise."""
         replaced, self._replaced = self._replaced, None
         if replaced is None:
             return
-        if snapshot is None and latest(self.solver.prefix, tell=lambda _: None) is None:
+        if snapshot is None and latest(self.state.prefix, tell=lambda _: None) is None:
             yield f"this run ends without a snapshot; the one that was there before {replaced.where}"
             return
         try:
@@ -169,7 +171,7 @@ class RunFiles:
     def _close_metrics(self) -> None:
         metrics, self._metrics = self._metrics, None
         if metrics is not None:
-            self.solver.remarks.lacks(metrics.close())
+            self.remarks.lacks(metrics.close())
 
     def _close(self) -> None:
         self._close_metrics()

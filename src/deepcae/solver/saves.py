@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from ..errors import SnapshotError
+from .best import Best
 from .commit import commit, prune
+from .due import due_at_end
 from .guard import require_finite_state
+from .ledger import Ledger
 from .records import Record, Snapshotted, Warned, WarningKind
-from .state import parts_of
-
-if TYPE_CHECKING:
-    from .solver import Solver
+from .remarks import Remarks
+from .resume import parts_of
+from .state import Requests, TrainingState
 
 
 class Saves:
-    """The snapshots of one solver. `keep`: how many stay on disk, at least 2 (None: all, or what a snapshot says)."""
+    """The snapshots of one training. `before`: called before one is written, so that what led to it is on the disk."""
 
-    def __init__(self, solver: Solver, keep: int | None) -> None:
-        self.solver, self.keep = solver, keep
-        self.wanted = False  # as soon as this iteration (or test batch) is done
+    def __init__(self, state: TrainingState, requests: Requests, remarks: Remarks, ledger: Ledger, best: Best) -> None:
+        self.state, self.requests, self.remarks, self.ledger, self.best = state, requests, remarks, ledger, best
+        self.before: Callable[[], None] | None = None
         self.last: Snapshotted | None = None
         self._failed = False  # the last one that was wanted
         self._missed: dict[int, str] = {}  # iterations whose snapshot could not be written, and why
@@ -28,54 +29,52 @@ class Saves:
 
     def take(self) -> Snapshotted:
         """Writes one now. SnapshotError if that cannot be; TrainingError for a state that is not finite."""
-        solver, self.wanted = self.solver, False
-        solver.ledger.settle()
-        require_finite_state(solver.net, solver.iteration, solver.updater.history)
-        if solver.files is not None:
-            solver.files.sync()
+        state, self.requests.snapshot = self.state, False
+        self.ledger.settle()
+        require_finite_state(state.net, state.iteration, state.updater.history)
+        if self.before is not None:
+            self.before()
         self._failed = True
-        done = commit(solver.prefix, solver.iteration, parts_of(solver))
+        done = commit(state.prefix, state.iteration, parts_of(state))
         self._failed = False
-        self._missed.pop(solver.iteration, None)
-        self._taken = [*self._taken, solver.iteration][-(self.keep or 1) :]
-        if self.keep is not None:
-            solver.remarks.note(WarningKind.FILES, *prune(solver.prefix, self.keep))
-        self.last = Snapshotted(solver.iteration, str(done.model))
+        self._missed.pop(state.iteration, None)
+        self._taken = [*self._taken, state.iteration][-(state.keep or 1) :]
+        if state.keep is not None:
+            self.remarks.note(WarningKind.FILES, *prune(state.prefix, state.keep))
+        self.last = Snapshotted(state.iteration, str(done.model))
         return self.last
 
     def if_wanted(self) -> Iterator[Record]:
         """In the course of training: the one that was asked for."""
-        if self.wanted:
-            yield from self.solver.best.flush()
+        if self.requests.snapshot:
+            yield from self.best.flush()
             yield self._take_or_warn()
 
     def at_end(self) -> Iterator[Record]:
         """The last one, if the solver takes one after training or has failed with the one before."""
-        yield from self.solver.best.flush()
-        if (self.solver.param.snapshot_after_train or self._failed) and not self._is_current():
+        yield from self.best.flush()
+        if (due_at_end(self.state.param, self.state.iteration).snapshot or self._failed) and not self._is_current():
             yield self._take_or_warn()
-        self.solver.remarks.lacks(*self._missing())
+        self.remarks.lacks(*self._missing())
 
     def _missing(self) -> Iterator[str]:
         """What was wanted and is not there in the end, but for what `keep` would have removed by now."""
-        gone = self._taken[0] if self.keep is not None and len(self._taken) == self.keep else -1
+        gone = self._taken[0] if self.state.keep is not None and len(self._taken) == self.state.keep else -1
         *others, last = [iteration for iteration in self._missed if iteration > gone] or [gone]
         yield self._missed.get(last, "")
         if others:
-            names = " … ".join(
-                f"{self.solver.prefix}_iter_{iteration}" for iteration in sorted({others[0], others[-1]})
-            )
+            names = " … ".join(f"{self.state.prefix}_iter_{iteration}" for iteration in sorted({others[0], others[-1]}))
             yield f"{names}: {f'{len(others)} snapshots are' if len(others) > 1 else 'the snapshot is'} missing, too"
 
     def _is_current(self) -> bool:
-        return self.last is not None and self.last.iteration == self.solver.iteration
+        return self.last is not None and self.last.iteration == self.state.iteration
 
     def _take_or_warn(self) -> Snapshotted | Warned:
         if self.last is not None and self._is_current():
-            self.wanted = False
+            self.requests.snapshot = False
             return self.last
         try:
             return self.take()
         except SnapshotError as error:
-            self._missed[self.solver.iteration] = str(error)
-            return Warned(self.solver.iteration, str(error), WarningKind.UNWRITTEN)
+            self._missed[self.state.iteration] = str(error)
+            return Warned(self.state.iteration, str(error), WarningKind.UNWRITTEN)

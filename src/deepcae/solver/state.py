@@ -1,299 +1,92 @@
-"""What a training is at the border of two iterations: into a snapshot's bytes, and back, exactly.
-
-`.solverstate` holds what Caffe keeps (iteration, history, current_step); `.resume.json` what it forgets: the generator
-of random layers, the data positions, the smoothed loss, what the guard has seen, the seed, and what the run was made
-of, so that a resume by another solver, net or number of threads is told.
-"""
+"""What a training is between two iterations: plain data. `resume` makes a snapshot's bytes of it, and it of them."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import os
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 
-from ..data.identity import changes
-from ..data.layout import misfit, samples
-from ..data.span import Span
-from ..errors import SnapshotError
-from ..kernels import choice
-from ..net import hdf5
-from ..net.blobs import Kept, blob_of, kept_in, put
-from ..net.weights import load_weights, to_hdf5, to_message
-from ..proto.binary import NO_FILE, read_raw_state
-from ..proto.schema import SolverParameter, SolverState
-from ..proto.text import to_text
+from ..net.net import Net
+from ..proto.document import Document
+from .company import Company
+from .guard import Guard
+from .overfit import Overfitting
+from .passes import Blobs, FedNet
+from .precision import Precision
 from .smoothing import SmoothedLoss
-from .snapshot import HDF5, MODEL, RESUME, STATE, Snapshot
-from .update import RULES
-
-if TYPE_CHECKING:
-    from .solver import Solver
-
-_HARMLESS = {  # settings that a resumed run may change without a word
-    "display", "max_iter", "test_iter", "test_interval", "test_initialization", "test_compute_loss", "test_state",
-    "snapshot", "snapshot_best", "snapshot_prefix", "snapshot_after_train", "snapshot_diff", "snapshot_format",
-    "solver_mode", "device_id", "debug_info", "layer_wise_reduce", "weights", "random_seed", "average_loss",
-    "net", "net_param", "train_net", "train_net_param", "test_net", "test_net_param",
-}  # fmt: skip
+from .update import Updater
 
 
-def extras_of(solver: Solver) -> dict[str, Any]:
-    """What Caffe's files lack."""
-    return {
-        "format": 1,
-        "iteration": solver.iteration,
-        "seed": solver.seed,
-        "generator": base64.b64encode(solver.generator.get_state().numpy().tobytes()).decode(),
-        "device": solver.net.device.type,
-        "train_position": solver.train.position,
-        "test_positions": solver.test_positions,
-        "smoothed_loss": solver.smoothed.to_json(),
-        "guard": solver.guard.to_json(),
-        "data": [fed.data for fed in (solver.train, *solver.tests)],
-        "keep": solver.saves.keep,
-        "ranges": solver.train.spans.to_json(),
-        "codes": _codes(solver),
-        "told": solver.trials.told,
-        "tests": solver.best.to_json(),
-        "solver": to_text(solver.param),
-        "net_sha256": _digest(solver.net.document.message),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "kernels": choice.in_force(),
-        "precision": solver.precision,
-        **solver.company.to_json(),
-    }
+@dataclass
+class Judged:
+    """What the tests of a training have shown. `best`: iteration and loss of the first test net's best test."""
+
+    watches: list[Overfitting]  # one for each test net
+    best: tuple[int, float] | None = None
+    strange: list[int] = field(default_factory=list)  # nets whose data were told to differ from the train net's
+
+    def trained(self, loss: float) -> None:
+        """An iteration's training loss."""
+        for watch in self.watches:
+            watch.trained(loss)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"best": self.best, "tests": [watch.to_json() for watch in self.watches]}
 
 
-def parts_of(solver: Solver, stem: str = "", extras: dict[str, Any] | None = None) -> dict[str, bytes]:
-    """The bytes of the files of a snapshot `<stem>.caffemodel`, …. Equal states give equal bytes: no times.
+@dataclass
+class TrainingState:
+    """`iteration`: updates done; `current_step`: of the multistep policy; `keep`: how many snapshots stay, None: all.
 
-    `stem` (default: the numbered one's); `extras`: what Caffe's files lack, as it was before tests of this iteration.
+    `last_blobs`: of the train net's last pass. `in_test`: the test nets' data positions before a test under way.
+    `goes_on`: the smoothed loss was restored, and the next call of step() or solve() does not begin a new one.
     """
-    stem = stem or Snapshot.at(solver.prefix, solver.iteration).stem
-    ending = "" if solver.param.snapshot_format == SolverParameter.BINARYPROTO else HDF5
-    learned_net = str(Snapshot(stem, ending=ending).model)
-    model, state = (_in_hdf5 if ending else _in_protobuf)(solver, learned_net)
-    return {
-        MODEL + ending: model,
-        STATE + ending: state,
-        RESUME: json.dumps(extras or extras_of(solver), indent=1).encode() + b"\n",
-    }
+
+    document: Document
+    folders: list[Path]  # where its files are looked up, beside its own
+    prefix: str  # of its snapshots
+    seed: int
+    precision: Precision
+    train: FedNet
+    tests: list[FedNet]
+    generator: torch.Generator  # of the random layers
+    updater: Updater
+    guard: Guard
+    smoothed: SmoothedLoss
+    judged: Judged
+    keep: int | None = None
+    company: Company = field(default_factory=Company)
+    iteration: int = 0
+    current_step: int = 0
+    goes_on: bool = False
+    resumed_from: str = ""
+    last_blobs: Blobs = field(default_factory=dict)
+    in_test: list[int] | None = None
+
+    @property
+    def param(self) -> Any:
+        """The SolverParameter."""
+        return self.document.message
+
+    @property
+    def net(self) -> Net:
+        """The train net."""
+        return self.train.net
+
+    @property
+    def test_positions(self) -> list[int]:
+        """The test nets' data positions at the last border between iterations."""
+        return list(self.in_test) if self.in_test is not None else [fed.position for fed in self.tests]
 
 
-def _codes(solver: Solver) -> dict[str, Any]:
-    """In which range the codes of the last batch lie, by blob: what a decoder is fed with should lie there, too."""
-    name = solver.train.roles.code or solver.train.roles.features
-    blob = solver.last_blobs.get(name) if name is not None else None
-    if name is not None and blob is not None and blob.dim():
-        span = Span()
-        span.take(blob.detach().float().cpu().numpy())
-        solver.train.codes = {"blobs": {name: span.to_json()}}
-    return solver.train.codes
+@dataclass
+class Requests:
+    """What may be asked of a training while it runs, from a signal handler or another thread."""
 
+    stop: bool = False  # after this iteration (or test batch), with a snapshot if the solver takes one after training
+    snapshot: bool = False  # as soon as this iteration (or test batch) is done
 
-def _in_protobuf(solver: Solver, learned_net: str) -> tuple[bytes, bytes]:
-    """The bytes of .caffemodel and .solverstate."""
-    state = SolverState(iter=solver.iteration, learned_net=learned_net, current_step=solver.current_step)
-    state.history.extend(blob_of(blob.cpu().numpy()) for blob in solver.updater.history)
-    model = to_message(solver.net, _diffs(solver))
-    return model.SerializeToString(deterministic=True), state.SerializeToString(deterministic=True)
-
-
-def _in_hdf5(solver: Solver, learned_net: str) -> tuple[bytes, bytes]:
-    """The bytes of .caffemodel.h5 and .solverstate.h5."""
-    history = (blob.cpu().numpy() for blob in solver.updater.history)
-    state = hdf5.state_bytes(solver.iteration, learned_net, solver.current_step, history)
-    return to_hdf5(solver.net, _diffs(solver)), state
-
-
-def _diffs(solver: Solver) -> dict[int, torch.Tensor] | None:
-    """With `snapshot_diff` the last update of each learned blob, which is what Caffe's diffs hold by then."""
-    if not solver.param.snapshot_diff:
-        return None
-    owners = [i for i, param in enumerate(solver.net.plan.params) if param.owner is None]
-    return dict(zip(owners, solver.updater.updates, strict=True))
-
-
-def restore(solver: Solver, snapshot: Snapshot) -> Iterator[str]:
-    """Puts `solver` into the snapshot's state; gives what the person should know of it.
-
-    SnapshotError names both sides of a mismatch, before anything is changed.
-    """
-    in_hdf5 = hdf5.is_hdf5(snapshot.state) or snapshot.ending == HDF5
-    state, raw = (hdf5.read_state(snapshot.state), NO_FILE) if in_hdf5 else read_raw_state(snapshot.state)
-    extras = _extras_of(snapshot)
-    if extras is not None:
-        _require_same_type(solver, snapshot, extras)
-    history = _history(solver, snapshot, kept_in(raw, state.history))
-    load_weights(solver.net, _model_of(snapshot, state), strict=True)
-    for blob, values in zip(solver.updater.history, history, strict=True):
-        put(blob, values)
-    solver.iteration, solver.current_step = state.iter, state.current_step
-    if extras is None:
-        yield f"{snapshot.state} has no manifest: weights and history go on, the data begin anew, as in Caffe"
-        return
-    try:
-        yield from _restore_extras(solver, extras)
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise SnapshotError(f"{snapshot.path(RESUME)}: damaged ({str(error).splitlines()[0]})") from error
-
-
-_EXTRAS = {
-    "seed": int, "generator": str, "device": str, "train_position": int, "test_positions": list, "smoothed_loss": dict,
-    "solver": str, "net_sha256": str, "threads": int, "torch": str,
-}  # fmt: skip
-
-
-def _extras_of(snapshot: Snapshot) -> dict[str, Any] | None:
-    """What Caffe's files lack; SnapshotError where something of it is missing or no such thing."""
-    extras = snapshot.resume()
-    for name, kind in _EXTRAS.items() if extras is not None else ():
-        if not isinstance(extras, dict) or not isinstance(extras.get(name), kind):
-            raise SnapshotError(f"{snapshot.path(RESUME)}: damaged: '{name}' is missing or no {kind.__name__}")
-    return extras
-
-
-def _restore_extras(solver: Solver, extras: dict[str, Any]) -> Iterator[str]:
-    solver.train.position = extras["train_position"]
-    for fed, position in zip(solver.tests, extras["test_positions"], strict=False):
-        fed.position = position
-    solver.smoothed = SmoothedLoss.from_json(solver.param.average_loss, extras["smoothed_loss"])
-    solver.goes_on = True
-    kept = extras.get("keep")
-    if solver.saves.keep is None and isinstance(kept, int) and not isinstance(kept, bool):
-        solver.saves.keep = kept
-    if "guard" in extras:
-        solver.guard.restore(extras["guard"])
-    if "ranges" in extras:  # of older snapshots nothing is known
-        solver.train.spans.restore(extras["ranges"])
-        solver.train.codes, solver.trials.told = extras["codes"], list(map(int, extras["told"]))
-        yield from _other_shapes(solver)
-    yield from solver.best.restore(extras.get("tests"), solver.iteration)
-    if extras["device"] == solver.net.device.type:
-        raw = np.frombuffer(base64.b64decode(extras["generator"]), dtype=np.uint8).copy()
-        solver.generator.set_state(torch.from_numpy(raw))
-    else:
-        yield f"the snapshot is from a {extras['device']}, this is a {solver.net.device.type}: random layers draw anew"
-    if extras["seed"] != solver.seed:
-        yield f"the seed was {extras['seed']} and is {solver.seed} now: shuffled data come in another order"
-    if extras["torch"] != torch.__version__:
-        yield f"the snapshot was made by torch {extras['torch']}, this is {torch.__version__}: {_BITS}"
-    told = choice.go_on_with(extras["kernels"]) if "kernels" in extras else ""
-    if told:
-        yield f"{told}: {_BITS}"
-    yield from solver.threads.go_on_with(extras["threads"])
-    solver.company.restore(extras.get("runs_as_one"))
-    precision = extras.get("precision", "fp32")
-    if precision != solver.precision:
-        yield f"the precision was {precision} and is {solver.precision} now"
-    if extras["net_sha256"] != _digest(solver.net.document.message):
-        yield "the network text has changed since the snapshot"
-    yield from _changed_data(solver, extras.get("data"))
-    changed = list(_changed_settings(_solver_of(extras), solver.param))
-    if changed:
-        yield f"the solver has changed since the snapshot: {', '.join(changed)}"
-
-
-def _changed_data(solver: Solver, before: Any) -> Iterator[str]:
-    """Where the data are not those that the run learned from; older snapshots do not tell."""
-    nets = [("train net", solver.train), *((f"test net #{k}", fed) for k, fed in enumerate(solver.tests))]
-    for (label, fed), facts in zip(nets, before if isinstance(before, list) else [], strict=False):
-        for name, now in fed.data.items() if isinstance(facts, dict) else ():
-            for change in changes(facts.get(name), now):
-                yield f"the data of layer '{name}' ({label}) have changed since the snapshot: {change}"
-
-
-def _other_shapes(solver: Solver) -> Iterator[str]:
-    for name, span in solver.train.spans.of.items():
-        now = solver.net.plan.shapes.get(name)
-        if now is not None and tuple(now[1:]) != span.shape:
-            told = f"data '{name}' were {samples(span.shape)} and are {samples(now[1:])} now"
-            yield "; ".join(filter(None, [told, misfit(now[1:], span.shape, name)]))
-
-
-_BITS = "the last bits of its numbers may differ"
-
-
-def seed_of(snapshot: Snapshot) -> int | None:
-    """The seed of the run that took the snapshot, which a resumed run goes on with."""
-    extras = _extras_of(snapshot)
-    return None if extras is None else int(extras["seed"])
-
-
-def precision_of(snapshot: Snapshot) -> str:
-    """How the run that took the snapshot multiplied; older ones did in fp32."""
-    return str((_extras_of(snapshot) or {}).get("precision", "fp32"))
-
-
-def _require_same_type(solver: Solver, snapshot: Snapshot, extras: dict[str, Any]) -> None:
-    theirs = _solver_of(extras).type
-    if theirs != solver.param.type:
-        raise SnapshotError(f"{snapshot.state}: was made by the solver {theirs}; this one is {solver.param.type}")
-
-
-def _history(solver: Solver, snapshot: Snapshot, stored: list[Kept]) -> list[np.ndarray]:
-    """The history's arrays, checked against this solver's."""
-    own = solver.updater.history
-    if len(stored) != len(own):
-        num = len(solver.updater.weights)
-        kind = f"{RULES[solver.param.type].num_history} for each of the {num} learned blobs"
-        raise SnapshotError(
-            f"{snapshot.state}: holds {len(stored)} history blobs; {solver.param.type} on this net has "
-            f"{len(own)}, {kind}. It is from another net or another type of solver"
-        )
-    arrays = []
-    for index, (saved, blob) in enumerate(zip(stored, own, strict=True)):
-        array = saved.read()
-        if array.shape != tuple(blob.shape) and _squeezed(array.shape) != _squeezed(tuple(blob.shape)):
-            name = solver.updater.names[index % len(solver.updater.names)]
-            raise SnapshotError(
-                f"{snapshot.state}: history blob {index} ('{name}') is {list(array.shape)} there and "
-                f"{list(blob.shape)} in this net"
-            )
-        arrays.append(array.reshape(tuple(blob.shape)))
-    return arrays
-
-
-def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape without its leading ones: the old 4-D form of a blob with fewer axes."""
-    while shape[:1] == (1,):
-        shape = shape[1:]
-    return shape
-
-
-def _model_of(snapshot: Snapshot, state: Any) -> Path:
-    """The model beside the state; for a bare state, also where Caffe says that it wrote it."""
-    if snapshot.model.exists() or not state.learned_net:
-        return snapshot.model
-    named = Path(state.learned_net)
-    beside = snapshot.state.parent / named.name
-    return beside if os.path.exists(beside) else named
-
-
-def _solver_of(extras: dict[str, Any]) -> Any:
-    from ..proto.read import read_solver_text
-
-    return read_solver_text(extras["solver"], RESUME).message
-
-
-def _changed_settings(before: Any, now: Any) -> Iterator[str]:
-    for descriptor in now.DESCRIPTOR.fields:
-        old, new = getattr(before, descriptor.name), getattr(now, descriptor.name)
-        if descriptor.name not in _HARMLESS and old != new:
-            yield f"{descriptor.name} was {_show(old)} and is {_show(new)}"
-
-
-def _show(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(list(value)) if hasattr(value, "append") else str(value)
-
-
-def _digest(message: Any) -> str:
-    return hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()
+    def __bool__(self) -> bool:
+        return self.stop or self.snapshot

@@ -103,13 +103,18 @@ def _adadelta(g: Tensors, history: list[Tensors], eta: float, param: Any, iterat
 def _adam(g: Tensors, history: list[Tensors], eta: float, param: Any, iteration: int) -> Tensors:
     """m ← β1m + (1−β1)g;  v ← β2v + (1−β2)g²;  Δ = η·√(1−β2^t)/(1−β1^t) · m/(√v + ε),  t = iteration + 1."""
     m, v = history
-    beta1, beta2, t = param.momentum, param.momentum2, iteration + 1
+    beta1, beta2 = param.momentum, param.momentum2
     torch._foreach_mul_(m, beta1)
     torch._foreach_add_(m, g, alpha=1 - beta1)
     torch._foreach_mul_(v, beta2)
     torch._foreach_addcmul_(v, g, g, value=1 - beta2)
-    correction = math.sqrt(1 - beta2**t) / (1 - beta1**t)
-    return _scaled_by_root(m, v, eta * correction, param.delta)
+    return _scaled_by_root(m, v, eta * adam_correction(param, iteration), param.delta)
+
+
+def adam_correction(param: Any, iteration: int) -> float:
+    """√(1−β2^t)/(1−β1^t),  t = iteration + 1."""
+    t = iteration + 1
+    return math.sqrt(1 - param.momentum2**t) / (1 - param.momentum**t)
 
 
 def _scaled_by_root(g: Tensors, h: Tensors, eta: float, eps: float) -> Tensors:
@@ -145,11 +150,12 @@ class Updater:
     """The state of a solver beside its net: the history, and the step that moves the weights.
 
     `history`: the first block of all blobs in creation order, then the second: the order of a .solverstate.
-    Blobs with lr_mult 0 have history too, as in Caffe, but never move.
+    Blobs with lr_mult 0 have history too, as in Caffe, but never move. `stacked`: the first axis of all is that of K
+    nets, each with a norm of its own.
     """
 
-    def __init__(self, param: Any, learnable: Sequence[Learnable]) -> None:
-        self.param = param
+    def __init__(self, param: Any, learnable: Sequence[Learnable], stacked: bool = False) -> None:
+        self.param, self.stacked = param, stacked
         self.rule = RULES[param.type]
         self.names = [blob.name for blob in learnable]
         self.weights = [blob.tensor.detach() for blob in learnable]
@@ -195,24 +201,46 @@ class Updater:
         return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in self._leaves]
 
     def norm(self, gradients: Tensors) -> Tensor:
-        """√(Σ over all blobs of Σ g²), a scalar on the gradients' device."""
+        """√(Σ over all blobs of Σ g²), a scalar on the gradients' device; of a stack (K)."""
         if not gradients:
             return torch.zeros(())
+        if self.stacked:
+            norms = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients]
+            return torch.linalg.vector_norm(torch.stack(norms), dim=0)
         if self.fuses(gradients):
             return torch.tensor(self._in_core().norm(gradients))
         return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
 
-    def step(self, gradients: Tensors, norm: float, rate: float, iteration: int, *, leave_update: bool = False) -> None:
-        """Clip, normalise, regularise, update. `norm` is that of `gradients`, which are written over.
+    def clip(self, gradients: Tensors, norm: Tensor | float) -> float:
+        """g ← g · clip/n if n > clip ≥ 0, with n the `norm` of all raw sums over iter_size; of a stack each by its own.
+
+        A norm on a device is not waited for: the gradients are multiplied there. Else the factor is what `step` is to
+        multiply them by, in the one pass that it makes over the memory.
+        """
+        clip = self.param.clip_gradients
+        if clip < 0 or not gradients:
+            return 1.0
+        if not isinstance(norm, torch.Tensor):
+            return clip / norm if norm > clip else 1.0
+        factor = torch.where(norm > clip, clip / norm, torch.ones_like(norm))
+        for gradient in gradients:
+            gradient.mul_(factor.reshape(factor.shape + (1,) * (gradient.dim() - factor.dim())))
+        return 1.0
+
+    def step(
+        self, gradients: Tensors, scale: float, rate: float, iteration: int, *, leave_update: bool = False
+    ) -> None:
+        """Multiply by `scale` (of `clip`), normalise, regularise, update. The gradients are written over.
 
         With `leave_update` they hold Δ afterwards, as a parameter's diff does in Caffe.
         """
         if self.fuses(gradients):
-            settings = self._settings(norm, rate, iteration)
+            settings = self._settings(scale, rate, iteration)
             self._in_core().step(gradients, settings, self.param.weight_decay, leave_update)
             return
         with torch.no_grad():
-            self._clip(gradients, norm)
+            if scale != 1:
+                torch._foreach_mul_(gradients, scale)
             for group, members in zip(self._groups, self._members, strict=True):
                 g = [gradients[i] for i in members]
                 self._normalise(g)
@@ -238,25 +266,17 @@ class Updater:
             self._fused = FusedUpdate(self.param.type, self.weights, history, self.updates, rates, decay)
         return self._fused
 
-    def _settings(self, norm: float, rate: float, iteration: int) -> dict[str, float]:
+    def _settings(self, scale: float, rate: float, iteration: int) -> dict[str, float]:
         """The numbers of this step's formulas."""
-        param, clip, t = self.param, self.param.clip_gradients, iteration + 1
-        clipped = clip / norm if norm > clip >= 0 else 1.0
-        settings = {"rate": rate, "scale": clipped / param.iter_size, "momentum": param.momentum, "delta": param.delta}
+        param = self.param
+        settings = {"rate": rate, "scale": scale / param.iter_size, "momentum": param.momentum, "delta": param.delta}
         settings["l1"] = int(param.regularization_type == "L1")
         settings["rest"] = 1 - (param.rms_decay if param.type == "RMSProp" else param.momentum)
         settings["rms_decay"], settings["momentum2"], settings["rest2"] = (
             param.rms_decay, param.momentum2, 1 - param.momentum2,
         )  # fmt: skip
-        adam = param.type == "Adam"
-        settings["correction"] = math.sqrt(1 - param.momentum2**t) / (1 - param.momentum**t) if adam else 1.0
+        settings["correction"] = adam_correction(param, iteration) if param.type == "Adam" else 1.0
         return settings
-
-    def _clip(self, g: Tensors, norm: float) -> None:
-        """g ← g · clip/n if n > clip ≥ 0, with n the norm of all raw sums over iter_size."""
-        clip = self.param.clip_gradients
-        if clip >= 0 and norm > clip:
-            torch._foreach_mul_(g, clip / norm)
 
     def _normalise(self, g: Tensors) -> None:
         """g ← g / iter_size."""

@@ -1,0 +1,125 @@
+"""The training loop, in the order of Caffe's `Solver::Step`: test, forward, backward, reduce, clip, update, display,
+snapshot. Its middle is `iteration.Arithmetic`, its ends are `training.Training`'s. Source: Caffe's `solver.cpp`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Protocol
+
+from ..errors import Incomplete, TrainingError
+from .debug import Debug
+from .due import is_over
+from .iteration import Arithmetic, Inputs, Passed
+from .ledger import Numbers
+from .lr import rate
+from .passes import Blobs
+from .records import Record
+from .training import Training
+
+Tagged = tuple[int, Record]  # of which run
+
+
+class Computes(Protocol):
+    """What makes an iteration that nobody looks into: `Arithmetic`, or its replay."""
+
+    def run(self, batches: Iterable[Inputs], rate: float, iteration: int) -> Passed: ...
+
+
+class Loop:
+    """The iterations of a run. `stacked.StackedTraining` makes those of several at once, and says what differs then.
+
+    `ahead`: what computes iterations that nobody looks into.
+    """
+
+    def __init__(self, runs: Mapping[int, Training], arithmetic: Arithmetic, ahead: Computes | None = None) -> None:
+        self.alive, self.arithmetic, self.ahead = dict(runs), arithmetic, ahead
+        self.moving = self.alive  # those whose iteration is the next
+
+    def solve(self) -> Iterator[Tagged]:
+        """Trains until max_iter. TrainingError (after a `Failed` record) where a run cannot go on.
+
+        Incomplete, after the last record, where something could not be written that a run should leave.
+        """
+        runs = dict(self.alive)
+        with ExitStack() as stack:
+            files = {k: stack.enter_context(run.opened()) for k, run in runs.items()}
+            for k, record in self.course():
+                for each in files[k].keep(record):
+                    yield k, each
+        if lacking := [problem for k, run in runs.items() for problem in self.lacking(k, run)]:
+            raise Incomplete(lacking)
+
+    def course(self) -> Iterator[Tagged]:
+        """From the first record to the last."""
+        began = time.perf_counter()
+        yield from self.each(self.alive, Training.start)
+        try:
+            while self.goes_on():
+                yield from self.iterate()
+                yield from self.each(self.moving, lambda run: run.threads.changes(run.state.iteration))
+            yield from self.each(self.alive, Training.end)
+        except TrainingError as error:
+            for k, run in self.alive.items():
+                for record in run.fail(error):
+                    yield k, record
+            raise
+        yield from self.each(self.alive, lambda run: run.finish(began))
+
+    def iterate(self) -> Iterator[Tagged]:
+        """One iteration: test, the arithmetic, display, snapshot."""
+        yield from self.each(self.moving, Training.test_if_due)
+        first = next(iter(self.moving.values()), None)
+        if first is None or first.requests.stop:
+            return
+        now, debug = first.state.iteration, first.debug()
+        for run in self.moving.values():
+            run.state.last_blobs = {}  # whoever looks at them has: their memory serves the next pass
+        lr, step = rate(first.state.param, now, first.state.current_step)
+        with self.timed():
+            passed = self.compute(lr, now, debug)
+        debugged = None if debug is None else debug.record(now, first.state.updater.updates)
+        for k, numbers, blobs in self.shares(passed):
+            yield from self.told(k, self.alive[k].account(numbers, blobs, lr, step, debugged))
+
+    def each(self, runs: Mapping[int, Training], part: Callable[[Training], Iterator[Record]]) -> Iterator[Tagged]:
+        """The records of a part of the training, of these runs."""
+        for k, run in list(runs.items()):
+            yield from self.told(k, part(run))
+
+    # What is another thing for several runs
+
+    def goes_on(self) -> bool:
+        """Whether there is an iteration to make."""
+        (run,) = self.alive.values()
+        return not run.requests.stop and not is_over(run.state.param, run.state.iteration)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Times the block as one step, with the threads that are due."""
+        (run,) = self.moving.values()
+        with run.clock.step(), run.threads.step():
+            yield
+
+    def compute(self, lr: float, iteration: int, debug: Debug | None) -> Passed:
+        (run,) = self.moving.values()
+        batches = (run.state.train.next_inputs() for _ in range(run.state.param.iter_size))
+        if self.ahead is None or debug is not None:
+            return self.arithmetic.run(batches, lr, iteration, debug)
+        return self.ahead.run(batches, lr, iteration)
+
+    def shares(self, passed: Passed) -> Iterator[tuple[int, Numbers, Blobs]]:
+        """Loss and norm, and the blobs, of each run that moved."""
+        (k,) = self.moving
+        yield k, passed.numbers(), passed.blobs
+
+    def told(self, k: int, records: Iterator[Record]) -> Iterator[Tagged]:
+        """The records of a run."""
+        for record in records:
+            yield k, record
+
+    def lacking(self, k: int, run: Training) -> list[str]:
+        """What it should have left and could not write."""
+        return run.remarks.lacking

@@ -1,0 +1,141 @@
+"""One training between its iterations: what it tells, tests, keeps and leaves behind. The iterations are `loop`'s."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ..errors import TrainingError
+from .best import Best
+from .build import require_ready
+from .clock import Clock
+from .debug import Debug
+from .due import due
+from .ledger import Ledger, Numbers
+from .pace import Threads
+from .passes import Blobs, odd_data
+from .precision import told_error
+from .records import Debugged, Failed, Finished, Record, Snapshotted, Started, Warned, WarningKind
+from .remarks import Remarks
+from .resume import restore
+from .runfiles import RunFiles
+from .saves import Saves
+from .smoothing import SmoothedLoss
+from .snapshot import Snapshot
+from .state import Requests, TrainingState
+from .testing import Testing
+
+
+class Training:
+    """`state`: all that it is; the rest looks at it, tells of it and writes it down.
+
+    `out`: the run's folder; `overwrite`: whether a run that lies there is given up for this one. `logs`: files in `out`
+    that others write about the run; its record lists them.
+    """
+
+    def __init__(
+        self, state: TrainingState, threads: Threads, remarks: Remarks, out: Path | None, overwrite: bool
+    ) -> None:
+        self.state, self.threads, self.remarks, self.out, self.overwrite = state, threads, remarks, out, overwrite
+        self.logs: list[str] = []
+        self.requests, self.clock = Requests(), Clock()
+        self.ledger = Ledger(state, self.requests, self.clock)
+        self.best = Best(state, remarks)
+        self.saves = Saves(state, self.requests, remarks, self.ledger, self.best)
+        self.tests = Testing(state, self.requests, self.best, self.saves)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Goes on from a snapshot."""
+        state = self.state
+        self.remarks.note(WarningKind.RESUMED, *restore(state, snapshot, self.best.restore, self.threads))
+        state.resumed_from = str(snapshot.state)
+        in_place = snapshot.stem == Snapshot.at(state.prefix, state.iteration).stem and not snapshot.bare
+        self.saves.last = Snapshotted(state.iteration, str(snapshot.model)) if in_place else None
+
+    @contextmanager
+    def opened(self) -> Iterator[RunFiles]:
+        """The files of a run, open; SpecError without a max_iter, and for files that it must not write."""
+        require_ready(self.state)
+        self.remarks.lacking.clear()
+        try:
+            with (
+                RunFiles(self.state, self.out, self.remarks, self.logs, self.overwrite) as files,
+                ExitStack() as outputs,
+            ):
+                self.saves.before = files.sync
+                for fed in (self.state.train, *self.state.tests):
+                    outputs.callback(fed.outputs.close)
+                yield files
+        finally:
+            self.saves.before = None
+
+    # The parts of its course, in their order
+
+    def begin(self) -> None:
+        """A call of step() or solve() begins: Caffe forgets the smoothed loss, unless it was just restored."""
+        state = self.state
+        if not state.goes_on:
+            state.smoothed = SmoothedLoss(state.param.average_loss, start=state.iteration)
+        state.goes_on = False
+        self.clock.begin()
+
+    def start(self) -> Iterator[Record]:
+        """The records before the first iteration."""
+        self.begin()
+        state, param, threads = self.state, self.state.param, self.threads.begin()
+        now, policy = state.iteration, param.lr_policy
+        yield Started(now, state.net.name, policy, param.max_iter, state.seed, state.resumed_from, threads)
+        self.remarks.note(WarningKind.RESUMED, *state.company.changes())
+        yield from self.remarks.take(now)
+        for strange in odd_data(state.train, state.tests):
+            yield Warned(now, strange, WarningKind.DATA)
+        if state.precision != "fp32":
+            yield Warned(now, told_error(state.train, state.generator, state.precision), WarningKind.PRECISION)
+
+    def test_if_due(self) -> Iterator[Record]:
+        """Before the passes of an iteration."""
+        if due(self.state.param, self.state.iteration).test:
+            yield from self.tests.run_all()
+
+    def debug(self) -> Debug | None:
+        """What looks into the passes of this iteration, if the text asks for that."""
+        param = self.state.param
+        return Debug(self.state.net) if param.debug_info and due(param, self.state.iteration).display else None
+
+    def account(
+        self, numbers: Numbers, blobs: Blobs, lr: float, step: int, debugged: Debugged | None = None
+    ) -> Iterator[Record]:
+        """Behind an update: counts the iteration, displays what is due, takes the snapshot that is due."""
+        state = self.state
+        raised = step if state.param.lr_policy == "multistep" and step > state.current_step else None
+        self.ledger.enter(state.iteration, numbers, lr, raised, debugged)
+        state.iteration, state.current_step, state.last_blobs = state.iteration + 1, step, blobs
+        if self.ledger.is_due():
+            yield from self.ledger.take()
+        if due(state.param, state.iteration).snapshot:
+            self.requests.snapshot = True
+        yield from self.saves.if_wanted()
+
+    def end(self) -> Iterator[Record]:
+        """Behind the last iteration: what has not been told, and the last snapshot."""
+        yield from self.ledger.take()
+        yield from self.saves.at_end()
+
+    def fail(self, error: TrainingError) -> Iterator[Record]:
+        """Where the run cannot go on: the best of what was good is kept."""
+        yield from self.best.flush(last=True)
+        yield Failed(self.state.iteration, str(error))
+
+    def finish(self, began: float) -> Iterator[Record]:
+        """The last tests and the last record; `began`: when the run did, by perf_counter."""
+        stopped = self.requests.stop
+        if not stopped:
+            yield from self.tests.look_back()
+        yield from self.best.flush(last=True)
+        self.requests.stop = self.requests.snapshot = False
+        state, reason = self.state, "stopped" if stopped else "done"
+        train = state.train.named(state.train.told(state.last_blobs), state.last_blobs) if state.last_blobs else {}
+        path, seconds = self.saves.last.path if self.saves.last else "", time.perf_counter() - began
+        yield Finished(state.iteration, reason, train, self.tests.last, seconds, self.clock.per_iteration(), path)

@@ -65,15 +65,9 @@ class TrainingState:
     last_blobs: Blobs = field(default_factory=dict)
     in_test: list[int] | None = None
 
-    @property
-    def param(self) -> Any:
-        """The SolverParameter."""
-        return self.document.message
-
-    @property
-    def net(self) -> Net:
-        """The train net."""
-        return self.train.net
+    def __post_init__(self) -> None:
+        self.param: Any = self.document.message  # the SolverParameter
+        self.net: Net = self.train.net
 
     @property
     def test_positions(self) -> list[int]:

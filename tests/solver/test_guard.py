@@ -212,6 +212,53 @@ def test_a_dead_relu_is_named_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (told.kind, told.layer, told.blob, told.facts) == (WarningKind.DEAD, "sig1", "h", {})
 
 
+@pytest.mark.parametrize(
+    ("neuron", "bias", "saturates"),
+    [
+        ("TanH", -100.0, True), ("TanH", 100.0, True), ("ELU", -100.0, True), ("ELU", 2.0, False),
+        ("BNLL", -100.0, True), ("BNLL", 2.0, False), ("Swish", -100.0, True), ("Swish", 2.0, False),
+        ("PReLU", -100.0, False), ("ReLU", 2.0, False),
+    ],
+)  # fmt: skip
+def test_every_activation_saturates_at_its_own_tails(neuron: str, bias: float, saturates: bool, training: Path) -> None:
+    text = write_training(training.parent, dropout=0, neuron=neuron)
+    looks = LOOK_EVERY * (PERSISTENT + 12)
+    solver = Solver(text, overrides=f"base_lr: 0 max_iter: {looks} snapshot: 0 display: 10 test_interval: {looks}")
+    with torch.no_grad():
+        solver.net.params["fc1"][1].fill_(bias)
+    told = [record for record in _warned(solver) if record.kind == WarningKind.SATURATED]
+    assert [(record.layer, record.blob, record.facts["share"]) for record in told] == [("sig1", "h", 1.0)] * saturates
+
+
+@pytest.mark.parametrize(
+    ("neuron", "slope", "kind"),
+    [("PReLU", 0.25, None), ("PReLU", 0.01, WarningKind.SATURATED), ("PReLU", 0.0, WarningKind.DEAD)],
+)
+def test_a_learned_slope_decides(neuron: str, slope: float, kind: WarningKind | None, training: Path) -> None:
+    text = write_training(training.parent, dropout=0, neuron=neuron)
+    looks = LOOK_EVERY * (PERSISTENT + 12)
+    solver = Solver(text, overrides=f"base_lr: 0 max_iter: {looks} snapshot: 0 display: 10 test_interval: {looks}")
+    with torch.no_grad():
+        solver.net.params["fc1"][1].fill_(-100.0)
+        solver.net.params["sig1"][0].fill_(slope)
+    told = {record.kind for record in _warned(solver) if record.layer == "sig1"}
+    assert told - {WarningKind.CONSTANT} == ({kind} if kind is not None else set())
+
+
+def test_a_clip_whose_bounds_hold_all_is_dead(training: Path) -> None:
+    """Without clip_param both bounds are 0, as in Caffe."""
+    net = training.with_name("net.prototxt")
+    plain = 'type: "Sigmoid"'
+    for bounds, where in (("", "are 0"), ("clip_param { min: 1 max: 2 }", "lie at its bounds")):
+        write_training(training.parent, dropout=0)
+        net.write_text(net.read_text().replace(plain, f'type: "Clip" {bounds}'))
+        solver = Solver(training, overrides=f"max_iter: {3 * LOOK_EVERY} snapshot: 0 display: 10 test_interval: 999")
+        with torch.no_grad():
+            solver.net.params["fc1"][1].fill_(-100.0)
+        (told,) = _warned(solver)
+        assert told.message == f"layer 'sig1' (Clip): all outputs of blob 'h' {where} and pass no gradient"
+
+
 def test_a_layer_that_saturates_while_the_loss_falls_is_no_alarm(training: Path) -> None:
     """As the classic auto-encoders begin."""
     solver = Solver(training)

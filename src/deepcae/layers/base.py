@@ -66,10 +66,14 @@ class Layer(ABC):
     reads_file: ClassVar[bool] = False  # a source whose shapes stand in a file, not in the text
     file_field: ClassVar[str] = ""  # and the field that names it: "hdf5_data_param.source"
     compares: ClassVar[bool] = False  # a loss whose two bottoms have equal sizes: network output and input
+    unit_targets: bool = False  # ... whose second bottom holds probabilities: values in 0..1
     pooled: Shape | None = None  # of a layer that takes a Pooling's mask: the shape of what that Pooling read, if known
     differentiable: ClassVar[bool] = True  # False: a backward pass through it is an error (Accuracy, ArgMax, ...)
     reads_top: bool = False  # Caffe's gradient is one of the top's values, whoever wrote them (Sigmoid)
     activation: tuple[Kind, float] | None = None  # of one whose slope its top tells: the core's name, and its number
+    is_activation: ClassVar[bool] = False  # a curve through which each value goes alone: see `tails` and `gone`
+    copies: ClassVar[bool] = False  # each top is its bottom (Split)
+    is_view: ClassVar[bool] = False  # its tops are its bottom's values in their order, whatever their shape (Reshape)
     forgets_top: bool = False  # its gradient reads none of its tops: a layer behind it may write over them
     keeps_state: bool = False  # ... of what the forward pass left in the layer: a mask, places, a difference
 
@@ -154,6 +158,17 @@ class Layer(ABC):
             for top, values in zip(made, tops, strict=True):
                 top.data.copy_(values)  # what autograd saved of it
         return made
+
+    def tails(self, y: torch.Tensor, params: Sequence[torch.Tensor]) -> torch.Tensor | None:
+        """Of an activation: which values of its top lie where it is nearly flat. None where no part of it is.
+
+        *Nearly flat*: its slope is less than `neuron.FLAT` of its greatest. A blob of little else is saturated.
+        """
+        return None
+
+    def gone(self, y: torch.Tensor, params: Sequence[torch.Tensor]) -> torch.Tensor | None:
+        """Of an activation: which values of its top pass no gradient at all. A blob of nothing else learns no more."""
+        return None
 
     @property
     def num_tops(self) -> int:

@@ -93,6 +93,7 @@ class SigmoidCrossEntropyLoss(LabelledLoss):
         super().__init__(param, phase)
         self.normalization = normalization(param, BATCH_SIZE)
         self.ignored = param.loss_param.ignore_label if param.loss_param.HasField("ignore_label") else None
+        self.unit_targets = self.ignored is None
 
     def check(self, first: Shape, second: Shape) -> None:
         if count(first) != count(second):

@@ -21,6 +21,7 @@ class Reshape(Layer):
     """
 
     type: ClassVar[str] = "Reshape"
+    is_view: ClassVar[bool] = True
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -82,6 +83,7 @@ class Flatten(Layer):
     """Axes `axis` to `end_axis` become one: (N, C, H, W) → (N, CHW). Not in place. Source: Caffe flatten_layer.cpp."""
 
     type: ClassVar[str] = "Flatten"
+    is_view: ClassVar[bool] = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         bottom, settings = bottoms[0], self.param.flatten_param
@@ -149,6 +151,8 @@ class Split(Layer):
     """Every top is the bottom; its gradient is the sum of theirs. Source: Caffe split_layer.cpp."""
 
     type: ClassVar[str] = "Split"
+    copies: ClassVar[bool] = True
+    is_view: ClassVar[bool] = True
     tops: ClassVar[Arity] = (1, None)
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:

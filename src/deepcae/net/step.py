@@ -37,5 +37,10 @@ class Step:
         return self.layer is not None and self.layer.is_source
 
     @property
+    def copies(self) -> bool:
+        """Whether each of its tops is its bottom: so do the Splits that the graph puts in for readers of one blob."""
+        return self.layer is not None and self.layer.copies
+
+    @property
     def in_place(self) -> bool:
         return any(top == bottom for top, bottom in zip(self.tops, self.bottoms, strict=False))

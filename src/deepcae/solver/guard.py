@@ -24,11 +24,11 @@ from .records import Warned, WarningKind
 
 if TYPE_CHECKING:
     from ..net.net import Net
+    from ..net.step import Step
 
 PERSISTENT = 8  # looks that must all agree before a layer is called saturated or constant
 LOOK_EVERY = 50  # iterations between two looks, at least
-TAIL = 0.01  # a sigmoid's output is in the tail within this distance of 0 or 1 (tanh: twice it of ±1)
-SATURATED = 0.95  # a layer is saturated when this share of its outputs is in the tails (0.93 in nets that learn well)
+SATURATED = 0.95  # a layer is saturated when this share of its outputs is in its tails (0.93 in nets that learn well)
 CONSTANT = 1e-4  # a blob is constant when its spread over the batch is this small beside its size
 PROGRESS = 0.005  # the loss is stuck unless a look within the last ones beat all before by this share
 GONE = 1e-6  # gradients are gone at this share of the greatest norm so far
@@ -126,11 +126,11 @@ def _what(tensor: torch.Tensor) -> str:
 class _Watched:
     """A blob that the guard looks at, and what it saw in the last looks."""
 
-    layer: str
+    step: Step  # its layer
+    params: Sequence[torch.Tensor]  # and that one's learned blobs
     blob: str
     name: str  # the blob's in the text
-    type: str
-    tails: bool  # whether being in the tails is a fault: not for the net's restored images
+    hidden: bool  # whether being in the tails is a fault: not for the net's restored images
     seen: dict[str, int] = field(default_factory=dict)  # symptom -> looks in a row
     told: set[str] = field(default_factory=set)
 
@@ -156,7 +156,7 @@ class Guard:
         self._targets = [
             (step.name, step.bottoms[1])
             for step in net.plan.steps
-            if step.type == "SigmoidCrossEntropyLoss" and not step.node.param.loss_param.HasField("ignore_label")
+            if step.layer is not None and step.layer.unit_targets
         ]
         self._losses: deque[float] = deque(maxlen=PERSISTENT)
         self._best_before = math.inf  # the least loss of the looks before those
@@ -226,28 +226,33 @@ class Guard:
             if (dead or (stuck and watched.seen[kind] >= PERSISTENT)) and kind not in watched.told:
                 watched.told.add(kind)
                 loss = self._losses[-1]
-                told = f"layer '{watched.layer}' ({watched.type}): {sentence}"
+                told = f"layer '{watched.step.name}' ({watched.step.type}): {sentence}"
                 told += "" if dead else f", and the loss is stuck at {loss:.6g}"
                 facts |= {} if dead else {"loss": loss}
-                yield Warned(iteration, told, kind, watched.layer, watched.name, facts)
+                yield Warned(iteration, told, kind, watched.step.name, watched.name, facts)
 
 
 def _watched(net: Net) -> Iterator[_Watched]:
     """Every nonlinearity's blob, and what the losses read as predictions."""
     steps = net.plan.steps
-    last_writer = {top: step for step in steps for top in step.tops}
-    for step in steps:
-        if step.type in ("Sigmoid", "TanH", "ReLU", "ELU") and last_writer[step.tops[0]] is step:
+    last_writer = {top: each for each in net.bound for top in each.step.tops}
+    for step, _, params in net.bound:
+        assert step.layer is not None
+        if step.layer.is_activation and last_writer[step.tops[0]].step is step:
             readers = [other for other in steps if step.tops[0] in other.bottoms and other is not step]
-            hidden = any(not any(other.loss_weights) and other.type != "EuclideanLoss" for other in readers)
-            yield _Watched(step.name, step.tops[0], step.tops[0], step.type, tails=hidden)
+            hidden = any(not any(other.loss_weights) and not _compares(other) for other in readers)
+            yield _Watched(step, params, step.tops[0], step.tops[0], hidden)
         elif any(step.loss_weights) and step.bottoms:
-            read = told_apart(steps, step)[0] if step.layer is not None and step.layer.compares else step.bottoms[0]
+            read = told_apart(steps, step)[0] if _compares(step) else step.bottoms[0]
             maker = last_writer.get(read)
-            while maker is not None and maker.type == "Split":
-                maker = last_writer.get(maker.bottoms[0])
-            if maker is not None and maker.type not in ("Sigmoid", "TanH", "ReLU", "ELU"):
-                yield _Watched(maker.name, read, authors_name(steps, read), maker.type, tails=False)
+            while maker is not None and maker.step.copies:
+                maker = last_writer.get(maker.step.bottoms[0])
+            if maker is not None and not (maker.step.layer is not None and maker.step.layer.is_activation):
+                yield _Watched(maker.step, (), read, authors_name(steps, read), hidden=False)
+
+
+def _compares(step: Step) -> bool:
+    return step.layer is not None and step.layer.compares
 
 
 def _symptoms(watched: _Watched, y: torch.Tensor) -> list[_Symptom]:
@@ -255,9 +260,15 @@ def _symptoms(watched: _Watched, y: torch.Tensor) -> list[_Symptom]:
     found: list[_Symptom] = []
     if y.dim() == 0 or len(y) < 2:
         return found
-    if watched.type == "ReLU" and watched.tails and not bool(y.any()):
-        return [_Symptom(WarningKind.DEAD, f"all outputs of blob '{watched.name}' are 0 and pass no gradient", {})]
-    share = _share_in_tails(watched.type, y) if watched.tails else 0.0
+    layer = watched.step.layer
+    if layer is not None and watched.hidden:
+        gone, tails = layer.gone(y, watched.params), layer.tails(y, watched.params)
+    else:
+        gone = tails = None
+    if gone is not None and bool(gone.all()):
+        where = "are 0" if not bool(y.any()) else "lie at its bounds"
+        return [_Symptom(WarningKind.DEAD, f"all outputs of blob '{watched.name}' {where} and pass no gradient", {})]
+    share = 0.0 if tails is None else float(tails.float().mean())
     if share > SATURATED:
         told = f"{100 * share:.1f} % of blob '{watched.name}' is saturated"
         found.append(_Symptom(WarningKind.SATURATED, told, {"share": share}))
@@ -265,11 +276,3 @@ def _symptoms(watched: _Watched, y: torch.Tensor) -> list[_Symptom]:
     if bool(spread <= CONSTANT * y.abs().max()):
         found.append(_Symptom(WarningKind.CONSTANT, f"blob '{watched.name}' is the same for every input", {}))
     return found
-
-
-def _share_in_tails(kind: str, y: torch.Tensor) -> float:
-    if kind == "Sigmoid":
-        return float(((y < TAIL) | (y > 1 - TAIL)).float().mean())
-    if kind == "TanH":
-        return float((y.abs() > 1 - 2 * TAIL).float().mean())
-    return 0.0

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from deepcae.layers import make_layer
+from deepcae.layers.activation import FLAT
 from deepcae.layers.base import Context, Layer
-from deepcae.layers.neuron import FLAT
 from deepcae.proto.read import read_net_text
 
 LINE = torch.linspace(-30, 30, 60_001)[:-1] + 0.0003  # meets no bound and no kink

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from . import classify, join, linear, loss, neuron, norm, pool, python, reduce, select, shape, sink, source, unpool
+from . import (
+    activation,
+    classify,
+    join,
+    linear,
+    loss,
+    neuron,
+    norm,
+    pool,
+    python,
+    reduce,
+    select,
+    shape,
+    sink,
+    source,
+    unpool,
+)
 from .base import Context, Layer, Learned, Shape
 from .filler import check_filler, fill
 from .registry import CAFFE_TYPES, make_layer
 
 __all__ = [
-    "CAFFE_TYPES", "Context", "Layer", "Learned", "Shape", "check_filler", "classify", "fill", "join", "linear", "loss",
-    "make_layer", "neuron", "norm", "pool", "python", "reduce", "select", "shape", "sink",
-    "source", "unpool",
+    "CAFFE_TYPES", "Context", "Layer", "Learned", "Shape", "activation", "check_filler", "classify", "fill", "join",
+    "linear", "loss", "make_layer", "neuron", "norm", "pool", "python", "reduce", "select", "shape", "sink", "source",
+    "unpool",
 ]  # fmt: skip

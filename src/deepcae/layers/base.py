@@ -162,7 +162,7 @@ class Layer(ABC):
     def tails(self, y: torch.Tensor, params: Sequence[torch.Tensor]) -> torch.Tensor | None:
         """Of an activation: which values of its top lie where it is nearly flat. None where no part of it is.
 
-        *Nearly flat*: its slope is less than `neuron.FLAT` of its greatest. A blob of little else is saturated.
+        *Nearly flat*: its slope is less than `activation.FLAT` of its greatest. A blob of little else is saturated.
         """
         return None
 

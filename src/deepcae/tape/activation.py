@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..kernels import calls
-from ..layers.neuron import ReLU, Sigmoid
+from ..layers.activation import ReLU, Sigmoid
 from .affine import Affine
 from .op import Gradients, Op, Sheet, writes
 

@@ -91,7 +91,7 @@ def test_workers_of_reproduce_run_nothing_of_the_working_directory(here: Path) -
     Path("net.prototxt").unlink()  # it would be taken for the experiment's
     store, wanted = Store(here / "out", write_images(here / "data")), Experiment("cae1", 2, 1, 20)
     fired = plant(here, [*FOREIGN, *STANDARD, "deepcae"])
-    assert list(Runner(store, jobs=1).run([wanted]))
+    assert list(Runner(store, places=1).run([wanted]))
     assert store.result(wanted) is not None
     assert not fired.exists()
 

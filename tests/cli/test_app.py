@@ -199,7 +199,7 @@ def test_what_goes_wrong_becomes_lines_and_a_code(
     def fail(argv: object, began: float) -> int:
         raise problem
 
-    monkeypatch.setattr(guard, "_dispatch", fail)
+    monkeypatch.setattr(guard, "dispatch", fail)
     monkeypatch.delenv("DEEPCAE_TRACEBACK", raising=False)
     assert main([]) == code
     assert capsys.readouterr().err.splitlines() == [f"error: {line}" for line in lines]
@@ -215,7 +215,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     def interrupt(argv: object, began: float) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(guard, "_dispatch", interrupt)
+    monkeypatch.setattr(guard, "dispatch", interrupt)
     assert main([]) == 130
     assert capsys.readouterr() == ("", "")
 

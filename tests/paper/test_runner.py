@@ -36,7 +36,7 @@ from deepcae.paper.runner import Runner
 from deepcae.paper.store import Store
 out, train, test, pairs, experiments = sys.argv[1:]
 store = Store(Path(out), Data(Path(train), Path(test), Path(pairs)))
-for event in Runner(store, jobs=1).run([Experiment.from_json(each) for each in json.loads(experiments)]):
+for event in Runner(store, places=1).run([Experiment.from_json(each) for each in json.loads(experiments)]):
     pass
 """
 
@@ -76,7 +76,7 @@ def records(store: Store, experiment: Experiment, kind: str) -> list[dict]:
 
 
 def results(store: Store, *experiments: Experiment) -> list[dict]:
-    ended = [event for event in Runner(store, jobs=2).run(experiments) if isinstance(event, Ended)]
+    ended = [event for event in Runner(store, places=2).run(experiments) if isinstance(event, Ended)]
     assert {event.experiment for event in ended} == set(experiments)
     return [store.result(each) or {} for each in experiments]
 
@@ -91,7 +91,7 @@ def test_a_result_holds_what_the_tables_need_and_is_found_again(data: Data, tmp_
     assert found["classes"] is not None
     assert len(list(store.run(SHORT[0]).glob("*.caffemodel"))) == 1
     before = store.path(SHORT[0]).stat().st_mtime_ns
-    events = list(Runner(store, jobs=1).run([SHORT[0], SHORT[0]]))
+    events = list(Runner(store, places=1).run([SHORT[0], SHORT[0]]))
     assert [event.found for event in events if isinstance(event, Ended)] == [True]
     assert [event.iterations for event in events if isinstance(event, Working)] == [40]
     assert store.path(SHORT[0]).stat().st_mtime_ns == before
@@ -205,7 +205,7 @@ def test_a_handful_of_images_is_judged_by_what_it_allows(tmp_path: Path) -> None
 def test_ctrl_c_while_a_run_is_being_started_stops_it(data: Data, tmp_path: Path) -> None:
     store = Store(tmp_path / "out", data)
     endless = Experiment("cae1", 2, 1, 100_000_000, "display: 20 snapshot: 0")
-    runner = Runner(store, jobs=1)
+    runner = Runner(store, places=1)
     started = subprocess.Popen
 
     def interrupted(*args: Any, **options: Any) -> subprocess.Popen[str]:
@@ -213,7 +213,7 @@ def test_ctrl_c_while_a_run_is_being_started_stops_it(data: Data, tmp_path: Path
         runner.request_stop()
         return process
 
-    with patch("deepcae.paper.runner.subprocess.Popen", interrupted):
+    with patch("deepcae.child.subprocess.Popen", interrupted):
         assert not any(isinstance(event, Ended) for event in runner.run([endless]))
     assert store.result(endless) is None
 
@@ -221,7 +221,7 @@ def test_ctrl_c_while_a_run_is_being_started_stops_it(data: Data, tmp_path: Path
 def test_a_worker_without_its_runner_does_not_begin(data: Data, tmp_path: Path) -> None:
     store = Store(tmp_path / "out", data)
     endless = Experiment("cae1", 2, 1, 100_000_000, "display: 20")
-    told = {**json.loads(task(endless, store)), "parent": 1_000_000_000}
+    told = {**task(endless, store), "parent": 1_000_000_000}
     worker = [sys.executable, "-m", "deepcae.paper.worker"]
     ended = subprocess.run(worker, input=json.dumps(told), capture_output=True, text=True, timeout=500, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -237,7 +237,7 @@ def test_a_folder_that_another_training_writes_to_is_no_result(data: Data, tmp_p
     lock = Lock(str(store.run(SHORT[0]) / "cae1"))
     lock.acquire()
     with pytest.raises(TrainingError, match="another training is writing there"):
-        list(Runner(store, jobs=1).run([SHORT[0]]))
+        list(Runner(store, places=1).run([SHORT[0]]))
     lock.release()
     assert store.result(SHORT[0]) is None
 
@@ -265,7 +265,7 @@ def test_what_cannot_be_trained_is_told_and_the_rest_goes_on(data: Data, tmp_pat
     store = Store(tmp_path / "out", data)
     wrong = Experiment("cae1", 2, 1, 40, "base_lr: -1")
     with pytest.raises(TrainingError, match=r"^cae1-2-seed-1: .*base_lr is -1; it must be at least 0"):
-        list(Runner(store, jobs=1).run([wrong, SHORT[1]]))
+        list(Runner(store, places=1).run([wrong, SHORT[1]]))
     assert store.result(SHORT[1]) is not None
 
 

@@ -10,9 +10,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ..searched import trust_no_working_directory
 
     trust_no_working_directory()
-    from .guard import guarded
+    from .guard import dispatch, guarded
 
-    return guarded(argv)
+    return guarded(lambda began: dispatch(argv, began))
 
 
 __all__ = ["main"]

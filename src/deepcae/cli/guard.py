@@ -18,7 +18,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..errors import DeepcaeError, DeepcaeWarning, Incomplete, SpecError, TrainingError
@@ -30,14 +30,14 @@ _SPINS = "10000"  # that a thread turns before it sleeps, waiting for others; GN
 _FAULTS_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EROFS})
 
 
-def guarded(argv: Sequence[str] | None = None) -> int:
-    """Runs the app on `argv` and returns the exit code."""
+def guarded(work: Callable[[float], int]) -> int:
+    """Does the work, which is told when it began, and returns the exit code."""
     began = time.perf_counter()
     os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     _accept_any_text()
     with unbreakable_stderr(), _shown_warnings():
         try:
-            code = _dispatch(sys.argv[1:] if argv is None else argv, began)
+            code = work(began)
         except KeyboardInterrupt as stop:
             for line in getattr(stop, "__notes__", ()):
                 say(line)
@@ -88,14 +88,19 @@ def _shown_warnings() -> Iterator[None]:
         yield
 
 
-def _dispatch(argv: Sequence[str], began: float) -> int:
-    """`began`: when the command began; commands that tell their wall time find it as `context.obj`."""
+def dispatch(argv: Sequence[str] | None, began: float) -> int:
+    """Runs the app on `argv` (None: the process's own).
+
+    `began`: when the command did; commands that tell their wall time find it as `context.obj`.
+    """
     from typer.main import get_command
 
     from .app import app
 
     command = get_command(app)  # not app(...), which would put typer's own printer of tracebacks into sys.excepthook
-    result = command.main(args=normalise(argv), prog_name="deepcae", standalone_mode=False, obj=began)
+    result = command.main(
+        args=normalise(sys.argv[1:] if argv is None else argv), prog_name="deepcae", standalone_mode=False, obj=began
+    )
     return result if isinstance(result, int) else DONE
 
 

@@ -136,7 +136,7 @@ def _train(book: Book, experiments: Sequence[Experiment], jobs: int, quiet: bool
     from ..paper.runner import Ended, Runner
 
     experiments = list(dict.fromkeys(experiments))
-    runner, done = Runner(book.store, jobs), 0
+    runner, done = Runner(book.store, places=jobs), 0
     total = sum(each.iterations for each in experiments)
     with suppress(TrainingError), bar(f"{len(experiments)} trainings", total, quiet) as advance:  # runner.failures
         for event in runner.run(experiments):

@@ -1,7 +1,7 @@
 """`deepcae train --runs K`: several trainings of one text, what they come to together, and whether that is stable.
 
-On a GPU they are one program (`solver.stacked`). On a CPU each is a process of its own with one thread, which uses the
-cores better than one run on all of them: `deepcae train` itself, so that its files are those of a single run.
+On a GPU they are one program (`solver.stacked`). On a CPU each is a job in a process of its own with one thread, which
+uses the cores better than one run on all of them; its files are those of a single `deepcae train`.
 """
 
 from __future__ import annotations
@@ -10,27 +10,23 @@ import json
 import math
 import os
 import shlex
-import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from .. import child
 from ..errors import TrainingError
+from ..jobs import Job, Pool
 from ..solver.about import LOG
-from . import options
 from .argv import FOR_ALL
+from .options import cores
 from .screen import answer, bar, say
-from .training import Effects, Listener, Order, opened_log, prepare, solver_text, summary
+from .training import Effects, Listener, TrainingOptions, opened_log, prepare, solver_text, summary
 
 CROWD = 2  # so many runs per core are trained at once, if those are all: none is left over to run alone
 
@@ -48,13 +44,11 @@ class Ended:
 
 def train_all(
     context: typer.Context,
-    order: Order,
+    options: TrainingOptions,
     out: Path,
     seed: int | None,
     count: int,
-    threads: int | None,
     batched: bool | None,
-    effects: tuple[str, str],
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -62,23 +56,21 @@ def train_all(
     from ..solver.about import SOLVER
     from ..solver.runs import folder_of, require_apart
 
-    seeds = _seeds(order, out, seed, count)
+    seeds = _seeds(options, out, seed, count)
     folders = {each: folder_of(out, each) for each in seeds}
     for folder in folders.values():
-        if order.solver is not None or (folder / SOLVER).exists():
-            require_apart(*solver_text(order.solver, folder, order.overrides), count)
-    if order.snapshot is None:
+        if options.solver is not None or (folder / SOLVER).exists():
+            require_apart(*solver_text(options.solver, folder, options.overrides), count)
+    if options.snapshot is None:
         for folder in folders.values():
-            prepare(solver_text(order.solver, folder, order.overrides)[0], folder, None, order.overwrite)
-    on_gpu = order.device.startswith("cuda")
-    ended = _together(order, folders, effects, quiet, context.obj) if batched or (batched is None and on_gpu) else None
+            prepare(solver_text(options.solver, folder, options.overrides)[0], folder, None, options.overwrite)
+    on_gpu = options.device.startswith("cuda")
+    ended = _together(options, folders, quiet, context.obj) if batched or (batched is None and on_gpu) else None
     if ended is None:
-        at_once = 1 if on_gpu else _at_once(count, threads or 1)
-        boot = [*_for_all(context), "train"]
-        shared = ["--threads", str(threads or 1), "--sigint-effect", effects[0], "--sighup-effect", effects[1]]
-        ended = Children(order, folders, [*boot, *shared, *(["-q"] if quiet else [])]).run(at_once, effects)
+        each = replace(options, threads=options.threads or 1)
+        ended = _apart(each, folders, 1 if on_gpu else _at_once(count, each.threads or 1), quiet, _allowed(context))
     found = _found(ended, time.perf_counter() - context.obj)
-    _tell(found, ended, _go_on(order, out, ended, batched), quiet)
+    _tell(found, ended, _go_on(options, out, ended, batched), quiet)
     if as_json:
         answer(found)
     worst = max(each.code for each in ended)
@@ -86,19 +78,20 @@ def train_all(
         raise typer.Exit(worst)
 
 
-def _for_all(context: typer.Context) -> list[str]:
-    """The switches for every command that were given."""
+def _allowed(context: typer.Context) -> dict[str, bool]:
+    """What the switches for every command say."""
     given = context.parent.params if context.parent else {}
-    return [switch for switch in FOR_ALL if given.get(switch.removeprefix("--").replace("-", "_"))]
+    names = [switch.removeprefix("--").replace("-", "_") for switch in FOR_ALL]
+    return {name: bool(given.get(name)) for name in names}
 
 
-def _seeds(order: Order, out: Path, seed: int | None, count: int) -> list[int]:
+def _seeds(options: TrainingOptions, out: Path, seed: int | None, count: int) -> list[int]:
     """S, S+1, …: S the one given, the text's random_seed, that of the runs that are gone on with, or one drawn."""
     first = seed
-    if first is None and order.solver is not None:
-        given = solver_text(order.solver, out, order.overrides)[0].message.random_seed
+    if first is None and options.solver is not None:
+        given = solver_text(options.solver, out, options.overrides)[0].message.random_seed
         first = given if given >= 0 else None
-    if first is None and order.snapshot is not None:
+    if first is None and options.snapshot is not None:
         names = (path.parent.name.removeprefix("seed-") for path in out.glob("seed-*/run.json"))
         first = min((int(name) for name in names if name.isdigit()), default=None)
     if first is None:
@@ -108,20 +101,18 @@ def _seeds(order: Order, out: Path, seed: int | None, count: int) -> list[int]:
 
 def _at_once(count: int, threads: int) -> int:
     """How many processes run at a time: all where they are few, else as many as there are cores for."""
-    places = max(1, options.cores() // threads)
+    places = max(1, cores() // threads)
     return count if count <= CROWD * places else places
 
 
-def _together(
-    order: Order, folders: dict[int, Path], effects: tuple[str, str], quiet: bool, began: float
-) -> list[Ended] | None:
+def _together(options: TrainingOptions, folders: dict[int, Path], quiet: bool, began: float) -> list[Ended] | None:
     """The runs as one program; None where that cannot be."""
     from ..net.stack import Unbatchable
     from ..solver.records import Failed
     from ..solver.signals import handle_signals
     from ..solver.stacked import StackedTraining
 
-    solvers = [order.open(folder, seed, quiet) for seed, folder in folders.items()]
+    solvers = [options.open(folder, seed, quiet) for seed, folder in folders.items()]
     try:
         joint = StackedTraining(solvers)
     except Unbatchable as error:
@@ -132,7 +123,7 @@ def _together(
         if solver.iteration > furthest_back.iteration:
             say(f"{folder.name}: is at iteration {solver.iteration}, and waits there for the others", quiet)
     with ExitStack() as stack:
-        stack.enter_context(handle_signals(Effects(joint, *effects)))
+        stack.enter_context(handle_signals(Effects(joint, *options.effects)))
         title, iterations = f"training {len(solvers)} runs", furthest_back.param.max_iter
         advance = stack.enter_context(bar(title, iterations, quiet, furthest_back.iteration))
         listeners = [
@@ -158,77 +149,48 @@ def _together(
     return ended
 
 
-class Children:
-    """A process for each run. What is asked of all is handed on to those that are there; none begins after a stop."""
+def one() -> int:
+    """What each of several runs is in its process: its job lies on standard input, its answer goes to stdout."""
+    from ..layers.python import python_layers
+    from ..writes import writes_elsewhere
+    from .device import choose_device
+    from .guard import guarded
+    from .training import train_one
 
-    def __init__(self, order: Order, folders: dict[int, Path], command: Sequence[str]) -> None:
-        self.order, self.folders, self.command = order, folders, command
-        self._lock = threading.Lock()
-        self._processes: list[subprocess.Popen[str]] = []
-        self._stopping = False
+    def work(began: float) -> int:
+        job = json.loads(sys.stdin.read())
+        options = TrainingOptions.from_json(job["options"])
+        with python_layers(job["allow_python_layers"]), writes_elsewhere(job["allow_writes_elsewhere"]):
+            choose_device(options.device, options.threads)
+            train_one(options, Path(job["folder"]), job["seed"], job["quiet"], as_json=True, began=began)
+        return 0
 
-    def run(self, at_once: int, effects: tuple[str, str]) -> list[Ended]:
-        """All runs, `at_once` at a time, in the order of their seeds."""
-        from ..solver.signals import handle_signals
+    return guarded(work)
 
-        with handle_signals(Effects(self, *effects)), ThreadPoolExecutor(at_once) as pool:
-            waiting = [pool.submit(self._train, seed, folder) for seed, folder in self.folders.items()]
-            try:
-                return [each.result() for each in waiting]
-            except BaseException:  # a second Ctrl-C: leave at once
-                self._stopping = True
-                for process in self._processes:
-                    process.kill()
-                raise
 
-    def request_stop(self) -> None:
-        """Stops all runs with their snapshots."""
-        self._stopping = True
-        self._send("SIGTERM")
+def _apart(
+    options: TrainingOptions, folders: dict[int, Path], at_once: int, quiet: bool, allowed: dict[str, bool]
+) -> list[Ended]:
+    """A process for each run, `at_once` at a time, in the order of their seeds."""
+    from ..solver.signals import handle_signals
 
-    def request_snapshot(self) -> None:
-        """Takes a snapshot of all runs."""
-        self._send("SIGHUP")
-
-    def _listen(self, process: subprocess.Popen[str], label: str) -> list[str]:
-        """Says the lines of a run as they come, and gives its complaints."""
-        errors = []
-        for line in process.stderr or ():
-            if line.startswith("error: "):
-                errors.append(line.rstrip())
-            else:
-                say(f"{label}: {line.rstrip()}")
-        return errors
-
-    def _is_stopping(self) -> bool:
-        """Asked anew at each place: a signal may have come in between."""
-        return self._stopping
-
-    def _send(self, name: str) -> None:
-        if sys.platform != "win32":  # there, the console tells the children itself
-            for process in list(self._processes):
-                if process.poll() is None:
-                    process.send_signal(getattr(signal, name))
-
-    def _train(self, seed: int, folder: Path) -> Ended:
-        with self._lock:
-            if self._is_stopping():
-                return Ended(seed, folder, None)
-            process = child.start(
-                "deepcae.cli:main", *self.command, "--json", *self.order.argv(folder, seed),
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-                start_new_session=True,
-            )  # fmt: skip
-            self._processes.append(process)
-        if self._is_stopping():
-            self._send("SIGTERM")
-        with process:
-            errors = self._listen(process, folder.name)
-            answered = process.stdout.read() if process.stdout is not None else ""
-        code = process.returncode
-        if code and self._is_stopping() and not errors:  # stopped before it could take a snapshot
-            return Ended(seed, folder, None)
-        return Ended(seed, folder, _answer_of(answered), code if code >= 0 else 1, errors)
+    pool = Pool(at_once, lambda job, line: say(f"{job.name}: {line}"))
+    task = {"options": options.to_json(), "quiet": quiet, **allowed}
+    runs = [
+        Job(folder.name, "deepcae.cli.runs:one", {**task, "folder": str(folder), "seed": seed})
+        for seed, folder in folders.items()
+    ]
+    with handle_signals(Effects(pool, *options.effects)):
+        found = {each.job: each for each in pool.run(runs)}
+    ended = []
+    for job, (seed, folder) in zip(runs, folders.items(), strict=True):
+        each = found.get(job)
+        if each is None or (each.code and pool.stopping and not each.errors):  # stopped before it had a snapshot
+            ended.append(Ended(seed, folder, None))
+        else:
+            code = each.code if each.code >= 0 else 1
+            ended.append(Ended(seed, folder, _answer_of(each.answer), code, each.errors))
+    return ended
 
 
 def _answer_of(said: str) -> dict[str, Any] | None:
@@ -278,13 +240,13 @@ def _weights(entry: dict[str, Any]) -> Sequence[str]:
     return list(entry["weights"]) if entry["kind"] == "test" else []
 
 
-def _go_on(order: Order, out: Path, ended: Sequence[Ended], batched: bool | None) -> str:
+def _go_on(options: TrainingOptions, out: Path, ended: Sequence[Ended], batched: bool | None) -> str:
     """The command that goes on with the runs, in the same way."""
-    solver = ["--solver", str(order.solver)] if order.solver is not None else []
+    solver = ["--solver", str(options.solver)] if options.solver is not None else []
     seeds = ["--runs", str(len(ended)), "--seed", str(ended[0].seed), "--snapshot", "latest"]
     way = [] if batched is None else ["--batched" if batched else "--separate"]
-    threads = [] if order.threads is None else ["--threads", str(order.threads)]
-    texts = [word for text in order.overrides for word in ("--set", text)]
+    threads = [] if options.threads is None else ["--threads", str(options.threads)]
+    texts = [word for text in options.overrides for word in ("--set", text)]
     return shlex.join(["deepcae", "train", *solver, "--out", str(out), *seeds, *way, *threads, *texts])
 
 

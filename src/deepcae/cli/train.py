@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +9,6 @@ from typing import Annotated
 import typer
 
 from . import options
-from .screen import answer, say
 
 
 class Effect(StrEnum):
@@ -79,29 +76,20 @@ def train(
         raise typer.BadParameter("--snapshot latest goes on with the run in DIR, --overwrite gives it up: give one")
     if runs > 1 and snapshot not in (None, "latest"):
         raise typer.BadParameter("several runs go on from their own snapshots: give --snapshot latest")
-    from ..solver.about import LOG
     from .device import choose_device
-    from .training import Effects, Order, carry_out, default_out, summary
+    from .training import TrainingOptions, default_out, train_one
 
     folder, texts = out or default_out(solver or Path()), [*(overrides or []), *_state(level, stage)]
-    effects = (sigint_effect.value, sighup_effect.value)
-    where = choose_device(device, threads)
-    order = Order(solver, texts, weights, strict, snapshot, overwrite, where, precision, keep, threads)
+    effects, where = (sigint_effect.value, sighup_effect.value), choose_device(device, threads)
+    given = TrainingOptions(
+        solver, texts, weights, strict, snapshot, overwrite, where, precision, keep, threads, effects
+    )
     if runs > 1:
         from .runs import train_all
 
-        train_all(context, order, folder, seed, runs, threads, batched, effects, quiet, json)
-        return
-    training = order.open(folder, seed, quiet)
-    outcome = carry_out(training, folder / LOG, quiet, Effects(training, *effects))
-    if outcome.finished.reason != "done":
-        resume = shlex.join(["deepcae", "train", "--out", str(folder), "--snapshot", "latest"])
-        say(f"stopped at iteration {outcome.finished.iteration}; go on with: {resume}")
+        train_all(context, given, folder, seed, runs, batched, quiet, json)
     else:
-        say(f"next: {shlex.join(['deepcae', 'report', str(folder)])}", quiet)
-    if json:
-        answer(summary(outcome, time.perf_counter() - context.obj))
-    outcome.require_whole()
+        train_one(given, folder, seed, quiet, json, context.obj)
 
 
 def _state(level: int | None, stage: str) -> list[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import cannot_write
 from ..errors import DataError, Incomplete, SnapshotError, SpecError
-from .screen import bar, say
+from .screen import answer, bar, say
 
 if TYPE_CHECKING:
     from ..proto.document import Document
@@ -141,7 +143,7 @@ def opened_log(path: Path, solver: Solver) -> Iterator[Callable[[str], None]]:
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainingOptions:
     """What a training is to be made of, as the command line says it, less folder and seed."""
 
     solver: Path | None
@@ -154,6 +156,7 @@ class Order:
     precision: str | None
     keep: int | None = None
     threads: int | None = None
+    effects: tuple[str, str] | list[str] = ("stop", "snapshot")  # of SIGINT and SIGHUP
 
     def open(self, folder: Path, seed: int | None, quiet: bool = False) -> Solver:
         """The solver, at its beginning or at the snapshot."""
@@ -172,15 +175,31 @@ class Order:
                 threads=self.threads,
             )  # fmt: skip
 
-    def argv(self, folder: Path, seed: int) -> list[str]:
-        """The same as arguments of `deepcae train`."""
-        given: list[tuple[str, object | None]] = [
-            ("--solver", self.solver), ("--weights", self.weights), ("--snapshot", self.snapshot),
-            ("--precision", self.precision), ("--keep", self.keep), *(("--set", text) for text in self.overrides),
-        ]  # fmt: skip
-        options = [word for name, value in given if value is not None for word in (name, str(value))]
-        flags = [name for name, wanted in (("--strict", self.strict), ("--overwrite", self.overwrite)) if wanted]
-        return ["--out", str(folder), "--seed", str(seed), "--device", self.device, *options, *flags]
+    def to_json(self) -> dict[str, Any]:
+        """For a job in another process."""
+        return {**asdict(self), "solver": None if self.solver is None else str(self.solver)}
+
+    @classmethod
+    def from_json(cls, given: dict[str, Any]) -> TrainingOptions:
+        return cls(**{**given, "solver": None if given["solver"] is None else Path(given["solver"])})
+
+
+def train_one(
+    options: TrainingOptions, folder: Path, seed: int | None, quiet: bool, as_json: bool, began: float
+) -> None:
+    """`deepcae train` of one run, from its first line to its last; `began`: when the command did."""
+    from ..solver.about import LOG
+
+    solver = options.open(folder, seed, quiet)
+    outcome = carry_out(solver, folder / LOG, quiet, Effects(solver, *options.effects))
+    if outcome.finished.reason != "done":
+        resume = shlex.join(["deepcae", "train", "--out", str(folder), "--snapshot", "latest"])
+        say(f"stopped at iteration {outcome.finished.iteration}; go on with: {resume}")
+    else:
+        say(f"next: {shlex.join(['deepcae', 'report', str(folder)])}", quiet)
+    if as_json:
+        answer(summary(outcome, time.perf_counter() - began))
+    outcome.require_whole()
 
 
 def summary(outcome: Outcome, seconds: float) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Carries experiments out, several at a time, each in a process of its own with one thread.
 
-    for event in Runner(store, jobs=2).run(experiments):
+    for event in Runner(store, places=2).run(experiments):
         print(event)
 
 What is finished is not done again; what another process works on is waited for; what was cut off goes on from its last
@@ -9,16 +9,12 @@ snapshot. Nothing that a run has finished depends on this process living on.
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import tempfile
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
-from .. import child
+from .. import jobs
 from ..errors import TrainingError
 from ..solver.signals import handle_signals
 from .experiment import Experiment
@@ -45,28 +41,24 @@ class Working:
     iterations: int
 
 
-@dataclass
-class _Process:
-    experiment: Experiment
-    popen: subprocess.Popen[str]
-    errors: IO[str]
-
-
 class Runner:
-    """Carries out what is not finished in `store`, `jobs` runs at a time."""
+    """Carries out what is not finished in `store`, `places` runs at a time."""
 
-    def __init__(self, store: Store, jobs: int) -> None:
-        self.store, self.jobs = store, jobs
-        self.stopped = False  # by request, with snapshots
+    def __init__(self, store: Store, places: int) -> None:
+        self.store = store
         self.failures: list[str] = []
         self.warnings: list[str] = []  # what finished runs could not write
-        self._running: list[_Process] = []
+        self._pool = jobs.Pool(places)
+        self._experiments: dict[jobs.Job, Experiment] = {}  # that are being worked on
+
+    @property
+    def stopped(self) -> bool:
+        """By request, with snapshots."""
+        return self._pool.stopping
 
     def request_stop(self) -> None:
         """Stops all runs with their snapshots, and begins none."""
-        self.stopped = True
-        for process in self._running:
-            process.popen.send_signal(signal.SIGINT)
+        self._pool.request_stop()
 
     def request_snapshot(self) -> None:
         """Nothing: snapshots are taken all the time."""
@@ -74,31 +66,24 @@ class Runner:
     def run(self, experiments: Sequence[Experiment]) -> Iterator[Ended | Working]:
         """Tells of each run once, when it is finished. TrainingError at the end names those that could not be."""
         waiting = deque({self.store.stem(each): each for each in experiments}.values())
-        with handle_signals(self):
-            try:
-                yield from self._run(waiting)
-            finally:
-                for process in self._running:  # left early: by a second Ctrl-C, or by whom it was told
-                    process.popen.kill()
-                    process.popen.wait()
-                    process.errors.close()
+        with handle_signals(self), self._pool:
+            yield from self._run(waiting)
         if self.failures:
             raise TrainingError("; ".join(self.failures))
 
     def _run(self, waiting: deque[Experiment]) -> Iterator[Ended | Working]:
         done = 0
-        while (waiting and not self.stopped) or self._running:
+        while (waiting and not self.stopped) or self._experiments:
             for experiment, found in self._begin(waiting):
                 done += experiment.iterations
                 yield Ended(experiment, found, found=True)
-            time.sleep(_LOOK)
-            for process in [each for each in self._running if each.popen.poll() is not None]:
-                self._running.remove(process)
-                result = self._result(process, waiting)
+            for ended in self._pool.ended(timeout=_LOOK):
+                experiment = self._experiments.pop(ended.job)
+                result = self._result(experiment, ended, waiting)
                 if result is not None:
-                    done += process.experiment.iterations
-                    yield Ended(process.experiment, result)
-            yield Working(done + sum(self.store.iteration(each.experiment) for each in self._running))
+                    done += experiment.iterations
+                    yield Ended(experiment, result)
+            yield Working(done + sum(map(self.store.iteration, self._experiments.values())))
 
     def _begin(self, waiting: deque[Experiment]) -> list[tuple[Experiment, dict[str, Any]]]:
         """Begins as many as there are places for; gives those that prove to be finished."""
@@ -108,37 +93,23 @@ class Runner:
             found = self.store.result(experiment)
             if found is not None:
                 finished.append((experiment, found))
-            elif self.stopped or len(self._running) >= self.jobs or self.store.is_taken(experiment):
+            elif self.stopped or len(self._experiments) >= self._pool.places or self.store.is_taken(experiment):
                 waiting.append(experiment)
             else:
-                self._start(experiment)
+                job = jobs.Job(experiment.name, "deepcae.paper.worker:main", task(experiment, self.store), _ONE_THREAD)
+                self._experiments[job] = experiment
+                self._pool.start(job)
         return finished
 
-    def _start(self, experiment: Experiment) -> None:
-        errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed in _result
-        popen = child.start(
-            "deepcae.paper.worker:main", variables=_ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=errors, text=True, start_new_session=True,
-        )  # fmt: skip
-        assert popen.stdin is not None
-        with popen.stdin as pipe:
-            pipe.write(task(experiment, self.store))
-        self._running.append(_Process(experiment, popen, errors))
-        if self.stopped:  # asked for while it was being started
-            popen.send_signal(signal.SIGINT)
-
-    def _result(self, process: _Process, waiting: deque[Experiment]) -> dict[str, Any] | None:
+    def _result(self, experiment: Experiment, ended: jobs.Ended, waiting: deque[Experiment]) -> dict[str, Any] | None:
         """What the process left; None where that is no result. One that another was quicker with waits again."""
-        with process.errors as file:
-            file.seek(0)
-            said = [line.removeprefix("error: ").strip() for line in file.read().splitlines() if line.strip()]
-        if process.popen.returncode == TAKEN:
-            waiting.append(process.experiment)
+        if ended.code == TAKEN:
+            waiting.append(experiment)
             return None
-        name = process.experiment.name
+        name, said = experiment.name, [line.removeprefix(jobs.ERROR) for line in ended.lines if line]
         self.warnings += [f"{name}: {line.removeprefix(WARNING)}" for line in said if line.startswith(WARNING)]
-        found = self.store.result(process.experiment)
+        found = self.store.result(experiment)
         if found is None and not self.stopped:
-            why = said[-1] if said else f"its process ended with code {process.popen.returncode}"
+            why = said[-1] if said else f"its process ended with code {ended.code}"
             self.failures.append(f"{name}: {why}")
         return found

@@ -30,12 +30,12 @@ THREADS = "OMP_NUM_THREADS"
 CONVERGED, STUCK, NO_BETTER, NOT_FINITE = "converged", "stuck", "no better than the mean image", "not finite"
 
 
-def task(experiment: Experiment, store: Store) -> str:
-    """What the process is told, as JSON."""
+def task(experiment: Experiment, store: Store) -> dict[str, Any]:
+    """What the process finds on its standard input, as JSON."""
     data = store.data
     paths = {"out": store.out, "train": data.train, "test": data.test, "pairs": data.pairs}
     fields = {name: str(path) for name, path in paths.items()}
-    return json.dumps({**fields, "experiment": experiment.to_json(), "parent": os.getpid()})
+    return {**fields, "experiment": experiment.to_json(), "parent": os.getpid()}
 
 
 def main() -> int:

@@ -30,6 +30,7 @@ MAY_LOAD_TORCH = {
     "pycaffe",
     "cli",
 }
+NAMED_BY = {"alias": {"pycaffe"}}  # it is what `import caffe` means, and nothing of ours imports that
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc"}
 
 
@@ -89,6 +90,32 @@ def ours(path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, parts[1] if known else FRONT_DOOR
 
 
+def named(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, room) of every string but documentation that names something of ours, as `deepcae.cli:main`."""
+    for node in ast.walk(tree(path)):
+        for value in ast.iter_child_nodes(node):
+            if isinstance(value, ast.Constant) and isinstance(value.value, str) and not isinstance(node, ast.Expr):
+                match = re.fullmatch(r"deepcae([./](\w+))?([.:/][\w.:/]*)?", value.value)
+                if match and value.value != "deepcae":
+                    yield value.lineno, match[2] or FRONT_DOOR
+
+
+def opened_elsewhere(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, expression) of each way to a file of ours that does not lie beside this one."""
+    nodes = list(ast.walk(tree(path)))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    beside = {id(node.func.value.args[0]) for node in calls if ast.unparse(node.func) == "Path(__file__).with_name"}
+    resources = any(isinstance(node, ast.ImportFrom) and node.module == "importlib.resources" for node in nodes)
+    for node in nodes:
+        wrong = isinstance(node, ast.Name) and node.id in {"__file__", "__path__"} and id(node) not in beside
+        if resources and isinstance(node, ast.Call) and ast.unparse(node.func) == "files":
+            wrong = ast.unparse(node) != "files(__package__)"
+        if (resources or beside) and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            wrong = ".." in node.value.split("/")
+        if wrong:
+            yield node.lineno, ast.unparse(node)
+
+
 def foreign(path: Path) -> set[str]:
     """Top-level names of all packages that a file imports from outside deepcae and Python."""
     found: set[str] = set()
@@ -146,6 +173,38 @@ def imported(path: Path) -> Iterator[str]:
             base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else [])]
             yield "/".join(base)
             yield from ("/".join([*base, alias.name]) for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_path)
+def test_no_arrow_is_hidden_in_a_name_or_a_path(path: Path) -> None:
+    if (room := room_of(path)) == FRONT_DOOR:
+        return
+    allowed = read_map()[0][room] | NAMED_BY.get(room, set())
+    wrong = [f"{path}:{line}: {room} names {target}" for line, target in named(path) if target not in allowed]
+    wrong += [f"{path}:{line}: may open another room's files: {what}" for line, what in opened_elsewhere(path)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('start("deepcae.paper.worker:main")', ["paper"]),
+        ('open("deepcae/viz/x.json")', ["viz"]),
+        ('"deepcae.paper tells"; x = "see deepcae.cli for more"', []),
+        ('from pathlib import Path\nPath(__file__).with_name("x.so")', []),
+        ('from pathlib import Path\nPath(__file__).parents[1] / "paper"', ["__file__"]),
+        ('from pathlib import Path\nPath(__file__).parent.parent / "paper"', ["__file__"]),
+        ("from pathlib import Path\nHERE = Path(__file__)", ["__file__"]),
+        ("from importlib.resources import files\nfiles(__package__).joinpath('x.css')", []),
+        ("from importlib.resources import files\nfiles('deepcae')", ["files('deepcae')"]),
+        ("from importlib.resources import files\nfiles(__package__).joinpath('../paper/x')", ["'../paper/x'"]),
+        ("import torch\nlib = torch.__file__", []),
+    ],
+)
+def test_hidden_arrows_are_seen(text: str, found: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "some.py"
+    path.write_text(text)
+    assert [what for _, what in (*named(path), *opened_elsewhere(path))] == found
 
 
 def test_the_map_is_read_as_it_is_meant() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from deepcae import codes
 from deepcae.cli import main
+from deepcae.page.html import Picture
 from deepcae.report.build import page
-from deepcae.report.html import Picture
 from deepcae.report.material import gather
 from deepcae.solver.run import Run
 

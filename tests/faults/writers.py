@@ -73,9 +73,9 @@ def writers(folder: Path) -> dict[str, Write]:
     from deepcae.draw import save as draw
     from deepcae.net.net import Net
     from deepcae.net.weights import save_weights
+    from deepcae.page.html import Page
+    from deepcae.page.html import write as write_page
     from deepcae.proto.read import read_net_text
-    from deepcae.report.html import Page
-    from deepcae.report.html import write as write_page
     from deepcae.solver.parse_log import Log, write_tables
     from deepcae.viz import loss_curves
     from deepcae.viz import save as save_picture

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from deepcae.errors import DataError
 from deepcae.paper.dots import Cell, dots, table_losses
 from deepcae.paper.figures import NAMES, NEEDS, draw
-from deepcae.report import paper as printed
+from deepcae.printed import tables as printed
 from deepcae.solver.solver import Solver
 from deepcae.viz.style import COLUMN
 from deepcae.zoo import build, write
@@ -83,8 +83,10 @@ def words(page: Figure) -> str:
 
 @pytest.mark.parametrize("name", ["fig1", "fig2", "fig4", "fig5", "fig6"])
 def test_codes_are_a_map_of_the_classes(name: str, run: Callable[[str], dict[str, Path]], data: Path) -> None:
-    ((title, figure),) = draw(name, run(name), data=data / "test.txt")
+    (drawing,) = draw(name, run(name), data=data / "test.txt")
+    figure, title = drawing.figure, drawing.title
     (axes,) = figure.axes
+    assert drawing.name == name
     assert title.startswith(f"Fig. {name[3:]}: 40 test images")
     assert f"Fig. {name[3:]}: " in words(figure)
     assert "classes separated" in words(figure)
@@ -98,8 +100,8 @@ def test_codes_are_a_map_of_the_classes(name: str, run: Callable[[str], dict[str
 
 
 def test_a_run_is_shown_with_its_own_data_unless_others_are_given(run: Callable[[str], dict[str, Path]]) -> None:
-    ((title, _),) = draw("fig4", run("fig4"))
-    assert "40 test images" in title
+    (drawing,) = draw("fig4", run("fig4"))
+    assert "40 test images" in drawing.about
     with pytest.raises(DataError, match=r"fig2: .*its test data hold no classes; give images that do"):
         draw("fig2", run("fig2"))
 
@@ -107,8 +109,10 @@ def test_a_run_is_shown_with_its_own_data_unless_others_are_given(run: Callable[
 def test_layers_of_one_image_of_each_class(run: Callable[[str], dict[str, Path]]) -> None:
     drawn = draw("fig7", run("fig7"))
     assert len(drawn) == CLASSES
-    for digit, (title, figure) in enumerate(drawn):
-        assert f"digit {digit} " in title
+    for digit, drawing in enumerate(drawn):
+        figure = drawing.figure
+        assert (drawing.name, drawing.heading) == ("fig7", "Fig. 7")
+        assert f"digit {digit} " in drawing.about
         heads = [axes.get_title(loc="left").split("\n") for axes in figure.axes]
         assert len(heads) == 16  # the image and the fifteen blobs of the paper's Fig. 3
         assert heads[0][0] == "01 data"
@@ -119,8 +123,9 @@ def test_layers_of_one_image_of_each_class(run: Callable[[str], dict[str, Path]]
 
 
 def test_the_network_has_all_blobs_and_losses_and_needs_no_run() -> None:
-    ((title, figure),) = draw("fig3", {})
-    assert title.startswith("Fig. 3: CAE Model 2")
+    (drawing,) = draw("fig3", {})
+    figure = drawing.figure
+    assert drawing.title.startswith("Fig. 3: CAE Model 2")
     shown = words(figure).split("\n")
     chain = "data conv1 conv1sig conv2 conv2sig ip1encode ip1encodesig ip2encode ip1decode ip1decodesig deconv2"
     chain += " deconv2sig deconv1 deconv1sig deconv1neur deconv1neursig cross_entropy_loss l2_error"
@@ -131,8 +136,8 @@ def test_the_network_has_all_blobs_and_losses_and_needs_no_run() -> None:
 
 
 def test_no_words_overlap_or_leave_the_page(run: Callable[[str], dict[str, Path]], data: Path) -> None:
-    ((_, network),) = draw("fig3", {}, quick=True)
-    ((_, codes),) = draw("fig4", run("fig4"), data=data / "test.txt", quick=True)
+    (drawing,), (plane,) = (draw(name, run(name), data=data / "test.txt", quick=True) for name in ("fig3", "fig4"))
+    network, codes = drawing.figure, plane.figure
     title = next(text for text in codes.findobj(Text) if text.get_text().startswith("Fig. 4"))
     for figure, texts in ((network, list(network.axes[0].texts)), (codes, [title])):
         figure.draw_without_rendering()
@@ -144,15 +149,15 @@ def test_no_words_overlap_or_leave_the_page(run: Callable[[str], dict[str, Path]
 
 def test_quick_is_said_in_every_title(run: Callable[[str], dict[str, Path]], data: Path) -> None:
     for name in ("fig1", "fig3", "fig7"):
-        for title, figure in draw(name, run(name), data=data / "test.txt", quick=True):
-            assert "quick" in title
-            assert "quick" in words(figure)
+        for drawing in draw(name, run(name), data=data / "test.txt", quick=True):
+            assert "quick" in drawing.heading
+            assert "quick" in words(drawing.figure)
 
 
 def test_equal_runs_and_seeds_give_equal_maps(run: Callable[[str], dict[str, Path]]) -> None:
     def places(seed: int) -> np.ndarray:
-        ((_, figure),) = draw("fig5", run("fig5"), seed=seed)
-        return np.concatenate([np.asarray(drawn.get_offsets()) for drawn in figure.axes[0].collections])
+        (drawing,) = draw("fig5", run("fig5"), seed=seed)
+        return np.concatenate([np.asarray(drawn.get_offsets()) for drawn in drawing.figure.axes[0].collections])
 
     first, kept = places(1), list(run("fig5")["cae2-10"].glob("tsne-*.npy"))
     for path in kept:
@@ -202,13 +207,15 @@ def results(share: float) -> dict[tuple[str, int], list[dict[str, Any]]]:
 @pytest.mark.parametrize(("name", "rows", "limits"), [("table1", 15, 10), ("table4", 6, 6)])
 def test_every_run_is_a_point_and_every_cell_a_row(name: str, rows: int, limits: int) -> None:
     drawn = table_losses(name, results(1.02))
-    assert [figure.axes[0].get_xlabel() for _, figure in drawn] == [
+    assert [drawing.figure.axes[0].get_xlabel() for drawing in drawn] == [
         "test loss, nats per image",
         "test loss, ½·squared error per image",
     ]
-    for (title, figure), blob in zip(drawn, printed.LOSSES, strict=True):
+    for drawing, blob in zip(drawn, printed.LOSSES, strict=True):
+        figure = drawing.figure
         (axes,) = figure.axes
-        assert title.startswith("Table I")
+        assert drawing.name == name
+        assert drawing.heading == {"table1": "Table I", "table4": "Table IV"}[name]
         assert len(axes.get_yticklabels()) == rows
         points = np.concatenate([np.asarray(each.get_offsets()) for each in axes.collections])
         expected = [run.test[blob] for cell in printed.cells(name).values() for run in cell.runs]
@@ -221,9 +228,9 @@ def test_every_run_is_a_point_and_every_cell_a_row(name: str, rows: int, limits:
 def test_runs_that_are_missing_or_not_finite_are_told() -> None:
     figure = dots("Table I", "nats", [Cell("a", [1.0, 2.0], [math.nan, 3.0]), Cell("b", [1.0], [])])
     assert "1 not finite" in words(figure)
-    (_, figure), _ = table_losses("table4", {("cae1", 2): [{"outcome": "died"}]}, quick=True)
-    assert "1 not finite" in words(figure)
-    assert "quick" in words(figure)
+    drawing, _ = table_losses("table4", {("cae1", 2): [{"outcome": "died"}]}, quick=True)
+    assert "1 not finite" in words(drawing.figure)
+    assert "quick" in words(drawing.figure)
 
 
 def test_other_tables_have_no_runs() -> None:

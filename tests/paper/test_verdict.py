@@ -8,7 +8,7 @@ import pytest
 
 from deepcae.paper.verdict import converged, learned, verdict
 from deepcae.paper.worker import NOT_FINITE, STUCK
-from deepcae.report.paper import PaperRun, cells
+from deepcae.printed.tables import PaperRun, cells
 from paper.results import result
 
 CAE2 = cells("table4")["cae2", 10].runs  # mean test 93.743; 7.253
@@ -36,17 +36,17 @@ def test_five_percent_above_is_the_most_for_either_loss(factor: float, reproduce
     means = [sum(run.test[name] for run in CAE2) / 3 for name in CAE2[0].test]
     means[which] *= factor
     found = verdict(CAE2, ours(*[(means[0], means[1])] * 3), 3)
-    assert found.reproduced is reproduced
-    assert found.why.startswith("reproduced: " if reproduced else "no: ")
+    assert found.good is reproduced
+    assert found.startswith("reproduced: " if reproduced else "no: ")
 
 
 def test_it_is_the_mean_that_counts() -> None:
-    assert verdict(CAE2, ours((80, 6), (93, 7), (105, 8.5)), 3).reproduced is True
+    assert verdict(CAE2, ours((80, 6), (93, 7), (105, 8.5)), 3).good is True
 
 
 def test_one_run_that_is_stuck_is_no_reproduction() -> None:
     found = verdict(CAE2, [*ours((93, 7), (93, 7)), *ours((205.8, 26.4), outcome=STUCK)], 3)
-    assert (found.reproduced, found.why) == (False, "no: 2 of 3 converge")
+    assert (found.good, found) == (False, "no: 2 of 3 converge")
 
 
 def test_ours_are_judged_by_the_same_rule_as_the_papers() -> None:
@@ -58,12 +58,12 @@ def test_ours_are_judged_by_the_same_rule_as_the_papers() -> None:
 
 
 def test_too_few_runs_are_no_verdict() -> None:
-    assert verdict(CAE2, [], 3).why == "not run"
+    assert verdict(CAE2, [], 3) == "not run"
     found = verdict(CAE2, ours((93.743, 7.253)), 3)
-    assert (found.reproduced, found.why) == (None, "1 of 3 runs: +0.0 %, +0.0 %")
+    assert (found.good, found) == (None, "1 of 3 runs: +0.0 %, +0.0 %")
 
 
 def test_where_the_papers_runs_failed_ours_are_counted() -> None:
     runs = [*ours((150, 17)), *ours((205.8, 26.4), (205.8, 26.4), outcome=STUCK)]
     found = verdict(LARGE, runs, 3)
-    assert (found.reproduced, found.why) == (None, "1 of 3 converge; paper: 1 of 3")
+    assert (found.good, found) == (None, "1 of 3 converge; paper: 1 of 3")

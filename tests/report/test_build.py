@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from deepcae.errors import DataError
+from deepcae.page.html import Folded, Page, Picture, Section, Table
 from deepcae.report.build import build, page
-from deepcae.report.html import Folded, Page, Picture, Section, Table
 from deepcae.report.material import gather, samples
 from deepcae.report.sections import _duration
 from deepcae.solver.run import Run

@@ -80,7 +80,7 @@ def reproduce(
             }
         )
     else:
-        tell("\n\n".join(table.to_text() for table in tables if not table.name.endswith("-runs")))
+        tell("\n\n".join(table.to_text() for table in tables if table.on_screen))
     say(f"written to {out}: {', '.join(path.name for path in paths)}", quiet or not paths)
     if stopped:
         say("stopped; the same command goes on")
@@ -106,8 +106,8 @@ def _drawn(book: Book, wanted: Sequence[str], tables: Sequence[Table], quiet: bo
             except DataError as error:  # one run that shows nothing does not cost the page
                 say(f"not drawn: {error}")
                 found = []
-            for index, (_, picture) in enumerate(found, 1):
-                paths.append(save(picture, book.store.out / f"{name}{f'-{index}' * (len(found) > 1)}.png"))
+            for index, drawing in enumerate(found, 1):
+                paths.append(save(drawing.figure, book.store.out / f"{name}{f'-{index}' * (len(found) > 1)}.png"))
             pictures += found
             advance(number)
     whole = set(wanted) == set(NAMES)
@@ -115,7 +115,7 @@ def _drawn(book: Book, wanted: Sequence[str], tables: Sequence[Table], quiet: bo
     intro = (
         "Creation of a Deep Convolutional Auto-Encoder in Caffe (arXiv:1512.01596): its tables and figures, and ours."
     )
-    return [*paths, page.write(path, book.titled("The paper, reproduced"), intro, tables, pictures)]
+    return [*paths, page.write(path, book.headed("The paper, reproduced"), intro, tables, pictures)]
 
 
 def _chosen(names: Sequence[str]) -> list[str]:

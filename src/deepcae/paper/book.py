@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..atomic import whole_file
 from ..errors import DataError
 from . import losses, sizes, variants
-from .experiment import QUICK, Experiment
+from .drawing import Drawing, headed
+from .experiment import Experiment
 from .experiments import needed
 from .store import Store
 from .table import Table
 from .times import table5
-
-if TYPE_CHECKING:
-    from .figures import Drawn
 
 
 class Book:
@@ -33,12 +31,11 @@ class Book:
 
     def tables(self, name: str) -> list[Table]:
         """What there is to say of `name` in tables; [] of a figure."""
-        return [replace(table, title=self.titled(table.title)) for table in self._tables(name)]
+        return [replace(table, heading=self.headed(table.heading)) for table in self._tables(name)]
 
-    def titled(self, title: str) -> str:
-        """The title; of a quick one, its name says so: `Table I (quick, …): …`."""
-        head, colon, words = title.partition(":")
-        return f"{head} ({QUICK}){colon}{words}" if self.quick else title
+    def headed(self, heading: str) -> str:
+        """The heading; of a quick one, it says so: `Table I (quick, …)`."""
+        return headed(heading, self.quick)
 
     def _results(self, experiments: Sequence[Experiment]) -> list[Mapping[str, Any]]:
         return [result for _, result in self.finished(experiments)]
@@ -59,8 +56,8 @@ class Book:
             return [table5({experiment.network: [result] for experiment, result in finished})]
         return []
 
-    def figures(self, name: str) -> Drawn:
-        """The pictures of `name` whose runs are there: (title, Figure). DataError where only a run's result is."""
+    def figures(self, name: str) -> list[Drawing]:
+        """The pictures of `name` whose runs are there. DataError where only a run's result is."""
         from . import dots, figures
 
         if name in ("table1", "table4"):

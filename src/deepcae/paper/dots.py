@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from .experiment import QUICK
-from .figures import Drawn
+from .drawing import Drawing, headed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,24 +16,24 @@ if TYPE_CHECKING:
 
     from .losses import Results
 
-_TABLES = {"table1": "Table I", "table4": "Table IV"}
 _LOSSES = {
     "cross_entropy_loss": ("cross-entropy", "test loss, nats per image"),
     "l2_error": ("Euclidean", "test loss, ½·squared error per image"),
 }
 
 
-def table_losses(name: str, results: Results, *, quick: bool = False) -> Drawn:
-    """(title, Figure) for each of the two losses of `table1` or `table4`: the paper's runs beside ours.
+def table_losses(name: str, results: Results, *, quick: bool = False) -> list[Drawing]:
+    """A picture for each of the two losses of `table1` or `table4`: the paper's runs beside ours.
 
     Where all of the paper's runs learned, a line marks its mean and 5 %.
     """
-    from ..report import paper as printed
+    from ..printed import tables as printed
+    from .losses import HEADINGS
     from .verdict import TOLERANCE, learned, mean
 
-    if name not in _TABLES:
-        raise DataError(f"{name} holds no losses of runs; {' and '.join(_TABLES)} do")
-    head = f"{_TABLES[name]}{f' ({QUICK})' if quick else ''}"
+    if name not in HEADINGS:
+        raise DataError(f"{name} holds no losses of runs; {' and '.join(HEADINGS)} do")
+    head = headed(HEADINGS[name], quick)
     drawn = []
     for blob, (loss, unit) in _LOSSES.items():
         cells = []
@@ -43,8 +42,8 @@ def table_losses(name: str, results: Results, *, quick: bool = False) -> Drawn:
             limit = (1 + TOLERANCE) * mean(paper) if all(map(learned, cell.runs)) else None
             ours = [run.get("test", {}).get(blob, math.nan) for run in results.get((network, dims), ())]
             cells.append(Cell(f"{network}, N = {dims}", paper, ours, limit))
-        title = f"{head}: {loss} loss"
-        drawn.append((f"{title} of the test set, the paper's runs and ours", dots(title, unit, cells)))
+        about = f"{loss} loss of the test set, the paper's runs and ours"
+        drawn.append(Drawing(name, head, about, dots(f"{head}: {loss} loss", unit, cells)))
     return drawn
 
 

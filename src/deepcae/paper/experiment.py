@@ -24,7 +24,6 @@ from ..proto.read import read_net_text, read_solver_text
 from ..proto.text import merge, to_text
 from ..zoo import build
 
-QUICK = "quick, 1/10 of the iterations"  # what every title of a short run says
 ARITHMETIC = 1  # raised when a change of the program moves the losses of a fixed seed by more than rounding
 JUDGING = 1  # raised when a change of the program moves what a trained network is judged to be worth
 SNAPSHOTS = 5  # of each run

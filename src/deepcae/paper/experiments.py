@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ..report import paper as printed
+from ..printed import tables as printed
 from ..zoo import classic
 from ..zoo import names as zoo_names
 from ..zoo.cae import SPARSE, XAVIER

@@ -21,14 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from .experiment import QUICK
+from .drawing import Drawing, headed
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from ..report.material import Material
 
-Drawn = list[tuple[str, "Figure"]]
 NEEDS = {
     "fig1": "classic-1000-2",
     "fig2": "siamese-2",
@@ -52,8 +49,10 @@ _SHOWS = {
 }
 
 
-def draw(name: str, runs: Mapping[str, Path], *, quick: bool = False, seed: int = 0, data: Path | None = None) -> Drawn:
-    """(title, Figure) of each picture of figure `name`: one; of fig7 one for each class.
+def draw(
+    name: str, runs: Mapping[str, Path], *, quick: bool = False, seed: int = 0, data: Path | None = None
+) -> list[Drawing]:
+    """Each picture of figure `name`: one; of fig7 one for each class.
 
     runs: folders that trainings left, by the names of `NEEDS`. quick: every title says that the runs are short. seed:
     of t-SNE. data: images with classes in place of the run's own test data; fig2 needs them, as a Siamese network's
@@ -64,7 +63,7 @@ def draw(name: str, runs: Mapping[str, Path], *, quick: bool = False, seed: int 
         close = difflib.get_close_matches(name, NAMES, 1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
         raise DataError(f"no figure '{name}' (there are: {', '.join(NAMES)}){hint}")
-    head = f"Fig. {name[3:]}{f' ({QUICK})' if quick else ''}"
+    head = headed(f"Fig. {name[3:]}", quick)
     need = NEEDS[name]
     if need is None:
         return _network(head)
@@ -88,7 +87,7 @@ def _gathered(name: str, folder: Path, data: Path | None) -> Material:
     return material
 
 
-def _map(material: Material, name: str, head: str, seed: int) -> Drawn:
+def _map(material: Material, name: str, head: str, seed: int) -> list[Drawing]:
     """The codes in the plane, coloured by class."""
     from ..codes import classes_separated
     from ..viz import scatter
@@ -109,10 +108,10 @@ def _map(material: Material, name: str, head: str, seed: int) -> Drawn:
         axis_names=("code 1", "code 2") if flat else ("", ""),
         scales=flat,
     )
-    return [(f"{head}: {count} in the plane, {_SHOWS[name]}; {found} classes separated", figure)]
+    return [Drawing(name, head, f"{count} in the plane, {_SHOWS[name]}; {found} classes separated", figure)]
 
 
-def _layers(material: Material, head: str) -> Drawn:
+def _layers(material: Material, head: str) -> list[Drawing]:
     """One image of each class on its way through the network, classes in order."""
     from ..report.material import samples
     from ..trained.passes import way
@@ -125,12 +124,12 @@ def _layers(material: Material, head: str) -> Drawn:
         panels = way(material.trained, material.examples, index)
         title = f"{head}: digit {digit}, {_SHOWS['fig7']}"
         figure = layer_panels(panels, digit, title, width=COLUMN)
-        words = f"{head}: encoding and decoding digit {digit} (test image {index}), {_SHOWS['fig7']}"
-        drawn.append((words, figure))
+        about = f"encoding and decoding digit {digit} (test image {index}), {_SHOWS['fig7']}"
+        drawn.append(Drawing("fig7", head, about, figure))
     return drawn
 
 
-def _network(head: str) -> Drawn:
+def _network(head: str) -> list[Drawing]:
     """The network as the zoo writes it: no run is needed, and no data."""
     from ..draw.paint import to_figure
     from ..net.graph import build_graph
@@ -141,5 +140,5 @@ def _network(head: str) -> Drawn:
 
     document = read_net_text(build("cae2", 2).net_text)
     plan = make_plan(build_graph(document, "TRAIN"), lambda *_: [(100, 1, 28, 28)])
-    title = f"{head}: {_SHOWS['fig3']}"
-    return [(f"{title}, every layer with the size of its blob", to_figure(folded(plan, title)))]
+    figure = to_figure(folded(plan, f"{head}: {_SHOWS['fig3']}"))
+    return [Drawing("fig3", head, f"{_SHOWS['fig3']}, every layer with the size of its blob", figure)]

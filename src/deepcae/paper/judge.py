@@ -11,8 +11,8 @@ import numpy as np
 from ..atomic import whole_file
 from ..codes import classes_separated, knn_accuracy, tsne
 from ..codes.measure import NEIGHBOURS
+from ..printed.tables import LOSSES
 from ..report.material import FEWEST
-from ..report.paper import LOSSES
 from ..solver.chosen import LAST
 from ..solver.run import Run
 from ..trained.examples import BATCH, Examples, open_examples

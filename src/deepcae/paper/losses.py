@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..report import paper as printed
-from ..report.paper import LOSSES, Cell, PaperRun
+from ..printed import tables as printed
+from ..printed.tables import LOSSES, Cell, PaperRun
 from .table import Table
 from .verdict import MEAN_IMAGE, TOLERANCE, converged, learned, mean, verdict
 
@@ -18,9 +18,10 @@ _COLUMNS = (
     "network", "N", "paper: train", "ours: train", "paper: test", "ours: test", "spread", "seeds",
     "paper: classes of 30", "ours: classes", "kNN", "verdict",
 )  # fmt: skip
-_TITLES = {
-    "table1": "Table I: classic auto-encoders, 5,000 iterations",
-    "table4": "Table IV: convolutional auto-encoders, 20,000 iterations",
+HEADINGS = {"table1": "Table I", "table4": "Table IV"}
+_ABOUT = {
+    "table1": "classic auto-encoders, 5,000 iterations",
+    "table4": "convolutional auto-encoders, 20,000 iterations",
 }
 
 
@@ -28,9 +29,8 @@ def table(name: str, results: Results, seeds: int) -> Table:
     """`table1` or `table4`: a row for each network and N; a cell holds cross-entropy; Euclidean loss."""
     cells = printed.cells(name)
     rows = [_row(cell, results.get(key, ()), seeds) for key, cell in cells.items()]
-    return Table(
-        name, _TITLES[name], _COLUMNS, rows, [*_legend(), *_other_data(results), *_failures(results, list(cells))]
-    )
+    notes = [*_legend(), *_other_data(results), *_failures(results, list(cells))]
+    return Table(name, HEADINGS[name], _ABOUT[name], _COLUMNS, rows, notes)
 
 
 def runs_table(name: str, results: Results) -> Table:
@@ -45,7 +45,7 @@ def runs_table(name: str, results: Results) -> Table:
                 share(run.get("knn")), "" if seconds is None else f"{seconds:.0f}", run.get("reason", ""),
             ])  # fmt: skip
     columns = ("network", "N", "seed", "outcome", "train", "test", "classes of 10", "kNN", "seconds", "the guard says")
-    return Table(f"{name}-runs", f"{_TITLES[name].split(':')[0]}: each run of ours", columns, rows)
+    return Table(f"{name}-runs", HEADINGS[name], "each run of ours", columns, rows, under=name, on_screen=False)
 
 
 def _row(cell: Cell, ours: Sequence[Mapping[str, Any]], seeds: int) -> list[str]:
@@ -60,7 +60,7 @@ def _row(cell: Cell, ours: Sequence[Mapping[str, Any]], seeds: int) -> list[str]
         _paper(theirs, "train") + part, _ours(good, "train") + mine,
         _paper(theirs, "test") + part, _ours(good, "test") + mine, spread(good), str(len(ours)),
         str(cell.classes), of_thirty(classes), share(mean(knn) if knn else None),
-        verdict(cell.runs, ours, seeds).why,
+        verdict(cell.runs, ours, seeds),
     ]  # fmt: skip
 
 

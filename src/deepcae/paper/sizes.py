@@ -8,8 +8,9 @@ from ..net.graph import build_graph
 from ..net.plan import Plan, make_plan
 from ..net.step import Step
 from ..net.summary import summarize
+from ..page.html import Judged
+from ..printed import tables as printed
 from ..proto.read import read_net_text
-from ..report import paper as printed
 from ..zoo import build
 from .table import Table
 
@@ -85,11 +86,12 @@ def table1() -> Table:
         pairs = [each for pair in zip(expected[1:], ours[1:], strict=True) for each in pair]
         rows.append([row["network"], ours[0], *pairs, row["data_ratio"], ratio, _apart(expected, ours)])
     return Table(
-        "table1-sizes", "Table I: architectures, parameters and sizes, N = 2",
+        "table1-sizes", "Table I", "architectures, parameters and sizes, N = 2",
         ("network", "architecture", "paper: w+b", "ours: w+b", "paper: size", "ours: size", "paper: data/(w+b)",
          "ours: data/(w+b)", "verdict"), rows,
         ["Data: 60,000 images of 784 elements.",
          "The paper's w+b are 782 short in every row: it counts the 784 biases of the restored image as 2."],
+        under="table1",
     )  # fmt: skip
 
 
@@ -107,11 +109,10 @@ def table2() -> Table:
             "parameters": summary.parameters,
         }
         rows += [
-            [row["network"], _WHAT[name], str(row[name]), str(ours[name]), _same(row[name], ours[name])]
-            for name in ours
+            [row["network"], _WHAT[name], str(row[name]), str(ours[name]), same(row[name], ours[name])] for name in ours
         ]
     return Table(
-        "table2", "Table II: architecture parameters of the two CAE models, N = 2",
+        "table2", "Table II", "architecture parameters of the two CAE models, N = 2",
         ("network", "what", "paper", "ours", "verdict"), rows,
         ["Ours: counted in the networks that deepcae zoo writes."],
     )  # fmt: skip
@@ -132,7 +133,7 @@ def table3() -> Table:
         rows += [_layer(row["network"], layer, plan, steps) for layer in row["layers"]]
         rows += _sums(row, plan, list(steps))
     return Table(
-        "table3", "Table III: calculation of the number of trainable parameters, N = 2",
+        "table3", "Table III", "calculation of the number of trainable parameters, N = 2",
         ("network", "layer", "paper's formula", "paper", "our formula", "ours", "verdict"), rows,
         ["w: weights, b: biases, i: inputs, o: outputs. The paper's formulas of convolutions give each pair of maps a "
          "bias; its sums count, as Caffe has them, one bias for each output: so do our formulas."],
@@ -142,7 +143,7 @@ def table3() -> Table:
 def _layer(network: str, layer: dict[str, Any], plan: Plan, steps: dict[str, Step]) -> list[str]:
     ours, weights, biases = formula(plan, steps[layer["layer"]])
     expected, found = f"{layer['weights']}w+{layer['biases']}b", f"{weights}w+{biases}b"
-    return [network, layer["layer"], layer["formula"], expected, ours, found, _same(expected, found)]
+    return [network, layer["layer"], layer["formula"], expected, ours, found, same(expected, found)]
 
 
 def _sums(row: dict[str, Any], plan: Plan, names: list[str]) -> list[list[str]]:
@@ -153,18 +154,19 @@ def _sums(row: dict[str, Any], plan: Plan, names: list[str]) -> list[list[str]]:
     encoder, decoder = sum(counts[name] for name in names[:half]), sum(counts[name] for name in names[half:])
     sums = {"encoder": encoder, "decoder": decoder, "total": encoder + decoder}
     return [
-        [row["network"], name, "", str(row[name]), "", str(found), _same(row[name], found)]
+        [row["network"], name, "", str(row[name]), "", str(found), same(row[name], found)]
         for name, found in sums.items()
     ]
 
 
-def _apart(expected: list[str], found: list[str]) -> str:
+def _apart(expected: list[str], found: list[str]) -> Judged:
     """Of architecture, w+b and size."""
-    if expected[::2] != found[::2]:
-        return "no: differs"
     more = int(found[1]) - int(expected[1])
-    return f"same, but for {more} more w+b" if more else "same"
+    if expected[::2] != found[::2] or not more:
+        return same(expected[::2], found[::2])
+    return Judged(f"same, but for {more} more w+b", True)
 
 
-def _same(expected: object, found: object) -> str:
-    return "same" if expected == found else "no: differs"
+def same(expected: object, found: object) -> Judged:
+    """Whether they are."""
+    return Judged("same", True) if expected == found else Judged("no: differs", False)

@@ -10,13 +10,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """`name`: table1; `title`: one line; cells are words; `notes`: sentences under it."""
+    """`name`: table1; `heading`: `Table I`; `about`: what it shows; cells are words; `notes`: sentences under it.
+
+    A cell that is a verdict is a `page.html.Judged`. `under`: the table that this one belongs to, and is folded away
+    under on a page. `on_screen`: whether it is short enough to be shown there.
+    """
 
     name: str
-    title: str
+    heading: str
+    about: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    under: str = ""
+    on_screen: bool = True
+
+    @property
+    def title(self) -> str:
+        """One line: `Table I: …`."""
+        return f"{self.heading}: {self.about}"
 
     def to_text(self) -> str:
         """For the screen: columns side by side."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..page.html import Judged
+from ..printed import tables as printed
 from ..proto.read import read_solver_text
-from ..report import paper as printed
 from ..zoo import build
+from .sizes import same
 from .table import Table
 
 
@@ -20,19 +22,19 @@ def table5(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
         for name, value in {**row["settings"], "iterations": str(row["iterations"])}.items():
             ours = getattr(solver, "max_iter" if name == "iterations" else name)
             ours = ours if isinstance(ours, str) else f"{ours:g}"
-            rows.append([network, name, value, ours, "same" if ours == value else "no: differs"])
+            rows.append([network, name, value, ours, same(ours, value)])
         if "momentum" not in row["settings"]:
             rows.append([network, "momentum", "not named", f"{solver.momentum:g}", ""])
         rows.append([network, "training time", f"{row['minutes']} min", *_time(row, results.get(network, ()))])
     return Table(
-        "table5", "Table V: learning parameters and training times, N = 2",
+        "table5", "Table V", "learning parameters and training times, N = 2",
         ("network", "what", "paper", "ours", "verdict"), rows,
         ["The paper's times: Caffe on a GeForce GTS 450 and one core of a Xeon E5620. Ours: one thread, training "
          "steps with their data, while other trainings may run on other cores."],
     )  # fmt: skip
 
 
-def _time(row: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+def _time(row: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> tuple[str, str | Judged]:
     """Our time, and how it compares with the paper's: by the iteration, as a quick run has fewer."""
     timed = [run for run in runs if run.get("seconds")]
     if not timed:
@@ -40,4 +42,5 @@ def _time(row: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> tuple[st
     seconds, iterations = min((run["seconds"], run["iterations"]) for run in timed)
     times = (60 * row["minutes"] / row["iterations"]) / (seconds / iterations)
     told = f"{seconds / 60:.1f} min" + ("" if iterations == row["iterations"] else f" for {iterations} iterations")
-    return told, f"lower: {times:.1f} times as fast" if times > 1 else f"higher: {1 / times:.1f} times as slow"
+    verdict = f"lower: {times:.1f} times as fast" if times > 1 else f"higher: {1 / times:.1f} times as slow"
+    return told, Judged(verdict, times > 1)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..net.summary import summarize
-from ..report import paper as printed
-from ..report.paper import LOSSES
+from ..page.html import Judged
+from ..printed import tables as printed
+from ..printed.tables import LOSSES
 from ..zoo import classic
 from .experiment import Experiment
 from .experiments import (
@@ -31,6 +32,7 @@ Results = Callable[[Sequence[Experiment]], list[Mapping[str, Any]]]
 """Gives of the experiments those that are finished: their results."""
 _CELLS = "A cell holds sigmoid cross-entropy; Euclidean loss of the test set: means of the runs that learn."
 _SPREAD = "± standard deviation."
+_NO_VERDICT = Judged("", None)
 
 
 def stability(ours: Sequence[Mapping[str, Any]]) -> tuple[bool | None, str]:
@@ -47,7 +49,7 @@ def findings(results: Results, seeds: int, quick: bool) -> Table:
     runs = {finding.variant: results(found(finding, seeds, quick)) for finding in FINDINGS}
     rows = [_finding(finding, runs[finding.variant], runs[""], seeds) for finding in FINDINGS]
     return Table(
-        "findings", "Side findings: CAE Model 1 with N = 10, changed as the paper tells",
+        "findings", "Side findings", "CAE Model 1 with N = 10, changed as the paper tells",
         ("change", "test", "spread", "seeds", "converge", "kNN", "stable?", "the paper says", "verdict"), rows,
         [f"{_CELLS} Spread: {_SPREAD}",
          "As the paper says: where fewer runs converge than of the network as in Table IV; of one that is to be worse, "
@@ -65,11 +67,11 @@ def _finding(
     told = {True: "stable", False: "not stable", None: "no verdict"}[stable]
     good, against = [run for run in ours if converged(run)], [run for run in base if converged(run)]
     if min(len(ours), len(base)) < seeds:
-        verdict = f"{min(len(ours), len(base))} of {seeds} runs"
+        verdict = Judged(f"{min(len(ours), len(base))} of {seeds} runs", None)
     elif not finding.variant:
-        verdict = {True: "as the paper says", False: "no: not stable", None: ""}[stable]
+        verdict = Judged({True: "as the paper says", False: "no: not stable", None: ""}[stable], stable)
     elif len(good) < len(against):
-        verdict = f"as the paper says: {_converge(ours)} converge"
+        verdict = Judged(f"as the paper says: {_converge(ours)} converge", True)
     elif finding.worse:
         verdict = _is_worse(good, against)
     else:
@@ -79,24 +81,26 @@ def _finding(
     ]  # fmt: skip
 
 
-def _is_worse(good: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]]) -> str:
+def _is_worse(good: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]]) -> Judged:
     """`as the paper says: worse`, or `no`, and by what; of runs that converge."""
     if not base:
-        return ""
+        return _NO_VERDICT
     above = _above(good, base)
     told = ", ".join(f"{100 * more:+.1f} %" for more in above)
     if max(above) > TOLERANCE:
-        return f"as the paper says: worse, {told}"
-    return f"no: {'better' if min(above) < -TOLERANCE else 'as good'}, {told}"
+        return Judged(f"as the paper says: worse, {told}", True)
+    return Judged(f"no: {'better' if min(above) < -TOLERANCE else 'as good'}, {told}", False)
 
 
-def _is_unstable(stable: bool | None, base: bool | None) -> str:
+def _is_unstable(stable: bool | None, base: bool | None) -> Judged:
     """`as the paper says: not stable`, or `no`; open where the network as it is (`base`) is not stable either."""
     if stable is None or base is None:
-        return ""
+        return _NO_VERDICT
     if stable:
-        return "no: stable"
-    return "as the paper says: not stable" if base else "open: nor is the network as in Table IV"
+        return Judged("no: stable", False)
+    if base:
+        return Judged("as the paper says: not stable", True)
+    return Judged("open: nor is the network as in Table IV", None)
 
 
 def large(results: Results, seeds: int, quick: bool) -> Table:
@@ -109,9 +113,9 @@ def large(results: Results, seeds: int, quick: bool) -> Table:
             numbers = range(1, seeds + 1)
             same = results([training(network, dims, seed, quick) for seed in numbers])
             ours = results([tamed(network, dims, seed, quick) for seed in numbers])
-            told = "yes: all train" if all(map(converged, ours)) else "no: not all train"
+            told = Judged("yes: all train", True) if all(map(converged, ours)) else Judged("no: not all train", False)
             if len(ours) < seeds and all(map(converged, ours)):
-                told = f"{len(ours)} of {seeds} runs" if ours else ""
+                told = Judged(f"{len(ours)} of {seeds} runs", None) if ours else _NO_VERDICT
             rows.append([
                 network, str(dims), count, _converge(same), _mean(same), _converge(ours), _mean(ours), _classes(ours),
                 _knn(ours), told,
@@ -121,7 +125,7 @@ def large(results: Results, seeds: int, quick: bool) -> Table:
         "tamed: classes", "tamed: kNN", "verdict",
     )  # fmt: skip
     return Table(
-        "large", "Large classic networks: the paper's settings, and one with which they are to train", columns, rows,
+        "large", "Large classic networks", "the paper's settings, and one with which they are to train", columns, rows,
         [f"Tamed: base_lr 0.01 · 1000 / width, and in the last layer sparse {classic.SPARSE} · 1000 / width; all else "
          "as in Table I. What a neuron sums up at first, and how far a step moves it, is then as in classic-1000.",
          _CELLS],
@@ -138,14 +142,14 @@ def order(results: Results, seeds: int, quick: bool) -> Table:
             row = [network, str(dims), pair({name: mean([run.test[name] for run in cell.runs]) for name in LOSSES})]
             for make in (training, in_file_order):
                 ours = results([make(network, dims, seed, quick) for seed in numbers])
-                row += [_mean(ours), _spread(ours), verdict(cell.runs, ours, seeds).why]
+                row += [_mean(ours), _spread(ours), verdict(cell.runs, ours, seeds)]
             rows.append(row)
     columns = (
         "network", "N", "paper: test", "shuffled: test", "shuffled: spread", "shuffled: verdict",
         "in file order: test", "in file order: spread", "in file order: verdict",
     )  # fmt: skip
     return Table(
-        "order", "Order of the training images: shuffled in each epoch, and as they stand in the file", columns, rows,
+        "order", "Order of the training images", "shuffled in each epoch, and as they stand in the file", columns, rows,
         [f"{_CELLS} Spread: {_SPREAD}", "All else is as in Tables I and IV."],
     )  # fmt: skip
 
@@ -170,7 +174,7 @@ def pooled(results: Results, seeds: int, quick: bool) -> Table:
     )  # fmt: skip
     notes = [f"{_CELLS} Spread: {_SPREAD}", "Verdict: against the Model of the same size, Euclidean loss."]
     return Table(
-        "pooled", "Pooling: convolutional auto-encoders with pooling beside Models 1 and 2", columns, rows, notes
+        "pooled", "Pooling", "convolutional auto-encoders with pooling beside Models 1 and 2", columns, rows, notes
     )
 
 
@@ -178,11 +182,12 @@ def _all(network: str, dims: int, seeds: int, quick: bool) -> list[Experiment]:
     return [training(network, dims, seed, quick) for seed in range(1, seeds + 1)]
 
 
-def _beside(good: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]]) -> str:
+def _beside(good: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]]) -> Judged:
     if not good or not base:
-        return ""
+        return _NO_VERDICT
     above = round(100 * _above(good, base)[1], 1)
-    return f"{'lower' if above < 0 else 'higher' if above else 'equal'}: {above:+.1f} %"
+    word = "lower" if above < 0 else "higher" if above else "equal"
+    return Judged(f"{word}: {above:+.1f} %", above < 0 if above else None)
 
 
 def _above(ours: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]]) -> list[float]:

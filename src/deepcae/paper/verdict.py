@@ -9,10 +9,10 @@ paper's or ours, where both its test losses are at least 2 % below those of the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from ..report.paper import LOSSES, PaperRun
+from ..page.html import Judged
+from ..printed.tables import LOSSES, PaperRun
 
 TOLERANCE = 0.05
 BETTER = 0.98  # of the loss of the mean image: what a network must come below to have learned anything
@@ -38,31 +38,26 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """`reproduced`: None where the paper's own runs did not all learn, or where ours are not all there."""
+def verdict(paper: Sequence[PaperRun], ours: Sequence[Result], wanted: int) -> Judged:
+    """The verdict on a cell; `wanted`: how many runs of ours it is to have.
 
-    reproduced: bool | None
-    why: str
-
-
-def verdict(paper: Sequence[PaperRun], ours: Sequence[Result], wanted: int) -> Verdict:
-    """The verdict on a cell; `wanted`: how many runs of ours it is to have."""
+    Open where the paper's own runs did not all learn, or where ours are not all there.
+    """
     if not ours:
-        return Verdict(None, "not run")
+        return Judged("not run", None)
     good = [result for result in ours if converged(result)]
     count = f"{len(good)} of {len(ours)} converge"
     theirs = [run for run in paper if learned(run)]
     if len(theirs) < len(paper):
-        return Verdict(None, f"{count}; paper: {len(theirs)} of {len(paper)}")
+        return Judged(f"{count}; paper: {len(theirs)} of {len(paper)}", None)
     if len(good) < len(ours):
-        return Verdict(False, f"no: {count}")
+        return Judged(f"no: {count}", False)
     above = {name: _above(name, theirs, good) for name in LOSSES}
     told = ", ".join(f"{round(100 * share, 1) + 0.0:+.1f} %" for share in above.values())
     if len(ours) < wanted:
-        return Verdict(None, f"{len(ours)} of {wanted} runs: {told}")
+        return Judged(f"{len(ours)} of {wanted} runs: {told}", None)
     reproduced = all(share <= TOLERANCE for share in above.values())
-    return Verdict(reproduced, f"{'reproduced' if reproduced else 'no'}: {told}")
+    return Judged(f"{'reproduced' if reproduced else 'no'}: {told}", reproduced)
 
 
 def _above(name: str, paper: Sequence[PaperRun], ours: Sequence[Result]) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ..page.html import Page, write
 from ..solver.run import Run
 from ..trained.network import AS_TOLD, Named
 from . import sections
-from .html import Page, write
 from .material import Material, gather
 
 LIMIT = 10_000  # examples that are encoded: MNIST's test set

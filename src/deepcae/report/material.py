@@ -12,11 +12,11 @@ import numpy as np
 from ..codes import Separation, classes_separated, knn_accuracy, tsne
 from ..codes.measure import NEIGHBOURS
 from ..errors import DataError
+from ..printed import tables as printed
 from ..solver.run import Run
 from ..trained.examples import BATCH, Examples, one_each, open_examples
 from ..trained.network import AS_TOLD, Named, Trained
 from ..trained.passes import encoded
-from . import paper
 
 FEWEST = 5  # codes of which a map can be made
 
@@ -82,11 +82,11 @@ class Material:
         return blob if same else None
 
     @cached_property
-    def paper(self) -> paper.Reached | None:
+    def paper(self) -> printed.Reached | None:
         """What the paper reached with this network and as many test images."""
         if self.examples is None or self.dims is None:
             return None
-        return paper.reached(self.name, self.dims, len(self.examples))
+        return printed.reached(self.name, self.dims, len(self.examples))
 
     def last(self, kind: str) -> dict[str, Any]:
         """The last record of a kind; {} where there is none."""

@@ -12,14 +12,14 @@ import numpy as np
 from ..codes.measure import NEIGHBOURS, Separation
 from ..draw import plan_figure
 from ..errors import DeepcaeError
+from ..page.html import Folded, Picture, Section, Table, Text, Tile
+from ..printed.tables import CLASSES
 from ..proto.text import to_text
 from ..trained import passes
 from ..trained.kernels import kernels
 from ..viz import code_plane, filters, grid_codes, layer_panels, loss_curves, reconstructions, scatter
 from ..viz.curves import unit_of
-from .html import Folded, Picture, Section, Table, Text, Tile
 from .material import Material, samples
-from .paper import CLASSES
 
 SHOWN = 20  # images restored
 MOST_LAYERS, MOST_TILES = 300, 24  # that are drawn; that are told first

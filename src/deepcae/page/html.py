@@ -1,4 +1,4 @@
-"""One page that holds everything: plain data in, a self-contained report.html out (no network, no scripts).
+"""One page that holds everything: plain data in, a self-contained HTML file out (no network, no scripts).
 
 render(Page("cae2", tiles=[Tile("test loss", "148.3")], sections=[Section("Codes", [Picture("Map", "…", figure)])]))
 """
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DPI = 200
 HALF_UP_TO = 4.0  # inches: narrower pictures stand in pairs
+_MARKS = {True: "✓", False: "✗", None: "–"}  # of a verdict
+_TONES = {True: "good", False: "bad", None: "open"}  # its class in the style sheet
 _NUMBER = re.compile(r"[-+−]?[\d,. ]*\d[\d,.]*( ?%|e[-+]?\d+)?|–")  # "–": no value
 
 
@@ -48,14 +50,14 @@ class Picture:
     colors: int | None = None
 
 
-class Toned(str):
-    """A cell's words with the colour `good`, `bad` or `open`, which only underlines what the words say."""
+class Judged(str):
+    """A cell's words that are a verdict: `good`, or not, or None where it is open. Mark and colour say it once more."""
 
-    tone: str
+    good: bool | None
 
-    def __new__(cls, words: str, tone: str) -> Self:
+    def __new__(cls, words: str, good: bool | None) -> Self:
         cell = super().__new__(cls, words)
-        cell.tone = tone
+        cell.good = good
         return cell
 
 
@@ -121,7 +123,7 @@ def write(page: Page, path: Path) -> Path:
 
 def render(page: Page) -> str:
     """The page as one HTML text; every word of the data is escaped."""
-    css = files(__package__).joinpath("report.css").read_text(encoding="utf-8")
+    css = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     sections = [section for section in page.sections if section.blocks]
     links = [f'<a href="#s{index}">{escape(section.title)}</a>' for index, section in enumerate(sections)]
     return "\n".join(
@@ -231,7 +233,7 @@ def _table(table: Table) -> str:
         names = [f' data-name="{escape(name)}"' if table.wide and tag == "td" else "" for name in table.header]
         scope = ' scope="col"' if tag == "th" else ""
         return "".join(
-            f"<{tag}{scope}{name}{mark}>{escape(cell)}</{tag}>"
+            f"<{tag}{scope}{name}{mark}>{escape(_words(cell))}</{tag}>"
             for cell, name, mark in zip(row, names, marks, strict=True)
         )
 
@@ -246,5 +248,12 @@ def _table(table: Table) -> str:
 
 
 def _mark(cell: str, number: bool) -> str:
-    classes = ["number"] * number + ([cell.tone] if isinstance(cell, Toned) else [])
-    return f' class="{escape(" ".join(classes))}"' if classes else ""
+    classes = ["number"] * number + ([_TONES[cell.good]] if isinstance(cell, Judged) and cell.strip() else [])
+    return f' class="{" ".join(classes)}"' if classes else ""
+
+
+def _words(cell: str) -> str:
+    """The cell's; a verdict's with its mark, from which it does not part, nor a number from its %."""
+    if not isinstance(cell, Judged) or not cell.strip():
+        return cell
+    return f"{_MARKS[cell.good]} {cell}".replace(" ", "\u00a0", 1).replace(" %", "\u00a0%")

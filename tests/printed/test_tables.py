@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepcae.report.paper import reached
+from deepcae.printed.tables import reached
 from deepcae.zoo import cae, classic
 
 

@@ -6,12 +6,13 @@ import base64
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from deepcae.errors import shown
-from deepcae.report.html import Folded, Page, Picture, Section, Table, Text, Tile, render, write
+from deepcae.page.html import Folded, Judged, Page, Picture, Section, Table, Text, Tile, render, write
 
 EVIL = "<script>alert('x')</script>\"'&<img src=http://example.org/a.png onerror=x>"
 VOID = {"meta", "img", "br", "link"}
@@ -123,6 +124,29 @@ def test_numbers_stand_at_the_right_and_names_at_the_left() -> None:
     rows = [["0", "12.5 %", "1,234", "1e-05", "conv1"], ["1", "–", "-3", "2", "2"]]
     reader = Reader(render(Page("t", sections=[Section("s", [Table(list("abcde"), rows)])])))
     assert [cell.get("class") for cell in reader.all("th")] == [None, "number", "number", "number", None]
+
+
+@pytest.mark.parametrize(
+    ("words", "good", "mark", "tone"),
+    [
+        ("reproduced: +1.2 %, -0.4 %", True, "✓", "good"),
+        ("no: 2 of 3 converge", False, "✗", "bad"),
+        ("3 of 3 converge; paper: 1 of 3", None, "–", "open"),
+    ],
+)
+def test_a_verdict_is_told_by_mark_word_and_colour(words: str, good: bool | None, mark: str, tone: str) -> None:
+    table = Table(["name", "verdict"], [["a", Judged(words, good)]])
+    reader = Reader(render(Page("p", sections=[Section("s", [table])])))
+    assert reader.all("td")[1] == {"class": tone}
+    assert f"{mark} {words}" in [word.replace("\u00a0", " ") for word in reader.words]
+    assert not any(" %" in word for word in reader.words)
+
+
+def test_a_verdict_without_words_has_no_mark_and_no_colour() -> None:
+    table = Table(["name", "verdict"], [["a", Judged("", False)]])
+    reader = Reader(render(Page("p", sections=[Section("s", [table])])))
+    assert reader.all("td")[1] == {}
+    assert "✗" not in "".join(reader.words)
 
 
 def test_equal_data_give_equal_bytes(tmp_path: Path) -> None:

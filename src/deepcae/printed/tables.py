@@ -1,6 +1,6 @@
 """What the paper reached: losses of three runs on MNIST and its count of classes by eye (Tables I and IV).
 
-The numbers are data, in `deepcae/paper/expected`: a file for each of the paper's tables.
+The numbers are data beside this file: a file for each of the paper's tables.
 """
 
 from __future__ import annotations
@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 LOSSES = ("cross_entropy_loss", "l2_error")
 RUNS, CLASSES = 3, 30
 TEST_IMAGES = 10_000  # MNIST's; other data cannot be compared
-_EXPECTED = Path(__file__).parents[1] / "paper" / "expected"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Reached:
 
 def table(name: str) -> dict[str, Any]:
     """A table of the paper (`table1` to `table5`) as it is printed."""
-    printed: dict[str, Any] = json.loads((_EXPECTED / f"{name}.json").read_text(encoding="utf-8"))
+    printed: dict[str, Any] = json.loads(files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8"))
     return printed
 
 

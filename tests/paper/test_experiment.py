@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> Data:
         replace(ONE, seed=2),
         replace(ONE, iterations=11),
         replace(ONE, settings="base_lr: 0.1"),
-        replace(ONE, changes=(('type: "Sigmoid"', 'type: "ReLU"'),)),
+        replace(ONE, changes='layer { name: "conv1sig" type: "ReLU" }'),
     ],
     ids=["network", "dims", "seed", "iterations", "settings", "changes"],
 )
@@ -85,11 +85,11 @@ def test_pairs_are_known_by_the_images_they_are_made_of(data: Data) -> None:
 
 
 def test_a_change_that_changes_nothing_is_refused(data: Data) -> None:
-    with pytest.raises(SpecError, match=r"^cae1-2-seed-1: its text holds no 'type: \"Tanh\"'"):
-        replace(ONE, changes=(('type: "Tanh"', "x"),)).texts(data)
+    with pytest.raises(SpecError, match=r"^cae1-2-seed-1:1:1: layer 'tanh' is not in the network"):
+        replace(ONE, changes='layer { name: "tanh" type: "TanH" }').texts(data)
 
 
 def test_an_experiment_survives_json() -> None:
-    one = replace(ONE, changes=(("a", "b"), ("c", "d")), settings="x", variant="v")
+    one = replace(ONE, changes='layer { name: "a" }', settings="x", variant="v")
     assert Experiment.from_json(one.to_json()) == one
     assert one.name == "cae1-2-v-seed-1"

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data.hdf5 import read_list
-from ..errors import SpecError
 from ..inplace import open_to_read
+from ..proto.changed import change_layers
 from ..proto.read import read_net_text, read_solver_text
 from ..proto.text import merge, to_text
 from ..zoo import build
@@ -66,8 +66,8 @@ class Data:
 class Experiment:
     """A training of `network` with `dims` code neurons from `seed`.
 
-    `settings`: solver text laid over the network's own. `changes`: (what stands in the network's text, what is to stand
-    there), everywhere where it stands. `variant`: what these two are called.
+    `settings`: solver text laid over the network's own. `changes`: layers laid over those of their names, see
+    `proto.changed`. `variant`: what these two are called.
     """
 
     network: str
@@ -75,7 +75,7 @@ class Experiment:
     seed: int
     iterations: int
     settings: str = ""
-    changes: tuple[tuple[str, str], ...] = ()
+    changes: str = ""
     variant: str = ""
 
     @property
@@ -86,7 +86,7 @@ class Experiment:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Experiment:
         """The inverse of `to_json`."""
-        return cls(**{**fields, "changes": tuple((old, new) for old, new in fields["changes"])})
+        return cls(**fields)
 
     def to_json(self) -> dict[str, Any]:
         """Its values, as JSON's types."""
@@ -98,11 +98,7 @@ class Experiment:
         if self.network == PAIRS:
             train, test = data.pair_lists
         model = build(self.network, self.dims, train, test, folder=folder)
-        net = model.net_text
-        for old, new in self.changes:
-            if old not in net:
-                raise SpecError(f"{self.name}: its text holds no {old!r}, which was to be changed")
-            net = net.replace(old, new)
+        net = change_layers(model.net_text, self.changes, self.name) if self.changes else model.net_text
         solver = read_solver_text(model.solver_text, "solver.prototxt")
         every = max(1, self.iterations // SNAPSHOTS)
         merge(solver, f"max_iter: {self.iterations} snapshot: {every}", "iterations")

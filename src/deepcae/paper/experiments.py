@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from ..printed import tables as printed
 from ..zoo import classic
 from ..zoo import names as zoo_names
-from ..zoo.cae import SPARSE, XAVIER
-from ..zoo.classic import PIXELS
-from ..zoo.text import SHUFFLED, gaussian
 from .experiment import Experiment
 
 SEEDS = 3  # as many runs as the paper made
@@ -24,7 +21,7 @@ TIMED = ("classic-1000", "cae1", "cae2")  # of Table V, with N = 2
 
 def training(
     network: str, dims: int, seed: int, quick: bool = False, *, variant: str = "", settings: str = "",
-    changes: Sequence[tuple[str, str]] = (),
+    changes: str = "",
 ) -> Experiment:  # fmt: skip
     """A training as the paper made it; `quick`: a tenth of the iterations, and of the steps of the learning rate."""
     is_classic = network.startswith("classic")
@@ -32,7 +29,7 @@ def training(
     if quick:
         iterations //= TENTH
         settings = " ".join([f"stepsize: {STEP // TENTH}", settings]).strip() if is_classic else settings
-    return Experiment(network, dims, seed, iterations, settings, tuple(changes), variant)
+    return Experiment(network, dims, seed, iterations, settings, changes, variant)
 
 
 def _losses(table: str, seeds: int, quick: bool) -> list[Experiment]:
@@ -53,8 +50,19 @@ def _one(network: str, dims: int, seeds: int, quick: bool) -> list[Experiment]:
 
 
 FOUND_ON = ("cae1", 10)  # the network that the side findings are looked for on
-_FILLERS = (gaussian(125, SPARSE), gaussian(FOUND_ON[1], SPARSE))  # of its fully connected layers
-_SMALL = 'weight_filler { type: "gaussian" std: 0.01 }'
+_FILTERS = ("conv1", "conv2", "deconv2", "deconv1", "deconv1neur")  # its layers that learn filters
+_FULL = ("ip1encode", "ip2encode", "ip1decode")  # and those that are fully connected
+_HIDDEN = ("conv1", "conv2", "ip1encode", "ip1decode", "deconv2", "deconv1")  # whose sigmoids are not the image's
+
+
+def _each(layers: Iterable[str], body: str) -> str:
+    """The same change of each of these layers."""
+    return "".join(f'layer {{ name: "{name}" {body} }}\n' for name in layers)
+
+
+# -1 and 1 are the defaults of what a filler may have been
+_SMALL = 'weight_filler { type: "gaussian" std: 0.01 sparse: -1 }'
+_XAVIER = 'weight_filler { type: "xavier" std: 1 sparse: -1 }'
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Finding:
     variant: str
     what: str
     paper: str
-    changes: tuple[tuple[str, str], ...] = ()
+    changes: str = ""
     worse: bool = False
 
 
@@ -75,24 +83,23 @@ FINDINGS = (
     Finding("", "as in Table IV", "stable"),
     Finding(
         "entropy-alone", "cross-entropy alone", "does not provide good convergence",
-        (('top: "l2_error"\n  loss_weight: 1', 'top: "l2_error"\n  loss_weight: 0'),), worse=True,
+        'layer { name: "l2_error" loss_weight: 0 }', worse=True,
     ),
     Finding(
         "euclidean-alone", "Euclidean loss alone", "does not provide good convergence",
-        (('top: "cross_entropy_loss"\n  loss_weight: 1', 'top: "cross_entropy_loss"\n  loss_weight: 0'),), worse=True,
+        'layer { name: "cross_entropy_loss" loss_weight: 0 }', worse=True,
     ),
     Finding(
         "relu", "ReLU in place of Sigmoid, but for the image", "worse results",
-        (('type: "Sigmoid"', 'type: "ReLU"'), ('name: "deconv1neursig"\n  type: "ReLU"',
-                                             'name: "deconv1neursig"\n  type: "Sigmoid"')), worse=True,
+        _each((f"{name}sig" for name in _HIDDEN), 'type: "ReLU"'), worse=True,
     ),
     Finding(
         "gaussian", "gaussian weights of 0.01 everywhere", "in many cases not stable",
-        ((XAVIER, _SMALL), *((filler, _SMALL) for filler in _FILLERS)),
+        _each(_FILTERS, f"convolution_param {{ {_SMALL} }}") + _each(_FULL, f"inner_product_param {{ {_SMALL} }}"),
     ),
     Finding(
         "xavier", "xavier weights everywhere", "in many cases not stable",
-        tuple((filler, XAVIER) for filler in _FILLERS),
+        _each(_FULL, f"inner_product_param {{ {_XAVIER} }}"),
     ),
 )  # fmt: skip
 
@@ -123,12 +130,9 @@ def tamed(network: str, dims: int, seed: int, quick: bool) -> Experiment:
     the last layer keeps 15 · 1000 / H weights of each input: of H inputs a pixel then sums up as many as with H = 1000.
     """
     share = WIDTH / LARGE[network]
-    head = f"num_output: {PIXELS}\n    "
     sparse = round(classic.SPARSE * share)
-    change = head + gaussian(PIXELS, classic.SPARSE), head + gaussian(PIXELS, sparse)
-    return training(
-        network, dims, seed, quick, variant=TAMED, settings=f"base_lr: {RATE * share:.4g}", changes=[change]
-    )
+    change = f'layer {{ name: "decode1" inner_product_param {{ weight_filler {{ sparse: {sparse} }} }} }}'
+    return training(network, dims, seed, quick, variant=TAMED, settings=f"base_lr: {RATE * share:.4g}", changes=change)
 
 
 def _large(seeds: int, quick: bool) -> list[Experiment]:
@@ -141,7 +145,8 @@ FILE_ORDER = "file-order"
 
 def in_file_order(network: str, dims: int, seed: int, quick: bool) -> Experiment:
     """A training on the images in the order of their file, as Caffe's example reads them."""
-    return training(network, dims, seed, quick, variant=FILE_ORDER, changes=[(SHUFFLED, "")])
+    change = 'layer { name: "data" hdf5_data_param { shuffle: false } }'
+    return training(network, dims, seed, quick, variant=FILE_ORDER, changes=change)
 
 
 def _order(seeds: int, quick: bool) -> list[Experiment]:

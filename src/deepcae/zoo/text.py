@@ -8,7 +8,6 @@ from ..errors import SpecError
 
 MOST = 2**31 - 1  # of what a text counts: Caffe's int32
 IMAGES = "(N, 1, 28, 28), grey levels in 0..1"
-SHUFFLED = " shuffle: true"  # in the text of what is learned from; taken out, images come as they stand in their file
 
 
 def require_count(what: str, value: object) -> None:
@@ -44,7 +43,7 @@ def hdf5_data(
 
     `sample`: the shape that it is for; it is stated, and compared with that of the data.
     """
-    order = SHUFFLED if shuffle else ""
+    order = " shuffle: true" if shuffle else ""
     body = [f"include {{ {rule} }}", f'hdf5_data_param {{ source: "{escaped(source)}" batch_size: {batch}{order} }}']
     if sample:
         dims = " ".join(f"dim: {size}" for size in (0, *sample))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ from deepcae.paper.worker import CONVERGED
 
 
 def result(
-    network: str, dims: int, seed: int, test: tuple[float, float], outcome: str = CONVERGED, reason: str = "",
-    iterations: int = 20_000, classes: int = 8, seconds: float = 60.0,
+    network: str, dims: int, seed: int, test: tuple[float, float], outcome: str = CONVERGED,
+    reasons: Sequence[str] = (), iterations: int = 20_000, classes: int = 8, seconds: float = 60.0,
 ) -> dict[str, Any]:  # fmt: skip
     """A finished run with these test losses: cross-entropy, Euclidean."""
     losses = {"cross_entropy_loss": test[0], "l2_error": test[1]}
     return {
         "experiment": Experiment(network, dims, seed, iterations).to_json(),
         "outcome": outcome,
-        "reason": reason,
+        "reason": "; ".join(reasons),
+        "reasons": list(reasons),
         "iterations": iterations,
         "seconds": seconds,
         "train": losses,

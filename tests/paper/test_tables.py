@@ -87,17 +87,19 @@ def test_a_row_of_losses() -> None:
 
 
 def test_runs_that_fail_are_counted_and_their_reason_told() -> None:
-    why = "layer 'decode1' (InnerProduct): blob is constant; the gradients are gone"
+    why = ["layer 'decode1' (InnerProduct): blob is constant; so it is", "the gradients are gone"]
     runs = [result("classic-3000", 2, 1, (205.8, 26.44), STUCK, why), result("classic-3000", 2, 2, (150.0, 17.0))]
     table = losses.table("table1", {("classic-3000", 2): runs}, 3)
     row = dict(zip(table.columns, table.rows[12], strict=True))
     assert (row["paper: test"], row["ours: test"]) == ("none (0 of 3)", "150.00; 17.00 (1 of 2)")
     assert row["ours: classes"] == "16 of 20 (8+8)"
     assert row["verdict"] == "1 of 2 converge; paper: 0 of 3"
-    assert table.notes[-1] == ("classic-3000, N = 2, seed 1: stuck. layer 'decode1' (InnerProduct): blob is constant")
+    assert table.notes[-1] == (
+        "classic-3000, N = 2, seed 1: stuck. layer 'decode1' (InnerProduct): blob is constant; so it is"
+    )
     each = losses.runs_table("table1", {("classic-3000", 2): runs})
     assert column(each, "outcome") == ["stuck", "converged"]
-    assert column(each, "the guard says")[0] == why
+    assert column(each, "the guard says")[0] == "; ".join(why)
 
 
 def test_other_data_than_mnist_are_told_of() -> None:

@@ -125,9 +125,5 @@ def _failures(results: Results, keys: Sequence[tuple[str, int]]) -> list[str]:
         for run in results.get(key, ()):
             if not converged(run):
                 seed, network, dims = run["experiment"]["seed"], *key
-                told.append(f"{network}, N = {dims}, seed {seed}: {run['outcome']}. {_first(run['reason'])}")
+                told.append(f"{network}, N = {dims}, seed {seed}: {run['outcome']}. {''.join(run['reasons'][:1])}")
     return told
-
-
-def _first(reason: str) -> str:
-    return reason.split("; ")[0] if reason else ""

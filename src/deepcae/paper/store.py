@@ -70,6 +70,8 @@ class Store:
             is_result = False
         if not is_result:
             raise DataError(f"{path}: damaged, no result of a run; remove it, and the run is judged anew")
+        if "reasons" not in found:  # in results of before they stand in one sentence
+            found["reasons"] = list(filter(None, str(found.get("reason", "")).split("; ")))
         return found if found.get("judging", JUDGING) == JUDGING else None
 
     def keep(self, experiment: Experiment, result: dict[str, Any]) -> None:

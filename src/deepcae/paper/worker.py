@@ -109,8 +109,13 @@ def _ended(experiment: Experiment, folder: Path) -> dict[str, Any] | None:
 
 def _trained(iterations: int, seconds_per_iteration: float) -> dict[str, Any]:
     """The seconds are left out where nothing is known of them: nothing was left to do but the last record."""
-    told = {"outcome": CONVERGED, "reason": "", "iterations": iterations}
+    told = {**_ended_as(CONVERGED), "iterations": iterations}
     return {**told, "seconds": seconds_per_iteration * iterations} if seconds_per_iteration else told
+
+
+def _ended_as(outcome: str, *reasons: str) -> dict[str, Any]:
+    """`reason` is all of the `reasons`, as one sentence for people."""
+    return {"outcome": outcome, "reason": "; ".join(reasons), "reasons": list(reasons)}
 
 
 def _train(experiment: Experiment, store: Store, folder: Path, parent: int) -> dict[str, Any] | None:
@@ -133,7 +138,7 @@ def _train(experiment: Experiment, store: Store, folder: Path, parent: int) -> d
                 if os.getppid() != parent:  # whoever wanted the run is gone
                     solver.request_stop()
     except NotFinite as error:
-        return {"outcome": NOT_FINITE, "reason": str(error), "iterations": solver.iteration}
+        return {**_ended_as(NOT_FINITE, str(error)), "iterations": solver.iteration}
     except Incomplete as error:  # no fault of the weights, unless it is they that are missing
         if solver.training.saves.last is None or solver.training.saves.last.iteration < solver.iteration:
             raise
@@ -166,14 +171,14 @@ def _outcome(run: Any, found: dict[str, Any]) -> dict[str, Any]:
     wrong = [f"{name} of {part}" for part in sets for name, loss in found[part].items() if not math.isfinite(loss)]
     if wrong:
         rest = {name: value for name, value in found.items() if name not in sets}
-        return {**rest, "outcome": NOT_FINITE, "reason": f"not finite: {', '.join(wrong)}"}
+        return {**rest, **_ended_as(NOT_FINITE, f"not finite: {', '.join(wrong)}")}
     metrics = run.metrics()
-    warned = "; ".join(entry["message"] for entry in metrics if entry["kind"] == "warned")
+    warned = [entry["message"] for entry in metrics if entry["kind"] == "warned"]
     if converged(found):
-        return {**found, "outcome": CONVERGED, "reason": warned}
+        return {**found, **_ended_as(CONVERGED, *warned)}
     if is_stuck(metrics):
-        return {**found, "outcome": STUCK, "reason": warned}
-    return {**found, "outcome": NO_BETTER, "reason": warned or "the guard saw no layer that is saturated or constant"}
+        return {**found, **_ended_as(STUCK, *warned)}
+    return {**found, **_ended_as(NO_BETTER, *(warned or ["the guard saw no layer that is saturated or constant"]))}
 
 
 def _about(experiment: Experiment, store: Store) -> dict[str, Any]:

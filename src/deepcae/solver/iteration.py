@@ -100,9 +100,9 @@ class Passes:
     def forward(self, inputs: Inputs, generator: torch.Generator | None) -> Blobs:
         tape = self._tape
         if tape is not None and tape.takes(inputs):
-            if self._written is tape.gradients:  # which the tape writes over
+            if self._written is tape.gradients:  # which `backward` writes over
                 self._written = [gradient.clone() for gradient in tape.gradients]
-            self._losses.append(tape.play(inputs, generator))
+            self._losses.append(tape.forward(inputs, generator))
             self._blobs = tape.blobs
             return self._blobs
         with multiplying(self.precision, self.device):
@@ -115,6 +115,7 @@ class Passes:
         loss, self._loss = self._loss, None
         if loss is None:
             assert self._tape is not None
+            self._tape.backward()
             if self._written is None:
                 self._written = self._tape.gradients
             elif self._written:

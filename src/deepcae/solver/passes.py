@@ -60,7 +60,7 @@ class FedNet:
         inputs, tape = self.next_inputs(), self._tapes.now()
         blobs: Blobs
         if tape is not None and tape.takes(inputs):
-            tape.play(inputs, generator)
+            tape.forward(inputs, generator)
             blobs = {name: blob if blob.dim() else blob.clone() for name, blob in tape.blobs.items()}
         else:
             with torch.no_grad():

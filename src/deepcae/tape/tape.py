@@ -8,7 +8,7 @@ their memory is (..., N), the batch innermost. The numbers are those of `Net.for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from operator import itemgetter
 
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from ..kernels import calls, native
-from ..kernels.calls import Call
 from ..kernels.choice import has_core, preference, rule
 from ..net.backward import counted_only
 from ..net.net import Net
@@ -27,7 +26,10 @@ Watch = Callable[[Place | None], object]  # whose calls have just been made; Non
 
 
 class Tape:
-    """`play(inputs)` computes all blobs and the loss, with `backward` the gradients of all learned blobs, too.
+    """`forward(inputs)` computes all blobs and the loss, `backward()` the gradients of all learned blobs.
+
+    Without `backward` it is written for the first alone.
+
 
     `gradients`: one per learnable blob of the net, in its order; whoever writes over them may, they are made anew.
     `kernels`: what computes each step of the plan, by its number, see `Op.kernel`. `steady`: whether all numbers are
@@ -38,7 +40,11 @@ class Tape:
         sheet = Sheet(net, backward)
         ops = _write(sheet)
         self._inputs = [(name, sheet.blobs[name]) for name in net.inputs]
-        self._calls = calls.joined([call for call, _ in sheet.calls])
+        halves = (
+            [call for call, place in sheet.calls if place is None or not place.backward],
+            [call for call, place in sheet.calls if place is not None and place.backward],
+        )
+        self._forward, self._backward = map(calls.joined, halves)
         self._parts = [
             (place, calls.joined([call for call, _ in part])) for place, part in groupby(sheet.calls, itemgetter(1))
         ]
@@ -55,25 +61,41 @@ class Tape:
         """Whether the inputs have the shapes for which it was written."""
         return all(inputs[name].shape == self.blobs[name].shape for name, _ in self._inputs)
 
+    def forward(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> float:
+        """The loss of one batch. What the pass made lies in `blobs` until the next."""
+        self._take(inputs, generator)
+        for call in self._forward:
+            call()
+        return self._loss()
+
+    def backward(self) -> None:
+        """The gradients of that batch, in `gradients`."""
+        for call in self._backward:
+            call()
+
     def play(
         self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None, watch: Watch | None = None
     ) -> float:
-        """The pass over one batch; the loss. What it made lies in `blobs` and `gradients` until the next.
+        """Both; the loss. `watch` is told of each layer's half of the pass."""
+        if watch is None:
+            loss = self.forward(inputs, generator)
+            self.backward()
+            return loss
+        self._take(inputs, generator)
+        watch(None)  # of the inputs
+        for place, part in self._parts:
+            for call in part:
+                call()
+            watch(place)
+        return self._loss()
 
-        With a `watch`, calls are joined within a layer's half of the pass only, and it is told of each half.
-        """
+    def _loss(self) -> float:
+        return sum(weight * float(loss) for loss, weight in self._losses)
+
+    def _take(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None) -> None:
         self._context.generator = generator
         for name, memory in self._inputs:
             calls.turn(inputs[name].contiguous().view(self._batch, -1), memory.view(-1, self._batch))()
-        for call in self._calls if watch is None else self._watched(watch):
-            call()
-        return sum(weight * float(loss) for loss, weight in self._losses)
-
-    def _watched(self, watch: Watch) -> Iterator[Call]:
-        watch(None)  # of the inputs
-        for place, part in self._parts:
-            yield from part
-            watch(place)
 
 
 class Tapes:

@@ -47,7 +47,7 @@ def write_images(path: Path, images: int, kind: str) -> None:
 def write_model(folder: Path, network: str, batch: int, kind: str, shuffle: bool) -> None:
     """The network's texts, reading images.h5."""
     from deepcae import zoo
-    from deepcae.zoo.text import SHUFFLED
+    from deepcae.zoo.text import in_file_order
 
     lists = folder / "images.txt"
     lists.write_text("images.h5\n")
@@ -56,7 +56,7 @@ def write_model(folder: Path, network: str, batch: int, kind: str, shuffle: bool
     if kind == "uint8":
         text = text.replace("hdf5_data_param {", "transform_param { scale: 0.00392156862745 } hdf5_data_param {")
     if not shuffle:
-        text = text.replace(SHUFFLED, "")
+        text = in_file_order(text)
     (folder / "net.prototxt").write_text(text)
 
 

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from deepcae import Net, zoo
-from deepcae.zoo.text import SHUFFLED
+from deepcae.zoo.text import in_file_order
 
 ZOO = ("cae1", "cae2", "classic-1000")
 OTHERS = ("pooled", "lenet", "residual")
@@ -34,7 +34,7 @@ def write(name: str, dims: int, batch: int, folder: Path) -> tuple[Path, dict[st
     if name not in OTHERS:
         source = folder / "list.txt"
         net, solver = zoo.write(zoo.build(name, dims, train_list=source, test_list=source, batch=batch), folder)
-        net.write_text(net.read_text().replace(SHUFFLED, ""))  # the others get the batches in order
+        net.write_text(in_file_order(net.read_text()))  # the others get the batches in order
         return solver, data
     text = {"pooled": _pooled, "lenet": _lenet, "residual": _residual}[name](dims)
     tops = 'top: "data" top: "label"' if name == "lenet" else 'top: "data"'

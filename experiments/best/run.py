@@ -24,7 +24,7 @@ from deepcae.proto.read import read_net_text
 from deepcae.proto.text import to_text
 from deepcae.solver.records import Step, Test
 from deepcae.solver.solver import Solver
-from deepcae.zoo.text import SHUFFLED
+from deepcae.zoo.text import in_file_order
 
 HERE = Path(__file__).parent
 DIMS, WIDTH, ITERATIONS = 30, 1.0, 2000  # of `parts`
@@ -81,7 +81,7 @@ PARTS: dict[str, tuple[Change | None, str]] = {  # what is changed: in the net's
     "one fully connected layer on either side": (without_inner_layers, ""),
     "BatchNorm and Scale before each ELU": (with_batch_norm, ""),
     "both losses": (lambda text: text + CROSS_ENTROPY, ""),
-    "training images in one order": (replaced(SHUFFLED, ""), ""),
+    "training images in one order": (in_file_order, ""),
     "a fixed rate": (None, 'lr_policy: "fixed"'),
     "SGD with momentum, the best of three rates": (None, 'type: "SGD"'),
     "xavier in place of msra": (replaced('"msra"', '"xavier"'), ""),

@@ -26,7 +26,7 @@ from sklearn.datasets import load_digits
 from deepcae import Solver, TrainingError, zoo
 from deepcae.solver.records import Test
 from deepcae.zoo.design import parse_image
-from deepcae.zoo.text import SHUFFLED
+from deepcae.zoo.text import in_file_order
 
 SETS: dict[str, tuple[str, int, int]] = {
     "digits8": ("1x8x8", 8, 1000),
@@ -91,10 +91,10 @@ def train(name: str, way: tuple[str, str, float, bool], data: tuple[Path, Path])
     with TemporaryDirectory() as folder:
         model = zoo.build_design(parse_image(size), dims, *data, folder=folder)
         net, solver = zoo.write(model, folder)
-        text = model.net_text.replace('type: "ELU"', f'type: "{activation}"').replace(SHUFFLED, "")
+        text = model.net_text.replace('type: "ELU"', f'type: "{activation}"')
         if as_in_paper:
             text = re.sub(r'type: "gaussian" std: [\d.e-]+', 'type: "xavier"', text)
-        net.write_text(text)
+        net.write_text(in_file_order(text))
         quarter = iterations // 4
         settings = f'type: "{update}" base_lr: {rate} max_iter: {iterations} test_interval: {quarter} random_seed: 1 '
         settings += "snapshot: 0 snapshot_after_train: false " + ('lr_policy: "fixed"' if as_in_paper else "")

@@ -29,7 +29,7 @@ from deepcae.data.source import Feed
 from deepcae.net.net import Net
 from deepcae.solver.records import Test
 from deepcae.solver.solver import Solver
-from deepcae.zoo.text import SHUFFLED
+from deepcae.zoo.text import in_file_order
 
 HERE = Path(__file__).parent
 DIMS = 30
@@ -51,7 +51,7 @@ Row = dict[str, Any]
 def write(model: zoo.ZooModel, folder: Path) -> None:
     """The texts, reading the images as they stand in their file: as all that is in results.json was trained."""
     net, _ = zoo.write(model, folder)
-    net.write_text(net.read_text().replace(SHUFFLED, ""))
+    net.write_text(in_file_order(net.read_text()))
 
 
 class Results:

@@ -14,7 +14,7 @@ import pytest
 from deepcae import zoo
 from deepcae.solver.records import Step
 from deepcae.solver.solver import Solver
-from deepcae.zoo.text import SHUFFLED
+from deepcae.zoo.text import in_file_order
 
 SEQUENCES: dict[str, list[float]] = {
     "cae1": [576.966, 576.87, 577.876, 580.295, 586.94, 601.443, 625.3, 643.433],
@@ -30,7 +30,7 @@ def test_the_losses_of_a_seed_stay(name: str, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("images.h5\n")
     model = zoo.build(name, 2, tmp_path / "list.txt", tmp_path / "list.txt", folder=tmp_path)
     net, text = zoo.write(model, tmp_path)
-    net.write_text(net.read_text().replace(SHUFFLED, ""))
+    net.write_text(in_file_order(net.read_text()))
     solver = Solver(text, seed=7, overrides="test_interval: 1000 test_initialization: false")
     losses = [record.loss for record in solver.step(8) if isinstance(record, Step)]
     assert losses == pytest.approx(SEQUENCES[name], rel=1e-4)

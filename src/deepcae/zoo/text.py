@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..errors import SpecError
+from ..proto.read import read_net_text
+from ..proto.text import to_text
 
 MOST = 2**31 - 1  # of what a text counts: Caffe's int32
 IMAGES = "(N, 1, 28, 28), grey levels in 0..1"
@@ -105,3 +107,12 @@ def net(name: str, header: str, layers: Iterable[str]) -> str:
 def escaped(value: str) -> str:
     """A string's content between double quotes in a prototxt."""
     return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def in_file_order(net_text: str) -> str:
+    """The same network, which reads its images as they stand in their file instead of in random order."""
+    net = read_net_text(net_text).message
+    for layer in net.layer:
+        if layer.HasField("hdf5_data_param"):
+            layer.hdf5_data_param.ClearField("shuffle")
+    return to_text(net)

@@ -64,8 +64,8 @@ def messages(folder: Path) -> Cases:
 def lines(folder: Path) -> Cases:
     """Texts."""
     from deepcae.codes.files import load
-    from deepcae.data.hdf5 import read_list
     from deepcae.data.listed import ListedImages
+    from deepcae.data.lists import read_list
     from deepcae.solver.metrics import read_metrics
     from deepcae.solver.parse_log import parse_log
 

@@ -16,6 +16,8 @@ from typing import IO, Any
 
 from .atomic import H5_ERRNO, kind_of, told_of, whole_file
 
+HDF5_START = b"\x89HDF\r\n\x1a\n"  # what such a file begins with, or after a block of its user's own
+
 _OURS = (
     getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
     | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -68,6 +70,12 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, through links too. OSError for a pipe or a device, which would be waited for."""
     with open_to_read(path) as file:
         return file.read()
+
+
+def start_of(path: str | os.PathLike[str], size: int = len(HDF5_START)) -> bytes:
+    """The first bytes of a file, by which its format is known. OSError as by `open_to_read`."""
+    with open_to_read(path) as file:
+        return file.read(size)
 
 
 def open_to_read(path: str | os.PathLike[str]) -> BufferedReader:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from deepcae.cli import main
-from deepcae.data.hdf5 import HDF5Rows
+from deepcae.data.contents import open_rows
 from deepcae.proto.binary import read_blob
 
 
@@ -93,7 +93,7 @@ def test_features_of_a_trained_net(model: Path, capsys: pytest.CaptureFixture[st
     words = ["extract_features", str(weights), str(model / "net.prototxt"), "code,conv", "a.h5,b.h5", "3", "h5", "CPU"]
     assert main(words) == 0
     assert capsys.readouterr().err.splitlines()[-1] == "wrote b.h5: blob 'conv' of 12 samples"
-    codes = HDF5Rows([Path("a.h5")], ("data",)).read(slice(0, 12))["data"]
+    codes = open_rows([Path("a.h5")], ("data",)).read(slice(0, 12))["data"]
     assert main(["encode", "-o", "codes.npz", "run", "-q"]) == 0
     np.testing.assert_allclose(codes, np.load("codes.npz")["codes"], rtol=1e-5)
     assert "a.h5: exists already" in fails(capsys, *words)

@@ -185,7 +185,10 @@ def test_a_code_of_one_image_is_not_compared_with_a_pair(
             "--codes heaps-train.h5 heaps-test.h5 --labels few.npy few.npy",
             "few.npy: holds 5 examples, but heaps-train.h5 has 90 codes",
         ),
-        ("--codes heaps-train.h5 heaps-test.h5 --labels wide.h5 few.npy", "wide.h5: "),
+        (
+            "--codes heaps-train.h5 heaps-test.h5 --labels bare.h5 few.npy",
+            "bare.h5: has neither 'label' nor 'labels'",
+        ),
         ("--codes heaps-train.h5 nan.h5", "nan: code 4 holds a value that is not finite"),
     ],
 )
@@ -194,6 +197,7 @@ def test_what_does_not_fit_is_said_in_one_line(
 ) -> None:
     heaps(Path())
     codes.save("wide.h5", np.zeros((90, 3)), np.arange(90))
+    codes.save("bare.h5", np.zeros((90, 3)))
     broken = np.zeros((90, 2))
     broken[4] = np.nan
     codes.save("nan.h5", broken, np.arange(90) % 3)

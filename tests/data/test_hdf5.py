@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from deepcae.data.h5file import stamp_of
-from deepcae.data.hdf5 import HDF5Rows
+from deepcae.data.contents import open_rows
+from deepcae.data.joined import stamp_of
 from deepcae.data.source import Feed, open_source, shapes
 from deepcae.data.stream import Stream
 from deepcae.errors import DataError
@@ -54,7 +53,7 @@ def test_a_missing_source_has_no_shapes(tmp_path: Path, layer: MakeLayer) -> Non
 def test_all_numbers_become_float32(tmp_path: Path, write_h5: WriteH5, dtype: str) -> None:
     values = np.array([[1, 2], [3, 100]], dtype)
     for limit in (0, 10**6):
-        rows = HDF5Rows([write_h5(tmp_path / "x.h5", {"x": values})], ("x",), memory_limit=limit)
+        rows = open_rows([write_h5(tmp_path / "x.h5", {"x": values})], ("x",), memory_limit=limit)
         got = rows.read(slice(0, 2))["x"]
         rows.close()
         assert got.dtype == np.float32
@@ -62,13 +61,13 @@ def test_all_numbers_become_float32(tmp_path: Path, write_h5: WriteH5, dtype: st
 
 
 def test_a_double_beyond_float32_is_infinite(tmp_path: Path, write_h5: WriteH5) -> None:
-    rows = HDF5Rows([write_h5(tmp_path / "x.h5", {"x": [1e300]})], ("x",))
+    rows = open_rows([write_h5(tmp_path / "x.h5", {"x": [1e300]})], ("x",))
     assert rows.read(slice(0, 1))["x"][0] == np.inf
 
 
 def test_a_large_set_is_read_in_blocks_only(tmp_path: Path, write_h5: WriteH5) -> None:
     path = write_h5(tmp_path / "x.h5", {"x": np.arange(1000.0)[:, None] + np.zeros(10)}, chunks=(7, 10))
-    rows = HDF5Rows([path], ("x",), memory_limit=1000, block=400)
+    rows = open_rows([path], ("x",), memory_limit=1000, block=400)
     for start in (0, 20, 500, 990):
         np.testing.assert_array_equal(rows.read(slice(start, start + 10))["x"][:, 0], np.arange(start, start + 10))
         assert len(rows._block["x"]) == (14 if start < 980 else 6)  # 10 rows, rounded up to whole chunks; the rest
@@ -92,7 +91,7 @@ def test_any_rows_of_any_layout(tmp_path: Path, dtype: str, options: dict[str, A
     for path, part in zip(paths, (values[:25], values[25:]), strict=True):
         with h5py.File(path, "w", userblock_size=options.get("userblock_size")) as file:
             file.create_dataset("x", data=part, **layout)
-    rows = HDF5Rows(paths, ("x",), memory_limit=0, block=100)
+    rows = open_rows(paths, ("x",), memory_limit=0, block=100)
     for wanted in ([39, 0, 25, 24, 24, 7], [3], list(range(40)), [38, 39, 0, 1]):
         got = rows.read(np.array(wanted))["x"]
         assert got.dtype == np.float32
@@ -102,12 +101,10 @@ def test_any_rows_of_any_layout(tmp_path: Path, dtype: str, options: dict[str, A
 
 def test_rows_that_are_cut_off_are_told(tmp_path: Path, write_h5: WriteH5) -> None:
     path = write_h5(tmp_path / "x.h5", {"x": np.zeros((1000, 50))})
-    rows = HDF5Rows([path], ("x",), memory_limit=0)
+    rows = open_rows([path], ("x",), memory_limit=0)
     rows.read(np.array([999]))
     os.truncate(path, 200_000)
-    rows._files.headers[0] = replace(
-        rows._files.headers[0], stamp=stamp_of(path)
-    )  # as if it had been so from the start
+    rows._files.parts[0].stamp = stamp_of(path)  # as if it had been so from the start
     with pytest.raises(DataError, match=r"x.h5: dataset 'x': rows 3 to 999 cannot be read"):
         rows.read(np.array([999, 3]))
     rows.close()
@@ -116,7 +113,7 @@ def test_rows_that_are_cut_off_are_told(tmp_path: Path, write_h5: WriteH5) -> No
 def test_blocks_come_round_and_round(tmp_path: Path, write_h5: WriteH5) -> None:
     """A stream over a large set reads each block once in a round, and the next one before it is asked for."""
     path = write_h5(tmp_path / "x.h5", {"x": np.arange(10.0)})
-    rows = HDF5Rows([path], ("x",), memory_limit=0, block=12)
+    rows = open_rows([path], ("x",), memory_limit=0, block=12)
     read: list[int] = []
     copied = rows._files.copied
     rows._files.copied = lambda start, stop: read.append(start) or copied(start, stop)  # type: ignore[assignment,func-returns-value]
@@ -130,17 +127,17 @@ def test_blocks_come_round_and_round(tmp_path: Path, write_h5: WriteH5) -> None:
 
 def test_who_lets_go_of_rows_lets_go_of_their_file(tmp_path: Path, write_h5: WriteH5) -> None:
     path = write_h5(tmp_path / "x.h5", {"x": np.arange(1000.0)})
-    rows = HDF5Rows([path], ("x",), memory_limit=0, block=400)
+    rows = open_rows([path], ("x",), memory_limit=0, block=400)
     for start in (0, 300, 400):
         rows.read(slice(start, start + 10))
     rows._blocks._take(0)  # whatever is under way is done
     del rows
     write_h5(path, {"x": np.arange(3.0)})  # refused while the file is open
-    assert HDF5Rows([path], ("x",)).read(slice(0, 3))["x"].ravel().tolist() == [0, 1, 2]
+    assert open_rows([path], ("x",)).read(slice(0, 3))["x"].ravel().tolist() == [0, 1, 2]
 
 
 def test_nets_that_read_the_same_files_share_them(folder: Path) -> None:
-    first, second = (HDF5Rows([folder / "a.h5"], ("data",)) for _ in range(2))
+    first, second = (open_rows([folder / "a.h5"], ("data",)) for _ in range(2))
     assert np.shares_memory(first.read(slice(0, 2))["data"], second.read(slice(0, 2))["data"])
 
 
@@ -154,9 +151,9 @@ def test_a_transform_is_applied_to_the_first_top(folder: Path, layer: MakeLayer)
 
 
 def test_files_are_closed(folder: Path) -> None:
-    rows = HDF5Rows([folder / "a.h5", folder / "b.h5"], ("data",), memory_limit=0)
+    rows = open_rows([folder / "a.h5", folder / "b.h5"], ("data",), memory_limit=0)
     rows.read(np.arange(10))
-    files = [opened._file for opened in rows._files._open._open.values()]
+    files = [part.arrays["data"]._file._file for part in rows._files._open]
     assert len(files) == 2
     rows.close()
     assert not any(files)  # a closed file is false
@@ -249,7 +246,7 @@ def test_settings_that_are_missing(folder: Path, layer: MakeLayer) -> None:
 
 @pytest.mark.parametrize("memory_limit", [0, 10**6])
 def test_a_file_that_is_replaced_is_noticed(folder: Path, memory_limit: int) -> None:
-    rows = HDF5Rows([folder / "a.h5", folder / "b.h5"], ("data",), memory_limit=memory_limit)
+    rows = open_rows([folder / "a.h5", folder / "b.h5"], ("data",), memory_limit=memory_limit)
     rewrite(folder / "b.h5", {"data": np.zeros((6, 1, 3, 4)), "label": np.arange(6)})
     with pytest.raises(DataError, match=r"b.h5: was replaced or changed while it was in use"):
         rows.read(slice(3, 8))
@@ -264,7 +261,7 @@ def test_damage_within_a_file_is_told_with_dataset_and_rows(tmp_path: Path, writ
     with open(path, "r+b") as raw:
         raw.seek(info.byte_offset + info.size // 2)
         raw.write(b"damage")
-    rows = HDF5Rows([path], ("x",), memory_limit=0, block=10 * 50 * 4)
+    rows = open_rows([path], ("x",), memory_limit=0, block=10 * 50 * 4)
     rows.read(slice(0, 10))
     with pytest.raises(DataError, match=r"x.h5: dataset 'x': rows 20 to 29 cannot be read"):
         rows.read(slice(25, 26))

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from deepcae.data.contents import contents_of, open_rows
 from deepcae.data.idx import TYPES, read_idx
-from deepcae.data.load import load_images, open_rows, read_all
+from deepcae.data.joined import stamp_of
+from deepcae.data.load import load_images, read_all
 from deepcae.errors import DataError
 from reference import reference_dir
 
@@ -140,25 +142,42 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
             load_images(tmp_path / name)
 
 
-def test_what_lies_plainly_in_a_file_is_read_in_blocks(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("limit", "block"), [(None, None), (0, None), (0, 100)])
+def test_every_format_gives_any_rows_from_memory_and_in_blocks(
+    tmp_path: Path, limit: int | None, block: int | None
+) -> None:
     images = np.random.default_rng(0).integers(0, 256, (9, 3, 4), dtype=np.uint8)
     np.save(tmp_path / "c.npy", images)
     np.save(tmp_path / "fortran.npy", np.asfortranarray(images))
     np.savez(tmp_path / "z.npz", data=images)
     (tmp_path / "plain").write_bytes(idx_bytes(images))
     (tmp_path / "zipped").write_bytes(gzip.compress(idx_bytes(images)))
-    for name, in_file in {"c.npy": True, "fortran.npy": False, "z.npz": True, "plain": True, "zipped": True}.items():
-        rows = open_rows(tmp_path / name)
-        assert (rows.total, rows.shapes, rows.at_hand(4, False)) == (9, {"data": (1, 3, 4)}, not in_file)
-        for which in (slice(2, 5), np.array([8, 0, 0])):
-            found = rows.read(which)["data"]
-            assert (found.dtype, found.flags.c_contiguous) == (np.float32, True)
-            np.testing.assert_array_equal(found, images[which][:, None] / np.float32(255))
-    for name in ("c.npy", "plain"):
-        rows = open_rows(tmp_path / name)
-        with open(tmp_path / name, "r+b") as file:
-            file.truncate(120)
-        with pytest.raises(DataError, match=rf"{name}: rows 3 to 8 cannot be read"):
-            rows.read(slice(3, 9))
-        with pytest.raises(DataError, match=name):
-            open_rows(tmp_path / name)
+    for name in ("c.npy", "fortran.npy", "z.npz", "plain", "zipped"):
+        shown = contents_of(tmp_path / name).rows(as_shown=True, memory_limit=limit, block=block)
+        stored = open_rows(tmp_path / name, memory_limit=limit, block=block)
+        assert (shown.total, shown.shapes, stored.shapes) == (9, {"data": (1, 3, 4)}, {"data": (3, 4)})
+        assert stored.dtypes["data"] == np.uint8
+        for which in (slice(2, 5), slice(1, 9), np.array([8, 0, 0]), slice(0, 1)):
+            for rows, wanted in ((shown, images[:, None] / np.float32(255)), (stored, images)):
+                found = rows.read(which)["data"]
+                assert (found.dtype, found.flags.c_contiguous) == (np.float32, True)
+                np.testing.assert_array_equal(found, wanted[which])
+        shown.close()
+        stored.close()
+
+
+@pytest.mark.parametrize("name", ["c.npy", "plain"])
+def test_rows_that_are_cut_off_are_told(tmp_path: Path, name: str) -> None:
+    images = np.zeros((9, 3, 4), np.uint8)
+    np.save(tmp_path / "c.npy", images)
+    (tmp_path / "plain").write_bytes(idx_bytes(images))
+    rows = open_rows(tmp_path / name, memory_limit=0)
+    with open(tmp_path / name, "r+b") as file:
+        file.truncate(120)
+    with pytest.raises(DataError, match=rf"{name}: was replaced or changed while it was in use"):
+        rows.read(np.array([3, 8]))
+    rows._files.parts[0].stamp = stamp_of(tmp_path / name)  # as if it had been so from the start
+    with pytest.raises(DataError, match=rf"{name}: rows 3 to 8 cannot be read"):
+        rows.read(np.array([3, 8]))
+    with pytest.raises(DataError, match=name):
+        open_rows(tmp_path / name)

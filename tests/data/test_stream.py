@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepcae.data.hdf5 import HDF5Rows
+from deepcae.data.contents import open_rows
 from deepcae.data.memory import MemorySource
 from deepcae.data.stream import ArrayRows, Stream, draws, permutation
 from deepcae.errors import DataError
@@ -39,7 +39,7 @@ def test_batches_are_the_cyclic_stream(
 ) -> None:
     options = {"chunks": (2, 1, 3), "compression": "gzip"} if chunked and min(lengths) > 1 else {}
     paths, rows = write_files(tmp_path_factory.mktemp("h5"), lengths, **options)
-    source = Stream(HDF5Rows(paths, ("x", "y"), memory_limit=10**6 if in_memory else 0, block=block), size)
+    source = Stream(open_rows(paths, ("x", "y"), memory_limit=10**6 if in_memory else 0, block=block), size)
     batches = [source.batch(index) for index in range(12)]
     order = np.arange(12 * size) % len(rows)
     np.testing.assert_array_equal(np.concatenate([batch["x"] for batch in batches]), rows[order])
@@ -56,7 +56,7 @@ def test_shuffling_permutes_every_epoch(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], size: int, in_memory: bool, seed: int
 ) -> None:
     paths, rows = write_files(tmp_path_factory.mktemp("h5"), lengths)
-    hdf5 = HDF5Rows(paths, ("y", "x"), memory_limit=10**6 if in_memory else 0)
+    hdf5 = open_rows(paths, ("y", "x"), memory_limit=10**6 if in_memory else 0)
     source = Stream(hdf5, size, shuffle=True, seed=seed)
     total = len(rows)
     batches = [source.batch(index) for index in range(-(-3 * total // size))]

@@ -74,8 +74,9 @@ def readers(folder: Path) -> dict[str, tuple[Path, Act]]:
 def _data(folder: Path) -> dict[str, tuple[Path, Act]]:
     from PIL import Image
 
-    from deepcae.data.hdf5 import HDF5Rows, read_list
+    from deepcae.data.contents import open_rows
     from deepcae.data.imageset import convert_imageset
+    from deepcae.data.lists import read_list
     from deepcae.data.lmdb import DatumRows
     from deepcae.data.load import load_images
     from deepcae.data.mean import write_mean
@@ -131,10 +132,10 @@ def _data(folder: Path) -> dict[str, tuple[Path, Act]]:
         for ending in kinds
     }
     return found | {
-        "rows of HDF5": (file("a.h5"), lambda: HDF5Rows([file("a.h5")], ("data",)).read(slice(0, 10))),
+        "rows of HDF5": (file("a.h5"), lambda: open_rows([file("a.h5")], ("data",)).read(slice(0, 10))),
         "scattered rows": (
             file("a.h5"),
-            lambda: HDF5Rows([file("a.h5")], ("data",), memory_limit=0).read(np.array([7, 3, 9000])),
+            lambda: open_rows([file("a.h5")], ("data",), memory_limit=0).read(np.array([7, 3, 9000])),
         ),
         "list of HDF5": (file("list.txt"), lambda: read_list(file("list.txt"))),
         "list of images": (file("images.txt"), lambda: _images(file("images.txt"))),

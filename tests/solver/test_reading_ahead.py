@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepcae.data import hdf5
+from deepcae.data import kept
 from deepcae.data.ahead import Ahead
 from deepcae.data.source import Feed
 from deepcae.errors import DataError
@@ -28,7 +28,7 @@ def test_large_files_give_the_same_losses(tmp_path: Path, shuffle: bool, monkeyp
     monkeypatch.chdir(tmp_path)
     text = write_training(tmp_path, shuffle=shuffle)
     in_memory = losses(Solver(text))
-    monkeypatch.setattr(hdf5, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(kept, "MEMORY_LIMIT", 0)
     solver = Solver(text)
     assert isinstance(solver.state.train.feed, Ahead if shuffle else Feed)  # blocks are read ahead by themselves
     assert losses(solver) == in_memory
@@ -37,7 +37,7 @@ def test_large_files_give_the_same_losses(tmp_path: Path, shuffle: bool, monkeyp
 def test_a_broken_row_ends_the_training_at_its_own_iteration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = write_training(tmp_path, shuffle=True)
-    monkeypatch.setattr(hdf5, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(kept, "MEMORY_LIMIT", 0)
     solver = Solver(text)
     solver.step(2)
     os.utime(tmp_path / "train_1.h5", ns=(0, 0))

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from deepcae.data.hdf5 import HDF5Rows
+from deepcae.data.contents import open_rows
 from deepcae.data.source import Feed
 from deepcae.errors import DataError
 from deepcae.net.net import Net
@@ -81,7 +81,7 @@ def test_features_as_arrays(tmp_path: Path, net: Net, kind: str) -> None:
     path = tmp_path / f"conv.{kind}"
     extract_features(net, ["conv"], [path], 3, kind)
     if kind == "h5":
-        found = HDF5Rows([path], ("data",)).read(slice(0, 12))["data"]
+        found = open_rows([path], ("data",)).read(slice(0, 12))["data"]
         with h5py.File(path) as file:
             assert list(file) == ["data"]
     else:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from deepcae.data import hdf5
+from deepcae.data import kept
 from deepcae.errors import DataError
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
@@ -47,7 +47,7 @@ def test_codes_do_not_depend_on_the_blocks(
     monkeypatch.setattr(passes, "SMALLEST", size)
     monkeypatch.setattr(passes, "LARGEST", size)
     for limit in (0, 2**30):
-        monkeypatch.setattr(hdf5, "MEMORY_LIMIT", limit)
+        monkeypatch.setattr(kept, "MEMORY_LIMIT", limit)
         told: list[int] = []
         codes, labels = passes.encoded(trained, open_examples(trained, tmp_path / "x.h5"), "code", told.append)
         np.testing.assert_allclose(codes, wanted(trained, IMAGES / np.float32(255)), rtol=1e-5, atol=1e-6)
@@ -74,8 +74,8 @@ def test_a_batch_fills_a_cache_and_no_more(trained: Trained) -> None:
 
 
 def test_memory_does_not_grow_with_the_file(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hdf5, "MEMORY_LIMIT", 0)
-    monkeypatch.setattr(hdf5, "BLOCK", 2**16)  # full in both files, labels too
+    monkeypatch.setattr(kept, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(kept, "BLOCK", 2**16)  # full in both files, labels too
     peaks = []
     for rows in (60_000, 240_000):
         path = tmp_path / f"{rows}.h5"
@@ -119,5 +119,5 @@ def test_images_that_break_off_end_it(trained: Trained, tmp_path: Path) -> None:
     examples: Examples = open_examples(trained, tmp_path / "x.npy")
     with open(tmp_path / "x.npy", "r+b") as file:
         file.truncate(20_000)
-    with pytest.raises(DataError, match=r"x.npy: rows 512 to 699 cannot be read"):
+    with pytest.raises(DataError, match=r"x.npy: was replaced or changed while it was in use"):
         passes.encoded(trained, examples, "code")

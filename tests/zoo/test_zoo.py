@@ -234,14 +234,15 @@ def test_a_list_file_that_names_no_readable_data_is_an_error(tmp_path: Path) -> 
     wrong = list_file(tmp_path, "wrong", [3], dataset="images")
     with pytest.raises(DataError, match="no dataset 'data', which this network reads"):
         zoo.build("cae1", 2, wrong, wrong)
-    for name, make in (
-        ("group", lambda file: file.create_group("data")),
-        ("scalar", lambda file: file.create_dataset("data", data=3.0)),
+    for name, make, why in (
+        ("group", lambda file: file.create_group("data"), "'data' is a group, not a dataset; the file holds 'data'"),
+        ("scalar", lambda file: file.create_dataset("data", data=3.0), r"dataset 'data' has shape \(\)"),
+        ("none", lambda file: file.create_dataset("data", data=np.zeros((0, 2))), "dataset 'data' has no rows"),
     ):
         with h5py.File(tmp_path / f"{name}.h5", "w") as file:
             make(file)
         (tmp_path / f"{name}.txt").write_text(f"{name}.h5")
-        with pytest.raises(DataError, match=rf"{name}\.h5: no dataset 'data', which this network reads"):
+        with pytest.raises(DataError, match=rf"{name}\.h5: {why}"):
             zoo.build("cae1", 2, tmp_path / f"{name}.txt", wrong)
     (tmp_path / "gone.txt").write_text("gone.h5")
     with pytest.raises(DataError, match=r"gone\.h5 \(named in .*gone\.txt\): no such file"):

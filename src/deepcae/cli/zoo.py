@@ -86,12 +86,12 @@ def _design(
 
 def _require_layout(list_file: Path, image: tuple[int, ...]) -> None:
     """DataError if the images that a list names, where it is there already, lie otherwise than --input says."""
-    from ..data.h5file import read_header
-    from ..data.hdf5 import read_list
+    from ..data.contents import open_rows
     from ..data.layout import misfit, samples
+    from ..data.lists import read_list
 
     for path in read_list(list_file) if list_file.is_file() else ():
-        found = read_header(path, ("data",)).shapes["data"]
+        found = open_rows([path], ["data"]).shapes["data"]
         if found != image:
             size = "x".join(map(str, found)) if len(found) == 3 else "another size"
             why = misfit(found, image) or f"give --input {size}, or images of that size"

@@ -19,8 +19,8 @@ import numpy as np
 from ..atomic import whole_file
 from ..errors import DataError
 from ..h5disk import new_h5
-from .hdf5 import read_list
 from .idx import read_idx
+from .lists import read_list
 from .load import read_all
 from .mnist import fetch_mnist, find_file, find_mnist
 from .stream import Shape

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -93,7 +93,7 @@ def _named(layer: Any, folders: Sequence[str | Path]) -> list[Path]:
     """The file that the text names, those that this one lists, and the mean image."""
     found: list[Path] = []
     if layer.type == "HDF5Data":
-        from .hdf5 import read_list
+        from .lists import read_list
 
         listing = resolve(layer.hdf5_data_param.source, *folders)
         found = [listing, *read_list(listing, *folders)]
@@ -109,17 +109,23 @@ def _named(layer: Any, folders: Sequence[str | Path]) -> list[Path]:
 
 def _of_file(path: Path) -> Facts:
     about = path.stat()
+    if path.is_dir():
+        return _of_all(entry for entry in path.rglob("*") if entry.is_file())
     if about.st_size <= SMALL:
         return {"bytes": about.st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     return {"bytes": about.st_size, "changed": about.st_mtime_ns}
 
 
 def _of_images(layer: Any, listing: Path, folders: Sequence[str | Path]) -> Facts:
-    """All images together: their sizes added up, the latest change."""
     from .imagedata import ImageFiles
 
-    files, size, changed = ImageFiles(listing, layer.image_data_param.root_folder, folders), 0, 0
-    for number in range(len(files)):
-        about = files.path(number).stat()
+    files = ImageFiles(listing, layer.image_data_param.root_folder, folders)
+    return _of_all(files.path(number) for number in range(len(files)))
+
+
+def _of_all(paths: Iterable[Path]) -> Facts:
+    """All files together: their sizes added up, the latest change."""
+    size, changed = 0, 0
+    for about in map(Path.stat, paths):
         size, changed = size + about.st_size, max(changed, about.st_mtime_ns)
     return {"bytes": size, "changed": changed}

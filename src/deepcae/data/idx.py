@@ -10,6 +10,7 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -18,15 +19,16 @@ import numpy as np
 from ..bounds import MOST_DENSE, require_room
 from ..errors import DataError
 from ..inplace import open_to_read, system_error, unread, why_no_file
-from .plain import FileArray, PackedArray, Stored
+from .stored import FileArray, Format, PackedArray, Stored
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 ZIPPED = b"\x1f\x8b"
-PIECE = 2**24  # bytes read at a time: a header that promises too much costs no memory
 
 
-def is_idx(path: Path) -> bool:
-    """Whether the (unzipped) content begins like an IDX file."""
+def is_idx(path: Path, head: bytes) -> bool:
+    """Whether the (unzipped) content of a file that begins with `head` begins like an IDX file."""
+    if not head.startswith((b"\0\0", ZIPPED)):
+        return False
     try:
         with _opened(path) as file:
             head = file.read(4)
@@ -39,24 +41,27 @@ def is_idx(path: Path) -> bool:
 
 def read_idx(path: Path) -> np.ndarray:
     """The array that the file holds, in native byte order. DataError for anything else than a whole IDX file."""
+    array = _stored(path, str(path))
     try:
-        with _opened(path) as file:
-            shape, dtype = _header(file, path)
-            wanted = math.prod(shape) * dtype.itemsize
-            if _is_zipped(path):
-                require_room(wanted, path.stat().st_size)
-            content = _read_up_to(file, wanted + 1)
+        require_room(math.prod(array.shape) * array.dtype.itemsize, path.stat().st_size)
+        return array.read(0, array.shape[0]).astype(array.dtype.newbyteorder("="), copy=False)
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(unread(path, error, f"{path}: is damaged ({error})")) from error
-    if len(content) != wanted:
-        raise _other_size(path, shape, wanted, f"only {len(content)}" if len(content) < wanted else "more")
-    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    finally:
+        array.close()
 
 
-def stored_idx(path: Path) -> Stored:
-    """`read_idx`; but the values stay in the file, and are read where they are sliced."""
+def open_idx(path: Path) -> Mapping[str, Stored]:
+    """The array as `data`, and as `label` that of `train-labels-idx1-ubyte` beside `train-images-idx3-ubyte`."""
+    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    arrays = {"data": _stored(path, str(path))}
+    return {**arrays, "label": _stored(beside, f"{path}: its label")} if beside != path and beside.is_file() else arrays
+
+
+def _stored(path: Path, origin: str) -> Stored:
+    """`read_idx`; but the values stay in the file, and are read where they are wanted."""
     try:
         with _opened(path) as file:
             shape, dtype = _header(file, path)
@@ -67,10 +72,10 @@ def stored_idx(path: Path) -> Stored:
     if _is_zipped(path):
         if wanted > MOST_DENSE * size:
             raise _other_size(path, shape, wanted, f"only {size}, zipped")
-        return PackedArray(path, shape, dtype, begin, lambda: _opened(path))
+        return PackedArray(origin, shape, dtype, begin, lambda: _opened(path))
     if size - begin != wanted:
         raise _other_size(path, shape, wanted, f"only {size - begin}" if size - begin < wanted else "more")
-    return FileArray(path, shape, dtype, begin)
+    return FileArray(path, origin, shape, dtype, begin)
 
 
 def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -98,8 +103,4 @@ def _is_zipped(path: Path) -> bool:
         return file.read(2) == ZIPPED
 
 
-def _read_up_to(file: BinaryIO, size: int) -> bytearray:
-    content = bytearray()
-    while len(content) < size and (piece := file.read(min(PIECE, size - len(content)))):
-        content += piece
-    return content
+FORMAT = Format("IDX", is_idx, open_idx, nameless=True)

@@ -25,11 +25,10 @@ import numpy as np
 
 from ..bounds import require_room, require_stored
 from ..errors import SnapshotError
-from ..inplace import open_to_read, unread
+from ..inplace import HDF5_START, start_of, unread
 from ..proto.schema import SolverState
 from .blobs import Kept, blob_of
 
-START = b"\x89HDF\r\n\x1a\n"
 _LIBVER = ("earliest", "v108")
 LONGEST_NAME = 2**16
 _MODEL, _STATE = "a .caffemodel.h5", "a .solverstate.h5"
@@ -38,10 +37,7 @@ _MODEL, _STATE = "a .caffemodel.h5", "a .solverstate.h5"
 def is_hdf5(path: Path) -> bool:
     """Whether an existing file begins as HDF5 does; its name does not matter."""
     try:
-        if not path.is_file():
-            return False  # who reads it says what is wrong
-        with open_to_read(path) as file:
-            return file.read(len(START)) == START
+        return path.is_file() and start_of(path) == HDF5_START  # who reads another says what is wrong
     except OSError as error:
         raise SnapshotError(f"{path}: {error.strerror or error}") from None
 

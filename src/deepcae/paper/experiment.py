@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..data.hdf5 import read_list
+from ..data.lists import read_list
 from ..inplace import open_to_read
 from ..proto.changed import change_layers
 from ..proto.read import read_net_text, read_solver_text

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import SnapshotError
-from ..inplace import open_to_read
+from ..inplace import HDF5_START, start_of
 from .wire import varint
 
 Kind = Literal["weights", "state", "mean", "hdf5", "text", "unknown"]
@@ -34,15 +34,14 @@ _SIGNS: dict[Kind, set[int]] = {"weights": {1, 2, 100}, "state": {1, 2, 3}, "mea
 def file_kind(path: str | Path) -> Kind:
     """The kind of an existing file. Raises SnapshotError where it cannot be read."""
     try:
-        with open_to_read(path) as file:
-            return sniff(file.read(HEAD))
+        return sniff(start_of(path, HEAD))
     except (OSError, ValueError) as error:  # ValueError: a name with the character 0
         raise SnapshotError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def sniff(head: bytes) -> Kind:
     """The kind of a file that begins with `head`."""
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+    if head.startswith(HDF5_START):
         return "hdf5"
     if head and not any(byte < 32 and byte not in b"\t\n\v\f\r" for byte in head):
         return "text"

@@ -13,7 +13,7 @@ Labels are classes where their name says so; a Siamese network's `sim` tells of 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,10 @@ from typing import Any
 import numpy as np
 
 from ..data.ahead import Ahead
-from ..data.hdf5 import HDF5Rows, opened, read_list
-from ..data.load import HDF5_START, LABELS, open_rows
-from ..data.stream import ArrayRows, Rows, Shape
+from ..data.contents import LABELS, Contents, contents_of
+from ..data.lists import read_list
+from ..data.stream import Rows, Shape
 from ..errors import DataError
-from ..inplace import open_to_read
 from ..proto.lookup import resolve
 from .network import Trained
 
@@ -132,33 +131,24 @@ def one_each(labels: np.ndarray) -> np.ndarray:
 
 def open_examples(trained: Trained, source: Path | None) -> Examples:
     """The examples in `source`, or those of the net's own TEST data, scaled as its data layer scales them."""
-    if source is None:
-        return _own(trained)
-    if source.is_file() and not is_hdf5(source) and source.suffix != ".txt":
-        rows = open_rows(source)
-        _require_fitting(trained, rows.shapes["data"], source)
-        if rows.labels is None:
-            return Examples(rows, "data", None, str(source))
-        return Examples(rows, "data", "label", str(source), ArrayRows({"label": rows.labels}))
-    return _from_hdf5(trained, source)
+    return _own(trained) if source is None else _held(trained, contents_of(source, trained.folders))
 
 
-def _from_hdf5(trained: Trained, source: Path) -> Examples:
-    is_list = source.suffix == ".txt" or (source.is_file() and not is_hdf5(source))
-    files = read_list(source, *trained.folders) if is_list else [source]
-    with opened(files[0]) as file:
-        names = list(file)
-    images, labels = _choose(names, trained.images, source), _label_of(names, trained.labels)
-    rows = HDF5Rows(files, (images,) if labels is None else (images, labels))
-    scaled = _scaled(trained, rows, images)
-    _require_fitting(trained, scaled.shapes[images], source)
-    if labels is not None and math.prod(rows.shapes[labels]) > max(LABELS_PER_ROW, math.prod(rows.shapes[images])):
-        raise DataError(f"{source}: rows of its labels '{labels}' have shape {list(rows.shapes[labels])}")
-    alone = None if labels is None else HDF5Rows(files, (labels,), memory_limit=0)
-    return Examples(scaled, images, labels, str(source), alone)
+def _held(trained: Trained, contents: Contents) -> Examples:
+    """Those of a source that nobody has opened yet."""
+    images, labels = contents.images(trained.images), contents.labels(trained.labels)
+    rows: Rows = contents.rows([images] if labels is None else [images, labels], as_shown=True)
+    if not contents.of_pictures:
+        rows = _scaled(trained, rows, images)
+    _require_fitting(trained, rows.shapes[images], contents.origin)
+    if labels is None:
+        return Examples(rows, images, None, contents.origin)
+    if math.prod(rows.shapes[labels]) > max(LABELS_PER_ROW, math.prod(rows.shapes[images])):
+        raise DataError(f"{contents.origin}: rows of its labels '{labels}' have shape {list(rows.shapes[labels])}")
+    return Examples(rows, images, labels, contents.origin, contents.rows([labels], memory_limit=0))
 
 
-def _require_fitting(trained: Trained, row: Shape, source: Path) -> None:
+def _require_fitting(trained: Trained, row: Shape, source: str) -> None:
     """DataError where the net has no place for rows of this shape: before one of them is read."""
     entry, none = trained.fed(np.empty((0, *row), np.float32))
     planned = trained.net.plan.shapes[entry]
@@ -166,11 +156,6 @@ def _require_fitting(trained: Trained, row: Shape, source: Path) -> None:
         wanted = ", ".join(["N", *map(str, planned[1:])])
         blob = f"blob '{entry}' of net '{trained.net.name}' has shape ({wanted})"
         raise DataError(f"{source}: {blob}; given are rows of shape {list(row)}")
-
-
-def is_hdf5(path: Path) -> bool:
-    with open_to_read(path) as file:
-        return file.read(len(HDF5_START)) == HDF5_START
 
 
 def training_examples(trained: Trained) -> Examples:
@@ -188,27 +173,16 @@ def _own(trained: Trained, reader: Trained | None = None, named: str = "test") -
     for layer in reader.net.sources:
         if reader.images in layer.top:
             if layer.type == "HDF5Data":  # labels may stand in the files though the net does not read them
-                files = resolve(layer.hdf5_data_param.source, *trained.folders)
-                return replace(_from_hdf5(trained, files), origin=origin)
+                listed = resolve(layer.hdf5_data_param.source, *trained.folders)
+                contents = Contents(str(listed), read_list(listed, *trained.folders))
+                return replace(_held(trained, contents), origin=origin)
             stream: Any = open_source(layer, trained.net.phase, trained.folders, 0)
             if not hasattr(stream, "rows"):
                 break
-            labels = _label_of(list(layer.top), reader.labels)
+            labels = next((name for name in (reader.labels, *LABELS) if name in layer.top), None)
             rows = _scaled(trained, stream.rows, reader.images)
             return Examples(rows, reader.images, labels, origin, of_classes=True)
     raise DataError(f"{trained.origin}: its net names no data file; give DATA")
-
-
-def _choose(names: Sequence[str], wanted: str, source: Path) -> str:
-    for name in (wanted, "data"):
-        if name in names:
-            return name
-    missing = "no 'data'" if wanted == "data" else f"neither '{wanted}' nor 'data'"
-    raise DataError(f"{source}: has {missing}; it holds {', '.join(names) or 'nothing'}")
-
-
-def _label_of(names: Sequence[str], wanted: str) -> str | None:
-    return next((name for name in (wanted, *LABELS) if name in names), None)
 
 
 def _scaled(trained: Trained, rows: Rows, images: str) -> Rows:

@@ -52,13 +52,13 @@ def named_from(path: str | Path, folder: Path | None) -> str:
 
 
 def rows(list_file: str | Path, dataset: str) -> int | None:
-    """Rows in all HDF5 files that a list file names; None where there is no such list file (yet)."""
+    """Rows in all files that a list file names; None where there is no such list file (yet)."""
     list_path = Path(list_file)
     if list_path.is_dir():
         raise DataError(f"{list_path}: is a folder; give the list file in it")
     if not list_path.is_file():
         return None
-    import h5py
+    from ..data.contents import contents_of
 
     total = 0
     content = read_file(list_path)
@@ -66,16 +66,12 @@ def rows(list_file: str | Path, dataset: str) -> int | None:
         raise DataError(f"{list_path}: is no text; a list file names HDF5 files")
     for name in os.fsdecode(content).split():
         path = resolve(name, list_path.parent)
-        if not path.is_file():
+        if not (path.is_file() or path.is_dir()):
             raise DataError(f"{path} (named in {list_path}): no such file")
-        try:
-            with h5py.File(path, "r") as file:
-                found = file.get(dataset)
-                if not isinstance(found, h5py.Dataset) or not found.shape:
-                    raise DataError(f"{path}: no dataset '{dataset}', which this network reads")
-                total += found.shape[0]
-        except OSError as error:
-            raise DataError(f"{path} (named in {list_path}): cannot be read as HDF5: {error}") from None
+        contents = contents_of([path])
+        if dataset not in contents.names:
+            raise DataError(f"{path}: no dataset '{dataset}', which this network reads")
+        total += contents.rows([dataset]).total
     if total == 0:
         raise DataError(f"{list_path}: names no HDF5 file with rows")
     return total

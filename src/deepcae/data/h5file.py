@@ -114,6 +114,8 @@ class H5Arrays(Mapping[str, Stored]):
 class H5File:
     """A file while its rows are read; what h5py raises then (`DAMAGE`) is left to the caller. It opens itself again."""
 
+    __slots__ = ("_datasets", "_file", "packed", "path")
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.packed = 0  # of all arrays that are read
@@ -151,10 +153,12 @@ class H5File:
 class H5Array(Stored):
     """A dataset."""
 
+    __slots__ = ("_file", "_name")
+
     def __init__(self, file: H5File, name: str, dataset: h5py.Dataset) -> None:
-        super().__init__(f"{file.path}: dataset {name!r}", dataset.shape, dataset.dtype)
-        self.chunk = dataset.chunks[0] if dataset.chunks else 1
-        self.packed = chunk_bytes(dataset)
+        chunk = dataset.chunks[0] if dataset.chunks else 1
+        origin = f"{file.path}: dataset {name!r}"
+        super().__init__(origin, dataset.shape, dataset.dtype, chunk, chunk_bytes(dataset))
         self._file, self._name = file, name
         file.packed += self.packed
 

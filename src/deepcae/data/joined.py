@@ -26,6 +26,8 @@ LARGE = 2**20  # bytes that a file holds while it is open, so that no other stay
 class Part:
     """What is read of one file, or of arrays that a caller has: checked before a row is read, all of equal length."""
 
+    __slots__ = ("arrays", "chunk", "origin", "packed", "path", "rows", "stamp", "stored")
+
     def __init__(self, origin: str, arrays: Mapping[str, Stored], stamp: tuple[int, ...], path: Path | None) -> None:
         """`stamp` is the file's, taken before its header was read."""
         self.origin, self.path, self.arrays, self.stamp = origin, path, dict(arrays), stamp

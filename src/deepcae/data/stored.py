@@ -36,11 +36,10 @@ class Stored(ABC):
     at a time to read one of them. Nothing is open before rows are read, and again after `close`.
     """
 
-    chunk = 1
-    packed = 0
+    __slots__ = ("chunk", "dtype", "origin", "packed", "shape")  # a list names many files
 
-    def __init__(self, origin: str, shape: Shape, dtype: np.dtype[Any]) -> None:
-        self.origin, self.shape, self.dtype = origin, shape, dtype
+    def __init__(self, origin: str, shape: Shape, dtype: np.dtype[Any], chunk: int = 1, packed: int = 0) -> None:
+        self.origin, self.shape, self.dtype, self.chunk, self.packed = origin, shape, dtype, chunk, packed
 
     @abstractmethod
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -86,8 +85,8 @@ class Pictures(Stored):
         if len(array.shape) < 2 or 0 in array.shape:
             raise DataError(f"{array.origin}: {unfit(array.shape)}")
         total, *row = array.shape
-        super().__init__(array.origin, (total, 1, *row) if len(row) == 2 else array.shape, array.dtype)
-        self.chunk, self.packed = array.chunk, array.packed
+        shape = (total, 1, *row) if len(row) == 2 else array.shape
+        super().__init__(array.origin, shape, array.dtype, array.chunk, array.packed)
         self._array, self._grey = array, array.dtype == np.uint8
 
     def read(self, start: int, stop: int) -> np.ndarray:

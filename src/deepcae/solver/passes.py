@@ -45,6 +45,7 @@ class FedNet:
     def __post_init__(self) -> None:
         self.outputs = Outputs(self.net.sinks)
         self._tapes = Tapes(self.net, backward=False)
+        self._wanted = self.net.inputs
         self._drawn = [top for step in self.net.plan.sources if step.type == "DummyData" for top in step.tops]
 
     @cached_property
@@ -79,7 +80,7 @@ class FedNet:
         arrays = self.feed.batch(self.position)
         self.spans.take(self.position, arrays, self._drawn)
         self.position += 1
-        lacking = [name for name in self.net.inputs if name not in arrays]
+        lacking = [name for name in self._wanted if name not in arrays]
         if lacking:
             raise DataError(f"net '{self.net.name}': no data layer gives blob(s) {', '.join(lacking)}")
         return {name: _on(self.net.device, _tensor(array)) for name, array in arrays.items()}

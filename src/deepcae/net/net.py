@@ -21,7 +21,9 @@ import torch
 from ..errors import DataError
 from ..layers.base import Context, Shape
 from ..layers.python import python_layers
+from ..proto.document import Document
 from ..proto.read import read_net
+from ..proto.schema import NetParameter
 from .backward import counted_only
 from .execute import Blobs, BoundStep, Watch, bind, execute
 from .graph import build_graph
@@ -141,6 +143,15 @@ class Net:
         phase = ("TRAIN", "TEST")[self.phase]
         return f"<Net '{self.name}' {phase}: {len(self.plan.steps)} layers, {self.plan.num_parameters} parameters>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle and copy: the text, the shapes and the tensors. A copy shares nothing with any other net."""
+        graph, document = self.plan.graph, self.document
+        text = document.message.SerializeToString(deterministic=True), document.filename
+        shapes = {name: self.plan.shapes[name] for name in self.inputs}
+        stages = [stage for stage in graph.stages if stage not in document.message.state.stage]
+        choice, devices = (self.phase, graph.level, stages, shapes, self.folders), (self.device, self.generator.device)
+        return _restored, (text, choice, devices, self.tensors, self.generator.get_state())
+
     # Running it
 
     def _prepare(self) -> None:
@@ -252,6 +263,26 @@ class Net:
                 steps.append(each)
             self._pruned[key] = steps[::-1]
         return self._pruned[key]
+
+
+def _restored(
+    text: tuple[bytes, str],
+    choice: tuple[Any, ...],
+    devices: tuple[torch.device, torch.device],
+    tensors: list[torch.Tensor],
+    state: torch.Tensor,
+) -> Net:
+    """The net that `Net.__reduce__` describes. Its Python layers may run: whoever unpickles a file trusts it anyway."""
+    net = Net.__new__(Net)
+    phase, level, stages, shapes, net.folders = choice
+    net.document = Document(NetParameter.FromString(text[0]), text[1])
+    with python_layers(True):
+        graph = build_graph(net.document, phase, level, stages)
+        net.plan = make_plan(graph, input_shapes=shapes, folders=net.folders)
+    net.device, net.tensors, net.generator = devices[0], tensors, torch.Generator(devices[1])
+    net.generator.set_state(state)
+    net._prepare()
+    return net
 
 
 def _channels_last(x: torch.Tensor) -> torch.Tensor:

@@ -103,9 +103,9 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     _sync_name(target)
 
 
-def cannot_write(path: str | os.PathLike[str], error: OSError, needed: int = 0) -> str:
-    """Why a file cannot be written, and how many bytes are needed and free, where that is known."""
-    told = f"{os.fspath(path)}: cannot be written: {error.strerror or error}"
+def cannot_write(path: str | os.PathLike[str], error: OSError, needed: int = 0, what: str = "") -> str:
+    """Why a file (or `what` in it) cannot be written, and how many bytes are needed and free, where that is known."""
+    told = f"{os.fspath(path)}: {what}{' ' * bool(what)}cannot be written: {error.strerror or error}"
     if needed:
         told += f"; {needed} bytes are needed"
         with suppress(OSError):

@@ -211,6 +211,27 @@ def test_the_zoo_quotes_the_command_it_advises(
     assert missing.endswith("; --data TRAIN TEST names other list files")
 
 
+@pytest.mark.parametrize("missing", ["train", "test", "the file in train"])
+def test_other_lists_are_offered_where_one_is_missing(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "digits", "-o", "d", "-q"]) == 0
+    Path(f"d/{missing}.txt").unlink(missing_ok=True)
+    if missing.startswith("the file"):
+        Path("d/train.txt").write_text("nowhere.h5\n")
+    capsys.readouterr()
+    code = main(["zoo", "cae1", "--data", "d/train.txt", "d/test.txt", "-o", "mine"])
+    found = capsys.readouterr()
+    if missing.startswith("the file"):
+        assert (code, "nowhere.h5" in found.err) == (2, True)
+        return
+    problem = found.out.splitlines()[1]
+    assert problem.startswith("before that: mine/net.prototxt:")
+    assert f"no such file '../d/{missing}.txt'" in problem
+    assert problem.endswith("; --data TRAIN TEST names other list files")
+
+
 def test_data_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = answer(capsys, "data", "digits", "-o", str(tmp_path / "d"), "--json")["rows"]
     assert rows == {"train": 1500, "test": 297}

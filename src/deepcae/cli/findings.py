@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,10 @@ from . import written
 from .states import State, graph_of, states_of
 from .texts import read_document
 from .training import default_out
+
+
+class MissingFile(Problem):
+    """A data file that a text names and that is not there."""
 
 
 @dataclass
@@ -94,7 +98,7 @@ def _where(problem: Problem, where: Sequence[State], states: Sequence[State]) ->
     """The problem, with the states that suffer from it if not all do."""
     if len(where) == len(states):
         return problem
-    return Problem(f"{problem.message} (in {'; '.join(map(str, where))})", problem.place)
+    return replace(problem, message=f"{problem.message} (in {'; '.join(map(str, where))})")
 
 
 def _examine_solver(findings: Findings, document: Document, out: Path, folders: Sequence[Path] = ()) -> None:
@@ -160,7 +164,7 @@ def _missing_files(plan: Plan, missing: Sequence[Any], folders: Sequence[Path]) 
             field_path = step.layer.file_field.split(".")
             name = _value(step.node.param, field_path)
             sentence = f"{step.node.label}: no such file '{name}' ({_looked_in(folders)}){_how_to_make(step, name)}"
-            yield Problem(sentence, graph.place(step.node, *field_path))
+            yield MissingFile(sentence, graph.place(step.node, *field_path))
 
 
 def _looked_in(folders: Sequence[Path]) -> str:
@@ -191,7 +195,7 @@ def _placed(problem: Problem) -> Problem:
     place = problem.place
     if place is None or place.line is not None:
         return problem
-    return Problem(problem.message, Place(place.file, 1, 1))
+    return replace(problem, place=Place(place.file, 1, 1))
 
 
 def _start_of(document: Document) -> Place:

@@ -233,8 +233,8 @@ def _advised(run: Path | None) -> Iterator[None]:
     try:
         yield
     except SpecError as error:
-        hint = advice(run) if run is not None and str(error).startswith(str(run)) else ""
-        if hint:
+        files = [Path(problem.place.file) for problem in error.problems if problem.place is not None]
+        if run is not None and any(file.is_relative_to(run) for file in files) and (hint := advice(run)):
             error.add_note(f"{run}: cannot go on by its own texts{hint}")
         raise
 

@@ -40,6 +40,7 @@ def zoo(
     """List the networks on offer, or write one: net.prototxt and solver.prototxt."""
     from .. import zoo as catalogue
     from ..zoo import designed
+    from ..zoo.catalog import has_code
 
     if name is None:
         descriptions = {each: catalogue.describe(each) for each in catalogue.names()}
@@ -52,7 +53,7 @@ def zoo(
     if image is not None:
         raise SpecError(f"network '{name}' has one size of images; --input is for design")
     train_list, test_list = data or (None, None)
-    if dims is not None and "classifier" in name:
+    if dims is not None and not has_code(name):
         say(f"network '{name}' has classes and no code; --dims changes nothing")
     model = catalogue.build(name, dims, train_list, test_list, batch=batch, width=width, folder=folder)
     _write(model, folder, json)
@@ -100,7 +101,7 @@ def _require_layout(list_file: Path, image: tuple[int, ...]) -> None:
 
 def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | None = None) -> None:
     from .. import zoo as catalogue
-    from .findings import examine
+    from .findings import MissingFile, examine
 
     texts = {"net.prototxt": model.net_text, "solver.prototxt": model.solver_text}
     former = [set_aside(folder / name) for name, text in texts.items() if _differs(folder / name, text)]
@@ -113,7 +114,7 @@ def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | No
         train = shlex.join(["deepcae", "train", "--solver", str(solver), "--out", f"runs/{folder.name}"])
         tell(f"wrote {net} and {solver}; next: {train}")
         if missing := examine(net).problems:
-            hint = "; --data TRAIN TEST names other list files" if "no such file" in missing[0].message else ""
+            hint = "; --data TRAIN TEST names other list files" if isinstance(missing[0], MissingFile) else ""
             tell(f"before that: {missing[0]}{hint}")
 
 

@@ -109,6 +109,8 @@ def judge(subject: Subject, seed: int = 0, *, n_jobs: int = 1) -> Judged:
     def note(names: str, compute: Callable[[], Mapping[str, float]]) -> None:
         try:
             values.update(compute())
+        except _NoClasses:  # told once, for all measures that need some
+            pass
         except DataError as error:
             notes.append(f"{subject.name}: no {names}: {error}")
 
@@ -123,7 +125,7 @@ def judge(subject: Subject, seed: int = 0, *, n_jobs: int = 1) -> Judged:
         num_test=len(test.codes),
         num_classes=0 if test.labels is None else len(np.unique(test.labels)),
         values=values,
-        notes=_without_repeats(notes, test.labels is None, subject.name),
+        notes=(*([] if test.labels is not None else [f"{subject.name}: {_UNLABELLED}"]), *notes),
     )
 
 
@@ -136,20 +138,16 @@ def _check(name: str, *parts: Part | None) -> None:
             raise DataError(f"{name}: {error}") from None
 
 
-def _without_repeats(notes: list[str], unlabelled: bool, name: str) -> tuple[str, ...]:
-    """What is missing for want of labels is said once."""
-    if not unlabelled:
-        return tuple(notes)
-    others = [note for note in notes if not note.endswith(_NO_LABELS)]
-    return (f"{name}: {_NO_LABELS}: only the measures that need none", *others)
+_UNLABELLED = "the test codes have no classes: only the measures that need none"
 
 
-_NO_LABELS = "the test codes have no classes"
+class _NoClasses(DataError):
+    """The test codes have none."""
 
 
 def _labels(part: Part) -> np.ndarray:
     if part.labels is None:
-        raise DataError(_NO_LABELS)
+        raise _NoClasses
     return part.labels
 
 

@@ -164,8 +164,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _sentence(snapshot: Snapshot, error: OSError, needed: int) -> str:
-    told = cannot_write(snapshot.model, error, needed)
-    return told.replace(": cannot be written: ", ": the snapshot cannot be written: ", 1)
+    return cannot_write(snapshot.model, error, needed, "the snapshot")
 
 
 def _cannot_remove(error: OSError) -> str:

@@ -101,8 +101,13 @@ def sigmoid(name: str) -> str:
     return layer(f"{name}sig", "Sigmoid", [name], [f"{name}sig"])
 
 
-def solver_text(name: str, test: Passes, about: str = "") -> str:
-    """Table V; momentum is absent there, and 0 reproduces the paper's losses. `about`: the first line's words."""
+def solver_text(name: str, test: Passes, about: str = "", stages: Sequence[str] = ()) -> str:
+    """Table V; momentum is absent there, and 0 reproduces the paper's losses. `about`: the first line's words.
+
+    `stages`: of the test net, each tested by itself; without them there is one test.
+    """
+    iterations = f"test_iter: {test.iterations}"
+    tests = "\n".join(f'test_state {{ stage: "{stage}" }}\n{iterations}' for stage in stages) or iterations
     return f"""\
 # {about or f"CAE Model {name[-1]}"}, trained as in Table V of the paper.
 net: "net.prototxt"
@@ -113,7 +118,7 @@ momentum: 0  # the paper names none, and 0 reproduces its losses
 weight_decay: 0.0005
 max_iter: 20000
 
-test_iter: {test.iterations}
+{tests}
 test_interval: 1000
 test_compute_loss: true
 display: 100

@@ -151,6 +151,11 @@ def describe(name: str) -> str:
     return _entry(name).description
 
 
+def has_code(name: str) -> bool:
+    """Whether the network has a code, whose neurons may be chosen; a classifier has classes."""
+    return name not in classifier.MODELS
+
+
 def build(
     name: str,
     dims: int | None = None,

@@ -97,6 +97,17 @@ def test_batches_of_other_shapes_add_up_with_those_of_the_written_pass(tmp_path:
     assert len(set(norms.values())) == 3
 
 
+def test_a_net_without_a_loss_has_the_loss_0(tmp_path: Path) -> None:
+    write_training(tmp_path, dropout=0.0)
+    net = tmp_path / "net.prototxt"
+    net.write_text(net.read_text().replace('type: "EuclideanLoss"', 'type: "Concat"'))
+    solver = Solver(tmp_path / "solver.prototxt", overrides=QUIET)
+    (step,) = [record for record in solver.step(1) if isinstance(record, Step)]
+    assert (step.loss, step.gradient_norm) == (0.0, 0.0)
+    assert isinstance(step.loss, float)
+    assert isinstance(step.gradient_norm, float)
+
+
 def test_a_loop_of_nothing_makes_no_iteration(tmp_path: Path) -> None:
     solver = Solver(write_training(tmp_path), out=tmp_path / "run", overrides="max_iter: 0")
     records = list(solver.solve())

@@ -90,7 +90,7 @@ class Tape:
         return self._loss()
 
     def _loss(self) -> float:
-        return sum(weight * float(loss) for loss, weight in self._losses)
+        return sum((weight * float(loss) for loss, weight in self._losses), 0.0)
 
     def _take(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None) -> None:
         self._context.generator = generator

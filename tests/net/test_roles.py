@@ -10,7 +10,7 @@ import pytest
 from deepcae.net.flow import told_apart
 from deepcae.net.graph import build_graph
 from deepcae.net.plan import Plan, make_plan
-from deepcae.net.roles import Roles, roles_of
+from deepcae.net.roles import CLASSES, PAIRS, Roles, roles_of
 from deepcae.net.summary import summarize
 from deepcae.proto.read import read_net_text
 from deepcae.zoo import build, names
@@ -56,7 +56,7 @@ FLAT = layer("Flatten", "pic", "flat")
 SQUARE = layer("Reshape", "many", "again", "reshape_param { shape { dim: 0 dim: 1 dim: 6 dim: 6 } }")
 SCALED = layer("Power", "pic", "half", "power_param { scale: 0.5 shift: 0.1 }")
 SIGMOID = layer("Sigmoid", "many", "rest")
-CLASSES = fed("kind", 1)
+KINDS = fed("kind", 1)
 
 
 def both(text: str, kind: str, made: str, target: str, body: str = "") -> list[str]:
@@ -141,7 +141,7 @@ def test_a_stage_restores_an_inner_blob(pair: str) -> None:
 @pytest.mark.parametrize("pair", ["many clean", "clean many"])
 def test_the_clean_image_may_be_a_second_input(order: str, pair: str) -> None:
     inputs = "".join(fed(name, 36) for name in order.split())
-    text = inputs + CLASSES + AE.replace('"pic"', '"noisy"') + layer("EuclideanLoss", pair, "loss")
+    text = inputs + KINDS + AE.replace('"pic"', '"noisy"') + layer("EuclideanLoss", pair, "loss")
     roles = told(text)
     assert (roles.images, roles.restored, roles.code, roles.labels) == ("noisy", "many", "few", "kind")
 
@@ -158,7 +158,7 @@ def test_a_branch_of_classes_is_no_code(pair: str) -> None:
     """Two neurons of a branch are narrower than the code, a label is no image, whichever loss stands first."""
     branch = dense("few", "scores", 2) + layer("SoftmaxWithLoss", "scores kind", "classes")
     beside = dense("kind", "hint", 2) + layer("Concat", "few hint", "joined") + dense("joined", "many", 36)
-    text = PIC + CLASSES + chain(("wide", 20), ("few", 3)) + branch + beside + layer("EuclideanLoss", pair, "loss")
+    text = PIC + KINDS + chain(("wide", 20), ("few", 3)) + branch + beside + layer("EuclideanLoss", pair, "loss")
     roles = told(text)
     assert (roles.images, roles.labels, roles.code, roles.restored) == ("pic", "kind", "few", "many")
 
@@ -224,9 +224,9 @@ def test_a_deployed_encoder_gives_features_and_a_decoder_is_fed_with_codes() -> 
 @pytest.mark.parametrize("pair", ["scores kind", "kind scores"])
 def test_a_classifier_has_features_with_its_loss_and_without(pair: str) -> None:
     body = chain(("wide", 20), ("scores", 10))
-    trained = told(PIC + CLASSES + body + layer("SoftmaxWithLoss", "scores kind", "loss"))
+    trained = told(PIC + KINDS + body + layer("SoftmaxWithLoss", "scores kind", "loss"))
     deployed = told(PIC + body + layer("Softmax", "scores", "prob"))
-    tested = told(PIC + CLASSES + body + layer("Accuracy", "scores kind", "right"))
+    tested = told(PIC + KINDS + body + layer("Accuracy", "scores kind", "right"))
     for roles in (trained, deployed, tested):
         assert (roles.code, roles.features, roles.restored) == (None, "scores", None)
     distance = told(PIC + fed("kind", 10) + body + layer("EuclideanLoss", pair, "loss"))
@@ -302,6 +302,31 @@ def test_every_network_of_the_zoo(name: str, phase: str, known: bool) -> None:
     if not known and name == "cae2-stage2":
         wanted = wanted._replace(code="undo2")  # of no blob is the size known
     assert found == wanted
+    assert roles.labels_are == {None: "", "label": CLASSES, "sim": PAIRS}[wanted.labels]
+
+
+@pytest.mark.parametrize(
+    ("reader", "name", "meaning"),
+    [
+        ("SoftmaxWithLoss", "kind", CLASSES),
+        ("Accuracy", "kind", CLASSES),
+        ("EuclideanLoss", "kind", ""),  # what is learned to be foretold is no class
+        ("EuclideanLoss", "my_labels", CLASSES),
+        ("Silence", "speed", ""),
+        ("Silence", "label", CLASSES),
+    ],
+)
+def test_who_reads_the_labels_says_what_they_are(reader: str, name: str, meaning: str) -> None:
+    judge = layer("Silence", name, "", name="quiet") if reader == "Silence" else layer(reader, f"one {name}", "out")
+    size = 1 if reader == "EuclideanLoss" else 5
+    roles = told(fed("data", 1, 8, 8) + fed(name, *[1] * (size == 1)) + dense("data", "one", size) + judge)
+    assert (roles.labels, roles.labels_are) == (name, meaning)
+
+
+def test_pairs_are_told_by_their_loss_whatever_they_are_called() -> None:
+    branches = dense("data", "one", 2) + dense("data", "two", 2)
+    roles = told(fed("data", 2, 8, 8) + fed("label") + branches + layer("ContrastiveLoss", "one two label", "loss"))
+    assert (roles.labels, roles.labels_are) == ("label", PAIRS)
 
 
 def test_losses_on_one_branch_are_told_apart() -> None:

@@ -68,8 +68,8 @@ def encode(
     name = trained.code
     examples = open_examples(trained, data)
     about = {"net": trained.net.name, "blob": name, "origin": trained.origin, "data": examples.origin}
-    if examples.labels is not None:
-        about["labels"] = examples.labels  # a Siamese network's `sim` is no class
+    if examples.labels is not None and ("label" in examples.labels or not examples.classified):
+        about["labels"] = examples.labels  # by which `Codes.classes` knows what is no class
     with (
         files.writing(out, len(examples), about) as write,
         bar("encoding", len(examples), quiet) as advance,

@@ -163,7 +163,7 @@ def _part(path: Path, data: Path | None, labels: Path | None) -> Part:
     from ..trained.examples import one_each
 
     loaded = files.load(path)
-    known = loaded.labels if "label" in str(loaded.attributes.get("labels", "label")) else None  # `sim` is no class
+    known = loaded.classes
     images: Images | None = None
     if data is not None:
         array, its_labels = load_images(data)

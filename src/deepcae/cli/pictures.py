@@ -171,8 +171,7 @@ def _of_codes(path: Path) -> dict[What, Callable[[], Figure]]:
     from ..codes import files
 
     loaded = files.load(path)
-    classified = "label" in str(loaded.attributes.get("labels", "label"))
-    return {What.scatter: lambda: _map(loaded.codes, loaded.labels if classified else None, path.stem)}
+    return {What.scatter: lambda: _map(loaded.codes, loaded.classes, path.stem)}
 
 
 def _of_run(

@@ -44,6 +44,11 @@ class Codes:
     labels: np.ndarray | None = None
     attributes: dict[str, Attribute] = field(default_factory=dict)
 
+    @property
+    def classes(self) -> np.ndarray | None:
+        """The labels, where they are classes: attribute `labels` names what else they are, as a Siamese net's `sim`."""
+        return self.labels if "label" in str(self.attributes.get("labels", "label")) else None
+
 
 def save(
     path: str | os.PathLike[str],

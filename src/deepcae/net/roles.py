@@ -32,6 +32,7 @@ SIZED = (
     "Unpooling",
     "Upsample",
 )  # what counts as a hidden layer
+CLASSES, PAIRS = "classes", "pairs"  # what labels tell: an image's class; whether both images of a pair are of one
 _JUDGES = ("Accuracy", "ContrastiveLoss", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss", "SoftmaxWithLoss")
 _MEASURES = ("Accuracy", "HDF5Output", "Silence")
 
@@ -51,7 +52,8 @@ class Roles:
     """Names of blobs; None where the net has no such blob, or it cannot be told."""
 
     images: str | None = None  # fed from outside
-    labels: str | None = None  # fed beside the images: their classes
+    labels: str | None = None  # fed beside the images
+    labels_are: str = ""  # CLASSES or PAIRS, by who reads them, or by their name; "" for others
     code: str | None = None  # of an auto-encoder
     features: str | None = None  # of another net
     restored: str | None = None
@@ -89,8 +91,9 @@ class _Told:
         told = restored or told
         if not self.losses and told is None and (decoded := self._decoded(ends)):
             found, told = self.images, decoded
+        labels = self._labels({each.target for each in compared})
         return Roles(
-            self.images, self._labels({each.target for each in compared}), code or found,
+            self.images, labels, self._meaning(labels), code or found,
             self._features(ends, told), told, self._logits(compared, told), ends, tuple(hidden),
         )  # fmt: skip
 
@@ -113,6 +116,14 @@ class _Told:
         }
         named = [name for name in others if "label" in name]
         return next((name for names in (judged.intersection(others), named, others) for name in names), None)
+
+    def _meaning(self, labels: str | None) -> str:
+        if labels is None:
+            return ""
+        readers = {step.type for step in self.plan.steps if labels in map(self.flow.original, step.bottoms)}
+        if "ContrastiveLoss" in readers:
+            return PAIRS
+        return CLASSES if "label" in labels or not readers.isdisjoint(_JUDGES) else ""
 
     # What is compared
 

@@ -135,7 +135,9 @@ def _first(examples: Examples, limit: int) -> Examples:
     arrays = {examples.images: np.concatenate([images for images, _ in parts])}
     if examples.labels is not None:
         arrays[examples.labels] = np.concatenate([labels for _, labels in parts if labels is not None])
-    return Examples(ArrayRows(arrays), examples.images, examples.labels, f"the first {limit:,} of {examples.origin}")
+    return replace(
+        examples, rows=ArrayRows(arrays), origin=f"the first {limit:,} of {examples.origin}", labels_alone=None
+    )
 
 
 def samples(material: Material, most: int = 10) -> list[tuple[int, Any]]:

@@ -7,7 +7,7 @@
 | IDX, `.npy`, `.npz` | images ready to use; bytes become 0..1                                    |
 | nothing             | what the net's own TEST data layer names, each row once                   |
 
-Labels are classes where their name says so; a Siamese network's `sim` tells of pairs.
+What the labels are, the net's roles say: classes, or, as a Siamese network's `sim`, whether pairs are of one class.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ..data.contents import LABELS, Contents, contents_of
 from ..data.lists import read_list
 from ..data.stream import Rows, Shape
 from ..errors import DataError
+from ..net.roles import CLASSES, PAIRS
 from ..proto.lookup import resolve
 from .network import Trained
 
@@ -32,7 +33,6 @@ BATCH = 100
 LABEL_ROWS = 2**16  # that are looked at at a time ...
 LABEL_BYTES = 2**24  # ... at most
 LABELS_PER_ROW = 2**16  # one-hot rows of more classes are none
-SIMILARITY = "sim"  # what the labels of pairs are called: whether both are of one class
 
 
 @dataclass
@@ -44,7 +44,8 @@ class Examples:
     labels: str | None
     origin: str
     labels_alone: Rows | None = None  # where they can be read without the images
-    of_classes: bool = False  # no label can be anything else than one whole number
+    whole: bool = False  # no label can be anything else than one whole number
+    labels_are: str = ""  # `net.roles.CLASSES` or `PAIRS`
 
     def __len__(self) -> int:
         return self.rows.total
@@ -70,7 +71,7 @@ class Examples:
 
     def label_kind(self) -> LabelKind:
         """What the labels of all rows are: they are read, a block at a time."""
-        if self.labels is None or self.of_classes:
+        if self.labels is None or self.whole:
             return LabelKind(one_hot=False, whole=True)
         rows = self.labels_alone or self.rows
         size = max(1, min(LABEL_ROWS, LABEL_BYTES // max(1, 4 * sum(map(math.prod, rows.shapes.values())))))
@@ -85,12 +86,12 @@ class Examples:
     @property
     def classified(self) -> bool:
         """Whether the labels are classes, and not, say, the similarity of pairs."""
-        return self.labels is not None and "label" in self.labels
+        return self.labels_are == CLASSES
 
     @property
     def of_pairs(self) -> bool:
         """Whether a row is a pair of images, of which the code stands for the first alone."""
-        return self.labels == SIMILARITY
+        return self.labels_are == PAIRS
 
     def one(self, index: int) -> tuple[np.ndarray, Any]:
         """Image `index` as a batch of one, and its label; None without labels."""
@@ -145,7 +146,13 @@ def _held(trained: Trained, contents: Contents) -> Examples:
         return Examples(rows, images, None, contents.origin)
     if math.prod(rows.shapes[labels]) > max(LABELS_PER_ROW, math.prod(rows.shapes[images])):
         raise DataError(f"{contents.origin}: rows of its labels '{labels}' have shape {list(rows.shapes[labels])}")
-    return Examples(rows, images, labels, contents.origin, contents.rows([labels], memory_limit=0))
+    alone = contents.rows([labels], memory_limit=0)
+    return Examples(rows, images, labels, contents.origin, alone, labels_are=_meaning(trained, labels))
+
+
+def _meaning(trained: Trained, labels: str | None) -> str:
+    """What the net says of its labels; others are found by a name that means classes."""
+    return trained.roles.labels_are if labels == trained.roles.labels else CLASSES if labels in LABELS else ""
 
 
 def _require_fitting(trained: Trained, row: Shape, source: str) -> None:
@@ -181,7 +188,7 @@ def _own(trained: Trained, reader: Trained | None = None, named: str = "test") -
                 break
             labels = next((name for name in (reader.labels, *LABELS) if name in layer.top), None)
             rows = _scaled(trained, stream.rows, reader.images)
-            return Examples(rows, reader.images, labels, origin, of_classes=True)
+            return Examples(rows, reader.images, labels, origin, whole=True, labels_are=_meaning(reader, labels))
     raise DataError(f"{trained.origin}: its net names no data file; give DATA")
 
 

@@ -146,11 +146,11 @@ def test_no_arrow_points_up(path: Path) -> None:
 CIRCLES = {  # files that know each other, and why
     ("net/net", "net/weights"): "`Net(text, weights=file)` loads what `load_weights(net, file)` loads",
 }
-WITHOUT_CIRCLES = ("layers", "net", "tape", "timing")  # rooms
+WITH_CIRCLES = {"cli", "codes", "kernels", "pycaffe"}  # rooms that still have some
 
 
 def test_files_of_a_room_do_not_run_in_circles() -> None:
-    found = [circle for circle in circles() if circle[0].split("/")[0] in WITHOUT_CIRCLES]
+    found = [circle for circle in circles() if circle[0].split("/")[0] not in WITH_CIRCLES]
     assert sorted(found) == sorted(CIRCLES)
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from deepcae.layers import Layer
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "deepcae"
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -205,6 +207,43 @@ def test_hidden_arrows_are_seen(text: str, found: list[str], tmp_path: Path) -> 
     path = tmp_path / "some.py"
     path.write_text(text)
     assert [what for _, what in (*named(path), *opened_elsewhere(path))] == found
+
+
+NAMES_KINDS = {  # whose business the names of layer types are; others ask a layer's traits (`Step.kind`), or its class
+    "convert": "a registry of its own: how each type is written in ONNX, whose operators bear the same names",
+    "data": "reads the texts of data layers, and knows no layers",
+    "draw/words.py": "a table of words and colours for the types",
+    "net/flow.py": "what learns",
+    "net/graph.py": "writes Split layers into a text",
+    "net/roles.py": "tells by the kinds of layers what blobs are for",
+    "paper/folded.py": "words for two losses",
+    "paper/variants.py": "a title",
+    "pycaffe/coord_map.py": "Caffe's own tables",
+    "pycaffe/draw.py": "Caffe's own tables",
+    "pycaffe/mode.py": "Caffe's list of types",
+    "pycaffe/net_spec.py": "Caffe's own tables",
+    "trained/examples.py": "reads the text of a data layer",
+}
+KNOW_LAYERS = {"layers", "kernels", "tape", "proto", "zoo"}  # rooms that make, compute or write them
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) not in KNOW_LAYERS], ids=by_path)
+def test_nobody_else_asks_a_layer_for_its_name(path: Path) -> None:
+    if not {by_path(path), room_of(path)}.isdisjoint(NAMES_KINDS):
+        return
+    assert not kinds_named(path), "\n".join(f"{path}:{line}: '{name}'" for line, name in kinds_named(path))
+
+
+def kinds_named(path: Path) -> list[tuple[int, object]]:
+    """(line, name) of every string that is the name of a layer type."""
+    constants = (node for node in ast.walk(tree(path)) if isinstance(node, ast.Constant))
+    return [(node.lineno, node.value) for node in constants if node.value in Layer.registry]
+
+
+def test_the_exceptions_are_ones() -> None:
+    for place in NAMES_KINDS:
+        files = [path for path in FILES if place in (by_path(path), room_of(path))]
+        assert any(kinds_named(path) for path in files), place
 
 
 def test_the_map_is_read_as_it_is_meant() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from deepcae.errors import SpecError
 from deepcae.kernels import choice
+from deepcae.layers import Layer
 from deepcae.net.net import Net
 from deepcae.net.rounded import Rounded
 from deepcae.solver.precision import check_precision, first_error
@@ -119,17 +120,18 @@ def test_the_rule_of_kernels_comes_back() -> None:
     assert choice.preference() == before
 
 
-class MeetingFeed:
-    """Feeds a training whose first rounded pass stands still until another thread has done its work beside it."""
+class Meeting:
+    """A layer's forward pass that stands still, where it is rounded, until another thread has worked beside it."""
 
-    def __init__(self) -> None:
-        self.within, self.done = threading.Event(), threading.Event()
+    def __init__(self, layer: Layer) -> None:
+        self.within, self.done, self._forward = threading.Event(), threading.Event(), layer.forward
+        layer.forward = self._met  # type: ignore[method-assign]
 
-    def batch(self, index: int) -> dict[str, np.ndarray]:
+    def _met(self, *given: Any) -> Any:
         if choice.preference() == "torch":
             self.within.set()
             assert self.done.wait(60)
-        return {"data": np.full((4, 6), 0.25 * index, np.float32)}
+        return self._forward(*given)
 
 
 @pytest.mark.parametrize("rule", ["auto", "banded"])
@@ -140,9 +142,12 @@ def test_a_net_beside_a_rounded_training_keeps_its_kernels(
     monkeypatch.delenv(choice.VARIABLE, raising=False)
     before = choice.preference()
     choice.prefer(rule)
-    meeting, x = MeetingFeed(), torch.rand(4, 1, 8, 8)
+    x = torch.rand(4, 1, 8, 8)
     expected, ways = net(x=x, want="up")["up"], ways_of(net)
-    solver = Solver(write_training(tmp_path), precision="bf16", feed=lambda net, seed: meeting)
+    solver = Solver(write_training(tmp_path), precision="bf16")
+    layer = next(step.layer for step in solver.net.plan.steps if step.params)
+    assert layer is not None
+    meeting = Meeting(layer)
     training = threading.Thread(target=solver.step, args=(1,))
     training.start()
     assert meeting.within.wait(60)

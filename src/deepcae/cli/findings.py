@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, Place, Problem, SpecError
+from ..layers.source import Data, ImageData
 from ..net.graph import Graph, build_graph
 from ..net.oddities import oddities
 from ..net.plan import Plan, draft_plan
@@ -174,9 +175,9 @@ def _looked_in(folders: Sequence[Path]) -> str:
 
 def _how_to_make(step: Step, name: str) -> str:
     """What makes a data layer's missing file: for HDF5Data one of our commands, if file and folder bear its names."""
-    if step.type == "Data":
+    if issubclass(step.kind, Data):
         return "; `deepcae convert_imageset` makes an LMDB of images; HDF5 files are read by a layer of type HDF5Data"
-    if step.type == "ImageData":
+    if issubclass(step.kind, ImageData):
         return "; it is a text file with a line `image label` for each image"
     path = Path(name)
     folder = path.parent.name

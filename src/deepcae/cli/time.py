@@ -129,6 +129,7 @@ def _inputs(net: Net, opened: ExitStack) -> tuple[Inputs, str]:
     from numpy.random import default_rng
 
     from ..data.source import open_source, shapes
+    from ..layers.source import Input, MemoryData
     from ..timing.timing import Inputs
 
     generator = default_rng(0)
@@ -139,7 +140,7 @@ def _inputs(net: Net, opened: ExitStack) -> tuple[Inputs, str]:
         if not step.layer.is_source:
             continue
         param, planned = step.node.param, {top: net.plan.shapes[top] for top in step.tops}
-        if step.type in ("Input", "MemoryData") or shapes(param, net.phase, net.folders) is None:
+        if issubclass(step.kind, Input | MemoryData) or shapes(param, net.phase, net.folders) is None:
             for top, shape in planned.items():
                 fixed[top] = generator.random(_known(top, shape, step), dtype="float32")
         else:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import DataError
+from ..layers.join import Concat
+from ..layers.shape import Crop, Flatten, Reshape, Slice, Split
 from ..net.plan import Plan
 from ..net.roles import roles_of
 from ..net.step import Step
 
-_MEASURES = ("Accuracy", "HDF5Output")
-_MOVERS = ("Split", "Flatten", "Reshape", "Slice", "Concat", "Crop")
+_MOVERS = (Split, Flatten, Reshape, Slice, Concat, Crop)
 
 
 def default_outputs(plan: Plan) -> list[str]:
@@ -20,15 +21,15 @@ def default_outputs(plan: Plan) -> list[str]:
     """
     compute = [step for step in plan.steps if not step.is_source]
     inner = [step for step in compute if not _measures(step)]
-    same = {top: step.bottoms[0] for step in inner if step.type == "Split" for top in step.tops}
+    same = {top: step.bottoms[0] for step in inner if step.kind.copies for top in step.tops}
     read = {
-        same.get(name, name) for step in inner if step.type != "Split" for name in step.bottoms if name not in step.tops
+        same.get(name, name) for step in inner if not step.kind.copies for name in step.bottoms if name not in step.tops
     }
     moved = set(plan.fed)
     for step in inner:
-        if step.type in _MOVERS and moved.issuperset(step.bottoms):
+        if issubclass(step.kind, _MOVERS) and moved.issuperset(step.bottoms):
             moved.update(step.tops)
-    ends = [top for step in inner if step.type != "Split" for top in step.tops if top not in read | moved]
+    ends = [top for step in inner if not step.kind.copies for top in step.tops if top not in read | moved]
     code = roles_of(plan).code
     return list(dict.fromkeys([*([code] if code is not None else []), *ends]))
 
@@ -73,4 +74,4 @@ def require_sizes(plan: Plan, steps: Sequence[Step] | None = None) -> None:
 
 
 def _measures(step: Step) -> bool:
-    return step.layer is not None and (step.layer.is_loss or step.type in _MEASURES)
+    return step.layer is not None and (step.layer.is_loss or step.kind.measures)

@@ -22,6 +22,7 @@ from ..atomic import whole_file
 from ..errors import DataError, LayerError, Problem, SpecError
 from ..layers.base import Shape
 from ..layers.python import python_layers
+from ..layers.select import Filter
 from ..net.graph import build_graph
 from ..net.net import Net
 from ..net.plan import make_plan
@@ -99,7 +100,7 @@ def _planned(net: Net, sources: Mapping[str, Shape]) -> dict[str, Shape] | None:
     """The blobs' shapes for inputs of these shapes; None where the net refuses them or would learn other blobs."""
     own = net.plan.graph
     try:
-        with python_layers(any(step.type == "Python" for step in net.plan.steps)):  # it was allowed for the net itself
+        with python_layers(any(step.kind.runs_code for step in net.plan.steps)):  # it was allowed for the net itself
             graph = build_graph(net.document, net.phase, own.level, own.stages)
             plan = make_plan(graph, input_shapes=sources, folders=net.folders)
     except SpecError:
@@ -206,7 +207,7 @@ class _Model:
     def _output_sizes(self, blob: str, free: Mapping[str, str]) -> list[int | str | None]:
         """A free first axis has the inputs' name where they all have one; what else goes with the batch stays open."""
         common = set(free.values())
-        filtered = any(step.type == "Filter" for step in self.steps)
+        filtered = any(issubclass(step.kind, Filter) for step in self.steps)
         lead = common.pop() if len(common) == 1 and not filtered else None
         return [size if size is not None else lead if axis == 0 else None for axis, size in enumerate(self.sizes[blob])]
 

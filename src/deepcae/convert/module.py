@@ -42,14 +42,15 @@ class NetModule(nn.Module):
         require_sizes(net.plan, steps)
         self.inputs = tuple(begin)
         owners: dict[int, Home] = {}
-        homes = {id(step): self._keep(net, step.name, step.type, step.params, owners) for step in net.plan.steps}
+        homes = {id(step): self._keep(net, step, owners) for step in net.plan.steps}
         self._steps = [(replace(step, blocked=()), homes[id(step)]) for step in steps]  # PyTorch's gradient is whole
 
-    def _keep(self, net: Net, name: str, kind: str, params: Sequence[int], owners: dict[int, Home]) -> list[Home]:
+    def _keep(self, net: Net, step: Step, owners: dict[int, Home]) -> list[Home]:
         """Registers a layer's parameters under its name; where each of them is found."""
-        holder = self._holder(name) if params else self
+        name = step.name
+        holder = self._holder(name) if step.params else self
         found: list[Home] = []
-        for role, index in zip(roles(kind, len(params)), params, strict=True):
+        for role, index in zip(roles(step.type, len(step.params)), step.params, strict=True):
             if role in (*holder._parameters, *holder._buffers):
                 raise DataError(f"two layers with weights are named '{name}', which no torch.nn.Module can hold")
             plan = net.plan.params[index]
@@ -62,7 +63,7 @@ class NetModule(nn.Module):
                 kept: Any = getattr(owners[owner][0], owners[owner][1])
             else:
                 kept = net.tensors[index].detach().clone().reshape(shape)
-                if kind != "BatchNorm":
+                if not step.kind.keeps_statistics:
                     kept = nn.Parameter(kept, requires_grad=plan.lr_mult != 0)
             if isinstance(kept, nn.Parameter):
                 holder.register_parameter(role, kept)

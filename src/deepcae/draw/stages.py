@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..layers.base import Shape, count
+from ..layers.shape import Slice
+from ..layers.unpool import Unpooling
 from ..net.advice import authors_name
 from ..net.plan import Plan
 from ..net.step import Step
@@ -19,8 +21,6 @@ from .words import counted, kind_of, num_output, operation
 
 _STAGES = ("source", "convolution", "dense", "pooling")
 _NOTED = ("neuron", "norm")
-_LEARNED = ("Convolution", "Deconvolution", "InnerProduct", "Embed")
-_SILENT = ("Split", "Reshape", "Flatten")
 
 
 @dataclass
@@ -84,7 +84,7 @@ def make_architecture(plan: Plan) -> Architecture:
     losses = [step.name for step in plan.steps if step.layer is not None and step.layer.is_loss]
     facts += [f"{'losses' if len(losses) > 1 else 'loss'}: {', '.join(losses)}"] if losses else []
     shown = {id(hop.step) for way in ways for hop in way}
-    others = sum(step.type in _LEARNED and id(step) not in shown for step in plan.steps)
+    others = sum(step.kind.is_product and id(step) not in shown for step in plan.steps)
     facts += [f"not shown: {counted(others, 'layer')} on side branches"] if others else []
     found = Architecture(summary.name or "network", " · ".join(facts), rows)
     found.links = list(_links(plan, ways, columns))
@@ -104,10 +104,10 @@ def _ways(plan: Plan) -> Iterator[list[_Hop]]:
         for bottom in step.bottoms
     ] or [(len(plan.steps), [top for step in plan.steps for top in step.tops][-1])]
     ways = [_back(plan.steps[:index], blob) for index, blob in ends]
-    ways = [way for way in ways if any(hop.step.type in _LEARNED for hop in way)] or ways
+    ways = [way for way in ways if any(hop.step.kind.is_product for hop in way)] or ways
     seen: list[set[int]] = []
     for way in sorted(ways, key=len, reverse=True):
-        steps = {id(hop.step) for hop in way if hop.step.type != "Split"}
+        steps = {id(hop.step) for hop in way if not hop.step.kind.copies}
         if not any(steps <= other for other in seen):
             seen.append(steps)
             yield way
@@ -141,24 +141,24 @@ def _row(
         sample = None if shape is None else shape[1:]
         if _is_stage(plan, hop, fresh=not stages):
             source = kind_of(hop.step.type) == "source"
-            label = hop.top if source or hop.step.type == "Slice" else hop.step.name
+            label = hop.top if source or issubclass(hop.step.kind, Slice) else hop.step.name
             param = hop.step.node.param
             stages.append(Stage(label, hop.top, sample, operation(param), kind_of(param.type), num_output(param)))
-        elif kind_of(hop.step.type) in _NOTED or hop.step.type not in _SILENT:
+        elif kind_of(hop.step.type) in _NOTED or not hop.step.kind.is_view:
             stages[-1].notes.append(hop.step.type.lower())
         places[id(hop.step)] = first + len(stages) - 1
     return Row(first, stages, leaves), places
 
 
 def _alike(a: _Hop, b: _Hop) -> bool:
-    return a == b or (a.step is b.step and a.step.type == "Split")
+    return a == b or (a.step is b.step and a.step.kind.copies)
 
 
 def _is_stage(plan: Plan, hop: _Hop, fresh: bool) -> bool:
     kind = kind_of(hop.step.type)
     if kind in _STAGES or fresh:
         return True
-    if kind in _NOTED or hop.step.type in _SILENT:
+    if kind in _NOTED or hop.step.kind.is_view:
         return False
     before, after = plan.shapes.get(hop.step.bottoms[0]), plan.shapes.get(hop.top)
     return before is None or after is None or count(before) != count(after)
@@ -181,12 +181,12 @@ def _links(plan: Plan, ways: list[list[_Hop]], columns: list[dict[int, int]]) ->
     for row, (way, places) in enumerate(zip(ways, columns, strict=True)):
         on_way = {id(hop.step) for hop in way}
         for step, made in zip(plan.steps, of_blob, strict=True):
-            if id(step) not in on_way or step.type == "Split":
+            if id(step) not in on_way or step.kind.copies:
                 continue
             for bottom in step.bottoms[1:]:
                 maker = made.get(bottom)
                 if maker is not None and id(maker) in on_way and places[id(maker)] < places[id(step)]:
-                    yield row, places[id(maker)], places[id(step)], step.type in ("Unpooling", "Upsample")
+                    yield row, places[id(maker)], places[id(step)], issubclass(step.kind, Unpooling)
 
 
 def _plain(plan: Plan, blob: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..lazy import torch
 from ..proto.schema import FillerParameter
-from .base import Context, Layer, Learned, Shape, require_axes
+from .base import Context, Gives, Layer, Learned, Shape, require_axes
 from .filler import learn
 from .neuron import Neuron
 
@@ -34,6 +34,7 @@ class ReLU(_Activation):
     """
 
     type: ClassVar[str] = "ReLU"
+    gives: ClassVar[Gives] = "any"
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -59,6 +60,8 @@ class Sigmoid(_Activation):
     """y = 1/(1 + exp(-x)). Source: Caffe sigmoid_layer.cpp."""
 
     type: ClassVar[str] = "Sigmoid"
+    gradient_reads = "top"
+    gives: ClassVar[Gives] = "squashed"
     activation = ("sigmoid", 0.0)
     reads_top: bool = True
 
@@ -73,6 +76,8 @@ class TanH(_Activation):
     """y = tanh(x). Source: Caffe tanh_layer.cpp."""
 
     type: ClassVar[str] = "TanH"
+    gradient_reads = "top"
+    gives: ClassVar[Gives] = "any"
     reads_top: bool = True
 
     def apply(self, x: Tensor) -> Tensor:
@@ -86,6 +91,8 @@ class ELU(_Activation):
     """y = x where x > 0, else alpha·(exp(x) - 1). Source: Caffe elu_layer.cpp."""
 
     type: ClassVar[str] = "ELU"
+    gradient_reads = "top"
+    gives: ClassVar[Gives] = "any"
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -106,6 +113,7 @@ class BNLL(_Activation):
     """y = log(1 + exp(x)), the binomial normal log likelihood. Source: Caffe bnll_layer.cpp."""
 
     type: ClassVar[str] = "BNLL"
+    gradient_reads = "bottom"
     LINEAR_FROM = 50.0  # where exp(x) would leave float32's comfort; Caffe clips here too
 
     def apply(self, x: Tensor) -> Tensor:
@@ -120,6 +128,8 @@ class Swish(_Activation):
     """y = x·sigmoid(beta·x). Source: Caffe swish_layer.cpp."""
 
     type: ClassVar[str] = "Swish"
+    gradient_reads = "bottom"
+    gives: ClassVar[Gives] = "any"
     EDGE = -0.05778549  # z·sigmoid(z) at z = -4.2949: left of it the slope is less than FLAT of the greatest, 1.0998
 
     def __init__(self, param: Any, phase: int) -> None:
@@ -142,6 +152,7 @@ class Clip(_Activation):
     """
 
     type: ClassVar[str] = "Clip"
+    gradient_reads = "bottom"
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -163,6 +174,7 @@ class PReLU(Layer):
     """
 
     type: ClassVar[str] = "PReLU"
+    gives: ClassVar[Gives] = "any"
     is_activation: ClassVar[bool] = True
     in_place: ClassVar[bool] = True
 

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..errors import LayerError
 from ..lazy import torch
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..kernels.calls import Kind
 
 Shape = tuple[int, ...]
+Gives = Literal["", "selected", "any", "squashed"]  # those of its bottoms as they are; any numbers; numbers in 0..1
 Arity = tuple[int, int | None]  # least and greatest number of blobs; None: any number
 
 
@@ -71,6 +72,20 @@ class Layer(ABC):
     differentiable: ClassVar[bool] = True  # False: a backward pass through it is an error (Accuracy, ArgMax, ...)
     reads_top: bool = False  # Caffe's gradient is one of the top's values, whoever wrote them (Sigmoid)
     activation: tuple[Kind, float] | None = None  # of one whose slope its top tells: the core's name, and its number
+    fed_by_caller: ClassVar[bool] = False  # a source whose blobs are arguments of the net (Input)
+    draws: ClassVar[bool] = False  # a source of random numbers or constants: no data (DummyData)
+    writes_file: ClassVar[bool] = False  # hands its bottoms out to a file (HDF5Output)
+    measures: ClassVar[bool] = False  # tells of the net what is no part of its work (Accuracy)
+    runs_code: ClassVar[bool] = False  # runs code that the text names (Python)
+    is_product: ClassVar[bool] = False  # makes something new of its bottom, by products with learned weights
+    convolves: ClassVar[bool] = False  # ... with weights that slide over images (Convolution, Deconvolution)
+    sees_images: ClassVar[bool] = False  # takes axis 1 for channels, what follows for pixels (Pooling)
+    gives: ClassVar[Gives] = ""  # what kind of values its tops have, where that can be said
+    applies: ClassVar[str] = ""  # the activation that a loss applies itself to what it reads ("sigmoid")
+    needs_probabilities: ClassVar[bool] = False  # a loss that reads values in 0..1 and applies nothing
+    keeps_statistics: ClassVar[bool] = False  # what it learns are sums over what it saw (BatchNorm)
+    learned_names: ClassVar[tuple[str, ...]] = ("weight", "bias")  # of its learned blobs in a state dict
+    gradient_reads: ClassVar[Literal["", "bottom", "top"]] = ""  # whose values Caffe's does, whoever wrote them last
     is_activation: ClassVar[bool] = False  # a curve through which each value goes alone: see `tails` and `gone`
     copies: ClassVar[bool] = False  # each top is its bottom (Split)
     is_view: ClassVar[bool] = False  # its tops are its bottom's values in their order, whatever their shape (Reshape)

@@ -53,6 +53,7 @@ class MultinomialLogisticLoss(LabelledLoss):
     """
 
     type: ClassVar[str] = "MultinomialLogisticLoss"
+    needs_probabilities: ClassVar[bool] = True
     no_gradient: frozenset[int] = frozenset({1})
     labels: frozenset[int] = frozenset({1})
 
@@ -84,6 +85,7 @@ class InfogainLoss(LabelledLoss):
     """
 
     type: ClassVar[str] = "InfogainLoss"
+    applies: ClassVar[str] = "softmax"
     bottoms: ClassVar[Arity] = (2, 3)
     tops: ClassVar[Arity] = (1, 2)
     no_gradient: frozenset[int] = frozenset({1, 2})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import LayerError
 from ..lazy import torch
-from .base import Arity, Context, Layer, Shape
+from .base import Arity, Context, Gives, Layer, Shape
 from .shape import axis_or_legacy
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class Concat(Layer):
     """The bottoms one behind the other along `axis`; all other axes must agree. Source: Caffe concat_layer.cpp."""
 
     type: ClassVar[str] = "Concat"
+    gives: ClassVar[Gives] = "selected"
     bottoms: ClassVar[Arity] = (1, None)
 
     def _axis(self, shape: Shape) -> int:

@@ -11,7 +11,7 @@ from ..errors import LayerError
 from ..kernels.choice import Case, choice
 from ..kernels.convolution import convolution, deconvolution
 from ..lazy import torch
-from .base import Arity, Context, Layer, Learned, Shape, canonical_axis, count
+from .base import Arity, Context, Gives, Layer, Learned, Shape, canonical_axis, count
 from .filler import learn
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ MOST_SPATIAL_AXES = 3  # what torch convolves
 
 class _Windowed(Layer):
     """What Convolution, Deconvolution and Im2col share: windows over the axes that convolution_param speaks of."""
+
+    sees_images: ClassVar[bool] = True
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -76,6 +78,9 @@ class _SpatialFilter(_Windowed):
     bottoms: ClassVar[Arity] = (1, None)
     tops: ClassVar[Arity] = (1, None)
     transposed: ClassVar[bool] = False
+    gives: ClassVar[Gives] = "any"
+    is_product: ClassVar[bool] = True
+    convolves: ClassVar[bool] = True
     forgets_top: bool = True
 
     def __init__(self, param: Any, phase: int) -> None:
@@ -282,6 +287,8 @@ class InnerProduct(Layer):
     """
 
     type: ClassVar[str] = "InnerProduct"
+    gives: ClassVar[Gives] = "any"
+    is_product: ClassVar[bool] = True
     forgets_top: bool = True
 
     def __init__(self, param: Any, phase: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import DataError, LayerError
 from ..lazy import torch
-from .base import Arity, Context, Layer, Shape, canonical_axis, count
+from .base import Arity, Context, Gives, Layer, Shape, canonical_axis, count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,6 +85,7 @@ class SigmoidCrossEntropyLoss(LabelledLoss):
     """
 
     type: ClassVar[str] = "SigmoidCrossEntropyLoss"
+    applies: ClassVar[str] = "sigmoid"
     compares: ClassVar[bool] = True
     no_gradient: frozenset[int] = frozenset({1})
     labels: frozenset[int] = frozenset({1})
@@ -156,6 +157,7 @@ class SoftmaxWithLoss(LabelledLoss):
     """
 
     type: ClassVar[str] = "SoftmaxWithLoss"
+    applies: ClassVar[str] = "softmax"
     tops: ClassVar[Arity] = (1, 2)  # two are refused below, with advice
     no_gradient: frozenset[int] = frozenset({1})
     labels: frozenset[int] = frozenset({1})
@@ -230,6 +232,7 @@ class Softmax(Layer):
     """y = exp(x - max)/sum of exp(x - max) over `axis`. Source: Caffe softmax_layer.cpp."""
 
     type: ClassVar[str] = "Softmax"
+    gives: ClassVar[Gives] = "squashed"
     reads_top: bool = True
     in_place: ClassVar[bool] = True
 
@@ -249,6 +252,7 @@ class Accuracy(Layer):
     """
 
     type: ClassVar[str] = "Accuracy"
+    measures: ClassVar[bool] = True
     bottoms: ClassVar[Arity] = (2, 2)
     tops: ClassVar[Arity] = (1, 2)
     no_gradient: frozenset[int] = frozenset({1})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import LayerError
 from ..lazy import torch
 from ..proto.schema import TRAIN
-from .base import Context, Layer, Shape
+from .base import Context, Gives, Layer, Shape
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,6 +50,7 @@ class Power(Neuron):
     """
 
     type: ClassVar[str] = "Power"
+    gradient_reads = "bottom"
     reads_top: bool = True
 
     def __init__(self, param: Any, phase: int) -> None:
@@ -88,6 +89,7 @@ class Exp(Neuron):
     """y = base^(shift + scale·x); base -1 stands for e. Source: Caffe exp_layer.cpp."""
 
     type: ClassVar[str] = "Exp"
+    gradient_reads = "top"
     reads_top: bool = True
 
     def __init__(self, param: Any, phase: int) -> None:
@@ -111,6 +113,8 @@ class Log(Neuron):
     """y = log_base(shift + scale·x); base -1 stands for e. Source: Caffe log_layer.cpp."""
 
     type: ClassVar[str] = "Log"
+    gradient_reads = "bottom"
+    gives: ClassVar[Gives] = "any"
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
@@ -156,6 +160,7 @@ class Dropout(Layer):
     """
 
     type: ClassVar[str] = "Dropout"
+    gives: ClassVar[Gives] = "selected"
     keeps_state: bool = True
     in_place: ClassVar[bool] = True
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import LayerError
 from ..lazy import torch
 from ..proto.schema import TEST, FillerParameter
-from .base import Arity, Context, Layer, Learned, Shape, canonical_axis, count, require_axes
+from .base import Arity, Context, Gives, Layer, Learned, Shape, canonical_axis, count, require_axes
 from .filler import learn
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ class BatchNorm(Layer):
     """
 
     type: ClassVar[str] = "BatchNorm"
+    keeps_statistics: ClassVar[bool] = True
+    learned_names: ClassVar[tuple[str, ...]] = ("sum_mean", "sum_var", "factor")
+    gives: ClassVar[Gives] = "any"
     keeps_state: bool = True
     in_place: ClassVar[bool] = True
 
@@ -81,6 +84,7 @@ class LRN(Layer):
     """
 
     type: ClassVar[str] = "LRN"
+    sees_images: ClassVar[bool] = True
     keeps_state: bool = True
     WITHIN_CHANNEL = 1
 
@@ -113,6 +117,7 @@ class MVN(Layer):
     """
 
     type: ClassVar[str] = "MVN"
+    gives: ClassVar[Gives] = "any"
     reads_top: bool = True
     in_place: ClassVar[bool] = True
 
@@ -190,6 +195,7 @@ class Scale(_Broadcast):
     """
 
     type: ClassVar[str] = "Scale"
+    gives: ClassVar[Gives] = "any"
     message: ClassVar[str] = "scale_param"
     default: ClassVar[float] = 1.0
 
@@ -218,6 +224,8 @@ class Bias(_Broadcast):
     """y = x + b, b broadcast from `axis`; learned (filler default 0) or bottom 1. Source: Caffe bias_layer.cpp."""
 
     type: ClassVar[str] = "Bias"
+    learned_names: ClassVar[tuple[str, ...]] = ("bias",)
+    gives: ClassVar[Gives] = "any"
     message: ClassVar[str] = "bias_param"
     default: ClassVar[float] = 0.0
 
@@ -235,6 +243,7 @@ class BN(Layer):
     """
 
     type: ClassVar[str] = "BN"
+    gives: ClassVar[Gives] = "any"
     keeps_state: bool = True
     tops: ClassVar[Arity] = (1, 3)
     in_place: ClassVar[bool] = True

@@ -64,6 +64,7 @@ class Pooling(Layer):
     """
 
     type: ClassVar[str] = "Pooling"
+    sees_images: ClassVar[bool] = True
     keeps_state: bool = True
     tops: ClassVar[Arity] = (1, 2)
 
@@ -143,6 +144,7 @@ class SPP(Layer):
     """
 
     type: ClassVar[str] = "SPP"
+    sees_images: ClassVar[bool] = True
     keeps_state: bool = True
 
     def __init__(self, param: Any, phase: int) -> None:

@@ -141,6 +141,7 @@ class Python(Layer):
     """
 
     type: ClassVar[str] = "Python"
+    runs_code: ClassVar[bool] = True
     bottoms: ClassVar[Arity] = (0, None)
     tops: ClassVar[Arity] = (0, None)
     in_place: ClassVar[bool] = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import DataError, LayerError
 from ..lazy import torch
-from .base import Arity, Context, Layer, Learned, Shape, count
+from .base import Arity, Context, Gives, Layer, Learned, Shape, count
 from .filler import learn
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Filter(Layer):
     """
 
     type: ClassVar[str] = "Filter"
+    gives: ClassVar[Gives] = "selected"
     bottoms: ClassVar[Arity] = (2, None)
     tops: ClassVar[Arity] = (1, None)
 
@@ -71,6 +72,7 @@ class BatchReindex(Layer):
     """
 
     type: ClassVar[str] = "BatchReindex"
+    gives: ClassVar[Gives] = "selected"
     bottoms: ClassVar[Arity] = (2, 2)
     no_gradient: frozenset[int] = frozenset({1})
     labels: frozenset[int] = frozenset({1})
@@ -96,6 +98,8 @@ class Embed(Layer):
     """
 
     type: ClassVar[str] = "Embed"
+    gives: ClassVar[Gives] = "any"
+    is_product: ClassVar[bool] = True
     no_gradient: frozenset[int] = frozenset({0})
     labels: frozenset[int] = frozenset({0})
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import LayerError
-from .base import Arity, Context, Layer, Shape, canonical_axis, count
+from .base import Arity, Context, Gives, Layer, Shape, canonical_axis, count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +21,7 @@ class Reshape(Layer):
     """
 
     type: ClassVar[str] = "Reshape"
+    gives: ClassVar[Gives] = "selected"
     is_view: ClassVar[bool] = True
 
     def __init__(self, param: Any, phase: int) -> None:
@@ -83,6 +84,7 @@ class Flatten(Layer):
     """Axes `axis` to `end_axis` become one: (N, C, H, W) → (N, CHW). Not in place. Source: Caffe flatten_layer.cpp."""
 
     type: ClassVar[str] = "Flatten"
+    gives: ClassVar[Gives] = "selected"
     is_view: ClassVar[bool] = True
 
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
@@ -110,6 +112,7 @@ class Slice(Layer):
     """Pieces of the bottom along `axis`, cut at the slice_points or evenly. Source: Caffe slice_layer.cpp."""
 
     type: ClassVar[str] = "Slice"
+    gives: ClassVar[Gives] = "selected"
     tops: ClassVar[Arity] = (1, None)
 
     def _cut(self, bottom: Shape) -> tuple[int, list[int]]:
@@ -151,6 +154,7 @@ class Split(Layer):
     """Every top is the bottom; its gradient is the sum of theirs. Source: Caffe split_layer.cpp."""
 
     type: ClassVar[str] = "Split"
+    gives: ClassVar[Gives] = "selected"
     copies: ClassVar[bool] = True
     is_view: ClassVar[bool] = True
     tops: ClassVar[Arity] = (1, None)
@@ -188,6 +192,7 @@ class Crop(Layer):
     """
 
     type: ClassVar[str] = "Crop"
+    gives: ClassVar[Gives] = "selected"
     bottoms: ClassVar[Arity] = (2, 2)
     no_gradient: frozenset[int] = frozenset({1})
 
@@ -230,6 +235,7 @@ class Tile(Layer):
     """The bottom repeated `tiles` times along `axis`. Source: Caffe tile_layer.cpp."""
 
     type: ClassVar[str] = "Tile"
+    gives: ClassVar[Gives] = "selected"
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)

@@ -20,6 +20,8 @@ class HDF5Output(Layer):
     """
 
     type: ClassVar[str] = "HDF5Output"
+    writes_file: ClassVar[bool] = True
+    measures: ClassVar[bool] = True
     bottoms: ClassVar[Arity] = (2, 2)
     tops: ClassVar[Arity] = (0, 0)
 

@@ -155,6 +155,7 @@ class Input(_Source):
     """Blobs that the caller sets, of the shapes in input_param. Source: Caffe input_layer.cpp."""
 
     type: ClassVar[str] = "Input"
+    fed_by_caller: ClassVar[bool] = True
     tops: ClassVar[Arity] = (1, None)
 
     def __init__(self, param: Any, phase: int) -> None:
@@ -176,6 +177,7 @@ class DummyData(_Source):
     """Blobs made by fillers: constant ones once, random ones at every pass. Source: Caffe dummy_data_layer.cpp."""
 
     type: ClassVar[str] = "DummyData"
+    draws: ClassVar[bool] = True
     tops: ClassVar[Arity] = (1, None)
     LEGACY = ("num", "channels", "height", "width")
 

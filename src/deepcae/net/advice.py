@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..layers.base import Shape
+from ..layers.linear import Deconvolution
+from ..layers.unpool import Unpooling
 from .flow import told_apart
 from .step import Step
 
@@ -36,7 +38,7 @@ def explain_mismatch(steps: Sequence[Step], index: int, shapes: Mapping[str, Sha
 def authors_name(steps: Sequence[Step], blob: str) -> str:
     """The name of a blob in the text: for a split's top, that of the split's bottom."""
     maker = next((step for step in steps if blob in step.tops), None)
-    return maker.bottoms[0] if maker is not None and maker.type == "Split" else blob
+    return maker.bottoms[0] if maker is not None and maker.kind.copies else blob
 
 
 def _size(shape: Shape) -> str:
@@ -48,11 +50,11 @@ def _kernel_that_fits(steps: Sequence[Step], index: int, blob: str, got: Shape, 
     for step in reversed(steps[:index]):
         if blob not in step.tops or not step.bottoms:
             continue
-        if step.type in ("Unpooling", "Upsample"):
+        if issubclass(step.kind, Unpooling):
             return ""  # it gives one size, whatever comes in
         blob = step.bottoms[0]
         param = step.node.param.convolution_param
-        if step.type != "Deconvolution" or list(param.kernel_size) == [1]:
+        if not issubclass(step.kind, Deconvolution) or list(param.kernel_size) == [1]:
             continue
         kernel = list(param.kernel_size) * (_SPATIAL_AXES if len(param.kernel_size) == 1 else 1)
         if len(kernel) != _SPATIAL_AXES:

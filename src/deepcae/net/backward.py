@@ -92,7 +92,7 @@ def _mark_reuse(steps: Sequence[Step]) -> None:
         if step.layer is not None and step.bottoms:
             maker = makers.get(step.bottoms[0])
             forgotten = maker is not None and maker.layer is not None and maker.layer.forgets_top
-            step.reuses = step.type == "Split" or (step.in_place and forgotten)
+            step.reuses = step.kind.copies or (step.in_place and forgotten)
         makers.update(dict.fromkeys(step.tops, step))
 
 

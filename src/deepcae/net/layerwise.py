@@ -163,7 +163,7 @@ class Layerwise:
         self._passes.written(i, step)
 
     def _read(self, step: Step) -> None:
-        if self.read is None or step.type == "Input":
+        if self.read is None or step.kind.fed_by_caller:
             return
         for name, batch in self.read(step, {name: self.blobs[name].shape for name in step.tops}).items():
             self.fill(name, batch)
@@ -284,9 +284,9 @@ def _make_blobs(net: Net) -> dict[str, Blob]:
                 continue
             shape = net.plan.shapes[top]
             blob = Blob.new((0,) if shape is None else shape, net.device)
-            if step.type in ("Split", "Reshape", "Flatten") and top not in rewritten:
+            if step.kind.is_view and top not in rewritten:
                 bottom = blobs[step.bottoms[0]]
-                diff = blob.diff_memory if step.type == "Split" else bottom.diff_memory
+                diff = blob.diff_memory if step.kind.copies else bottom.diff_memory
                 blob = Blob(blob.shape, bottom.data_memory, diff)
             blobs[top] = blob
     return blobs

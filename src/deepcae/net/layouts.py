@@ -12,13 +12,14 @@ from typing import Any
 from ..data.layout import COLOURS, LARGE, misfit, samples
 from ..errors import Problem
 from ..layers.base import Shape, count
+from ..layers.pool import Pooling
+from ..layers.shape import Reshape
 from .advice import authors_name
 from .flow import told_apart
 from .graph import Graph
 from .step import Step
 
 Shapes = Mapping[str, Shape | None]
-_LOOKING = ("Convolution", "Deconvolution", "Im2col", "LRN", "Pooling", "SPP")  # what takes axis 1 for channels
 _LONG = 4  # a side at most so many times the other: a picture, not channels of a signal
 
 
@@ -53,10 +54,10 @@ def _doubt(step: Step, blob: str, sample: Shape) -> str:
 def _sees_width(step: Step) -> bool:
     """Whether the layer's window is more than one pixel wide, or one pixel in all: not made for columns of a signal."""
     param = step.node.param
-    if step.type in ("Convolution", "Deconvolution"):
+    if step.kind.convolves:
         settings: Any = param.convolution_param
         sizes = list(settings.kernel_size) or [settings.kernel_h, settings.kernel_w]
-    elif step.type == "Pooling":
+    elif issubclass(step.kind, Pooling):
         settings = param.pooling_param
         sizes = [settings.kernel_size] if settings.kernel_size else [settings.kernel_h, settings.kernel_w]
     else:
@@ -70,9 +71,9 @@ def _lookers(steps: Sequence[Step], shapes: Shapes, blob: str) -> Iterator[Step]
     for step in steps:
         if not step.bottoms or same.isdisjoint(step.bottoms):
             continue
-        if step.type in _LOOKING and step.bottoms[0] in same:
+        if step.kind.sees_images and step.bottoms[0] in same:
             yield step
-        elif step.type != "Reshape":
+        elif not issubclass(step.kind, Reshape):
             same.update(top for top in step.tops if shapes.get(top) == shapes.get(blob))
 
 

@@ -108,12 +108,12 @@ class Net:
     @property
     def sources(self) -> list[Any]:
         """The LayerParameters of its data layers: what a `data.Feed` reads for it."""
-        return [step.node.param for step in self.plan.sources if step.type != "Input"]
+        return [step.node.param for step in self.plan.sources if not step.kind.fed_by_caller]
 
     @property
     def sinks(self) -> list[Any]:
         """The LayerParameters of its HDF5Output layers: what `data.output.Outputs` writes for it."""
-        return [step.node.param for step in self.plan.steps if step.type == "HDF5Output"]
+        return [step.node.param for step in self.plan.steps if step.kind.writes_file]
 
     @property
     def params(self) -> dict[str, list[torch.Tensor]]:
@@ -167,7 +167,7 @@ class Net:
 
     def _way(self, step: Step) -> str:
         shapes = [self.plan.shapes.get(name) for name in step.bottoms]
-        if step.layer is None or step.type not in ("Convolution", "Deconvolution") or None in shapes:
+        if step.layer is None or not step.kind.convolves or None in shapes:
             return ""
         return step.layer.way([shape for shape in shapes if shape is not None], plain=True)
 
@@ -232,7 +232,7 @@ class Net:
         fed = {name: shape for name, shape in shapes if name in self.inputs}
         if fed:
             graph = build_graph(self.document, self.phase, self.plan.graph.level, self.plan.graph.stages)
-            with python_layers(any(step.type == "Python" for step in self.plan.steps)):  # allowed before, then
+            with python_layers(any(step.kind.runs_code for step in self.plan.steps)):  # allowed before, then
                 make_plan(graph, input_shapes={**self._resized(fed), **fed}, folders=self.folders)
         self._checked.add(shapes)
 

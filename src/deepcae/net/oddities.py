@@ -9,6 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import Problem
+from ..layers.activation import Clip
+from ..layers.join import Eltwise
+from ..layers.loss import SigmoidCrossEntropyLoss
+from ..layers.neuron import Dropout, Power
+from ..layers.norm import MVN, Scale
+from ..layers.pool import Pooling
+from ..layers.select import Parameter
+from ..layers.unpool import Unpooling
 from .backward import counted_only
 from .plan import Plan
 from .squashing import squashed_wrongly
@@ -16,8 +24,6 @@ from .step import Step
 
 Oddity = tuple[tuple[str | int, ...], str]  # path of the field, sentence
 
-_NEEDS_INPUT = ("BNLL", "Clip", "Log", "Power", "Swish")  # in place, Caffe's backward pass reads what was written over
-_NEEDS_OUTPUT = ("ELU", "Exp", "Sigmoid", "TanH")  # Caffe's backward pass reads the top, whoever wrote it last
 _SMALL = 1e-6
 
 
@@ -35,25 +41,25 @@ def oddities(plan: Plan, passes: int = 1) -> Iterator[Problem]:
 
 def _of_settings(step: Step, plan: Plan) -> Iterator[Oddity]:
     param = step.node.param
-    match step.type:
-        case "Unpooling" if param.unpooling_param.unpool == 2:
+    match step.layer:
+        case Unpooling() if param.unpooling_param.unpool == 2:
             yield ("unpooling_param", "unpool"), "the gradient of TILE is the window's mean, not its sum"
-        case "Eltwise" if not param.eltwise_param.stable_prod_grad and param.eltwise_param.operation == 0:
+        case Eltwise() if not param.eltwise_param.stable_prod_grad and param.eltwise_param.operation == 0:
             yield ("eltwise_param", "stable_prod_grad"), "the gradient is not a number where a bottom is 0"
-        case "MVN" if param.mvn_param.normalize_variance and param.mvn_param.eps > _SMALL:
+        case MVN() if param.mvn_param.normalize_variance and param.mvn_param.eps > _SMALL:
             yield ("mvn_param", "eps"), f"the gradient leaves eps {param.mvn_param.eps:g} out of account"
-        case "Power" if param.power_param.power > 1 and param.power_param.power != 2 and param.power_param.scale:
+        case Power() if param.power_param.power > 1 and param.power_param.power != 2 and param.power_param.scale:
             yield ("power_param", "power"), "the gradient is not a number where shift + scale·x is 0"
-        case "Clip" if not param.HasField("clip_param"):
+        case Clip() if not param.HasField("clip_param"):
             yield (), "without clip_param both bounds are 0, and so is the top"
-        case "Dropout" if param.dropout_param.dropout_ratio == 1 and param.phase == 0:
+        case Dropout() if param.dropout_param.dropout_ratio == 1 and param.phase == 0:
             yield ("dropout_param", "dropout_ratio"), "ratio 1 gives values that are not finite"
-        case "SigmoidCrossEntropyLoss" if param.loss_param.HasField("ignore_label"):
+        case SigmoidCrossEntropyLoss() if param.loss_param.HasField("ignore_label"):
             label = param.loss_param.ignore_label
             yield ("loss_param", "ignore_label"), f"every target that truncates to {label} is ignored, fractions too"
-        case "Unpooling" | "Upsample" if wrong := _other_plane(step, plan):
+        case Unpooling() if wrong := _other_plane(step, plan):
             yield ("bottom", 1), wrong
-        case "Pooling" if _has_empty_window(param.pooling_param, step, plan):
+        case Pooling() if _has_empty_window(param.pooling_param, step, plan):
             yield ("pooling_param",), "its last window lies outside the bottom and gives -3.4e38 (MAX) or 0"
 
 
@@ -79,10 +85,10 @@ def _of_place(index: int, step: Step, plan: Plan) -> Iterator[Oddity]:
     if not step.needs_backward or not step.tops:
         return
     tail = "there; here it is the true one. Give the top another name, and both agree"
-    if step.in_place and step.type in _NEEDS_INPUT:
-        if step.type != "Power" or step.node.param.power_param.power != 1:
+    if step.in_place and step.kind.gradient_reads == "bottom":
+        if not isinstance(step.layer, Power) or step.layer.power != 1:
             yield ("top", 0), f"in place its gradient in Caffe is wrong, since its bottom is gone {tail}"
-    elif step.type in _NEEDS_OUTPUT:
+    elif step.kind.gradient_reads == "top":
         writers = [s for s in plan.steps[index + 1 :] if s.tops and s.tops[0] == step.tops[0]]
         if writers:
             name = writers[0].name
@@ -101,5 +107,5 @@ def _of_loss(step: Step, silent: frozenset[str]) -> Iterator[Oddity]:
 def _of_parameters(index: int, step: Step, lost: dict[int, set[int]], passes: int) -> Iterator[Oddity]:
     if index in {i for steps in lost.values() for i in steps}:
         yield (), "its gradient of a shared blob is lost: an earlier layer that shares the blob writes over it"
-    if passes > 1 and step.type in ("Scale", "Parameter") and any(i in lost for i in step.params):
+    if passes > 1 and isinstance(step.layer, Scale | Parameter) and any(i in lost for i in step.params):
         yield (), f"of {passes} passes (iter_size) only the last one's gradient counts: each writes over the one before"

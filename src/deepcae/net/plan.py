@@ -18,6 +18,7 @@ from ..errors import DataError, LayerError, Problem, SpecError
 from ..layers import Layer, make_layer
 from ..layers.base import Learned, Shape
 from ..layers.limits import excessive_blob, wide_settings
+from ..layers.shape import Flatten, Split
 from ..proto.suggest import closest
 from .advice import authors_name, explain_mismatch
 from .backward import lost_gradients, mark_backward
@@ -59,7 +60,7 @@ class Plan:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Caffe's net inputs: the tops of Input layers."""
-        return tuple(top for step in self.steps if step.type == "Input" for top in step.tops)
+        return tuple(top for step in self.steps if step.kind.fed_by_caller for top in step.tops)
 
     @property
     def fed(self) -> tuple[str, ...]:
@@ -305,7 +306,7 @@ class _Inference:
         """Shapes of missing inputs, from losses that compare them with a blob of known shape."""
         origin = {top: top for top in self.missing}
         for step in self.steps:
-            if step.type in ("Split", "Flatten") and step.bottoms and step.bottoms[0] in origin:
+            if issubclass(step.kind, Split | Flatten) and step.bottoms and step.bottoms[0] in origin:
                 origin.update(dict.fromkeys(step.tops, origin[step.bottoms[0]]))
         guesses: dict[str, Shape] = {}
         for step in self.steps:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from ..errors import Problem
+from ..layers import Layer
 from ..writes import Reach, reach
 from .graph import Graph
 from .plan import Plan
@@ -16,7 +17,7 @@ _FIELD = ("hdf5_output_param", "file_name")
 
 def sinks(plan: Plan) -> list[Step]:
     """The HDF5Output layers of a network, those with a fault left out."""
-    return [step for step in plan.steps if step.type == "HDF5Output" and step.layer is not None]
+    return [step for step in plan.steps if step.kind.writes_file and step.layer is not None]
 
 
 def file_of(step: Step) -> str:
@@ -29,7 +30,7 @@ def written_by_all(graphs: Sequence[Graph], runs: int) -> Iterator[Problem]:
     """The HDF5Output layers of networks that several runs are trained of: all would write the same file."""
     for graph in graphs:
         for node in graph.nodes:
-            if node.param.type == "HDF5Output":
+            if Layer.registry.get(node.param.type, Layer).writes_file:
                 name = node.param.hdf5_output_param.file_name
                 why = (
                     reach().refusal(name)

@@ -8,19 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ..layers.join import Concat
 from .advice import authors_name
 from .step import Step
-
-_OWN = {"SigmoidCrossEntropyLoss": "Sigmoid", "SoftmaxWithLoss": "Softmax", "InfogainLoss": "Softmax"}
-_NEEDS_PROBABILITIES = ("MultinomialLogisticLoss",)
-_SQUASHING = ("Sigmoid", "Softmax")
-_SELECTING = (  # what gives values of its first bottom as they are; Concat of all
-    "BatchReindex", "Concat", "Crop", "Dropout", "Filter", "Flatten", "Reshape", "Slice", "Split", "Tile",
-)  # fmt: skip
-_UNBOUNDED = (
-    "BN", "BatchNorm", "Bias", "Convolution", "Deconvolution", "ELU", "Embed", "InnerProduct", "Log", "MVN", "PReLU",
-    "ReLU", "Scale", "Swish", "TanH",
-)  # fmt: skip
 
 
 def squashed_wrongly(steps: Sequence[Step], index: int) -> str | None:
@@ -29,13 +19,13 @@ def squashed_wrongly(steps: Sequence[Step], index: int) -> str | None:
     if not step.bottoms:
         return None
     makers = list(_makers(steps, index, step.bottoms[0]))
-    if own := _OWN.get(step.type):
+    if own := step.kind.applies:
         for maker in makers:
-            if maker.type in _SQUASHING:
+            if maker.kind.gives == "squashed":
                 return _twice(steps, step, own, maker)
-    if step.type in _NEEDS_PROBABILITIES:
+    if step.kind.needs_probabilities:
         for maker in makers:
-            if maker.type in _UNBOUNDED:
+            if maker.kind.gives == "any":
                 what = f"needs probabilities, but layer '{maker.name}' ({maker.type}) gives any numbers"
                 return f"{what}; put a Softmax between them, or use SoftmaxWithLoss"
     return None
@@ -44,9 +34,9 @@ def squashed_wrongly(steps: Sequence[Step], index: int) -> str | None:
 def _twice(steps: Sequence[Step], step: Step, own: str, maker: Step) -> str:
     reads = authors_name(steps, maker.bottoms[0])
     better = "" if maker.in_place else f" (let it read '{reads}')"
-    squeezed = "into 0.5..0.73" if own == "Sigmoid" else "towards equal chances"
+    squeezed = "into 0.5..0.73" if own == "sigmoid" else "towards equal chances"
     return (
-        f"applies the {own.lower()} itself, but layer '{maker.name}' before it is a {maker.type}: "
+        f"applies the {own} itself, but layer '{maker.name}' before it is a {maker.type}: "
         f"outputs are squeezed twice, {squeezed}; leave that layer out{better}"
     )
 
@@ -60,8 +50,8 @@ def _makers(steps: Sequence[Step], index: int, blob: str) -> Iterator[Step]:
         if at is None or (at, name) in seen:
             continue
         seen.add((at, name))
-        if steps[at].type in _SELECTING:
-            bottoms = steps[at].bottoms if steps[at].type == "Concat" else steps[at].bottoms[:1]
+        if steps[at].kind.gives == "selected":
+            bottoms = steps[at].bottoms if issubclass(steps[at].kind, Concat) else steps[at].bottoms[:1]
             waiting += [(at, bottom) for bottom in bottoms]
         else:
             yield steps[at]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..layers import Layer
+from ..layers.base import LayerClass
 from .graph import Node
 
 
@@ -37,9 +38,9 @@ class Step:
         return self.layer is not None and self.layer.is_source
 
     @property
-    def copies(self) -> bool:
-        """Whether each of its tops is its bottom: so do the Splits that the graph puts in for readers of one blob."""
-        return self.layer is not None and self.layer.copies
+    def kind(self) -> LayerClass:
+        """The class of its layer, for its traits; `Layer` itself for a type that there is not."""
+        return Layer.registry.get(self.type, Layer)
 
     @property
     def in_place(self) -> bool:

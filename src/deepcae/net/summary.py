@@ -29,6 +29,7 @@ class Row:
     tops: tuple[str, ...]
     shapes: tuple[Shape | None, ...]  # of the tops
     parameters: int
+    copies: bool  # each of its tops is its bottom: a Split
 
 
 @dataclass
@@ -121,6 +122,7 @@ def summarize(plan: Plan, num_samples: int | None = None) -> Summary:
             tuple(top for top in step.tops if top not in _anonymous(step)),
             tuple(plan.shapes.get(top) for top in step.tops),
             sum(plan.params[i].count for i in step.params if plan.params[i].owner is None),
+            step.kind.copies,
         )
         for step in plan.steps
     ]
@@ -149,11 +151,11 @@ def _anonymous(step: Step) -> tuple[str, ...]:
 
 
 def _text(summary: Summary) -> str:
-    names = {top: row.bottoms[0] for row in summary.rows if row.type == "Split" for top in row.tops}
+    names = {top: row.bottoms[0] for row in summary.rows if row.copies for top in row.tops}
     head = ("layer", "type", "bottoms → tops", "shape", "parameters")
     table = [head]
     for row in summary.rows:
-        if row.type != "Split" or row.bottoms[0] not in names.values():
+        if not row.copies or row.bottoms[0] not in names.values():
             flow = f"{', '.join(names.get(b, b) for b in row.bottoms)} → {', '.join(row.tops)}".strip()
             shapes = ", ".join(_shape_text(shape) for shape in row.shapes)
             table.append((row.name, row.type, flow, shapes, f"{row.parameters:,}" if row.parameters else ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..layers.base import Shape
+from ..layers.pool import Pooling
 from ..layers.unpool import Unpooling
 from .step import Step
 
@@ -21,8 +22,8 @@ def _pooling(steps: Sequence[Step], index: int, mask: str) -> Step | None:
     """The Pooling whose second top the step at `index` reads as `mask`, behind Splits."""
     for step in reversed(steps[:index]):
         if mask in step.tops:
-            if step.type == "Split":
+            if step.kind.copies:
                 mask = step.bottoms[0]
             else:
-                return step if step.type == "Pooling" and step.tops.index(mask) == 1 else None
+                return step if issubclass(step.kind, Pooling) and step.tops.index(mask) == 1 else None
     return None

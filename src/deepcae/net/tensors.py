@@ -26,6 +26,7 @@ import numpy as np
 
 from ..errors import SnapshotError
 from ..inplace import open_to_read, unread, why_no_file
+from ..layers import Layer
 from ..lazy import torch
 from .blobs import Kept
 
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Layers = Sequence[tuple[str, Mapping[int, np.ndarray]]]
-ROLES: dict[str, tuple[str, ...]] = {
-    "Bias": ("bias",),
-    "BatchNorm": ("sum_mean", "sum_var", "factor"),
-}
-_USUAL = ("weight", "bias")
 _NUMPY = ("torch.float32", "torch.float64", "torch.float16", "torch.uint8", "torch.int8", "torch.int32", "torch.int64")
 _ZIP = b"PK\x03\x04"
 _MOST_HEADER = 100_000_000  # the limit of the safetensors library
@@ -45,7 +41,7 @@ _MOST_HEADER = 100_000_000  # the limit of the safetensors library
 
 def roles(kind: str, count: int) -> tuple[str, ...]:
     """What the learned blobs of a layer type are called in a state dict."""
-    named = ROLES.get(kind, _USUAL)
+    named = Layer.registry.get(kind, Layer).learned_names
     return (*named, *(f"blob{index}" for index in range(len(named), count)))[:count]
 
 
@@ -149,7 +145,7 @@ def read_state_dict(path: Path, kinds: Mapping[str, str]) -> dict[str, dict[int,
         if name in kinds:
             known = roles(kinds[name], 8)
             if role not in known:
-                wanted = ", ".join(ROLES.get(kinds[name], _USUAL))
+                wanted = ", ".join(Layer.registry.get(kinds[name], Layer).learned_names)
                 raise SnapshotError(f"{path}: layer '{name}' ({kinds[name]}) has no '{role}'; it has {wanted}")
             index = known.index(role)
         where = f"{path}: entry '{key}'"

@@ -24,7 +24,7 @@ def folded(plan: Plan, title: str) -> Scene:
     """The scene of a network whose layers form one chain from the image to what its losses compare with it."""
     code = summarize(plan).code
     losses = [step for step in plan.steps if step.layer is not None and step.layer.is_loss]
-    chain = [step for step in plan.steps if step.type != "Split" and step not in losses]
+    chain = [step for step in plan.steps if not step.kind.copies and step not in losses]
     middle = next((place for place, step in enumerate(chain) if code in step.tops), None)
     if middle is None or not losses:
         raise DataError(f"'{plan.name}' is no auto-encoder: it cannot be folded at its code")

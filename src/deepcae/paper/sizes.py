@@ -14,7 +14,6 @@ from ..proto.read import read_net_text
 from ..zoo import build
 from .table import Table
 
-_LEARNING = ("Convolution", "Deconvolution", "InnerProduct")
 IMAGES = (100, 1, 28, 28)
 
 
@@ -26,7 +25,7 @@ def plan_of(network: str, dims: int = 2) -> Plan:
 
 def learning(plan: Plan) -> list[Step]:
     """The layers that learn, from the image to the restored image."""
-    return [step for step in plan.steps if step.type in _LEARNING]
+    return [step for step in plan.steps if step.kind.is_product]
 
 
 def maps(plan: Plan) -> str:

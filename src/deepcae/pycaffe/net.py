@@ -20,6 +20,7 @@ import numpy as np
 
 from ..atomic import whole_file
 from ..data.output import Outputs
+from ..layers.source import MemoryData
 from ..lazy import torch
 from ..net import net as core
 from ..net.layerwise import Layerwise, Watcher
@@ -89,7 +90,7 @@ class Net:
             self._view.fill(name, values)
         self._steps = made.plan.steps
         for index, step in enumerate(self._steps):
-            if step.type == "HDF5Output":
+            if step.kind.writes_file:
                 self._view.watchers.after_forward.append(_writer(self._view, index, step))
         self._layer_names = [step.name for step in self._steps]
         self._blob_names = list(map(_shown, self._view.blobs))
@@ -266,7 +267,7 @@ class Net:
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
         """What the net's MemoryData layer, its first, reads: float32, C-contiguous, (n, C, H, W) and n labels."""
         step = self._steps[0]
-        if step.type != "MemoryData":
+        if not issubclass(step.kind, MemoryData):
             raise RuntimeError("set_input_arrays may only be called if the first layer is a MemoryDataLayer")
         settings = step.node.param.memory_data_param
         labels = labels.reshape(-1, 1, 1, 1) if labels.ndim == 1 else labels

@@ -15,6 +15,7 @@ from ..data.dummy import DummySource
 from ..data.memory import open_memory
 from ..data.source import Source, open_source
 from ..errors import DataError
+from ..layers.source import HDF5Data, MemoryData
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,10 +32,10 @@ class Sources:
         self._streams: dict[str, Source] = {}
         self._positions: dict[str, int] = {}
         for step in net.plan.sources:
-            if step.type == "Input":
+            if step.kind.fed_by_caller:
                 continue
             self._positions[step.name] = 0
-            if step.type != "MemoryData":
+            if not issubclass(step.kind, MemoryData):
                 try:
                     self._streams[step.name] = open_source(step.node.param, net.phase, net.folders, seed)
                 except DataError as error:
@@ -54,7 +55,9 @@ class Sources:
             return stream.drawn(position, shapes)
         batch = stream.batch(position)
         return (
-            {top: _rows_for(shapes[top], batch[top], step) for top in step.tops} if step.type == "HDF5Data" else batch
+            {top: _rows_for(shapes[top], batch[top], step) for top in step.tops}
+            if issubclass(step.kind, HDF5Data)
+            else batch
         )
 
     def constant(self) -> dict[str, np.ndarray]:

@@ -185,10 +185,10 @@ def learned(material: Material) -> Section:
 def network(material: Material) -> Section:
     """The architecture (the paper's Fig. 3), the table of layers, and the totals that the paper counts."""
     summary = material.trained.summary
-    split = {top: row.bottoms[0] for row in summary.rows if row.type == "Split" for top in row.tops}
+    split = {top: row.bottoms[0] for row in summary.rows if row.copies for top in row.tops}
     rows = []
     for row in summary.rows:
-        if row.type != "Split":  # readers of a split blob are shown with the author's name for it
+        if not row.copies:  # readers of a split blob are shown with the author's name for it
             shapes = ", ".join("x".join(map(str, shape)) if shape else "scalar" for shape in row.shapes)
             flow = f"{', '.join(split.get(name, name) for name in row.bottoms)} → {', '.join(row.tops)}".strip()
             rows.append((row.name, row.type, flow, shapes, f"{row.parameters:,}" if row.parameters else "–"))

@@ -237,22 +237,17 @@ def _watched(net: Net) -> Iterator[_Watched]:
     steps = net.plan.steps
     last_writer = {top: each for each in net.bound for top in each.step.tops}
     for step, _, params in net.bound:
-        assert step.layer is not None
-        if step.layer.is_activation and last_writer[step.tops[0]].step is step:
+        if step.kind.is_activation and last_writer[step.tops[0]].step is step:
             readers = [other for other in steps if step.tops[0] in other.bottoms and other is not step]
-            hidden = any(not any(other.loss_weights) and not _compares(other) for other in readers)
+            hidden = any(not any(other.loss_weights) and not other.kind.compares for other in readers)
             yield _Watched(step, params, step.tops[0], step.tops[0], hidden)
         elif any(step.loss_weights) and step.bottoms:
-            read = told_apart(steps, step)[0] if _compares(step) else step.bottoms[0]
+            read = told_apart(steps, step)[0] if step.kind.compares else step.bottoms[0]
             maker = last_writer.get(read)
-            while maker is not None and maker.step.copies:
+            while maker is not None and maker.step.kind.copies:
                 maker = last_writer.get(maker.step.bottoms[0])
-            if maker is not None and not (maker.step.layer is not None and maker.step.layer.is_activation):
+            if maker is not None and not maker.step.kind.is_activation:
                 yield _Watched(maker.step, (), read, authors_name(steps, read), hidden=False)
-
-
-def _compares(step: Step) -> bool:
-    return step.layer is not None and step.layer.compares
 
 
 def _symptoms(watched: _Watched, y: torch.Tensor) -> list[_Symptom]:

@@ -46,7 +46,7 @@ class FedNet:
         self.outputs = Outputs(self.net.sinks)
         self._tapes = Tapes(self.net, backward=False)
         self._wanted = self.net.inputs
-        self._drawn = [top for step in self.net.plan.sources if step.type == "DummyData" for top in step.tops]
+        self._drawn = [top for step in self.net.plan.sources if step.kind.draws for top in step.tops]
 
     @cached_property
     def data(self) -> dict[str, Facts]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..layers.base import Shape
+from ..layers.linear import InnerProduct
 from ..net.advice import authors_name
 from ..net.step import Step
 from .network import Trained
@@ -33,9 +34,9 @@ def kernels(trained: Trained) -> dict[str, np.ndarray]:
 
 def _as_kernels(trained: Trained, step: Step, blob: np.ndarray) -> np.ndarray | None:
     """(O, I, kH, kW), or None for weights that are no pictures."""
-    if blob.ndim in (3, 4, 5) and step.type in ("Convolution", "Deconvolution"):
+    if blob.ndim in (3, 4, 5) and step.kind.convolves:
         return blob
-    if step.type != "InnerProduct" or blob.ndim != 2 or step.node.param.inner_product_param.transpose:
+    if not issubclass(step.kind, InnerProduct) or blob.ndim != 2 or step.node.param.inner_product_param.transpose:
         return None
     bottom = trained.net.plan.shapes.get(step.bottoms[0])
     if bottom is not None and len(bottom) in (4, 5) and bottom[-2] > 2 and blob.shape[1] == np.prod(bottom[1:]):

@@ -152,7 +152,7 @@ class Trained:
             if not needed.isdisjoint(step.tops) and step.bottoms:
                 needed.update(step.bottoms)
                 steps.append(step)
-        tops = [top for step in reversed(steps) if step.type != "Split" for top in step.tops]
+        tops = [top for step in reversed(steps) if not step.kind.copies for top in step.tops]
         return list(dict.fromkeys(tops))
 
     def blob(self, name: str) -> str:

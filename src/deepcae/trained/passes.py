@@ -131,7 +131,7 @@ def way(trained: Trained, examples: Examples, index: int) -> list[tuple[str, np.
     for step in trained.net.plan.steps:
         if step.bottoms and reached.issuperset(step.bottoms):
             reached.update(step.tops)
-            reshaped.update(step.tops if step.type in ("Reshape", "Flatten") else ())
+            reshaped.update(step.tops if step.kind.is_view and not step.kind.copies else ())
     shown = [name for name in dict.fromkeys([entry, *trained.path()]) if name in reached - reshaped]
     blobs = _computed(trained, examples, image, shown)
     return [(name, np.atleast_1d(blobs[name][0])) for name in shown]

@@ -1,7 +1,7 @@
 """Work in other processes, several jobs at a time.
 
     pool = Pool(places=2)
-    for ended in pool.run([Job("seed-1", "deepcae.cli.runs:one", {"seed": 1}), …]):
+    for ended in pool.run([Job("seed-1", "deepcae.cli.worker:main", {"seed": 1}), …]):
         print(ended.job.name, ended.code)
 
 A job is a function of the package that finds a small JSON on its standard input. Its lines on stderr are heard as they

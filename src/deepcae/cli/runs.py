@@ -10,7 +10,6 @@ import json
 import math
 import os
 import shlex
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -149,25 +148,6 @@ def _together(options: TrainingOptions, folders: dict[int, Path], quiet: bool, b
     return ended
 
 
-def one() -> int:
-    """What each of several runs is in its process: its job lies on standard input, its answer goes to stdout."""
-    from ..layers.python import python_layers
-    from ..writes import writes_elsewhere
-    from .device import choose_device
-    from .guard import guarded
-    from .training import train_one
-
-    def work(began: float) -> int:
-        job = json.loads(sys.stdin.read())
-        options = TrainingOptions.from_json(job["options"])
-        with python_layers(job["allow_python_layers"]), writes_elsewhere(job["allow_writes_elsewhere"]):
-            choose_device(options.device, options.threads)
-            train_one(options, Path(job["folder"]), job["seed"], job["quiet"], as_json=True, began=began)
-        return 0
-
-    return guarded(work)
-
-
 def _apart(
     options: TrainingOptions, folders: dict[int, Path], at_once: int, quiet: bool, allowed: dict[str, bool]
 ) -> list[Ended]:
@@ -177,7 +157,7 @@ def _apart(
     pool = Pool(at_once, lambda job, line: say(f"{job.name}: {line}"))
     task = {"options": options.to_json(), "quiet": quiet, **allowed}
     runs = [
-        Job(folder.name, "deepcae.cli.runs:one", {**task, "folder": str(folder), "seed": seed})
+        Job(folder.name, "deepcae.cli.worker:main", {**task, "folder": str(folder), "seed": seed})
         for seed, folder in folders.items()
     ]
     with handle_signals(Effects(pool, *options.effects)):

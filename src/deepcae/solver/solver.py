@@ -30,6 +30,7 @@ from .ledger import MOST_WAITING
 from .loop import Loop
 from .overfit import Overfitting
 from .pace import Threads
+from .passes import Blobs
 from .precision import check_precision
 from .records import Record, Test, WarningKind
 from .remarks import Remarks
@@ -109,7 +110,8 @@ class Solver:
         self.passes = Passes(trained, self.state.updater, net.device, chosen)
         steady = self._is_steady if net.device.type == "cpu" else None
         self.training = Training(self.state, Threads(threads, steady), remarks, out, overwrite)
-        self._loop = Loop({0: self.training}, Arithmetic(self.passes, generator, self._look, train.outputs.write))
+        arithmetic = Arithmetic(self.passes, generator, self._look, self._seen)
+        self._loop = Loop({0: self.training}, arithmetic)
         if net.device.type == "cuda" and not net.sinks and param.display != 1:
             self.run_ahead(CudaRecorder(net.device))
         if snapshot is not None and resumed is not None:
@@ -124,6 +126,9 @@ class Solver:
     def _look(self, iteration: int, passed: Passed) -> None:
         """NotFinite, and no update, unless all is finite."""
         require_finite(self.net, iteration, float(passed.loss), float(passed.norm), passed.blobs, passed.gradients)
+
+    def _seen(self, blobs: Blobs) -> None:
+        self.state.train.outputs.write(blobs)
 
     # What it is
 

@@ -6,6 +6,7 @@ Source: Caffe's blob.cpp (Reshape: at most 32 axes, "blob size exceeds INT_MAX")
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from ..proto.binary import MAX_AXES, MAX_COUNT, is_blob_shape
@@ -19,14 +20,23 @@ Excess = tuple[tuple[str | int, ...], str]  # path of the field to blame, senten
 def wide_settings(message: Any) -> Iterator[Excess]:
     """The numbers of a layer's settings that are too great for an int, however deep they stand."""
     for field, value in message.ListFields():
-        values = list(enumerate(value)) if is_repeated(field) else [(None, value)]
-        for index, one in values:
+        if not _holds_counts(field):
+            continue
+        for index, one in enumerate(value) if is_repeated(field) else [(None, value)]:
             path = (field.name,) if index is None else (field.name, index)
             if field.message_type is not None:
-                if field.message_type.name != "BlobProto":
-                    yield from (((*path, *inner), sentence) for inner, sentence in wide_settings(one))
-            elif field.type == field.TYPE_UINT32 and one > MAX_COUNT:
+                yield from (((*path, *inner), sentence) for inner, sentence in wide_settings(one))
+            elif one > MAX_COUNT:
                 yield path, f"{field.name} is {one}, but can be at most {MAX_COUNT} (an int in Caffe)"
+
+
+@cache
+def _holds_counts(field: Any) -> bool:
+    """Whether there can be a uint32 in it. Blobs, which may be large, have none that counts."""
+    inner = field.message_type
+    if inner is None:
+        return bool(field.type == field.TYPE_UINT32)
+    return inner.name != "BlobProto" and any(map(_holds_counts, inner.fields))
 
 
 def excessive_blob(param: Any, tops: Sequence[Shape | None], learned: Sequence[Learned]) -> Excess | None:

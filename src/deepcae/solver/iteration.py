@@ -47,7 +47,7 @@ class Passed:
 
     def fetch(self) -> None:
         """Makes loss and norm numbers; waits for the device."""
-        if isinstance(self.norm, Tensor) and isinstance(self.loss, Tensor):
+        if isinstance(self.loss, Tensor) and self.loss.device.type != "cpu":
             self.loss, self.norm = self.on_device().tolist()
         self.loss, self.norm = float(self.loss), float(self.norm)
 

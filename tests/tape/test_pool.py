@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
 
 from deepcae.errors import DataError
-from deepcae.kernels import choice, native
+from deepcae.kernels import native
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
 from deepcae.tape.tape import Tape, Tapes
@@ -17,14 +15,6 @@ from deepcae.tape.tape import Tape, Tapes
 pytestmark = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
 
 CELL = "kernel_size: 2 stride: 2"
-
-
-@pytest.fixture(autouse=True)
-def _core() -> Iterator[None]:
-    before = choice.preference()
-    choice.prefer("core")
-    yield
-    choice.prefer(before)
 
 
 def net_of(

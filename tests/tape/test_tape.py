@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,14 +20,6 @@ from deepcae.proto.read import read_net_text
 from deepcae.tape.tape import Tape, Tapes
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
-
-
-@pytest.fixture(autouse=True)
-def _core() -> Iterator[None]:
-    before = choice.preference()
-    choice.prefer("core")
-    yield
-    choice.prefer(before)
 
 
 def net_of(text: str, seed: int = 1) -> Net:

@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 CORE := src/deepcae/kernels/core
-.PHONY: venv test sanitize portable fuzz faults kills conformance demo schema models clean
+.PHONY: venv test docs sanitize portable fuzz faults kills conformance demo schema models clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -21,6 +21,11 @@ test: venv
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist loadfile
+
+# The pages of docs/ as a site: open build/site/index.html. Warnings are errors.
+docs: venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site
 
 # The compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer, in a copy of the package.
 sanitize: venv

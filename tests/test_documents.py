@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("docs/**/*.md")),
     *sorted(ROOT.glob("models/*/*.md")),
 ]
 COMMANDS = typer.main.get_command(app)
@@ -53,6 +53,14 @@ def test_every_command_in_a_page_exists_with_its_options(page: Path) -> None:
 def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_page_has_its_place_in_the_site() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    trees = "".join(re.findall(r"```\{toctree\}(.*?)```", index, flags=re.DOTALL))
+    placed = re.findall(r"^([\w/-]+)$", trees, flags=re.MULTILINE)
+    pages = {str(page.relative_to(ROOT / "docs").with_suffix("")) for page in ROOT.glob("docs/**/*.md")}
+    assert sorted(placed) == sorted(pages - {"index"})
 
 
 def test_the_readme_lists_every_command() -> None:

@@ -34,8 +34,8 @@ def filters(weights: Mapping[str, np.ndarray], title: str = "", *, limit: int = 
     """weights: layer name → (O, I, kH, kW) as Caffe stores them → one panel per layer, a tile per kernel.
 
     Kernels of one axis (O, I, k) are stripes, of those of three (O, I, kD, kH, kW) each slice is a tile.
-    A layer's colours are symmetric around 0 up to its largest |w| among the kernels shown. Deconvolution stores its
-    bottom's channels first, so there O counts the bottom's maps and I the top's.
+    A layer's colours are symmetric around 0 up to the largest magnitude among the kernels shown. Deconvolution stores
+    its bottom's channels first, so there O counts the bottom's maps and I the top's.
     """
     if not weights:
         raise DataError("there are no filters to draw")

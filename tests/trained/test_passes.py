@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from deepcae.data import kept
+from deepcae.data.stream import ArrayRows
 from deepcae.errors import DataError
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
@@ -121,3 +122,29 @@ def test_images_that_break_off_end_it(trained: Trained, tmp_path: Path) -> None:
         file.truncate(20_000)
     with pytest.raises(DataError, match=r"x.npy: was replaced or changed while it was in use"):
         passes.encoded(trained, examples, "code")
+
+
+ODD = """name: "odd" input: "data" input_shape { dim: 4 dim: 1 dim: 6 dim: 6 }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 2 kernel_size: 2 weight_filler { type: "xavier" } } }
+layer { name: "code" type: "InnerProduct" bottom: "conv" top: "code"
+  inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
+layer { name: "up" type: "InnerProduct" bottom: "code" top: "up"
+  inner_product_param { num_output: 7 weight_filler { type: "xavier" } } }
+"""
+
+
+def test_a_code_does_not_depend_on_its_neighbours() -> None:
+    """Rows of 50 values begin at odd addresses, where products round otherwise: none of it shows, bit by bit."""
+    trained = Trained(Net(read_net_text(ODD), seed=4), "odd", [])
+    images = np.random.default_rng(2).normal(size=(1100, 1, 6, 6)).astype(np.float32)
+
+    def codes(rows: np.ndarray) -> np.ndarray:
+        return passes.encoded(trained, Examples(ArrayRows({"data": rows}), "data", None, "rows"), "code")[0]
+
+    whole = codes(images)
+    for rows in ([5], [1, 3, 2], list(range(699, -1, -1)), list(range(3, 1100))):
+        np.testing.assert_array_equal(codes(images[rows]), whole[rows])
+        again = passes.decoded(trained, whole[rows], "code", "up")
+        np.testing.assert_array_equal(again, passes.decoded(trained, whole, "code", "up")[rows])
+    np.testing.assert_allclose(whole, wanted(trained, images), rtol=1e-4, atol=1e-6)

@@ -15,7 +15,6 @@ import pytest
 import deepcae
 from deepcae.cli import main
 from deepcae.codes.files import save
-from deepcae.viz import curves
 
 EVIL = "e\x1b]0;title\x07\u202evil[bold]\x9b31m"
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -85,13 +84,12 @@ LONG = "n" * 3000
 
 
 @pytest.mark.timeout(1200)
-def test_names_of_3000_letters_and_100_outputs_are_drawn_at_once(
-    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_names_of_3000_letters_and_1000_outputs_are_drawn_at_once(
+    here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(curves, "MOST_PANELS", 6)  # each takes its time, whatever its name
     layers = [
         f'layer {{ name: "{LONG}{k}" type: "EuclideanLoss" bottom: "y" bottom: "x" top: "{LONG}{k}" }}'
-        for k in range(100)
+        for k in range(1000)
     ]
     Path("net.prototxt").write_text("\n".join([NET.replace("NAME", "").rpartition("layer {")[0], *layers]))
     Path("solver.prototxt").write_text(SOLVER.replace("display: 1", "display: 2"))
@@ -100,7 +98,7 @@ def test_names_of_3000_letters_and_100_outputs_are_drawn_at_once(
     assert main(["plot", "run", "--what", "curves", "-q"]) == 0
     assert main(["report", "run", "-q"]) == 0
     assert main(["draw", "net.prototxt", "-o", "n.svg", "-q"]) == 0
-    assert time.process_time() - began < 100  # very much more without bounds
+    assert time.process_time() - began < 150  # an hour and more without bounds
 
 
 @pytest.fixture(params=["fifo", "folder", "socket", "device"])

@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from . import options
+from .prepared import KINDS, own_files
 from .screen import answer, say
 
 data_app = typer.Typer(
     no_args_is_help=True, help="Write data sets: train.h5, test.h5 and the lists train.txt, test.txt."
 )
+for _kind, _what in KINDS.items():
+    data_app.command(_kind, help=_what, rich_help_panel="From your own files")(own_files)
 
 Folder = Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files of these names that hold something else.")]

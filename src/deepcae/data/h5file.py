@@ -22,6 +22,7 @@ from ..proto.suggest import closest
 from .stored import DAMAGE, Format, Stored, first_line
 
 LEAST_CACHE = 2**20  # bytes of unpacked chunks that HDF5 keeps by itself, at least
+MOST_LISTED = 10_000  # datasets of a file
 HAS_PREAD, HAS_FADVISE = hasattr(os, "pread"), hasattr(os, "posix_fadvise")  # not on Windows; nor on macOS
 
 
@@ -110,6 +111,19 @@ class H5Arrays(Mapping[str, Stored]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def listing(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of all datasets of numbers that have rows, also of those in groups: the first `MOST_LISTED`."""
+        found: dict[str, tuple[int, ...]] = {}
+
+        def look(name: str, item: Any) -> Any:
+            if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu" and item.ndim and item.size:
+                found[name] = item.shape
+            return True if len(found) >= MOST_LISTED else None
+
+        with opened(self._file.path) as file:
+            file.visititems(look)
+        return found
+
 
 class H5File:
     """A file while its rows are read; what h5py raises then (`DAMAGE`) is left to the caller. It opens itself again."""
@@ -153,18 +167,22 @@ class H5File:
 class H5Array(Stored):
     """A dataset."""
 
-    __slots__ = ("_file", "_name")
+    __slots__ = ("_file", "_name", "chunks")
 
     def __init__(self, file: H5File, name: str, dataset: h5py.Dataset) -> None:
         chunk = dataset.chunks[0] if dataset.chunks else 1
         origin = f"{file.path}: dataset {name!r}"
         super().__init__(origin, dataset.shape, dataset.dtype, chunk, chunk_bytes(dataset))
-        self._file, self._name = file, name
+        self._file, self._name, self.chunks = file, name, dataset.chunks
         file.packed += self.packed
 
     def read(self, start: int, stop: int) -> np.ndarray:
         rows: np.ndarray = self._file.dataset(self._name)[start:stop]
         return rows
+
+    def part(self, key: tuple[slice, ...]) -> np.ndarray:
+        found: np.ndarray = self._file.dataset(self._name)[key]
+        return found
 
     def into(self, start: int, target: np.ndarray) -> None:
         if self.dtype == target.dtype:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none that starts another program, as EPS does
 PICTURE_ROOM = 236 * 2**20  # bytes that a picture may take beside twice its file; 20 MiB are for what is done with it
-_HELD_AS_FLOATS = 40  # bytes of memory that a pixel takes as pycaffe reads it
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # the DataError says it
 
@@ -65,10 +64,11 @@ def _planes(band: np.ndarray, color: bool | None) -> list[np.ndarray]:
 
 
 @contextmanager
-def opened(content: bytes | Path, what: str, *, floats: bool = False) -> Iterator[Image]:
+def opened(content: bytes | Path, what: str, *, floats: bool = False, held: int | None = None) -> Iterator[Image]:
     """A picture of one page, of whole numbers or where wanted `floats`, not read yet. DataError for anything else.
 
-    What goes wrong while it is open is the file's fault, too.
+    What goes wrong while it is open is the file's fault, too. `held`: bytes of memory that a pixel takes, where it is
+    not read by `stored_pixels` or `gray_pixels`.
     """
     try:
         from PIL import Image, UnidentifiedImageError
@@ -83,7 +83,7 @@ def opened(content: bytes | Path, what: str, *, floats: bool = False) -> Iterato
             warnings.simplefilter("ignore")  # of odd but readable files
             check_tiff(file, what, floats)
             with Image.open(file, formats=FORMATS) as image:
-                _check(image, file.seek(0, os.SEEK_END), what, floats)
+                _check(image, file.seek(0, os.SEEK_END), what, floats, held)
                 yield image
             if failure := failure_of(stream):  # pillow may have gone on without what could not be read
                 raise failure
@@ -104,11 +104,12 @@ def _unknown(content: bytes | Path) -> str:
     return "it is empty" if empty else f"it is damaged, or none of {', '.join(FORMATS)}"
 
 
-def _check(image: Image, size: int, what: str, floats: bool) -> None:
+def _check(image: Image, size: int, what: str, floats: bool, held: int | None) -> None:
     """Refuses a picture whose pixels would be lost, or too many for a file of `size` bytes."""
-    held = image.width * image.height * (_HELD_AS_FLOATS if floats else _held(image))
+    each = _held(image) if held is None else held
+    held = image.width * image.height * each
     if held > 2 * size + PICTURE_ROOM:
-        most = (2 * size + PICTURE_ROOM) // _held(image) / 1e6
+        most = (2 * size + PICTURE_ROOM) // each / 1e6
         raise DataError(
             f"{what}: its {image.width} x {image.height} pixels would take {held / 2**20:,.0f} MiB of memory; "
             f"at most {most:.0f} million are read of a file of {size} bytes: make it smaller"

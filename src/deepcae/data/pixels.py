@@ -31,8 +31,8 @@ def stored_pixels(image: Image) -> Iterator[tuple[int, np.ndarray]]:
     """Bands of rows, each with the number of its first: uint8 (h, W) of gray, (h, W, 3) of R, G, B, or (h, W, 4) where
     some may be transparent."""
     kind = Kind.of(image)
-    layers = _layers(image, kind, exact=kind.format == "TIFF")
-    for top, parts in _bands(layers):
+    layers = layers_of(image, kind, exact=kind.format == "TIFF")
+    for top, parts in bands_of(layers):
         yield top, _stored(parts, kind)
 
 
@@ -42,7 +42,7 @@ def gray_pixels(image: Image) -> Iterator[tuple[int, np.ndarray]]:
         image.draft("L", image.size)  # the decoder's own Y
     kind = Kind.of(image)
     weights = _WEBP if kind.format == "WEBP" else _OTHERS
-    for top, parts in _bands(_layers(image, kind, exact=True)):
+    for top, parts in bands_of(layers_of(image, kind, exact=True)):
         if kind.format == "PNG":
             yield top, _gray_of_png(parts, kind)
         else:
@@ -50,7 +50,7 @@ def gray_pixels(image: Image) -> Iterator[tuple[int, np.ndarray]]:
             yield top, pixels if pixels.ndim == 2 else _weighted(pixels, weights)
 
 
-def _layers(image: Image, kind: Kind, exact: bool) -> list[Image]:
+def layers_of(image: Image, kind: Kind, exact: bool) -> list[Image]:
     """What the bands are cut from: the picture, or twins of it; `exact`: of 16 bits the low byte counts, too."""
     if kind.is_deep_color:
         return deep_layers(image, exact)
@@ -59,7 +59,7 @@ def _layers(image: Image, kind: Kind, exact: bool) -> list[Image]:
     return [image]
 
 
-def _bands(layers: list[Image]) -> Iterator[tuple[int, list[Image]]]:
+def bands_of(layers: list[Image]) -> Iterator[tuple[int, list[Image]]]:
     """The first row of each band, and the band of each layer."""
     width, height = layers[0].size
     rows = max(1, _BAND // width)
@@ -78,7 +78,7 @@ def _stored(parts: list[Image], kind: Kind) -> np.ndarray:
     if kind.mode in ("1", "L") or (kind.mode == "LA" and kind.format == "TIFF"):
         return np.asarray(image.convert("L"))
     if kind.mode == "CMYK":
-        return _of_inks(image, kind)
+        return colors_of_inks(image, kind)
     if kind.mode == "RGBA" and kind.format == "TIFF":
         return _over_black(np.asarray(image), kind)
     clear = kind.mode in ("LA", "RGBA", "RGBa", "PA") or ("transparency" in kind.info and kind.format != "WEBP")
@@ -98,7 +98,7 @@ def _gray_of_png(parts: list[Image], kind: Kind) -> np.ndarray:
 
 def oriented(planes: np.ndarray, image: Image) -> np.ndarray:
     """(..., H, W) turned as the camera was held: EXIF's orientation, 1 to 8. Pillow has turned a TIFF already."""
-    turn = 1 if image.format == "TIFF" else _orientation(image)
+    turn = turn_of(image)
     if turn >= 5:
         planes = planes.swapaxes(-1, -2)
     if turn in (3, 4, 7, 8):
@@ -108,10 +108,12 @@ def oriented(planes: np.ndarray, image: Image) -> np.ndarray:
     return planes
 
 
-def _orientation(image: Image) -> int:
+def turn_of(image: Image) -> int:
     """What EXIF says; 1 (upright) where it says nothing that can be understood, as for OpenCV."""
     from PIL.Image import Exif
 
+    if image.format == "TIFF":
+        return 1
     exif = Exif()
     try:
         exif.load(image.info.get("exif", b""))
@@ -140,7 +142,7 @@ def _over_black(colors: np.ndarray, kind: Kind) -> np.ndarray:
     return colors.astype(np.uint8)
 
 
-def _of_inks(image: Image, kind: Kind) -> np.ndarray:
+def colors_of_inks(image: Image, kind: Kind) -> np.ndarray:
     """R, G, B of cyan, magenta, yellow, black. In a JPEG they stand inverted as a rule, and OpenCV takes them so."""
     inverted = kind.raw == "CMYK;I"
     inks = np.asarray(image).astype(np.int32)

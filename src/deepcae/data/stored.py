@@ -29,14 +29,30 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a file says of its rows beside their numbers; such rows are images (c, h, w).
+
+    `steps`: what the rows count, the slowest first: (("t", 50), ("z", 3)); `is_series`: whether neighbours follow one
+    another in time or depth; `notes`: what was made of the file, in words.
+    """
+
+    steps: tuple[tuple[str, int], ...] = ()
+    is_series: bool = False
+    notes: tuple[str, ...] = ()
+
+
 class Stored(ABC):
     """Rows (n, ...) of numbers. A format tells what is there, and how it is read; all else follows from that.
 
     `origin` is what messages call it, `chunk` how many rows are stored together, `packed` how many bytes are unpacked
-    at a time to read one of them. Nothing is open before rows are read, and again after `close`.
+    at a time to read one of them. Nothing is open before rows are read, and again after `close`. `told`: what the file
+    says of the rows, where it says something; `chunks`: the shape of what is stored together, where that is known.
     """
 
     __slots__ = ("chunk", "dtype", "origin", "packed", "shape")  # a list names many files
+    told: Told | None = None
+    chunks: Shape | None = None
 
     def __init__(self, origin: str, shape: Shape, dtype: np.dtype[Any], chunk: int = 1, packed: int = 0) -> None:
         self.origin, self.shape, self.dtype, self.chunk, self.packed = origin, shape, dtype, chunk, packed
@@ -50,6 +66,11 @@ class Stored(ABC):
         wanted, places = np.unique(rows, return_inverse=True)
         picked: np.ndarray = np.concatenate([self.read(row, row + 1) for row in wanted.tolist()])[places]
         return picked
+
+    def part(self, key: tuple[slice, ...]) -> np.ndarray:
+        """A part of the array: a slice for each axis."""
+        start, stop, step = key[0].indices(self.shape[0])
+        return self.read(start, stop)[(slice(None, None, step), *key[1:])]
 
     def into(self, start: int, target: np.ndarray) -> None:
         """Rows `start` … into all of `target`, which is float32 in C order."""
@@ -137,6 +158,9 @@ class Given(Stored):
     def read(self, start: int, stop: int) -> np.ndarray:
         return np.asarray(self._array[start:stop])
 
+    def part(self, key: tuple[slice, ...]) -> np.ndarray:
+        return np.asarray(self._array[key])
+
     def pick(self, rows: np.ndarray) -> np.ndarray:
         return self._array[rows] if isinstance(self._array, np.ndarray) else super().pick(rows)
 
@@ -153,6 +177,9 @@ class FileArray(Stored):
         offset = self._begin + start * values * self.dtype.itemsize
         found = np.fromfile(self._path, self.dtype, (stop - start) * values, offset=offset)
         return found.reshape(stop - start, *self.shape[1:])
+
+    def part(self, key: tuple[slice, ...]) -> np.ndarray:
+        return np.memmap(self._path, self.dtype, "r", self._begin, self.shape)[key].copy()  # not held any longer
 
 
 class PackedArray(Stored):

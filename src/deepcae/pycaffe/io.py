@@ -29,6 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 _LEGACY = ("num", "channels", "height", "width")
+_HELD = 40  # bytes of memory that a pixel takes while it is read
 _GRAY = np.array([0.2125, 0.7154, 0.0721], np.float64)  # the luminance that scikit-image takes of R, G, B
 
 
@@ -116,7 +117,7 @@ def load_image(filename: str | Path, color: bool = True) -> np.ndarray:
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     try:
-        with opened(path, str(path), floats=True) as image:
+        with opened(path, str(path), floats=True, held=_HELD) as image:
             pixels = _unit(image)
             pixels = np.moveaxis(oriented(np.moveaxis(np.atleast_3d(pixels), 2, 0), image), 0, 2)
     except DataError as error:

@@ -1,0 +1,251 @@
+"""What lies under the paths that were given: each file, or folder of pictures, with its images and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..data.axes import axes_of, oriented
+from ..data.contents import LABELS, format_of
+from ..data.folder import PictureList, is_picture_folder, list_pictures, natural, one_list, shortlist
+from ..data.lists import read_list
+from ..data.named import Named
+from ..data.stored import Format, Stored, Told
+from ..data.tiffstack import FORMAT as TIFF
+from ..data.tiffstack import TiffArrays
+from ..errors import DataError
+from .images import ArrayImages, Images, PictureImages
+from .options import Options
+
+KINDS: dict[str, tuple[str, ...]] = {  # what each command reads, by the names of formats
+    "images": ("a folder of pictures", "a picture"),
+    "tiff": ("TIFF",),
+    "nwb": ("NWB",),
+    "npy": (".npy", ".npz", ".mat", "IDX", "HDF5"),
+    "zarr": ("Zarr",),
+    "video": ("video",),
+}
+ENDINGS = (".h5", ".hdf5", ".hdf", ".npy", ".npz", ".mat", ".nwb", ".zarr", ".mp4", ".avi", ".mov", ".mkv", ".webm",
+           ".m4v", ".mpg", ".mpeg", ".wmv")  # fmt: skip
+TIFFS = (".tif", ".tiff")
+
+
+@dataclass
+class Source:
+    """Images of one file or folder. `path`: as it was given; `kind`: of file; `dataset`: the array's name.
+
+    `labels` (n,) or (n, k), with `classes` where they are numbers of these; `told`: what the file says of its rows.
+    """
+
+    path: Path
+    kind: str
+    images: Images
+    told: Told = field(default_factory=Told)
+    dataset: str = ""
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    array: Stored | None = None  # as it is stored, before its axes are told
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"{self.path}: {self.dataset}" if self.dataset not in ("", "data") else str(self.path)
+
+    def close(self) -> None:
+        self.images.close()
+
+
+def open_sources(paths: Sequence[str | Path], options: Options, kind: str | None = None) -> list[Source]:
+    """The sources under paths, in their order. `kind`: one of `KINDS`, what alone may be there.
+
+    A folder is one of pictures, or its files are sources: stacks, or data files. DataError where nothing can be read.
+    """
+    sources: list[Source] = []
+    for entry in _expanded([Path(path) for path in paths], kind):
+        if isinstance(entry, Path):
+            sources.extend(_of_file(entry, options, kind))
+        elif entry.are_stacks:
+            sources.extend(_of_stacks(entry.pictures, options))
+        else:
+            sources.append(_of_pictures(entry.pictures))
+    if not sources:
+        raise DataError("no images are given: name files or folders")
+    return sources
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """Picture files: each a picture, or a stack of them."""
+
+    pictures: PictureList
+    are_stacks: bool = False
+
+
+def _expanded(paths: Sequence[Path], kind: str | None) -> list[Path | _Listed]:
+    """Folders become what lies in them; single pictures are one list."""
+    found: list[Path | _Listed] = []
+    singles: list[Path] = []
+    for path in paths:
+        if path.suffix == ".txt" and path.is_file():
+            found.extend(read_list(path))
+        elif path.is_dir() and is_picture_folder(path):
+            found.extend(_of_folder(path, kind))
+        elif _is_single(path, kind):
+            singles.append(path)
+        else:
+            found.append(path)
+    return [*found, *([_Listed(one_list(singles))] if singles else [])]
+
+
+def _is_single(path: Path, kind: str | None) -> bool:
+    """Whether a file is one picture."""
+    if kind is not None:
+        return kind == "images" and path.is_file()
+    found = format_of(path)
+    if found is TIFF:
+        return _pages(path) == 1
+    return found is not None and found.name in KINDS["images"]
+
+
+def _pages(path: Path) -> int:
+    return TiffArrays(path)["data"].shape[0]
+
+
+def _of_folder(folder: Path, kind: str | None) -> list[Path | _Listed]:
+    """A list of its pictures; but of stacks and data files, each of them."""
+    if kind in (None, "images", "tiff"):
+        try:
+            pictures = list_pictures(folder)
+        except DataError:
+            if kind is not None:
+                raise
+        else:
+            tiffs = [name for name in pictures.names if Path(name).suffix.lower() in TIFFS]
+            if kind == "tiff" and len(tiffs) < len(pictures.names):
+                others = shortlist([name for name in pictures.names if name not in set(tiffs)])
+                raise DataError(f"{folder}: holds pictures that are no TIFF ({others}); name the TIFF files")
+            are_stacks = kind == "tiff" or (
+                kind is None and len(tiffs) == len(pictures.names) and _are_stacks(folder, tiffs)
+            )
+            return [_Listed(pictures, are_stacks)]
+    files = sorted((path for path in folder.iterdir() if path.suffix.lower() in ENDINGS), key=lambda p: natural(p.name))
+    if not files:
+        others = shortlist([path.name for path in folder.iterdir()]) or "nothing"
+        raise DataError(f"{folder}: holds no pictures and no files of a known kind; it holds {others}")
+    return list(files)
+
+
+def _are_stacks(folder: Path, names: Sequence[str]) -> bool:
+    """Told by the first one that is whole."""
+    for name in names:
+        try:
+            return _pages(folder / name) > 1
+        except DataError:
+            continue
+    return False
+
+
+def _of_pictures(pictures: PictureList) -> Source:
+    images = PictureImages(pictures)
+    images.require_one_type()
+    told = Told(notes=(*pictures.notes, *images.notes()))
+    kind = "pictures" if len(pictures.names) != 1 else "picture"
+    return Source(pictures.root, kind, images, told, labels=pictures.labels, classes=pictures.classes)
+
+
+def _of_stacks(pictures: PictureList, options: Options) -> list[Source]:
+    """Each file of a folder; their subfolders are classes."""
+    sources = []
+    for number, name in enumerate(pictures.names):
+        for source in _of_file(pictures.root / name, options, "tiff"):
+            if pictures.labels is not None:
+                source.labels = np.full(source.images.total, pictures.labels[number], np.float32)
+                source.classes = pictures.classes
+            sources.append(source)
+    sources[0].told = replace(sources[0].told, notes=(*pictures.notes, *sources[0].told.notes))
+    return sources
+
+
+def _of_file(path: Path, options: Options, kind: str | None) -> list[Source]:
+    found = format_of(path)
+    if found is None or (kind is not None and found.name not in KINDS[kind]):
+        is_what = f"is {found.name}" if found else "is of no known kind"
+        wanted = f"{', '.join(KINDS[kind])}" if kind else "pictures, TIFF, HDF5, NWB, Zarr, .npy, .npz, .mat, video"
+        raise DataError(f"{path}: {is_what}; here {wanted} can be read")
+    return [_of_array(path, found, name, options) for name in _names(path, found.open(path), options)]
+
+
+def _names(path: Path, arrays: Mapping[str, Stored], options: Options) -> list[str]:
+    """The arrays of images of a file: the one that is named, `data`, or the only one that can be meant."""
+    shapes: dict[str, tuple[int, ...]] = (
+        arrays.listing() if hasattr(arrays, "listing") else {name: arrays[name].shape for name in arrays}
+    )
+    wanted = options.dataset or ("data" if "data" in shapes or "data" in arrays else None)
+    if wanted is not None and (wanted in shapes or wanted in arrays):
+        return [wanted]
+    if wanted is not None and (series := _of_group(shapes, wanted)):
+        return series
+    if wanted is not None:
+        raise DataError(f"{path}: has no array '{wanted}'; it holds {_told(shapes)}")
+    if trials := _of_group(shapes, "images"):
+        return trials
+    rich = [name for name, shape in shapes.items() if len(shape) >= 3] or [
+        name for name, shape in shapes.items() if len(shape) == 2 and name not in LABELS
+    ]
+    if len(rich) == 1:
+        return rich
+    raise DataError(f"{path}: which array holds the images? Name one with --dataset: {_told(shapes)}")
+
+
+def _of_group(shapes: Mapping[str, tuple[int, ...]], group: str) -> list[str]:
+    """The datasets right in a group, as `images/trial_0001`, where all hold images of one size."""
+    inside = sorted((name for name in shapes if name.rpartition("/")[0] == group.strip("/")), key=natural)
+    rows = {shapes[name][1:] for name in inside}
+    return inside if len(rows) == 1 and len(next(iter(rows))) >= 2 else []
+
+
+def _told(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    some = [f"{name} {list(shape)}" for name, shape in list(shapes.items())[:6]]
+    return ", ".join(some) + (f" and {len(shapes) - 6} more" if len(shapes) > 6 else "") or "nothing"
+
+
+def _of_array(path: Path, found: Format, name: str, options: Options) -> Source:
+    arrays = found.open(path)
+    array = arrays[name]
+    laid, told = laid_out(array, options)
+    label = next((each for each in LABELS if each in arrays and each != name), None)
+    labels = None
+    if label is not None:
+        stored = arrays[label]
+        if stored.shape[0] == laid.shape[0] and len(stored.shape) <= 2:
+            labels = np.asarray(stored.read(0, stored.shape[0]))
+        stored.close()
+    return Source(path, found.name, ArrayImages(laid), told, name, labels, array=array)
+
+
+def laid_out(array: Stored, options: Options) -> tuple[Stored, Told]:
+    """The array with rows (c, h, w), or (k,): by the file's own word, by `--axes`, or by its shape."""
+    if array.told is not None:
+        if options.axes is not None:
+            raise DataError(f"{array.origin}: the file itself names its axes; leave --axes out")
+        return array, array.told
+    if options.axes is not None:
+        named = Named(array.origin, options.axes, array.shape, array.dtype, array.part, chunks=array.chunks)
+        return named, named.told or Told()
+    try:
+        axes = axes_of(array.shape, what=array.origin)
+    except DataError as error:
+        readings = "one letter for each axis, as ncyx or nyxc"
+        raise DataError(
+            f"{array.origin} has shape {array.shape}: which axis is what? Give --axes: {readings}"
+        ) from error
+    notes: tuple[str, ...] = ()
+    if axes.is_moved:
+        notes = (f"{axes}: stored channels first",)
+    elif axes.order == "flat":
+        rows, values = array.shape
+        notes = (f"{rows} flat rows of {values} values, no images; one image would be --axes yx",)
+    return oriented(array, axes), Told(notes=notes)

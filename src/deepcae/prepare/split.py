@@ -1,0 +1,112 @@
+"""Which images are held out, to test with: what lies close in time, or in one place, must not stand on both sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import DataError
+from .options import Options
+
+FEW_FILES = 6  # with fewer, a part of each is held out
+FEW_IMAGES = 8  # of which patches are cut: with fewer, a region of each is held out
+
+
+@dataclass(frozen=True)
+class Split:
+    """`kind`: as in `Options.split`, decided; `is_test` (n,): of each image; `why` in words."""
+
+    kind: str
+    is_test: np.ndarray
+    why: str
+
+    @property
+    def held(self) -> int:
+        return int(self.is_test.sum())
+
+
+def split_images(
+    groups: np.ndarray, is_series: bool, why_series: str, options: Options, has_classes: bool = False
+) -> Split:
+    """The split of images whose file is `groups` (n,), numbers that never fall.
+
+    `is_series`: neighbours look alike, `why_series` tells whence that is known; `has_classes`: files may be sorted by
+    them.
+    """
+    total, files = len(groups), int(groups[-1]) + 1 if len(groups) else 0
+    none = np.zeros(total, bool)
+    kind, why = options.split, "as asked"
+    if kind == "auto":
+        kind, why = _decided(total, files, is_series, why_series, options)
+    if kind == "none":
+        return Split(kind, none, "nothing is held out")
+    if kind == "region":
+        return Split(kind, none, f"the lowest {options.held_out:.0%} of each image's height: {why}")
+    if total < 2:
+        raise DataError(f"there is {total} image; to learn and to test needs two: give more, --patch, or --split none")
+    if kind == "random":
+        return Split(kind, _random(total, options), f"random images, seed {options.seed}: {why}")
+    if kind == "file":
+        if files < 2:
+            raise DataError("--split file needs two files or more; --split time holds out the last images of one")
+        chosen = _files(groups, files, options, has_classes)
+        told = f"random files, seed {options.seed}" if has_classes else "the last files"
+        return Split(kind, chosen, f"{told} ({len(np.unique(groups[chosen]))} of {files}): {why}")
+    chosen = _last(groups, files, options)
+    each = "the last images of each file" if files > 1 else "the last images"
+    return Split(kind, chosen, f"{each}: {why}")
+
+
+def _decided(total: int, files: int, is_series: bool, why: str, options: Options) -> tuple[str, str]:
+    if options.patch and total < FEW_IMAGES:
+        return "region", f"there are only {total} images" if total > 1 else "there is only one"
+    if not is_series:
+        return "random", why
+    if files >= FEW_FILES:
+        return "file", f"{why}, and there are several files"
+    return "time", why
+
+
+def _count(total: int, options: Options) -> int:
+    """How many of `total` are held out: one at least, and never all."""
+    return min(max(1, round(total * options.held_out)), total - 1)
+
+
+def _random(total: int, options: Options) -> np.ndarray:
+    chosen = np.zeros(total, bool)
+    order = np.random.default_rng([options.seed % 2**64, 0x5911]).permutation(total)
+    chosen[order[: _count(total, options)]] = True
+    return chosen
+
+
+def _last(groups: np.ndarray, files: int, options: Options) -> np.ndarray:
+    chosen = np.zeros(len(groups), bool)
+    for file in range(files):
+        begin, end = np.searchsorted(groups, [file, file + 1])
+        if end - begin > 1:
+            chosen[end - _count(int(end - begin), options) : end] = True
+    if not chosen.any():  # each file holds one
+        chosen[len(groups) - _count(len(groups), options) :] = True
+    return chosen
+
+
+def _files(groups: np.ndarray, files: int, options: Options, by_chance: bool) -> np.ndarray:
+    """Whole files, from the end or by chance, until they hold the part that is wanted; never all."""
+    order = np.arange(files)[::-1]
+    if by_chance:
+        order = np.random.default_rng([options.seed % 2**64, 0xF11E]).permutation(files)
+    sizes, wanted = np.bincount(groups, minlength=files), _count(len(groups), options)
+    count = 1 + int(np.searchsorted(np.cumsum(sizes[order]), wanted))
+    return np.isin(groups, order[: min(count, files - 1)])
+
+
+def rows_of_region(height: int, patch: int, options: Options) -> tuple[slice, slice]:
+    """The rows of pixels in which training patches lie, and those of test patches: the lowest ones."""
+    held = max(patch, round(height * options.held_out))
+    if height - held < patch:
+        raise DataError(
+            f"an image of height {height} cannot be parted into patches of height {patch} to train and to test with; "
+            "give more images, smaller patches, or --split none"
+        )
+    return slice(0, height - held), slice(height - held, height)

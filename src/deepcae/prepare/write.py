@@ -1,0 +1,232 @@
+"""`prepare`: images of any source as train.h5, test.h5, their lists, and images.json, which says what was done."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..atomic import whole_file
+from ..data.folder import shortlist
+from ..errors import DataError
+from ..h5disk import new_h5
+from .inspect import Looked, look, title_of
+from .looked import require_finite
+from .options import Options
+from .plan import BLOCK, PARTS, Planned
+from .understood import Understood
+
+TOLD = "images.json"
+ORIGIN = "origin"  # the group that says where each row comes from
+_PAGES = ("q", "i")  # steps that are the row itself
+Progress = Callable[[int, int], object]
+"""Is told how many rows are done, of how many."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """`folder`: holds the lists `train` and `test` (None: nothing was held out) and images.json."""
+
+    folder: Path
+    train: Path
+    test: Path | None
+    understood: Understood
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Prepared:
+        """What `prepare` wrote into a folder. DataError where it is no such folder."""
+        place = Path(folder)
+        try:
+            told = json.loads((place / TOLD).read_text(encoding="utf-8"))
+            understood = Understood.from_json(told["images"])
+            lists = told["lists"]
+        except OSError as error:
+            raise DataError(f"{place / TOLD}: cannot be read: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{place / TOLD}: was not written by `deepcae data`, or is damaged") from error
+        test = place / lists["test"] if "test" in lists else None
+        return cls(place, place / lists["train"], test, understood)
+
+
+def prepare(
+    sources: Any,
+    out: str | Path,
+    options: Options | None = None,
+    *,
+    kind: str | None = None,
+    overwrite: bool = False,
+    tell: Callable[[Understood], object] | None = None,
+    progress: Progress | None = None,
+    looked: Looked | None = None,
+) -> Prepared:
+    """Writes the images under some paths as data of a net, in pieces; what `inspect` says is what is done.
+
+    `out`: a folder, for train.h5, test.h5, train.txt, test.txt and images.json; or a file `x.h5`, which gets all rows.
+    In the files: `data`, as the values are stored, `label` where there are labels, and in the group `origin` the
+    source, row, y and x of each row. DataError for damaged images and values that are not finite, without `overwrite`
+    where other files stand there, and where the disk has not enough room: then nothing is changed. `tell` gets what
+    was understood before the first image is stored. `looked`: what `look` gave for the same sources and options.
+    """
+    target, options = Path(out), options or Options()
+    alone = target.suffix.lower() in (".h5", ".hdf5")
+    if alone:
+        options = replace(options, split="none")
+    _require_free(target, alone, overwrite)
+    if looked is None or looked.plan.options != options:
+        looked = look(sources, options, kind)
+    try:
+        if tell is not None:
+            tell(looked.understood)
+        _require_room(target if target.is_dir() else target.parent, looked.understood.bytes)
+        return _written(target, looked, alone, progress)
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written there ({error.strerror or error})") from error
+    finally:
+        for source in looked.plan.sources:
+            source.close()
+
+
+def _require_free(target: Path, alone: bool, overwrite: bool) -> None:
+    names = [target] if alone else [target / name for name in (*(f"{part}.h5" for part in PARTS), TOLD)]
+    taken = [path.name for path in names if path.exists()]
+    if taken and not overwrite:
+        raise DataError(f"{target}: {' and '.join(taken)} stand(s) there already; name another folder, or --overwrite")
+
+
+def _require_room(folder: Path, needed: int) -> None:
+    while not folder.exists():
+        folder = folder.parent
+    if (free := shutil.disk_usage(folder).free) < needed:
+        raise DataError(f"{folder}: {needed / 2**30:.1f} GiB are needed there, {free / 2**30:.1f} GiB are free")
+
+
+def _written(target: Path, looked: Looked, alone: bool, progress: Progress | None) -> Prepared:
+    understood, total, done = looked.understood, sum(looked.understood.rows.values()), 0
+    parts = {name: looked.plan.part(name) for name in understood.rows}
+    names = {part: target if alone else target / f"{part}.h5" for part in parts}
+    folder = target.parent if alone else target
+    told = folder / (f"{target.stem}.images.json" if alone else TOLD)
+    seen = _Seen()
+    with ExitStack() as whole:
+        made = {part: whole.enter_context(whole_file(path)) for part, path in names.items()}
+        for part, rows in parts.items():
+            count = done
+
+            def advance(rows_done: int, before: int = count) -> None:
+                if progress is not None:
+                    progress(before + rows_done, total)
+
+            _fill(made[part], rows, looked, seen, advance)
+            done += rows.shape[0]
+        understood = seen.added_to(understood)
+        lists = {part: names[part].with_suffix(".txt") for part in parts}
+        for part, path in lists.items():
+            whole.enter_context(whole_file(path)).write_text(f"{names[part].name}\n")
+        content = {"format": 1, "lists": {part: path.name for part, path in lists.items()}}
+        content["images"] = understood.to_json()
+        whole.enter_context(whole_file(told)).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return Prepared(folder, lists["train"], lists.get("test"), understood)
+
+
+def _fill(path: Path, rows: Planned, looked: Looked, seen: _Seen, progress: Callable[[int], None]) -> None:
+    """One file, block by block."""
+    total, shape = rows.shape[0], rows.shape
+    size = max(1, BLOCK // max(1, int(np.prod(shape[1:])) * rows.dtype.itemsize))
+    with new_h5(path) as (file, require_whole):
+        data = file.create_dataset("data", shape, rows.dtype)
+        label = None
+        if looked.labels is not None:
+            label = file.create_dataset("label", (total, *looked.labels.shape[1:]), np.float32)
+        origin = {name: file.create_dataset(f"{ORIGIN}/{name}", (total,), np.int64) for name in _columns(rows)}
+        for start in range(0, total, size):
+            stop = min(total, start + size)
+            block = rows.read(start, stop)
+            items = rows.images_of(start, stop)
+            seen.look(block, rows, items, rows.name)
+            data[start:stop] = block
+            if label is not None and looked.labels is not None:
+                label[start:stop] = looked.labels[items]
+            for name, values in _origins(rows, start, stop).items():
+                origin[name][start:stop] = values
+            require_whole()
+            progress(stop)
+        _name_sources(file, rows)
+        require_whole()
+
+
+def _columns(rows: Planned) -> list[str]:
+    counted = [name for source in rows.plan.sources for name, _ in source.told.steps if name not in _PAGES]
+    return ["source", "row", *(["y", "x"] if rows.plan.options.patch else []), *dict.fromkeys(counted)]
+
+
+def _origins(rows: Planned, start: int, stop: int) -> dict[str, np.ndarray]:
+    """Where the rows come from: source, row, the place of a patch, and what the file counts (t, z)."""
+    places = rows.where(start, stop)
+    found = {"source": places[:, 0], "row": places[:, 1], "y": places[:, 2], "x": places[:, 3]}
+    for number in np.unique(places[:, 0]).tolist():
+        steps = rows.plan.sources[number].told.steps
+        here = places[:, 0] == number
+        indices = np.unravel_index(places[here, 1], [size for _, size in steps]) if steps else ()
+        for (name, _), index in zip(steps, indices, strict=True):
+            found.setdefault(name, np.zeros(len(places), np.int64))[here] = index
+    nothing = np.zeros(len(places), np.int64)
+    return {name: found.get(name, nothing) for name in _columns(rows)}
+
+
+def _name_sources(file: Any, rows: Planned) -> None:
+    """The names of the sources, and of pictures: those of the rows."""
+    sources = [source.title.encode() for source in rows.plan.sources]
+    file.create_dataset(f"{ORIGIN}/sources", data=np.array(sources, "S"))
+    images = rows.plan.sources[0].images
+    if images.total and images.name(0):
+        names = [_name(rows, item).encode() for item in rows.items.tolist()]
+        file.create_dataset(f"{ORIGIN}/names", data=np.array(names, "S"))
+        if rows.plan.options.patch:  # several rows have one name
+            numbers = np.searchsorted(rows.ends, np.arange(rows.shape[0]), side="right")
+            file.create_dataset(f"{ORIGIN}/name", data=numbers)
+
+
+def _name(rows: Planned, item: int) -> str:
+    source, row = rows.plan.items[item].tolist()
+    return rows.plan.sources[source].images.name(row)
+
+
+class _Seen:
+    """What is noticed while all rows go by."""
+
+    def __init__(self) -> None:
+        self.least, self.most = np.inf, -np.inf
+        self.constant: list[str] = []
+        self.num_constant = self.num_known = 0
+        self._hashes: dict[str, set[int]] = {}
+
+    def look(self, block: np.ndarray, rows: Planned, items: np.ndarray, part: str) -> None:
+        """DataError where a value is not finite."""
+        if block.dtype.kind == "f" and not np.isfinite(block).all():
+            for row, item in zip(block, items.tolist(), strict=True):
+                require_finite(row, rows.plan, item)
+        self.least, self.most = min(self.least, float(block.min())), max(self.most, float(block.max()))
+        flat = block.reshape(len(block), -1)
+        for at in np.flatnonzero((flat == flat[:, :1]).all(axis=1)).tolist():
+            self.num_constant += 1
+            if len(self.constant) < 3:
+                self.constant.append(title_of(rows.plan, int(items[at])))
+        hashes = {hash(row.tobytes()) for row in flat}
+        if part == "train":
+            self._hashes.setdefault(part, set()).update(hashes)
+        else:
+            self.num_known += sum(hash(row.tobytes()) in self._hashes.get("train", ()) for row in flat)
+
+    def added_to(self, understood: Understood) -> Understood:
+        notes = list(understood.notes)
+        if self.num_constant:
+            notes.append(f"{self.num_constant} images are of one value throughout: {shortlist(self.constant)}")
+        if self.num_known:
+            notes.append(f"{self.num_known} test images stand among the training images, byte for byte")
+        return replace(understood, range=(self.least, self.most), notes=tuple(notes))

@@ -1,0 +1,78 @@
+"""Files of labels: in the order of the images, or by their names; numbers, or words that become classes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from deepcae.errors import DataError
+from deepcae.prepare.labels import read_label_file
+from deepcae.prepare.options import Options
+
+NAMES = ["x/a.png", "x/b.png", "x/c.png"]
+READ: dict[str, tuple[str, str | None, list[float], tuple[str, ...]]] = {
+    "a.csv": ("3\n1.5\n2\n", None, [3, 1.5, 2], ()),
+    "head.csv": ("speed\n3\n1\n2\n", None, [3, 1, 2], ()),
+    "words.csv": ("dog\ncat\ndog\n", None, [1, 0, 1], ("cat", "dog")),
+    "named.csv": ("c.png,3\na.png,1\nb.png,2\n", None, [1, 2, 3], ()),
+    "paths.csv": ("file;class\nx/b.png;two\nx/a.png;one\nx/c.png;two\n", None, [0, 1, 1], ("one", "two")),
+    "columns.csv": ("t,speed,kind\n0,5,a\n1,6,b\n2,7,a\n", "speed", [5, 6, 7], ()),
+    "tabs.csv": ("t\tspeed\tkind\n0\t5\ta\n1\t6\tb\n2\t7\ta\n", "kind", [0, 1, 0], ("a", "b")),
+    "list.json": ("[1, 2.5, 3]", None, [1, 2.5, 3], ()),
+    "names.json": ('{"a.png": "u", "x/b.png": "v", "c.png": "u", "other": "w"}', None, [0, 1, 0], ("u", "v")),
+    "column.json": ('{"speed": [4, 5, 6]}', None, [4, 5, 6], ()),
+    "columns.json": ('{"speed": [4, 5, 6], "place": [1, 2, 3]}', "place", [1, 2, 3], ()),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_labels_are_read(name: str, tmp_path: Path) -> None:
+    text, column, expected, classes = READ[name]
+    (tmp_path / name).write_text(text)
+    labels, found = read_label_file(Options(labels=tmp_path / name, label_column=column), NAMES)
+    assert (labels.tolist(), found) == (expected, classes)
+
+
+def test_arrays_of_labels_are_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([2, 0, 1]))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["label"] = np.array([[2.5], [0], [1]])
+    for name, expected in (("a.npy", [2, 0, 1]), ("a.h5", [2.5, 0, 1])):
+        assert read_label_file(Options(labels=tmp_path / name), NAMES)[0].tolist() == expected
+
+
+REFUSED = {
+    "a.csv": ("1\n2\n", None, "holds 2 labels, but there are 3 images"),
+    "b.csv": ("", None, "is empty"),
+    "c.csv": ("a.png,1\nb.png,2\nd.png,3\n", None, "has no label for 'x/c.png'"),
+    "d.csv": ("t,u,v\n1,2,3\n1,2,3\n1,2,3\n", None, "has 3 columns; name one with --label-column: t, u, v"),
+    "e.csv": ("t,u\n1,2\n1,2\n1,2\n", "w", "has no column 'w'; its first line is t, u"),
+    "f.csv": ("\x00\xff", None, "holds"),
+    "a.json": ("{", None, "is no JSON"),
+    "b.json": ("[1, 2]", None, "holds 2 labels"),
+    "c.json": ('{"u": [1], "v": [2]}', None, "has 2 columns; name one with --label-column: u, v"),
+    "d.json": ("3", None, "must hold a list of labels"),
+    "e.json": ("[1, [2], 3]", None, "something else than one label"),
+    "f.json": ('{"u": [1, 2, 3], "v": [2]}', "w", "has no column 'w'; it holds u, v"),
+    "g.json": (json.dumps([1, None, 2]), None, "something else than one label"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_wrong_is_told(name: str, tmp_path: Path) -> None:
+    text, column, message = REFUSED[name]
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_label_file(Options(labels=tmp_path / name, label_column=column), NAMES)
+
+
+def test_bytes_that_are_no_text_and_missing_files_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="is no text in UTF-8"):
+        read_label_file(Options(labels=tmp_path / "a.csv"), NAMES)
+    with pytest.raises(DataError, match="No such file"):
+        read_label_file(Options(labels=tmp_path / "b.csv"), NAMES)

@@ -1,0 +1,95 @@
+"""Properties of splits and patches, whatever their numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepcae.errors import DataError
+from deepcae.prepare.options import Options
+from deepcae.prepare.patches import cut, places_in
+from deepcae.prepare.split import rows_of_region, split_images
+
+FILES = st.lists(st.integers(1, 30), min_size=1, max_size=12).filter(lambda sizes: sum(sizes) > 1)
+PART = st.floats(0.01, 0.99)
+
+
+def groups_of(sizes: list[int]) -> np.ndarray:
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
+@given(FILES, PART, st.integers(0, 2**40), st.sampled_from(["random", "time", "file", "auto"]), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_each_image_is_on_one_side_and_both_have_some(
+    sizes: list[int], part: float, seed: int, kind: str, is_series: bool
+) -> None:
+    groups, options = groups_of(sizes), Options(split=kind, held_out=part, seed=seed)
+    if kind == "file" and len(sizes) < 2:
+        with pytest.raises(DataError, match="needs two files"):
+            split_images(groups, is_series, "", options)
+        return
+    found = split_images(groups, is_series, "", options)
+    again = split_images(groups, is_series, "", options)
+    assert found.is_test.shape == groups.shape
+    assert 0 < found.held < len(groups)
+    np.testing.assert_array_equal(found.is_test, again.is_test)
+    if found.kind == "file":
+        for file in range(len(sizes)):
+            assert len(set(found.is_test[groups == file].tolist())) == 1
+    if found.kind == "time" and max(sizes) > 1:
+        for file in range(len(sizes)):  # once held out, to the end
+            assert sorted(found.is_test[groups == file].tolist()) == found.is_test[groups == file].tolist()
+    if found.kind == "random":
+        assert abs(found.held - len(groups) * part) <= 1
+
+
+def test_another_seed_draws_others() -> None:
+    drawn = [split_images(np.zeros(100, int), False, "", Options(seed=seed)).is_test for seed in (0, 1)]
+    assert (drawn[0] != drawn[1]).any()
+
+
+def test_files_of_classes_are_drawn_and_not_the_last() -> None:
+    groups = groups_of([5] * 20)
+    chosen = split_images(groups, True, "", Options(held_out=0.3), has_classes=True)
+    assert chosen.kind == "file"
+    assert chosen.held == 30
+    assert not chosen.is_test[70:].all()
+
+
+@given(
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    st.one_of(st.none(), st.integers(1, 9)),
+    st.integers(0, 5),
+)
+@settings(max_examples=150, deadline=None)
+def test_patches_lie_within_the_image(
+    size: tuple[int, int], patch: tuple[int, int], count: int | None, seed: int
+) -> None:
+    options = Options(patch=patch, count=count, seed=seed)
+    places = places_in(size, options, 3)
+    image = np.arange(size[0] * size[1]).reshape(1, *size)
+    assert cut(image, places, patch).shape == (len(places), 1, *patch)
+    fits = size[0] >= patch[0] and size[1] >= patch[1]
+    grid = (size[0] // patch[0]) * (size[1] // patch[1])
+    assert len(places) == (0 if not fits else grid if count is None else count)
+    if fits:
+        assert (places >= 0).all()
+        assert (places + patch <= size).all()
+    np.testing.assert_array_equal(places, places_in(size, options, 3))
+
+
+@given(st.integers(2, 200), st.integers(1, 60), PART)
+@settings(max_examples=100, deadline=None)
+def test_regions_do_not_meet_and_hold_patches(height: int, patch: int, part: float) -> None:
+    options = Options(patch=(patch, patch), held_out=part)
+    try:
+        train, test = rows_of_region(height, patch, options)
+    except DataError:
+        assert height < 2 * patch or height * (1 - part) < patch + 1
+        return
+    assert train.stop <= test.start
+    assert min(train.stop - train.start, test.stop - test.start) >= patch
+    assert test.stop == height

@@ -29,7 +29,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
             file["data"] = rng.random((rows, 1, 8, 8), dtype=np.float32)
         (folder / f"{name}.txt").write_text(f"{name}.h5\n")
     lists = ["--data", str(folder / "train.txt"), str(folder / "test.txt")]
-    assert main(["zoo", "design", "--input", "1x8x8", "--dims", "8", *lists, "-o", str(folder / "model")]) == 0
+    command = ["zoo", "design", "--plain", "--input", "1x8x8", "--dims", "8", *lists]
+    assert main([*command, "-o", str(folder / "model")]) == 0
     return folder / "model"
 
 

@@ -31,7 +31,8 @@ def designed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     """A designed network and its data, in the working directory."""
     monkeypatch.chdir(tmp_path)
     lists = write("x", RGB)
-    assert main(["zoo", "design", "--input", "3x16x24", "--dims", "2", "--data", lists, lists, "-o", "m"]) == 0
+    command = ["zoo", "design", "--input", "3x16x24", "--dims", "2", "--no-mirror", "--data", lists, lists]
+    assert main([*command, "-o", "m"]) == 0
     capsys.readouterr()
     return Path("m")
 

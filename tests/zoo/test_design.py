@@ -28,7 +28,7 @@ from deepcae.net.summary import Summary, summarize
 from deepcae.proto.read import read_net, read_net_text, read_solver
 from deepcae.proto.schema import TRAIN
 from deepcae.solver.records import Test
-from deepcae.zoo.design import CODES, design, parse_image, window
+from deepcae.zoo.design import CODES, design, parse_image, plain_design, window
 from deepcae.zoo.designed import DesignedModel, build_design
 
 Image = tuple[int, int, int]
@@ -61,7 +61,7 @@ def test_any_size_gives_a_symmetric_network_that_shrinks_to_the_code_and_restore
     image: Image, dims: int, width: float
 ) -> None:
     try:
-        model = build_design(image, dims, width=width)
+        model = build_design(image, dims, width=width, plain=True)
     except SpecError:
         assume(False)
     found = summary_of(model, image)
@@ -103,9 +103,9 @@ def test_a_deconvolution_gives_back_what_its_convolution_was_given(size: int, st
 @pytest.mark.parametrize(("size", "dims"), PAPER.items())
 def test_every_layer_keeps_the_variance_at_the_start(size: str, dims: int) -> None:
     image = parse_image(size)
-    net = Net(read_net_text(build_design(image, dims).net_text), seed=1, input_shapes={"data": (4, *image)})
+    net = Net(read_net_text(build_design(image, dims, plain=True).net_text), seed=1, input_shapes={"data": (4, *image)})
     values = np.random.default_rng(0).random((4, *image), np.float32)
-    filters = [row.name for row in summary_of(build_design(image, dims), image).rows if row.parameters]
+    filters = [row.name for row in summary_of(build_design(image, dims, plain=True), image).rows if row.parameters]
     blobs = net(data=values, want=filters)
     spread = {name: float(blobs[name].square().mean().sqrt()) for name in filters}
     assert all(0.03 < each < 5 for each in spread.values()), spread
@@ -114,7 +114,7 @@ def test_every_layer_keeps_the_variance_at_the_start(size: str, dims: int) -> No
 def trained(folder: Path, images: np.ndarray[Any, Any], dims: int, iterations: int, width: float = 1) -> list[float]:
     """L2 error on the images before and after training."""
     size: Any = images.shape[1:]
-    model = build_design(size, dims, *list_files(folder, images), folder=folder, width=width)
+    model = build_design(size, dims, *list_files(folder, images), folder=folder, width=width, plain=True)
     _, path = zoo.write(model, folder)
     overrides = (
         f"max_iter: {iterations} test_interval: {iterations} random_seed: 1 "
@@ -148,7 +148,7 @@ def test_the_code_s_neurons_bound_the_sizes() -> None:
     for dims in (1, 30, 150, 300, 392):
         plan = design((1, 28, 28), dims)
         assert plan.maps[-1].elements >= CODES * dims
-        assert plan.maps[-1].elements > plan.hidden > dims
+        assert plan.maps[-1].elements > plan.hidden[0] > dims
 
 
 @pytest.mark.parametrize(("width", "maps"), [(0.5, [4, 8]), (1, [8, 16]), (2, [16, 32]), (1.3, [10, 20])])
@@ -169,7 +169,9 @@ def test_a_long_image_becomes_square_first() -> None:
         ),
         (((1, 28, 28), 784), "dims is 784, but must be less than the 784 values of an image of 1x28x28"),
         (((1, 28, 28), 0), "dims is 0, but must be a whole number of at least 1"),
-        (((1, 7, 7), 2), "input is 1x7x7, but the longer side must have at least 8 pixels"),
+        (((1, 7, 7), 2), "input is 1x7x7, but the longer side of an image must have at least 8 pixels"),
+        (((48,), 2), "input is 48, but the longer side of an image must have at least 8 pixels"),
+        (((7, 7), 2), r"input is \(7, 7\), but must be \(channels, height, width\), or \(values,\) for flat rows"),
         (((0, 28, 28), 2), "input is 0x28x28, but channels, height and width must be at least 1"),
         (((1, 28, 28), 2, 0), "width is 0, but must be a number above 0"),
         (((1, 28, 28), 2, 1e308), "width is .*308, but must be at most 1,000,000: it is a factor of the maps"),
@@ -179,55 +181,58 @@ def test_a_long_image_becomes_square_first() -> None:
 )
 def test_refuses_what_cannot_be(arguments: Any, sentence: str) -> None:
     with pytest.raises(SpecError, match=sentence) as error:
-        design(*arguments)
+        plain_design(*arguments)
     assert "\n" not in str(error.value)
 
 
 @given(image=SIZES, dims=st.integers(1, 10**5))
 def test_the_width_that_is_advised_is_enough(image: Image, dims: int) -> None:
     try:
-        design(image, dims)
+        plain_design(image, dims)
     except SpecError as error:
         assume("--width" in str(error))
         advised = float(str(error).split("--width ")[1].split()[0])
-        assert design(image, dims, advised).dims == dims
+        assert plain_design(image, dims, advised).dims == dims
         with pytest.raises(SpecError):
-            design(image, dims, advised - 0.1)
+            plain_design(image, dims, advised - 0.1)
 
 
-@pytest.mark.parametrize("text", ["28x28", "1x28x28x3", "1 28 28", "ax8x8", "1x-8x8", "", "1x2٣x9"])
+@pytest.mark.parametrize("text", ["1x28x28x3", "28x", "1 28 28", "ax8x8", "1x-8x8", "", "1x2٣x9"])
 def test_refuses_an_input_that_is_no_size(text: str) -> None:
-    with pytest.raises(SpecError, match="must be CHANNELSxHEIGHTxWIDTH, such as 3x64x96"):
+    with pytest.raises(SpecError, match="must be CHANNELSxHEIGHTxWIDTH, such as 3x64x96, or 64x96, or 48 for"):
         parse_image(text)
 
 
-def test_tells_sizes_and_the_ratio_of_data_to_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("text", "image"), [("3x64x96", (3, 64, 96)), ("64x96", (1, 64, 96)), ("48", (48,))])
+def test_an_input_may_be_an_image_a_grey_one_or_a_row(text: str, image: tuple[int, ...]) -> None:
+    assert parse_image(text) == image
+
+
+def test_tells_sizes_and_parameters_per_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, test = list_files(tmp_path, np.zeros((150, 1, 8, 8), np.float32))
-    command = ["zoo", "design", "--input", "1x8x8", "--dims", "4", "--data", str(train), str(test)]
+    command = ["zoo", "design", "--plain", "--input", "8x8", "--dims", "4", "--data", str(train), str(test)]
     assert main([*command, "-o", str(tmp_path / "net")]) == 0
     out = capsys.readouterr().out
     text = (tmp_path / "net" / "net.prototxt").read_text(encoding="utf-8")
-    parameters = summary_of(build_design((1, 8, 8), 4), (1, 8, 8)).parameters
-    images = math.ceil(17 * parameters / 64)
+    parameters = summary_of(build_design((1, 8, 8), 4, plain=True), (1, 8, 8)).parameters
     for told in (out, text.replace("# ", "")):
         assert "1x8x8 - 8x4x4 - 32 - 4 - 32 - 8x4x4 - 1x8x8" in told
         assert "324 elements: 128-32-4-32-128" in told
-        assert f"{150 * 64 / parameters:.3g} / 1 with 150 training images" in told
-        assert f"takes {images:,} images" in told
+        assert f"{parameters:,}, {parameters / 150:.3g} for each of 150 training images" in told
     document = read_net(tmp_path / "net" / "net.prototxt")
     assert [layer.hdf5_data_param.batch_size for layer in document.message.layer[:2]] == [100, 75]
     assert list(read_solver(tmp_path / "net" / "solver.prototxt").message.test_iter) == [2]
     assert main([*command, "-o", str(tmp_path / "net"), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["parameters"], answer["images"], answer["dims"]) == (parameters, 150, 4)
-    assert answer["data_per_parameter"] == pytest.approx(150 * 64 / parameters)
+    assert answer["parameters_per_image"] == pytest.approx(parameters / 150)
 
 
-def test_without_lists_it_reads_those_beside_it_and_tells_the_ratio_per_image(tmp_path: Path) -> None:
+def test_without_lists_it_reads_those_beside_it(tmp_path: Path) -> None:
     model = build_design((3, 64, 96), 16, folder=tmp_path)
     names = [layer.hdf5_data_param.source for layer in read_net_text(model.net_text).message.layer[:2]]
     assert names == ["train.txt", "test.txt"]
-    assert "/ 1 for each training image; 17 / 1" in model.net_text
+    assert (model.start, model.files) == (None, {})
 
 
 @pytest.mark.parametrize(("size", "batch"), [("1x28x28", 100), ("3x256x256", 10), ("1x250x250", 32)])
@@ -238,11 +243,14 @@ def test_large_images_come_in_small_batches(size: str, batch: int) -> None:
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("zoo design", "design needs --input CxHxW and --dims N"),
-        ("zoo design --input 3x64 --dims 2", "input is '3x64', but must be CHANNELSxHEIGHTxWIDTH"),
-        ("zoo design --input 1x8x8 --dims 60", "--width 1.9 is enough for 60"),
+        ("zoo design", "design needs --dims N, the neurons of the code, such as --dims 16"),
+        ("zoo design --dims 4", "design needs the images, --data TRAIN TEST, or their size: --input CxHxW"),
+        ("zoo design --input 3,64 --dims 2", "input is '3,64', but must be CHANNELSxHEIGHTxWIDTH"),
+        ("zoo design --plain --input 1x8x8 --dims 60", "--width 1.9 is enough for 60"),
         ("zoo design --input 1x8x8 --dims 2 --width 0", "width is 0, but must be a number above 0"),
         ("zoo cae1 --input 1x8x8", "network 'cae1' has one size of images; --input is for design"),
+        ("zoo cae1 --plain", "--scale, --mean-value, --mirror and --plain are for design"),
+        ("zoo design --input 8x8 --dims 2 --scale 0", "--scale is 0, which makes all images alike"),
         ("zoo cae1 --width 2", "network 'cae1' has one width; a width may be given for design"),
     ],
 )

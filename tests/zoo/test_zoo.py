@@ -224,7 +224,16 @@ def test_a_test_sees_each_row_of_the_given_files_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
-    [(10_000, (100, 100)), (297, (99, 3)), (7, (7, 1)), (100, (100, 1)), (101, (100, 2)), (144, (72, 2))],
+    [
+        (10_000, (100, 100)),
+        (297, (99, 3)),
+        (7, (7, 1)),
+        (100, (100, 1)),
+        (101, (51, 2)),
+        (125, (25, 5)),
+        (1009, (92, 11)),
+        (144, (72, 2)),
+    ],
 )
 def test_passes(rows: int, expected: tuple[int, int]) -> None:
     assert passes(rows) == Passes(*expected)
@@ -245,10 +254,10 @@ def test_a_list_file_that_names_no_readable_data_is_an_error(tmp_path: Path) -> 
         with pytest.raises(DataError, match=rf"{name}\.h5: {why}"):
             zoo.build("cae1", 2, tmp_path / f"{name}.txt", wrong)
     (tmp_path / "gone.txt").write_text("gone.h5")
-    with pytest.raises(DataError, match=r"gone\.h5 \(named in .*gone\.txt\): no such file"):
+    with pytest.raises(DataError, match=r"gone\.txt: file 1 of 1, 'gone\.h5', does not exist"):
         zoo.build("cae1", 2, tmp_path / "gone.txt", wrong)
     (tmp_path / "empty.txt").write_text("")
-    with pytest.raises(DataError, match=r"empty\.txt: names no HDF5 file with rows"):
+    with pytest.raises(DataError, match=r"empty\.txt: lists no file"):
         zoo.build("cae1", 2, tmp_path / "empty.txt", wrong)
 
 
@@ -280,12 +289,12 @@ def test_quotes_in_a_path_survive(tmp_path: Path) -> None:
 
 
 def test_lists_that_are_none_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "bytes.txt").write_bytes(b"PK\x03\x04\x00\xd1")
+    (tmp_path / "bytes.txt").write_bytes(b"\x02\x03\x04\x00\xd1")
     (tmp_path / "lost.txt").write_text("nowhere.h5\n")
     for name, sentence in (
-        (".", "is a folder; give the list file in it"),
-        ("bytes.txt", "is no text; a list file names HDF5 files"),
-        ("lost.txt", r"nowhere\.h5 \(named in .*lost\.txt\): no such file"),
+        (".", "this is a folder, not a file"),
+        ("bytes.txt", "bytes.txt: file 1 of 1, .* does not exist"),
+        ("lost.txt", r"lost\.txt: file 1 of 1, 'nowhere\.h5', does not exist"),
     ):
         with pytest.raises(DataError, match=sentence):
             zoo.build("cae1", train_list=tmp_path / name)

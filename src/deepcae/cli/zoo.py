@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..atomic import set_aside
-from ..errors import DataError, SpecError
+from ..errors import SpecError
 from . import options
+from .designing import Wanted, designed
 from .screen import answer, say, tell
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ def zoo(
     ] = None,
     image: Annotated[
         str | None,
-        typer.Option("--input", metavar="CxHxW", help="For `design`: channels, height and width of an image."),
+        typer.Option(
+            "--input",
+            metavar="CxHxW",
+            help="For `design`: the size of an image, or K for rows of K values.",
+        ),
     ] = None,
     dims: Annotated[int | None, typer.Option("--dims", min=1, help="Neurons of the code, the paper's N.")] = None,
     width: Annotated[
@@ -31,8 +36,29 @@ def zoo(
         typer.Option("--width", metavar="W", help="A factor of the number of maps, where there is a choice."),
     ] = None,
     data: Annotated[
-        tuple[str, str] | None, typer.Option("--data", metavar="TRAIN TEST", help="The list files of the data.")
+        tuple[str, str] | None,
+        typer.Option("--data", metavar="TRAIN TEST", help="The list files of the data; for `design` also data files."),
     ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            "--scale", metavar="S", help="For `design`: what stored values are multiplied by, less --mean-value."
+        ),
+    ] = None,
+    mean_value: Annotated[
+        float | None, typer.Option("--mean-value", metavar="M", help="For `design`: the stored value that becomes 0.")
+    ] = None,
+    mirror: Annotated[
+        bool | None,
+        typer.Option(
+            "--mirror/--no-mirror",
+            help="For `design`: mirror half of the training images. [default: if the mirrored look like the others]",
+        ),
+    ] = None,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="For `design`: the paper's way, without the linear layers that start as PCA."),
+    ] = False,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Training images per iteration.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")] = None,
     json: options.Json = False,
@@ -48,10 +74,13 @@ def zoo(
         return
     folder = out or Path(name)
     if name == designed.NAME:
-        _design(image, dims, width, data or (None, None), batch, folder, json)
+        wanted = Wanted(image, dims, width, data or (None, None), batch, scale, mean_value, mirror, plain)
+        _design(wanted, folder, json)
         return
     if image is not None:
         raise SpecError(f"network '{name}' has one size of images; --input is for design")
+    if plain or (scale, mean_value, mirror) != (None, None, None):
+        raise SpecError("--scale, --mean-value, --mirror and --plain are for design")
     train_list, test_list = data or (None, None)
     if dims is not None and not has_code(name):
         say(f"network '{name}' has classes and no code; --dims changes nothing")
@@ -59,51 +88,23 @@ def zoo(
     _write(model, folder, json)
 
 
-def _design(
-    image: str | None,
-    dims: int | None,
-    width: float | None,
-    lists: tuple[str | None, str | None],
-    batch: int | None,
-    folder: Path,
-    json: bool,
-) -> None:
-    """Writes an auto-encoder for images of any size, and tells its sizes."""
-    from ..zoo.design import parse_image
-    from ..zoo.designed import build_design, table
+def _design(wanted: Wanted, folder: Path, json: bool) -> None:
+    """Writes an auto-encoder for images of any size, and tells what it found and chose."""
+    from ..zoo.designed import table
 
-    if image is None or dims is None:
-        raise SpecError("design needs --input CxHxW and --dims N, such as --input 3x64x96 --dims 16")
-    shape, scale = parse_image(image), 1.0 if width is None else width
-    model = build_design(shape, dims, *lists, batch=batch, width=scale, folder=folder)
-    for given, kind in zip(lists, ("train", "test"), strict=True):
-        _require_layout(Path(given or folder / f"{kind}.txt"), shape)
+    model, found = designed(wanted, folder)
     if json:
-        _write(model, folder, json, model.plan.to_json(model.num_images))
-    else:
-        _write(model, folder, json)
-        tell(table(model.plan.facts(model.num_images)))
-
-
-def _require_layout(list_file: Path, image: tuple[int, ...]) -> None:
-    """DataError if the images that a list names, where it is there already, lie otherwise than --input says."""
-    from ..data.contents import open_rows
-    from ..data.layout import misfit, samples
-    from ..data.lists import read_list
-
-    for path in read_list(list_file) if list_file.is_file() else ():
-        found = open_rows([path], ["data"]).shapes["data"]
-        if found != image:
-            size = "x".join(map(str, found)) if len(found) == 3 else "another size"
-            why = misfit(found, image) or f"give --input {size}, or images of that size"
-            raise DataError(f"{path}: holds {samples(found)}, --input says {samples(image)}: {why}")
+        _write(model, folder, json, {**model.plan.to_json(model.num_images), **found.to_json()})
+        return
+    _write(model, folder, json)
+    tell(table({**model.plan.facts(model.num_images), **found.facts()}))
 
 
 def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | None = None) -> None:
     from .. import zoo as catalogue
     from .findings import MissingFile, examine
 
-    texts = {"net.prototxt": model.net_text, "solver.prototxt": model.solver_text}
+    texts = {"net.prototxt": model.net_text.encode(), "solver.prototxt": model.solver_text.encode(), **model.files}
     former = [set_aside(folder / name) for name, text in texts.items() if _differs(folder / name, text)]
     net, solver = catalogue.write(model, folder)
     if former:
@@ -118,10 +119,10 @@ def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | No
             tell(f"before that: {missing[0]}{hint}")
 
 
-def _differs(path: Path, text: str) -> bool:
+def _differs(path: Path, content: bytes) -> bool:
     """Whether something else stands in the file than is to be written."""
     try:
-        return path.read_bytes() != text.encode()
+        return path.read_bytes() != content
     except OSError:
         return False
 

@@ -1,8 +1,8 @@
 """Which networks do we offer? Builders that return text: a person reads and edits what they give.
 
 model = build("cae1", dims=2, train_list="mnist/train.txt", test_list="mnist/test.txt")
-model = build_design((3, 64, 96), dims=16)          # an auto-encoder for images of any size
-write(model, "models/mine")          # net.prototxt, solver.prototxt
+model = build_design((3, 64, 96), 16, "train.txt", "test.txt")    # for images of any size; starts as their PCA
+write(model, "models/mine")                # net.prototxt, solver.prototxt, start.caffemodel
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ class ZooModel:
     dims: int
     net_text: str  # net.prototxt
     solver_text: str  # solver.prototxt
+    files: Mapping[str, bytes] = field(default_factory=dict)  # what the texts name, to lie beside them
 
 
 @dataclass(frozen=True)
@@ -195,13 +196,17 @@ def _checked(width: float, name: str, entry: _Entry) -> float:
 
 
 def write(model: ZooModel, folder: str | Path) -> tuple[Path, Path]:
-    """Writes `net.prototxt` and `solver.prototxt` into `folder` (made if missing); their paths."""
+    """Writes `net.prototxt`, `solver.prototxt` and what they name beside them into `folder` (made if missing).
+
+    The paths of the two texts.
+    """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     net, solver = target / "net.prototxt", target / "solver.prototxt"
-    for path, text in ((net, model.net_text), (solver, model.solver_text)):
-        with whole_file(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    texts = {net.name: model.net_text.encode(), solver.name: model.solver_text.encode()}
+    for name, content in {**model.files, **texts}.items():
+        with whole_file(target / name) as temporary:
+            temporary.write_bytes(content)
     return net, solver
 
 

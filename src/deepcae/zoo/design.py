@@ -4,14 +4,15 @@
 
 deconvK gives as many maps of the same size as convK, so encoder and decoder mirror each other exactly. From conv1 on
 every layer has fewer elements than the one before, down to the code, and behind it the same sizes grow again.
-`zoo.designed` makes the texts of it; docs/15-design.md tells why it is so.
+What is no image, or a tiny one, gets fully connected layers alone. `zoo.designed` makes the texts of it;
+docs/15-design.md tells why it is so.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -27,7 +28,7 @@ CODES = 4  # the last maps hold this many times the code's neurons at least
 BATCH = 100  # images per iteration, fewer where they hold more than MOST_VALUES together
 LEAST_BATCH = 10
 MOST_VALUES = 2_000_000
-GOOD_RATIO = 17  # data / parameters of the classic auto-encoder that the paper calls its best (Table I)
+NEURONS = (64, 512)  # of the first layer where there are no maps: as many as the values, within these bounds
 MOST_WIDTH = 1e6
 
 
@@ -86,21 +87,31 @@ class Maps:
 class Design:
     """The auto-encoder in numbers."""
 
-    image: Maps
-    maps: tuple[Maps, ...]  # of conv1 ... convL, and of deconv1 ... deconvL
-    hidden: int  # neurons of ip1encode and ip1decode
+    given: tuple[int, ...]  # (channels, height, width), or (k,) for flat rows
+    maps: tuple[Maps, ...]  # of conv1 ... convL, and of deconv1 ... deconvL; none for what is no image
+    hidden: tuple[int, ...]  # neurons of ip1encode, ... and, the last first, of ip1decode, ...
     dims: int
+
+    @property
+    def image(self) -> Maps:
+        """A row; k values of a flat one as k maps of one pixel."""
+        return Maps(*self.given) if len(self.given) == 3 else Maps(math.prod(self.given), 1, 1)
+
+    @property
+    def shape(self) -> str:
+        """`3x64x96`, or `48` of flat rows."""
+        return "x".join(map(str, self.given))
 
     @property
     def chain(self) -> str:
         """Shapes from image to image."""
-        half = [str(each) for each in (self.image, *self.maps)] + [str(self.hidden)]
+        half = [self.shape, *map(str, self.maps), *map(str, self.hidden)]
         return " - ".join([*half, str(self.dims), *reversed(half)])
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Elements of each hidden layer, as Table II counts them."""
-        half = [*(each.elements for each in self.maps), self.hidden]
+        half = [*(each.elements for each in self.maps), *self.hidden]
         return (*half, self.dims, *reversed(half))
 
     @property
@@ -111,74 +122,88 @@ class Design:
     @cached_property
     def parameters(self) -> int:
         """Weights and biases: a kernel for each pair of maps, a bias for each map or neuron."""
-        weights = self.hidden * (self.maps[-1].elements + self.dims)
-        weights += sum(after.taps * after.count * before.count for before, after in pairwise((self.image, *self.maps)))
-        shared = sum(each.count for each in self.maps) + self.hidden  # biases that both halves have
-        return 2 * weights + 2 * shared + self.dims + self.image.count
+        maps = (self.image, *self.maps)
+        weights = sum(after.taps * after.count * before.count for before, after in pairwise(maps))
+        weights += sum(before * after for before, after in pairwise((maps[-1].elements, *self.hidden, self.dims)))
+        shared = sum(each.count for each in self.maps) + sum(self.hidden)  # biases that both halves have
+        restored = self.image.count if self.maps else self.image.elements
+        return 2 * weights + 2 * shared + self.dims + restored
+
+    @property
+    def linear(self) -> int:
+        """Weights and biases of the linear way to the code and back."""
+        return 2 * self.image.elements * self.dims + self.image.elements + self.dims
 
     @property
     def batch(self) -> int:
         """Training images per iteration, unless the author says otherwise."""
         return max(LEAST_BATCH, min(BATCH, MOST_VALUES // self.image.elements))
 
-    def ratio(self, num_images: int | None) -> str:
-        """Data / parameters (principle 5): values of the training set per parameter."""
-        least = math.ceil(GOOD_RATIO * self.parameters / self.image.elements)
-        wanted = f"{GOOD_RATIO} / 1, as in the paper's best classic one, takes {least:,} images"
-        each = self.image.elements / self.parameters
-        if num_images is None:
-            return f"{each:.3g} / 1 for each training image; {wanted}"
-        told = f"{num_images * each:.3g} / 1 with {num_images:,} training images"
-        return told if num_images >= least else f"{told}; {wanted}, or a smaller --width"
-
     def facts(self, num_images: int | None) -> dict[str, str]:
         """What a reader wants to know first, in words; `num_images` of the training set, if it is known."""
+        learned = f"{self.parameters:,}"
+        if num_images:
+            learned += f", {self.parameters / num_images:,.3g} for each of {num_images:,} training images"
         return {
             "shapes": self.chain,
             "CAE size": f"{self.size:,} elements: {'-'.join(map(str, self.sizes))}",
-            "parameters": f"{self.parameters:,}",
-            "data / parameters": self.ratio(num_images),
+            "parameters": learned,
         }
 
     def to_json(self, num_images: int | None) -> dict[str, Any]:
         """The same for programs."""
-        ratio = None if num_images is None else num_images * self.image.elements / self.parameters
         return {
-            "input": [self.image.count, self.image.height, self.image.width],
+            "input": list(self.given),
             "shapes": self.chain,
             "sizes": list(self.sizes),
             "cae_size": self.size,
             "parameters": self.parameters,
             "images": num_images,
-            "data_per_parameter": ratio,
+            "parameters_per_image": self.parameters / num_images if num_images else None,
         }
 
 
-def parse_image(text: str) -> tuple[int, int, int]:
-    """`3x64x96` as (channels, height, width). SpecError for anything else."""
-    if not re.fullmatch(r"[0-9]{1,6}x[0-9]{1,6}x[0-9]{1,6}", text):
-        raise SpecError(f"input is '{text}', but must be CHANNELSxHEIGHTxWIDTH, such as 3x64x96")
-    channels, height, width = map(int, text.split("x"))
-    return channels, height, width
+def parse_image(text: str) -> tuple[int, ...]:
+    """`3x64x96` as (channels, height, width), `64x96` as (1, 64, 96), `48` as (48,). SpecError for anything else."""
+    if not re.fullmatch(r"[0-9]{1,7}(x[0-9]{1,6}){0,2}", text):
+        raise SpecError(
+            f"input is '{text}', but must be CHANNELSxHEIGHTxWIDTH, such as 3x64x96, or 64x96, or 48 for flat rows"
+        )
+    sizes = tuple(map(int, text.split("x")))
+    return (1, *sizes) if len(sizes) == 2 else sizes
 
 
-def design(image: tuple[int, int, int], dims: int, width: float = 1.0) -> Design:
-    """The auto-encoder for images (channels, height, width) with `dims` code neurons; `width` scales all maps.
+def design(image: Sequence[int], dims: int, width: float = 1.0) -> Design:
+    """The auto-encoder for images (channels, height, width) or rows (k,) with `dims` code neurons.
 
-    SpecError where the image is too small, or conv1 would hold too little for so many code neurons.
+    `width` scales all maps and neurons.
     """
-    start = Maps(*image)
-    _check(start, dims, width)
-    levels = list(_levels(start, width))
-    kept = tuple(each for each in levels if each.elements >= CODES * dims)
-    if not kept:
-        first = levels[0]
+    given = tuple(image)
+    _check(given, dims, width)
+    if len(given) == 1 or max(given[1:]) <= SMALLEST:
+        least, most = NEURONS
+        first = max(2 * dims, round(width * min(max(math.prod(given), least), most)), 2)
+        return Design(given, (), (first, max(dims, first // 2)), dims)
+    levels = list(_levels(Maps(given[0], given[1], given[2]), width))
+    kept = tuple(each for each in levels if each.elements >= CODES * dims) or tuple(levels[:1])
+    last = kept[-1].elements
+    return Design(given, kept, (max(last // CODES, math.isqrt(last * dims), dims),), dims)
+
+
+def plain_design(image: Sequence[int], dims: int, width: float = 1.0) -> Design:
+    """The same without a linear way beside it. SpecError where the image is too small, or conv1 for the code."""
+    plan = design(image, dims, width)
+    if not plan.maps:
+        raise SpecError(
+            f"input is {plan.shape}, but the longer side of an image must have at least {SMALLEST + 1} pixels"
+        )
+    first = plan.maps[0]
+    if first.elements < CODES * dims:
         raise SpecError(
             f"dims is {dims}, but conv1 has {first.elements:,} elements ({first}), enough for at most "
-            f"{first.elements // CODES} code neurons; --width {_enough(start, dims):g} is enough for {dims}"
+            f"{first.elements // CODES} code neurons; --width {_enough(plan.image, dims):g} is enough for {dims}"
         )
-    last = kept[-1].elements
-    return Design(start, kept, max(last // CODES, math.isqrt(last * dims)), dims)
+    return plan
 
 
 def require_width(width: float) -> float:
@@ -190,16 +215,17 @@ def require_width(width: float) -> float:
     return width
 
 
-def _check(image: Maps, dims: int, width: float) -> None:
-    if min(image.count, image.height, image.width) < 1:
-        raise SpecError(f"input is {image}, but channels, height and width must be at least 1")
+def _check(image: tuple[int, ...], dims: int, width: float) -> None:
+    shown, elements = "x".join(map(str, image)), math.prod(image)
+    if len(image) not in (1, 3):
+        raise SpecError(f"input is {image}, but must be (channels, height, width), or (values,) for flat rows")
+    if min(image) < 1:
+        raise SpecError(f"input is {shown}, but channels, height and width must be at least 1")
     require_count("dims", dims)
     require_width(width)
-    if max(image.height, image.width) <= SMALLEST:
-        raise SpecError(f"input is {image}, but the longer side must have at least {SMALLEST + 1} pixels")
-    if dims >= image.elements:
+    if dims >= elements:
         raise SpecError(
-            f"dims is {dims}, but must be less than the {image.elements:,} values of an image of {image}: "
+            f"dims is {dims}, but must be less than the {elements:,} values of an image of {shown}: "
             "a code is smaller than what it stands for"
         )
 

@@ -1,34 +1,52 @@
-"""The texts of an auto-encoder that `zoo.design` has planned, named as the paper's CAE is."""
+"""The texts of an auto-encoder that `zoo.design` has planned: a network beside a linear way that starts as PCA.
+
+    code = s V (x - m) + encoder(x)      restored = Vᵀ code / s + m + decoder(code)
+
+V, m: principal components and mean of the training images. The last layers of encoder and decoder start at 0, so the
+net is PCA before its first update, and learns what PCA lacks. `plain` makes the encoder and decoder alone, as the paper
+has them.
+"""
 
 from __future__ import annotations
 
-import math
 import textwrap
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ..data.layout import misfit, samples
+from ..errors import DataError
+from . import branches, linear, schedule
 from .cae import losses
 from .catalog import ZooModel
-from .design import Design, Maps, Window, design
-from .streams import Passes, named_from, passes, rows
-from .text import block, layer, net, one_pixel_maps, require_count, train_and_test
+from .design import Design, design, plain_design
+from .mirrored import looks_alike
+from .principal import Blocks, Images, Principal, blocks_of, principal
+from .streams import Lists, Passes, opened, passes
+from .text import layer, net, require_count, train_and_test
+
+if TYPE_CHECKING:
+    from ..data.scaling import Scaling
 
 NAME = "design"
-DESCRIPTION = "a symmetric convolutional auto-encoder for images of any size (--input CxHxW), N code neurons"
+DESCRIPTION = "an auto-encoder for images of any size, or flat rows (--data TRAIN TEST), N code neurons; starts as PCA"
 UNKNOWN = 10  # batches of a test whose images nobody has counted
 
 
 @dataclass(frozen=True)
 class DesignedModel(ZooModel):
-    """The texts, and the numbers behind them."""
+    """The texts, and what is behind them."""
 
-    plan: Design
-    num_images: int | None  # of the training set, if it could be counted
+    plan: Design = field(kw_only=True)
+    num_images: int | None = None  # of the training set, if it could be counted
+    start: Any = None  # the NetParameter in start.caffemodel, and what it is made of; None where there are no images
+    principal: Principal | None = None
+    mirrored: bool = False  # whether training images are
 
 
 def build_design(
-    image: tuple[int, int, int],
+    image: Sequence[int],
     dims: int,
     train_list: str | Path | None = None,
     test_list: str | Path | None = None,
@@ -36,25 +54,71 @@ def build_design(
     batch: int | None = None,
     width: float = 1.0,
     folder: str | Path | None = None,
+    scaling: Scaling | None = None,
+    images: Images | None = None,
+    num_test: int | None = None,
+    mirror: bool | None = None,
+    plain: bool = False,
 ) -> DesignedModel:
-    """Texts of an auto-encoder for images of (channels, height, width) with `dims` code neurons.
+    """Texts of an auto-encoder for images (channels, height, width) or flat rows (k,), with `dims` code neurons.
 
-    `width` scales the number of all maps. `train_list`, `test_list`: as in `build`; without them the texts name
-    `train.txt` and `test.txt` in `folder`. SpecError where no such auto-encoder exists, DataError for lists that
-    cannot be read.
+    `width` scales the number of all maps and neurons. `train_list`, `test_list`: list files, as in `build`, or with a
+    `folder` data files, for which `write` adds lists; without them the texts name `train.txt` and `test.txt` in
+    `folder`. `scaling`: what the net is shown of stored values; it stands in the texts. `mirror`: whether half of the
+    training images are mirrored, left and right; default: where that makes images that look like the others.
+
+    The net starts as the PCA of the training images: `start`, a NetParameter with the weights of its fixed layers,
+    which `write` puts beside the texts as start.caffemodel. They are computed from `images`, as stored: what
+    `data.open_rows` gives of a file or an array, or any other with `total` and `read(slice) -> {"data": rows}`;
+    default: those of `train_list`. Where neither is there, `start` is None, and the solver text names a file that is
+    still to be made. `num_test`: how many test images there are, where no list says it. With `plain` the net is the
+    paper's, without a linear way.
+
+    SpecError where no such auto-encoder exists, DataError for data that cannot be read.
     """
-    plan = design(image, dims, width)
+    plan = (plain_design if plain else design)(image, dims, width)
     batch = plan.batch if batch is None else batch
     require_count("batch", batch)
     home = Path(folder) if folder is not None else None
-    lists = [
-        str(given or (home or Path()) / f"{kind}.txt") for given, kind in ((train_list, "train"), (test_list, "test"))
-    ]
-    num_train, num_test = (rows(path, "data") for path in lists)
+    lists = Lists.of(train_list, test_list, home)
+    images = opened(lists.train, "data") if images is None else images
+    if num_test is None and (tests := opened(lists.test, "data")) is not None:
+        num_test = tests.total
+    num_train = None if images is None else images.total
     test = Passes(batch, UNKNOWN) if num_test is None else passes(num_test, batch)
-    names = [named_from(path, home) for path in lists]
-    text = _net_text(plan, names[0], names[1], batch, test, num_train)
-    return DesignedModel(NAME, dims, text, _solver_text(plan, test), plan, num_train)
+    blocks = None if images is None else _blocks(images, plan, scaling)
+    if mirror is None:
+        mirror = not plain and blocks is not None and looks_alike(blocks, plan.given)
+    data = train_and_test(
+        lists.names[0], batch, lists.names[1], test.batch, _about(plan, scaling),
+        sample=plan.given, transform=_fields(scaling), mirror=mirror,
+    )  # fmt: skip
+    found = None if plain or blocks is None else principal(blocks, dims)
+    start = None if found is None else linear.start_weights(found, NAME, plan.given)
+    text = _plain_text(plan, data, num_train) if plain else _net_text(plan, data, num_train, found)
+    files = dict(lists.files)
+    if start is not None:
+        files[schedule.START] = start.SerializeToString(deterministic=True)
+    solver = schedule.solver_text(plan, test, plain, num_train, batch)
+    return DesignedModel(NAME, dims, text, solver, files, num_train, start, found, mirror, plan=plan)
+
+
+def _blocks(images: Images, plan: Design, scaling: Scaling | None) -> Blocks:
+    shape = images.read(slice(0, 1))["data"].shape[1:]
+    if tuple(shape) != plan.given:
+        why = misfit(shape, plan.given) or f"give --input {'x'.join(map(str, shape))}, or images of that size"
+        raise DataError(f"the training images are {samples(shape)}, the design is for {samples(plan.given)}: {why}")
+    return blocks_of(images, None if scaling is None else scaling.shown, plan.dims)
+
+
+def _fields(scaling: Scaling | None) -> str:
+    """Of transform_param."""
+    return "" if scaling is None else scaling.text.removeprefix("transform_param {").removesuffix("}").strip()
+
+
+def _about(plan: Design, scaling: Scaling | None) -> str:
+    shape = ", ".join(map(str, ("N", *plan.given)))
+    return f"({shape}), {'values in 0..1' if scaling is None else scaling}"
 
 
 def table(facts: dict[str, str]) -> str:
@@ -64,14 +128,52 @@ def table(facts: dict[str, str]) -> str:
     return "\n".join(f"{name:{indent}}" + f"\n{'':{indent}}".join(text) for name, text in wrapped.items())
 
 
-def _net_text(plan: Design, train_list: str, test_list: str, batch: int, test: Passes, num_images: int | None) -> str:
+def _net_text(plan: Design, data: Sequence[str], num_images: int | None, found: Principal | None) -> str:
+    made, scale = _last(plan), found.left if found else 1.0
+    header = f"""
+Auto-encoder for {_what(plan)} of {plan.shape} with {plan.dims} code neurons: a linear way that starts as the training
+images' PCA, and beside it a network that learns what PCA lacks.
+
+{table(plan.facts(num_images))}
+
+    code     = linear_encode(data) + ip{len(plan.hidden) + 1}encode(... {"conv1" if plan.maps else "ip1encode"}(data))
+    restored = linear_decode(code) + {made}(... ip1decode(code))
+
+The last layers of both networks start at 0; all others are drawn so that each layer keeps the variance of what it is
+given. The linear layers' weights are in start.caffemodel.
+"""
+    code = f"ip{len(plan.hidden) + 1}encode"
+    return net(NAME, header, [
+        *data,
+        linear.encoder(plan.dims),
+        *linear.centred(1 / found.contrast if found else 1),
+        *branches.encoder(plan, linear.NORMAL, code, branches.ZERO),
+        linear.joined("code", [linear.ENCODE, code], branches.CODE),
+        *linear.decoder("code", plan.given),
+        *branches.decoder(plan, "code", made, branches.ZERO),
+        linear.joined("restored", [linear.restored(plan.given), made], "The restored image.", scale),
+        layer("l2_error", "EuclideanLoss", ["restored", "data"], ["l2_error"],
+              note="Half the squared distance per image: what is measured."),
+    ])  # fmt: skip
+
+
+def _last(plan: Design) -> str:
+    """The blob that the network beside the linear way makes of the code."""
+    return "deconv1neur" if plan.maps else f"ip{len(plan.hidden) + 1}decode"
+
+
+def _what(plan: Design) -> str:
+    return "images" if len(plan.given) == 3 else "rows"
+
+
+def _plain_text(plan: Design, data: Sequence[str], num_images: int | None) -> str:
     last = len(plan.maps)
     convs, deconvs = (
         "conv1 -> ... -> " * (last > 1) + f"conv{last}",
         f"deconv{last} -> " + "... -> deconv1 -> " * (last > 1),
     )
     header = f"""
-Convolutional auto-encoder for images of {plan.image} with {plan.dims} code neurons, after principles 1, 2 and 5 of
+Convolutional auto-encoder for images of {plan.shape} with {plan.dims} code neurons, after principles 1, 2 and 5 of
 "Creation of a Deep Convolutional Auto-Encoder in Caffe" (arXiv:1512.01596).
 
 {table(plan.facts(num_images))}
@@ -82,100 +184,9 @@ Convolutional auto-encoder for images of {plan.image} with {plan.dims} code neur
 Weights are drawn so that each layer keeps the variance of what it is given, however many layers there are.
 """
     return net(NAME, header, [
-        *train_and_test(
-            train_list, batch, test_list, test.batch, f"{_shape(plan.image)}, values in 0..1",
-            sample=(plan.image.count, plan.image.height, plan.image.width),
-        ),
-        *_encoder(plan),
-        *_decoder(plan),
+        *data,
+        *branches.encoder(plan, "data", "ip2encode"),
+        *branches.decoder(plan, "ip2encode", "deconv1neur"),
         layer("deconv1neursig", "Sigmoid", ["deconv1neur"], ["deconv1neursig"]),
         *losses(),
     ])  # fmt: skip
-
-
-def _encoder(plan: Design) -> Iterator[str]:
-    bottom, before = "data", plan.image
-    for number, maps in enumerate(plan.maps, start=1):
-        name = f"conv{number}"
-        std = _std(before.count * maps.taps, activated=number > 1)
-        yield from _activated(name, _filter("Convolution", name, bottom, maps, maps.windows, std))
-        bottom, before = f"{name}elu", maps
-    dense = _neurons("ip1encode", bottom, plan.hidden, _std(before.elements))
-    yield from _activated("ip1encode", dense)
-    yield _neurons("ip2encode", "ip1encodeelu", plan.dims, _std(plan.hidden), "The code: linear, no activation.")
-
-
-def _decoder(plan: Design) -> Iterator[str]:
-    """Each deconvolution undoes the convolution of its number; an output pixel sees taps / strides of its kernel."""
-    yield from _activated(
-        "ip1decode", _neurons("ip1decode", "ip2encode", plan.hidden, _std(plan.dims, activated=False))
-    )
-    yield one_pixel_maps("ip1decodeelu", plan.hidden)
-    last, name = plan.maps[-1], f"deconv{len(plan.maps)}"
-    whole = (Window(last.height, 1, 0), Window(last.width, 1, 0))
-    yield from _activated(name, _filter("Deconvolution", name, "ip1decodesh", last, whole, _std(plan.hidden)))
-    for number in range(len(plan.maps) - 1, -1, -1):
-        given, made = plan.maps[number], (plan.image, *plan.maps)[number]
-        bottom, name = f"deconv{number + 1}elu", f"deconv{number}" if number else "deconv1neur"
-        std = _std(given.count * given.taps / (given.windows[0].stride * given.windows[1].stride))
-        if number:
-            yield from _activated(name, _filter("Deconvolution", name, bottom, made, given.windows, std))
-        else:  # no activation but the output's own sigmoid, whose bottom starts near 0
-            yield _filter("Deconvolution", name, bottom, made, given.windows, std / 4)
-
-
-def _std(inputs: float, activated: bool = True) -> float:
-    """Of weights that give a sum of `inputs` products the variance of one factor; √2 times that behind an ELU."""
-    return math.sqrt((2 if activated else 1) / inputs)
-
-
-def _filter(kind: str, name: str, bottom: str, made: Maps, windows: tuple[Window, Window], std: float) -> str:
-    lines = [
-        f"{both}: {down}" if down == across else f"{stem}_h: {down} {stem}_w: {across}"
-        for both, stem, down, across in zip(
-            ("kernel_size", "stride", "pad"), ("kernel", "stride", "pad"), *windows, strict=True
-        )
-    ]
-    body = block("convolution_param", f"num_output: {made.count}", *lines, *_fillers(std))
-    return layer(name, kind, [bottom], [name], body, note=_shape(made))
-
-
-def _shape(maps: Maps) -> str:
-    return f"(N, {maps.count}, {maps.height}, {maps.width})"
-
-
-def _neurons(name: str, bottom: str, count: int, std: float, note: str = "") -> str:
-    body = block("inner_product_param", f"num_output: {count}", *_fillers(std))
-    return layer(name, "InnerProduct", [bottom], [name], body, note=note)
-
-
-def _fillers(std: float) -> tuple[str, str]:
-    return f'weight_filler {{ type: "gaussian" std: {std:.3g} }}', 'bias_filler { type: "constant" }'
-
-
-def _activated(name: str, text: str) -> tuple[str, str]:
-    return text, layer(f"{name}elu", "ELU", [name], [f"{name}elu"])
-
-
-def _solver_text(plan: Design, test: Passes) -> str:
-    return f"""\
-# Auto-encoder for images of {plan.image} with {plan.dims} code neurons.
-# The losses are sums over pixels, so they and their gradients grow with the image; Adam's steps do not, and one rate
-# serves images of all sizes. It falls to 0 in a straight line.
-net: "net.prototxt"
-type: "Adam"
-base_lr: 0.003
-lr_policy: "poly"
-power: 1
-momentum: 0.9
-momentum2: 0.999
-max_iter: 5000
-
-test_iter: {test.iterations}
-test_interval: 500
-test_compute_loss: true
-display: 100
-snapshot: 2500
-snapshot_prefix: "{NAME}"
-snapshot_best: true  # the best test's, beside them; of deepcae alone: Caffe needs this line taken out
-"""

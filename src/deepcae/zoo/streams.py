@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..errors import DataError
-from ..inplace import read_file
-from ..proto.lookup import resolve
+
+if TYPE_CHECKING:
+    from ..data.kept import StoredRows
+    from ..data.scaling import Scaling
 
 MNIST_ROWS = (60_000, 10_000)
 
@@ -24,13 +30,12 @@ class Passes:
 def passes(rows: int, batch: int = 100) -> Passes:
     """Batches of at most `batch` rows that together hold every row once, where that is possible with batches not tiny.
 
-    10,000 rows: 100 batches of 100; 297 rows: 3 of 99. Where no divisor lies in [batch / 2, batch], the last batch runs
-    over the end of the set into its beginning, as Caffe's streams do.
+    10,000 rows: 100 batches of 100; 297 rows: 3 of 99; 125 rows: 5 of 25. Where no divisor lies in [batch / 5, batch],
+    the last batch runs over the end of the set into its beginning, as Caffe's streams do, by as few rows as may be.
     """
     if rows <= batch:
         return Passes(rows, 1)
-    fitting = [size for size in range(batch, (batch + 1) // 2 - 1, -1) if rows % size == 0]
-    size = fitting[0] if fitting else batch
+    size = min(range(batch, (batch - 1) // 5, -1), key=lambda size: -rows % size)
     return Passes(size, -(-rows // size))
 
 
@@ -51,27 +56,66 @@ def named_from(path: str | Path, folder: Path | None) -> str:
     return Path(relative).as_posix() if near else absolute.as_posix()
 
 
+@dataclass(frozen=True)
+class Lists:
+    """The list files of a training and a test set. `files`: those that are still to be written beside the texts."""
+
+    train: str  # as seen from the working directory
+    test: str
+    names: tuple[str, str]  # as texts in the folder name them
+    files: dict[str, bytes]
+
+    @classmethod
+    def of(cls, train: str | Path | None, test: str | Path | None, home: Path | None) -> Lists:
+        """`train`, `test`: list files or data files; default: train.txt and test.txt in `home`."""
+        paths, names, files = [], [], {}
+        for given, kind in ((train, "train"), (test, "test")):
+            path = str(given or (home or Path()) / f"{kind}.txt")
+            name = named_from(path, home)
+            if given is not None and is_data(Path(path)):
+                if home is None or name.split() != [name]:
+                    why = "names with blanks" if home is not None else "no folder for one"
+                    raise DataError(f"{path}: is no list file, and {why}; give a .txt file that names it")
+                name, files[f"{kind}.txt"] = f"{kind}.txt", f"{name}\n".encode()
+            paths.append(path)
+            names.append(name)
+        return cls(paths[0], paths[1], (names[0], names[1]), files)
+
+
 def rows(list_file: str | Path, dataset: str) -> int | None:
     """Rows in all files that a list file names; None where there is no such list file (yet)."""
-    list_path = Path(list_file)
-    if list_path.is_dir():
-        raise DataError(f"{list_path}: is a folder; give the list file in it")
-    if not list_path.is_file():
+    found = opened(list_file, dataset)
+    return None if found is None else found.total
+
+
+def opened(path: str | Path, dataset: str) -> StoredRows | None:
+    """The rows of a data file, or of all files that a list file names; None where there is no such file (yet)."""
+    given = Path(path)
+    if not given.exists():
         return None
     from ..data.contents import contents_of
+    from ..data.lists import read_list
 
-    total = 0
-    content = read_file(list_path)
-    if b"\0" in content:
-        raise DataError(f"{list_path}: is no text; a list file names HDF5 files")
-    for name in os.fsdecode(content).split():
-        path = resolve(name, list_path.parent)
-        if not (path.is_file() or path.is_dir()):
-            raise DataError(f"{path} (named in {list_path}): no such file")
-        contents = contents_of([path])
-        if dataset not in contents.names:
-            raise DataError(f"{path}: no dataset '{dataset}', which this network reads")
-        total += contents.rows([dataset]).total
-    if total == 0:
-        raise DataError(f"{list_path}: names no HDF5 file with rows")
-    return total
+    contents = contents_of(given if given.suffix == ".txt" or is_data(given) else read_list(given))
+    if dataset not in contents.names:
+        raise DataError(f"{contents.origin}: no dataset '{dataset}', which this network reads")
+    return contents.rows([dataset])
+
+
+def is_data(path: Path) -> bool:
+    """Whether it is a data file itself, or a folder of data, and no list of such."""
+    from ..data.contents import format_of
+
+    return path.exists() and (path.is_dir() or format_of(path) is not None)
+
+
+def scaling_of(images: StoredRows) -> Scaling:
+    """How the values of `images` become about 0..1, learned from a sample of rows that are spread over all."""
+    from ..data.scaling import ROWS, VALUES, learned_from
+
+    size = max(1, math.prod(images.shapes["data"]))
+    count = max(1, min(ROWS, images.total, VALUES // size))
+    values = images.read(np.linspace(0, images.total - 1, count).astype(int))["data"]
+    if not np.isfinite(values).all():
+        raise DataError("the training images hold values that are not finite (NaN or infinite)")
+    return learned_from(values, images.dtypes["data"])

@@ -39,14 +39,17 @@ def block(field: str, *lines: str) -> list[str]:
 
 def hdf5_data(
     name: str, tops: Sequence[str], source: str, batch: int, rule: str, *, shuffle: bool = False, note: str = "",
-    sample: Sequence[int] = (),
+    sample: Sequence[int] = (), transform: str = "",
 ) -> str:  # fmt: skip
     """An HDF5Data layer that is in the net where `rule` holds (`phase: TRAIN`).
 
-    `sample`: the shape that it is for; it is stated, and compared with that of the data.
+    `sample`: the shape that it is for; it is stated, and compared with that of the data. `transform`: fields of
+    `transform_param`.
     """
     order = " shuffle: true" if shuffle else ""
     body = [f"include {{ {rule} }}", f'hdf5_data_param {{ source: "{escaped(source)}" batch_size: {batch}{order} }}']
+    if transform:
+        body.append(f"transform_param {{ {transform} }}")
     if sample:
         dims = " ".join(f"dim: {size}" for size in (0, *sample))
         body.append(f"input_param {{ shape {{ {dims} }} }}  # what the data are compared with; 0: any number of images")
@@ -55,13 +58,19 @@ def hdf5_data(
 
 def train_and_test(
     train_list: str, batch: int, test_list: str, test_batch: int, note: str = IMAGES, tops: Sequence[str] = ("data",),
-    *, name: str = "data", sample: Sequence[int] = (),
+    *, name: str = "data", sample: Sequence[int] = (), transform: str = "", mirror: bool = False,
 ) -> tuple[str, str]:  # fmt: skip
-    """The data layers of a net that learns from one list of files, in random order, and is tested on another."""
+    """The data layers of a net that learns from one list of files, in random order, and is tested on another.
+
+    `transform`: of both; `mirror`: of half of the training images, left and right change places.
+    """
+    drawn = " ".join(filter(None, [transform, "mirror: true" if mirror else ""]))
     return (
-        hdf5_data(name, tops, train_list, batch, "phase: TRAIN", shuffle=True, note=note, sample=sample),
-        hdf5_data(name, tops, test_list, test_batch, "phase: TEST", sample=sample),
-    )
+        hdf5_data(
+            name, tops, train_list, batch, "phase: TRAIN", shuffle=True, note=note, sample=sample, transform=drawn,
+        ),
+        hdf5_data(name, tops, test_list, test_batch, "phase: TEST", sample=sample, transform=transform),
+    )  # fmt: skip
 
 
 def noise(shape: Sequence[int], std: float, rule: str, note: str = "") -> str:

@@ -1,0 +1,110 @@
+"""What `zoo design` finds out about the data before it designs: the images' size, and how their values are scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import DataError, SpecError
+
+if TYPE_CHECKING:
+    from ..data.kept import StoredRows
+    from ..data.scaling import Scaling
+    from ..zoo.designed import DesignedModel
+
+
+class Wanted(NamedTuple):
+    """What the command line says."""
+
+    image: str | None
+    dims: int | None
+    width: float | None
+    lists: tuple[str | None, str | None]
+    batch: int | None
+    scale: float | None
+    mean_value: float | None
+    mirror: bool | None
+    plain: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was chosen. `scaling`: None where there are no images to learn it from."""
+
+    scaling: Scaling | None
+    mirrored: bool
+    starts: bool  # as PCA
+
+    def facts(self) -> dict[str, str]:
+        """For people."""
+        told = {"values": str(self.scaling)} if self.scaling is not None else {}
+        if self.mirrored:
+            told["mirrored"] = "half of the training images: they look like the others (--no-mirror leaves them)"
+        return told
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "scaling": None if self.scaling is None else self.scaling.to_json(),
+            "mirrored": self.mirrored,
+            "starts_as_pca": self.starts,
+        }
+
+
+def designed(wanted: Wanted, folder: Path) -> tuple[DesignedModel, Found]:
+    """The texts, and what was found out for them."""
+    from ..zoo.design import parse_image
+    from ..zoo.designed import build_design
+    from ..zoo.streams import Lists, opened
+
+    if wanted.dims is None:
+        raise SpecError("design needs --dims N, the neurons of the code, such as --dims 16")
+    given = None if wanted.image is None else parse_image(wanted.image)
+    lists = Lists.of(*wanted.lists, folder)
+    images = opened(lists.train, "data")
+    if given is None and images is None:
+        raise SpecError("design needs the images, --data TRAIN TEST, or their size: --input CxHxW, such as 3x64x96")
+    image = given or _image(images, lists.train)
+    for rows, path in ((images, lists.train), (opened(lists.test, "data"), lists.test)):
+        if rows is not None:
+            require_layout(rows.shapes["data"], image, path)
+    scaling = _scaling(wanted, images)
+    model = build_design(
+        image, wanted.dims, *wanted.lists, batch=wanted.batch, width=1.0 if wanted.width is None else wanted.width,
+        folder=folder, scaling=scaling, images=images, mirror=wanted.mirror, plain=wanted.plain,
+    )  # fmt: skip
+    return model, Found(scaling, model.mirrored, model.start is not None)
+
+
+def _image(images: StoredRows | None, path: str) -> tuple[int, ...]:
+    """The size of an image, as the stored rows have it. DataError where they lie otherwise than nets read them."""
+    from ..data.axes import axes_of
+
+    assert images is not None
+    shape = images.shapes["data"]
+    axes = axes_of((images.total, *shape), what=path)
+    require_layout(shape, axes.image, path)
+    return axes.image
+
+
+def require_layout(found: tuple[int, ...], image: tuple[int, ...], path: str) -> None:
+    """DataError if images lie otherwise than the design is for."""
+    from ..data.layout import misfit, samples
+
+    if found != image:
+        size = "x".join(map(str, found)) if len(found) in (1, 3) else "another size"
+        why = misfit(found, image) or f"give --input {size}, or images of that size"
+        raise DataError(f"{path}: holds {samples(found)}, the design is for {samples(image)}: {why}")
+
+
+def _scaling(wanted: Wanted, images: StoredRows | None) -> Scaling | None:
+    """As the command line says, else learned from the training images."""
+    from ..data.scaling import Scaling
+    from ..zoo.streams import scaling_of
+
+    if wanted.scale is None and wanted.mean_value is None:
+        return None if images is None else scaling_of(images)
+    scale = 1.0 if wanted.scale is None else wanted.scale
+    if not scale:
+        raise SpecError("--scale is 0, which makes all images alike")
+    return Scaling(wanted.mean_value or 0.0, scale, "as given")

@@ -8,6 +8,9 @@ The processor decides (`rule`): MKL keeps its better code for Intel's. Autograd'
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -17,6 +20,9 @@ from . import calls
 from .choice import preference, rule
 from .convolution import is_plain, is_traced
 from .rule import LEAST_IN_ALL, LEAST_WEIGHTS, Library, Products
+
+_alike: ContextVar[bool] = ContextVar("alike", default=False)  # see `rows_alike`
+_LINE = 16  # float32 values of 64 bytes
 
 LEAST_ROWS = 16
 LEAST_PRODUCTS = 4_000_000  # of two numbers
@@ -43,9 +49,33 @@ def linear(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
     """y = x wᵀ + b: x (..., K), w (M, K), b (M) or None → (..., M)."""
     rows = x.numel() // max(1, x.shape[-1])
     if rows < LEAST_ROWS or x.numel() * w.shape[0] < LEAST_PRODUCTS or not _is_for_onednn(x, w, b):
-        return torch.nn.functional.linear(x, w, b)
-    y: Tensor = _Linear.apply(x.reshape(rows, -1), w, b)
+        if not (_alike.get() and is_plain(x) and w.shape[0] > 1):
+            return torch.nn.functional.linear(x, w, b)
+        y = torch.nn.functional.linear(_laid_alike(x.reshape(rows, -1)), w, b)
+    else:
+        y = _Linear.apply(x.reshape(rows, -1), w, b)
     return y.reshape(*x.shape[:-1], -1)
+
+
+@contextmanager
+def rows_alike() -> Iterator[None]:
+    """Inside, and for this thread, `linear` gives a row the same bits wherever it stands in a block of one size.
+
+    MKL sums in another order where a row begins at another address: one of 250 values does, two of three times.
+    """
+    before = _alike.set(True)
+    try:
+        yield
+    finally:
+        _alike.reset(before)
+
+
+def _laid_alike(x: Tensor) -> Tensor:
+    """x (N, K), whose rows all begin at a multiple of 64 bytes."""
+    values = x.shape[1]
+    if values % _LINE == 0 and x.data_ptr() % (4 * _LINE) == 0:
+        return x
+    return torch.empty(len(x), -(-values // _LINE) * _LINE)[:, :values].copy_(x)
 
 
 def _is_for_onednn(*tensors: Tensor | None) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
 from .examples import Examples
 from .network import Trained
-from .passes import batch_size
+from .passes import batch_size, in_block
 
 LEAST = 1e-7  # that a restored grey level is away from 0 and 1, where it is all that is known
 
@@ -32,10 +31,11 @@ def reconstruction_losses(
     logits = trained.logits
     sums, most = np.zeros(2), [0.0, 1.0]
     done = 0
-    for images, _ in examples.batches(batch_size(trained)):
+    size = batch_size(trained)
+    for images, _ in examples.batches(size):
         entry, fed = trained.fed(images, examples.origin)
         try:
-            made = trained.net({entry: fed}, want=[restored, *([logits] if logits else [])])
+            made = in_block(trained, entry, fed, [restored, *([logits] if logits else [])], size)
         except DataError as error:
             raise DataError(f"{examples.origin}: {error}") from None
         x = np.asarray(images, dtype=np.float64).reshape(len(images), -1)
@@ -53,9 +53,8 @@ def reconstruction_losses(
     return {"cross_entropy": cross_entropy, "l2": l2} if within else {"l2": l2}
 
 
-def _rows(blob: Any, count: int) -> np.ndarray:
-    rows: np.ndarray = blob.detach().cpu().numpy().astype(np.float64).reshape(count, -1)
-    return rows
+def _rows(blob: np.ndarray, count: int) -> np.ndarray:
+    return blob.astype(np.float64).reshape(count, -1)
 
 
 def _from_logits(z: np.ndarray, x: np.ndarray) -> np.ndarray:

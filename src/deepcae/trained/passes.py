@@ -1,4 +1,8 @@
-"""What a trained net makes of its examples: codes, restored images, one image's way through the layers."""
+"""What a trained net makes of its examples: codes, restored images, one image's way through the layers.
+
+Examples go through the net in blocks of one size, the last of which is filled up: products of matrices round otherwise
+for another number of rows. So what a net makes of an image does not depend on the images beside it, bit by bit.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import torch
 
 from ..errors import DataError
+from ..kernels.products import rows_alike
 from ..layers.base import count
 from .examples import Examples, one_each
 from .network import Trained
@@ -45,11 +51,7 @@ def encoded_blocks(
     waiting: list[tuple[np.ndarray, np.ndarray | None]] = []
     size, done = batch_size(trained), 0
     for images, labels in examples.batches(size):
-        result = _computed(trained, examples, images, [blob])[blob]
-        if result.shape[:1] != images.shape[:1]:
-            raise DataError(
-                f"blob '{blob}' has shape {list(result.shape)} for {len(images)} images; a code has one row for each"
-            )
+        result = _computed(trained, examples, images, [blob], size)[blob]
         waiting.append((result, None if labels is None else kind.one_each(labels)))
         done += len(images)
         if len(waiting) == BATCHES or done == len(examples):
@@ -71,10 +73,30 @@ def batch_size(trained: Trained) -> int:
     return min(max(2 ** (fitting.bit_length() - 1), SMALLEST), LARGEST)
 
 
-def _computed(trained: Trained, examples: Examples, images: np.ndarray, blobs: list[str]) -> dict[str, np.ndarray]:
-    """`blobs` for images (N, ...) of `examples`, which are to blame where they do not fit."""
+def in_block(trained: Trained, entry: str, rows: np.ndarray, blobs: Sequence[str], size: int) -> dict[str, np.ndarray]:
+    """`blobs` for up to `size` rows of blob `entry`, computed in a block of just `size`: a row of each for each.
+
+    DataError where a blob has no row for each.
+    """
+    block = torch.zeros((max(size, len(rows)), *rows.shape[1:]))
+    block.numpy()[: len(rows)] = rows
+    with rows_alike():
+        made = trained.net({entry: block}, want=list(blobs))
+    for name, blob in made.items():
+        if blob.shape[:1] != block.shape[:1]:
+            given = f"{len(rows)} images; a code has one row for each"
+            raise DataError(f"blob '{name}' has shape {list(blob.shape)} for {given}")
+    return {name: blob[: len(rows)].detach().cpu().numpy() for name, blob in made.items()}
+
+
+def _computed(
+    trained: Trained, examples: Examples, images: np.ndarray, blobs: list[str], size: int = 0
+) -> dict[str, np.ndarray]:
+    """`blobs` for images (N, ...) of `examples`, which are to blame where they do not fit. `size`: as of `in_block`."""
     entry, images = trained.fed(images, examples.origin)
     try:
+        if size:
+            return in_block(trained, entry, images, blobs, size)
         return {name: blob.detach().cpu().numpy() for name, blob in trained.net({entry: images}, want=blobs).items()}
     except DataError as error:
         raise DataError(f"{examples.origin}: {error}") from None
@@ -113,7 +135,7 @@ def decoded_blocks(
         rows = rows.reshape(len(rows), *row)
         if origin:
             trained.watch.show(origin, code, rows)
-        yield trained.net({code: rows}, want=[restored])[restored].cpu().numpy()
+        yield in_block(trained, code, rows, [restored], size)[restored]
         if progress is not None:
             progress(start + len(rows))
 

@@ -145,14 +145,13 @@ def fitted(words: str, room: float, size: float, weight: str = "normal") -> tupl
     """The words and their size (points) that fit into `room` inches: smaller down to 70 %, then cut in the middle."""
     words = legible(words)
     from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
+    from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family="DejaVu Sans", weight=weight)
+    font = FontProperties(family="DejaVu Sans", weight=weight, size=1000)
 
     def width(text: str) -> float:
-        return (
-            float(TextPath((0, 0), text, size=1000, prop=font).get_extents().width) / 1000 * size / 70
-        )  # hinting widens letters
+        across, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+        return float(across) / 1000 * size / 70  # hinting widens letters
 
     needed = width(words) if words.strip() else 0.0
     if needed <= room:

@@ -14,7 +14,12 @@ import deepcae.proto
 from deepcae.proto import schema
 
 CAFFE = json.loads(Path(__file__).with_name("schema.json").read_text())
-OURS = {"SolverParameter": {"snapshot_best": [1046, "bool", "optional", "false"]}}  # see docs/differences.md
+OURS = {
+    "SolverParameter": {
+        "snapshot_best": [1046, "bool", "optional", "false"],
+        "patience": [1047, "int32", "optional", "0"],
+    }
+}  # see docs/differences.md
 FOLDER = Path(deepcae.proto.__file__).parent
 TYPES = {"double": 1, "float": 2, "int64": 3, "int32": 5, "bool": 8, "string": 9, "bytes": 12, "uint32": 13}
 

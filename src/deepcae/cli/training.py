@@ -102,7 +102,7 @@ def _last_test(solver: Solver, finished: Finished, tested: Test | None) -> dict[
         return {}
     last = len(solver.test_nets) - 1
     if tested is None or tested.iteration != finished.iteration or tested.net_index != last:
-        if finished.reason != "done":
+        if finished.reason == "stopped":
             return {}
         solver.state.tests[last].writes = False  # its file is closed, with the tests of the training
         tested = solver.test(last)
@@ -192,7 +192,7 @@ def train_one(
 
     solver = options.open(folder, seed, quiet)
     outcome = carry_out(solver, folder / LOG, quiet, Effects(solver, *options.effects))
-    if outcome.finished.reason != "done":
+    if outcome.finished.reason == "stopped":
         resume = shlex.join(["deepcae", "train", "--out", str(folder), "--snapshot", "latest"])
         say(f"stopped at iteration {outcome.finished.iteration}; go on with: {resume}")
     else:

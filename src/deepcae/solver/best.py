@@ -53,18 +53,27 @@ class Best:
     def notes(self) -> Iterator[str]:
         """What the person should know of it before the training."""
         tests, param = self.state.tests, self.state.param
-        if not self.wanted:
-            return
-        if not tests or not param.test_interval:
-            yield "snapshot_best keeps nothing: the solver makes no tests (test_iter, test_interval)"
-        elif not tests[0].net.loss_weights:
-            yield "snapshot_best keeps nothing: test net #0 has no loss"
-        elif len(tests) > 1:
-            yield f"snapshot_best: of the {len(tests)} test nets the first decides"
+        for field, vain in (("snapshot_best", "keeps nothing"), ("patience", "stops nothing")):
+            if not getattr(param, field):
+                continue
+            if not tests or not param.test_interval:
+                yield f"{field} {vain}: the solver makes no tests (test_iter, test_interval)"
+            elif not tests[0].net.loss_weights:
+                yield f"{field} {vain}: test net #0 has no loss"
+            elif len(tests) > 1:
+                yield f"{field}: of the {len(tests)} test nets the first decides"
 
     def at_border(self) -> None:
         """Before the tests of an iteration, whose snapshot would have this state."""
-        self._border = extras_of(self.state) if self.wanted else None
+        self._border = extras_of(self.state) if self.wanted or self.state.param.patience else None
+
+    @property
+    def border(self) -> dict[str, Any] | None:
+        """What the last snapshot holds of a training whose patience ended in these tests: that they are to be made.
+
+        So one that goes on with more patience is where it would be without that snapshot.
+        """
+        return self._border if self.state.gave_up else None
 
     def tested(self, tests: Sequence[Test]) -> Iterator[Record]:
         """After them: holds a snapshot if the first is the best so far; warns of overfitting."""
@@ -76,7 +85,7 @@ class Best:
                 yield self._warning(test, found)
 
     def _hold(self, test: Test) -> None:
-        if self._border is None or not test.weights or not math.isfinite(test.loss):
+        if not self.wanted or self._border is None or not test.weights or not math.isfinite(test.loss):
             return
         if self.judged.best is not None and test.loss >= self.judged.best[1]:
             return

@@ -18,6 +18,7 @@ Complaint = tuple[tuple[str | int, ...], str]  # path of the field, sentence
 REGULARIZATIONS = ("L2", "L1")
 _AT_LEAST = {
     "max_iter": 0,
+    "patience": 0,
     "iter_size": 1,
     "average_loss": 1,
     "display": 0,

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from ..errors import Incomplete, TrainingError
 from .debug import Debug
-from .due import is_over
 from .iteration import Arithmetic, Inputs, Passed
 from .ledger import Numbers
 from .lr import rate
@@ -39,7 +38,7 @@ class Loop:
         self.moving = self.alive  # those whose iteration is the next
 
     def solve(self) -> Iterator[Tagged]:
-        """Trains until max_iter. TrainingError (after a `Failed` record) where a run cannot go on.
+        """Trains until max_iter, or patience ends. TrainingError (after a `Failed` record) where a run cannot go on.
 
         Incomplete, after the last record, where something could not be written that a run should leave.
         """
@@ -58,7 +57,7 @@ class Loop:
         yield from self.each(self.alive, Training.start)
         try:
             while self.goes_on():
-                yield from self.iterate()
+                yield from self.iterate(heeds=True)
                 yield from self.each(self.moving, lambda run: run.threads.changes(run.state.iteration))
             yield from self.each(self.alive, Training.end)
         except TrainingError as error:
@@ -68,9 +67,14 @@ class Loop:
             raise
         yield from self.each(self.alive, lambda run: run.finish(began))
 
-    def iterate(self) -> Iterator[Tagged]:
-        """One iteration: test, the arithmetic, display, snapshot."""
+    def iterate(self, heeds: bool = False) -> Iterator[Tagged]:
+        """One iteration: test, the arithmetic, display, snapshot. `heeds`: none where patience ends."""
         yield from self.each(self.moving, Training.test_if_due)
+        eager = {k: run for k, run in self.moving.items() if not (heeds and run.state.gave_up)}
+        if not eager:
+            return
+        if len(eager) < len(self.moving):
+            self.moving = eager
         first = next(iter(self.moving.values()), None)
         if first is None or first.requests.stop:
             return
@@ -94,7 +98,7 @@ class Loop:
     def goes_on(self) -> bool:
         """Whether there is an iteration to make."""
         (run,) = self.alive.values()
-        return not run.requests.stop and not is_over(run.state.param, run.state.iteration)
+        return not run.requests.stop and not run.state.is_over
 
     @contextmanager
     def timed(self) -> Iterator[None]:

@@ -73,6 +73,11 @@ class Overfitting:
         self._now: Sums = (0, 0.0, 0.0)
         self._told = False
 
+    @property
+    def since(self) -> int:
+        """Tests after the best one."""
+        return self._since
+
     def trained(self, loss: float) -> None:
         """An iteration's training loss."""
         count, total, squares = self._now

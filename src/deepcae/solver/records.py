@@ -154,7 +154,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end. `reason`: "done", or "stopped" when it was asked to stop before max_iter."""
+    """The end. `reason`: "done", "stopped early" when patience ended, "stopped" when it was asked to stop."""
 
     iteration: int
     reason: str

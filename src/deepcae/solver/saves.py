@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from ..errors import SnapshotError
 from .best import Best
@@ -27,15 +28,18 @@ class Saves:
         self._missed: dict[int, str] = {}  # iterations whose snapshot could not be written, and why
         self._taken: list[int] = []  # the newest others, as many as `keep`
 
-    def take(self) -> Snapshotted:
-        """Writes one now. SnapshotError if that cannot be; TrainingError for a state that is not finite."""
+    def take(self, extras: dict[str, Any] | None = None) -> Snapshotted:
+        """Writes one now, with `extras` as in `parts_of`.
+
+        SnapshotError if that cannot be; TrainingError for a state that is not finite.
+        """
         state, self.requests.snapshot = self.state, False
         self.ledger.settle()
         require_finite_state(state.net, state.iteration, state.updater.history)
         if self.before is not None:
             self.before()
         self._failed = True
-        done = commit(state.prefix, state.iteration, parts_of(state))
+        done = commit(state.prefix, state.iteration, parts_of(state, extras=extras))
         self._failed = False
         self._missed.pop(state.iteration, None)
         self._taken = [*self._taken, state.iteration][-(state.keep or 1) :]
@@ -54,7 +58,7 @@ class Saves:
         """The last one, if the solver takes one after training or has failed with the one before."""
         yield from self.best.flush()
         if (due_at_end(self.state.param, self.state.iteration).snapshot or self._failed) and not self._is_current():
-            yield self._take_or_warn()
+            yield self._take_or_warn(self.best.border)
         self.remarks.lacks(*self._missing())
 
     def _missing(self) -> Iterator[str]:
@@ -69,12 +73,12 @@ class Saves:
     def _is_current(self) -> bool:
         return self.last is not None and self.last.iteration == self.state.iteration
 
-    def _take_or_warn(self) -> Snapshotted | Warned:
+    def _take_or_warn(self, extras: dict[str, Any] | None = None) -> Snapshotted | Warned:
         if self.last is not None and self._is_current():
             self.requests.snapshot = False
             return self.last
         try:
-            return self.take()
+            return self.take(extras)
         except SnapshotError as error:
             self._missed[self.state.iteration] = str(error)
             return Warned(self.state.iteration, str(error), WarningKind.UNWRITTEN)

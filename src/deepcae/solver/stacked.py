@@ -21,7 +21,6 @@ from ..errors import TrainingError
 from ..net.stack import Stack, Unbatchable
 from .capture import Captured, CudaRecorder, Recorder
 from .debug import Debug
-from .due import is_over
 from .iteration import Arithmetic, Inputs, Passed, Passes
 from .ledger import MOST_WAITING, Numbers
 from .loop import Loop, Tagged
@@ -101,12 +100,14 @@ class StackedTraining(Loop):
             run.requests.stop |= self.requests.stop
             run.requests.snapshot |= self.requests.snapshot
         self.requests.stop = self.requests.snapshot = False
-        alive = [run for run in self.alive.values() if not is_over(run.state.param, run.state.iteration)]
-        if alive and not any(run.requests.stop for run in self.alive.values()):
+        if self._unfinished() and not any(run.requests.stop for run in self.alive.values()):
             self._gather()
             return True
         self._download()
         return False
+
+    def _unfinished(self) -> dict[int, Training]:
+        return {k: run for k, run in self.alive.items() if not run.state.is_over}
 
     def _gather(self) -> None:
         """Lets those move that stand furthest back, until they are with the next.
@@ -114,8 +115,9 @@ class StackedTraining(Loop):
         All of the stack is computed meanwhile, as the last bits may hang on its size; what comes of those that wait is
         not looked at: their states stay what they are.
         """
-        furthest_back = min(run.state.iteration for run in self.alive.values())
-        moving = {k: run for k, run in self.alive.items() if run.state.iteration == furthest_back}
+        unfinished = self._unfinished()
+        furthest_back = min(run.state.iteration for run in unfinished.values())
+        moving = {k: run for k, run in unfinished.items() if run.state.iteration == furthest_back}
         if moving.keys() != self.moving.keys():
             self._download()
             self.moving = moving

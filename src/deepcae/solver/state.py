@@ -11,6 +11,7 @@ import torch
 from ..net.net import Net
 from ..proto.document import Document
 from .company import Company
+from .due import is_over
 from .guard import Guard
 from .overfit import Overfitting
 from .passes import Blobs, FedNet
@@ -68,6 +69,17 @@ class TrainingState:
     def __post_init__(self) -> None:
         self.param: Any = self.document.message  # the SolverParameter
         self.net: Net = self.train.net
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the first test net has had no better test for as many as the text's `patience` says."""
+        patience, watches = self.param.patience, self.judged.watches
+        return bool(patience and watches and watches[0].since >= patience)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no iteration left to make."""
+        return is_over(self.param, self.iteration) or self.gave_up
 
     @property
     def test_positions(self) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,12 +13,12 @@ from .best import Best
 from .build import require_ready
 from .clock import Clock
 from .debug import Debug
-from .due import due
+from .due import due, is_over
 from .ledger import Ledger, Numbers
 from .pace import Threads
 from .passes import Blobs, odd_data
 from .precision import told_error
-from .records import Debugged, Failed, Finished, Record, Snapshotted, Started, Warned, WarningKind
+from .records import Debugged, Failed, Finished, Noted, Record, Snapshotted, Started, Warned, WarningKind
 from .remarks import Remarks
 from .resume import restore
 from .runfiles import RunFiles
@@ -121,7 +122,17 @@ class Training:
     def end(self) -> Iterator[Record]:
         """Behind the last iteration: what has not been told, and the last snapshot."""
         yield from self.ledger.take()
+        if self.state.gave_up and not self.requests.stop:
+            yield Noted(self.state.iteration, self._gave_up())
         yield from self.saves.at_end()
+
+    def _gave_up(self) -> str:
+        watch = self.state.judged.watches[0]
+        iteration, loss = watch.best or (0, math.nan)
+        return (
+            f"stops early: {watch.since} tests since iteration {iteration} (test loss {loss:.6g}) were no better; "
+            f"patience is {self.state.param.patience}"
+        )
 
     def fail(self, error: TrainingError) -> Iterator[Record]:
         """Where the run cannot go on: the best of what was good is kept."""
@@ -130,12 +141,12 @@ class Training:
 
     def finish(self, began: float) -> Iterator[Record]:
         """The last tests and the last record; `began`: when the run did, by perf_counter."""
-        stopped = self.requests.stop
-        if not stopped:
+        stopped, early = self.requests.stop, self.state.gave_up and not is_over(self.state.param, self.state.iteration)
+        if not stopped and not early:
             yield from self.tests.look_back()
         yield from self.best.flush(last=True)
         self.requests.stop = self.requests.snapshot = False
-        state, reason = self.state, "stopped" if stopped else "done"
+        state, reason = self.state, "stopped" if stopped else "stopped early" if early else "done"
         train = state.train.named(state.train.told(state.last_blobs), state.last_blobs) if state.last_blobs else {}
         path, seconds = self.saves.last.path if self.saves.last else "", time.perf_counter() - began
         yield Finished(state.iteration, reason, train, self.tests.last, seconds, self.clock.per_iteration(), path)

@@ -13,13 +13,16 @@ from typing import Any
 
 from ..errors import DataError
 from ..inplace import start_of, why_no_file
-from . import folder, h5file, idx, npyfile, tiffstack
+from . import folder, h5file, idx, matfile, npyfile, nwbfile, tiffstack, video, zarrfile
 from .joined import Part, stamp_of
 from .kept import StoredRows
 from .lists import read_list
 from .stored import Format, Given, Pictures, Stored
 
-FORMATS = (h5file.FORMAT, npyfile.NPY, npyfile.NPZ, idx.FORMAT, tiffstack.FORMAT, folder.ONE, folder.FORMAT)
+FORMATS = (
+    h5file.FORMAT, npyfile.NPY, npyfile.NPZ, idx.FORMAT, matfile.FORMAT, nwbfile.FORMAT, tiffstack.FORMAT,
+    zarrfile.FORMAT, video.FORMAT, folder.ONE, folder.FORMAT,
+)  # fmt: skip
 LABELS = ("label", "labels")  # what people call them
 
 Folders = Sequence[str | Path]

@@ -214,4 +214,8 @@ class H5Array(Stored):
         self._file.close()
 
 
-FORMAT = Format("HDF5", lambda path, head: head == HDF5_START, H5Arrays, of_pictures=False)
+def _is_plain(path: Path, head: bytes) -> bool:
+    return head == HDF5_START and path.suffix.lower() != ".nwb"  # a format of its own
+
+
+FORMAT = Format("HDF5", _is_plain, H5Arrays, of_pictures=False)

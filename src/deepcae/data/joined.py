@@ -48,6 +48,8 @@ class Part:
         self.packed = sum(array.packed for array in self.arrays.values())
         sizes = (math.prod(array.shape) * array.dtype.itemsize for array in self.arrays.values())
         self.stored: int = stamp[2] if stamp else sum(sizes)  # bytes
+        if path is not None and path.is_dir():
+            self.stored = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
     def in_memory(self) -> ArrayRows | None:
         """The rows, where all arrays lie in memory already as they are read."""

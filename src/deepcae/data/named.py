@@ -23,8 +23,9 @@ _WHOLE = slice(None)
 class Named(Stored):
     """The images (c, h, w) of an array with named axes. `fetch(key)`: that part of the array, a slice for each axis.
 
-    One letter is one axis: `y` and `x` are the image's, `c` and `s` its channels. `colours`: how many along `s` are
-    read (of R, G, B and transparency the first three); `notes`: what was made of the file.
+    One letter is one axis: `y` and `x` are the image's, `c` and `s` its channels; what `n` counts comes in any order,
+    all else in time or depth. `colours`: how many along `s` are read (of R, G, B and transparency the first three);
+    `chunks`: what of the array is stored together; `notes`: what was made of the file; `held`: is closed with this.
     """
 
     def __init__(
@@ -38,14 +39,16 @@ class Named(Stored):
         chunks: Sequence[int] | None = None,
         packed: int = 0,
         notes: Sequence[str] = (),
-        is_series: bool = True,
         colours: int | None = None,
+        held: Stored | None = None,
     ) -> None:
         axes = require_axes(axes, len(shape), origin)
         size = dict(zip(axes, map(int, shape), strict=True))
         if colours is not None:
             size["s"] = colours
-        self._axes, self._fetch, self._colours = axes, fetch, slice(colours)
+        self._held = held
+        self.axes, self.fetch, self.array_shape = axes, fetch, tuple(map(int, shape))
+        self._colours = slice(colours)
         self._steps = [name for name in axes if name not in "csyx"]
         self._sizes = [size[name] for name in self._steps]
         self._image = [name for name in "csyx" if name in axes]
@@ -54,12 +57,17 @@ class Named(Stored):
         last = self._steps[-1] if self._steps else None
         chunk = 1 if chunks is None or last is None else chunks[axes.index(last)]
         super().__init__(origin, rows, dtype, min(chunk, max(1, rows[0])), packed)
+        self.chunks = None if chunks is None else tuple(map(int, chunks))
         steps = tuple((name, size[name]) for name in self._steps if size[name] > 1)
-        self.told = Told(steps, is_series and rows[0] > 1, (*made_of(axes, shape), *notes))
+        self.told = Told(steps, any(name != "n" for name, _ in steps), (*made_of(axes, shape), *notes))
 
     def read(self, start: int, stop: int) -> np.ndarray:
         parts = [self._run(key) for key in self._keys(start, stop)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty((0, *self.shape[1:]), self.dtype)])
+
+    def close(self) -> None:
+        if self._held is not None:
+            self._held.close()
 
     def _keys(self, start: int, stop: int) -> Iterator[Key]:
         """For each run of rows along the last axis that counts them."""
@@ -72,13 +80,15 @@ class Named(Stored):
                 index = np.unravel_index(at // last, outer) if outer else ()
                 places |= {name: slice(int(i), int(i) + 1) for name, i in zip(self._steps, index, strict=False)}
                 places[self._steps[-1]] = slice(at % last, at % last + run)
-            yield tuple(places.get(name, _WHOLE) for name in self._axes)
+            yield tuple(places.get(name, _WHOLE) for name in self.axes)
             at += run
 
     def _run(self, key: Key) -> np.ndarray:
-        found = np.asarray(self._fetch(key))
-        order = [self._axes.index(name) for name in (*self._steps, *self._image)]
-        return found.transpose(order).reshape(-1, *self.shape[1:])
+        return self.ordered(np.asarray(self.fetch(key))).reshape(-1, *self.shape[1:])
+
+    def ordered(self, part: np.ndarray) -> np.ndarray:
+        """A part of the array, its axes in the order of rows: what counts them, c, s, y, x."""
+        return part.transpose([self.axes.index(name) for name in (*self._steps, *self._image)])
 
 
 def require_axes(axes: str, count: int, origin: str) -> str:

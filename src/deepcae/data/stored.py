@@ -47,12 +47,14 @@ class Stored(ABC):
 
     `origin` is what messages call it, `chunk` how many rows are stored together, `packed` how many bytes are unpacked
     at a time to read one of them. Nothing is open before rows are read, and again after `close`. `told`: what the file
-    says of the rows, where it says something; `chunks`: the shape of what is stored together, where that is known.
+    says of the rows, where it says something; `chunks`: the shape of what is stored together, where that is known;
+    `notes`: what else was noticed, in words.
     """
 
     __slots__ = ("chunk", "dtype", "origin", "packed", "shape")  # a list names many files
     told: Told | None = None
     chunks: Shape | None = None
+    notes: tuple[str, ...] = ()
 
     def __init__(self, origin: str, shape: Shape, dtype: np.dtype[Any], chunk: int = 1, packed: int = 0) -> None:
         self.origin, self.shape, self.dtype, self.chunk, self.packed = origin, shape, dtype, chunk, packed

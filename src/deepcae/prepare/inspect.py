@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..data.folder import shortlist
+from ..data.named import Named
 from ..errors import DataError
-from .images import PictureImages
+from .costly import sample_of_chunks
+from .images import ArrayImages, PictureImages
 from .labels import read_label_file
-from .looked import ALIKE, likeness, sample_of, scaling_of, title_of
+from .looked import ALIKE, VALUES, channels_alike, likeness, sample_of, scaling_of, title_of
 from .options import Options
-from .plan import Plan
+from .plan import Plan, Planned
 from .sources import Source, open_sources
 from .split import Split, split_images
 from .steps import Steps
@@ -59,7 +61,7 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
     rows = {name: plan.part(name) for name in ("train", "test")}
     if not rows["train"].shape[0] or not (rows["test"].shape[0] or plan.split.kind == "none"):
         raise DataError(f"{opened[0].path}: {len(items)} images give no rows to train or to test with; see --split")
-    values = sample_of(rows["train"], options.seed)
+    values = _sample(opened, rows["train"], options)
     counts = {name: part.shape[0] for name, part in rows.items() if part.shape[0]}
     understood = Understood(
         sources=tuple(_facts(source) for source in opened),
@@ -77,6 +79,16 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
         bytes=sum(counts.values()) * math.prod(plan.row) * plan.dtype.itemsize,
     )
     return Looked(plan, labels, understood)
+
+
+def _sample(sources: Sequence[Source], rows: Planned, options: Options) -> np.ndarray:
+    costly = [source.images.array for source in sources if source.cost and isinstance(source.images, ArrayImages)]
+    chunks = [sample_of_chunks(array, options.seed, VALUES) for array in costly if isinstance(array, Named)]
+    if not chunks:
+        return sample_of(rows, options.seed)
+    values = np.concatenate(chunks)
+    whole = values[np.isfinite(values)]
+    return whole if len(whole) else np.zeros(1, values.dtype)  # what is not finite is told when it is stored
 
 
 def _facts(source: Source) -> dict[str, Any]:
@@ -148,7 +160,7 @@ def _items(sources: Sequence[Source], options: Options) -> tuple[np.ndarray, lis
         damaged = dict(source.images.damaged) if isinstance(source.images, PictureImages) else {}
         rows = np.arange(0, source.images.total, options.every)
         if options.skip_damaged:
-            damaged |= _unreadable(source, rows, damaged, options)
+            damaged |= {} if source.cost else _unreadable(source, rows, damaged, options)
         elif damaged:
             names = shortlist([source.images.name(row) for row in damaged])
             some = f"{len(damaged)} pictures cannot be read ({names}); --skip-damaged leaves them out. The first: "
@@ -216,6 +228,8 @@ def _series(plan: Plan, labels: np.ndarray | None) -> tuple[bool, str]:
         return False, ""
     if any(source.told.is_series for source in plan.sources):
         return True, "neighbours in a recording look alike"
+    if any(source.cost for source in plan.sources):
+        return True, "images that are stored together are taken for a recording"
     if labels is not None and labels.ndim == 1 and len(np.unique(labels)) <= max(1, len(labels) // 4):
         return False, "images of classes in any order"
     near = None
@@ -241,6 +255,8 @@ def _notes(sources: Sequence[Source], plan: Plan, values: np.ndarray) -> list[st
         height, width = plan.options.resize
         if abs(math.log((height / width) / (first[1] / first[2]))) > 0.05:
             notes.append(f"resize changes the proportions: {first[1]}x{first[2]} becomes {height}x{width}")
+    if len(plan.row) == 3 and plan.row[0] == 3 and channels_alike(plan):
+        notes.append("R, G and B are equal in all images that were looked at: --grey stores one channel")
     if plan.options.every > 1:
         notes.append(f"each {plan.options.every}th image alone is taken")
     return notes

@@ -87,19 +87,26 @@ def likeness(plan: Plan) -> float | None:
     pairs = int(min(PAIRS, len(items) // 4, max(2, BYTES // (3 * each))))
     if pairs < 2 or len({plan.image_size(0), plan.image_size(len(items) // 2)}) > 1:
         return None
-    near, far = [], []
-    for at in np.linspace(0, len(items) - 2, pairs).astype(int).tolist():
-        if items[at, 0] != items[at + 1, 0]:
-            continue
-        first, second, other = (
-            _image(plan, i).astype(np.float64) for i in (at, at + 1, (at + len(items) // 2) % len(items))
-        )
-        if not first.shape == second.shape == other.shape:
-            return None
-        near.append(np.abs(first - second).mean())
-        far.append(np.abs(first - other).mean())
+    half = len(items) // 2
+    firsts = [
+        at for at in np.linspace(0, len(items) - 2, pairs).astype(int).tolist() if items[at, 0] == items[at + 1, 0]
+    ]
+    wanted = sorted({item for at in firsts for item in (at, at + 1, (at + half) % len(items))})
+    held = {item: _image(plan, item).astype(np.float32) for item in wanted}  # in order: chunks are unpacked once
+    if len({image.shape for image in held.values()}) > 1:
+        return None
+    near = [np.abs(held[at] - held[at + 1]).mean() for at in firsts]
+    far = [np.abs(held[at] - held[(at + half) % len(items)]).mean() for at in firsts]
     beyond = float(np.median(far)) if far else 0.0
     return float(np.median(near)) / beyond if beyond and math.isfinite(beyond) else None
+
+
+def channels_alike(plan: Plan) -> bool:
+    """Whether some images, from all over the set, have equal channels."""
+    if any(source.cost for source in plan.sources):
+        return False
+    some = np.unique(np.linspace(0, len(plan.items) - 1, 6).astype(int)).tolist()
+    return all((image == image[:1]).all() for image in (_image(plan, item) for item in some))
 
 
 def _image(plan: Plan, item: int) -> np.ndarray:

@@ -13,10 +13,11 @@ from ..data.contents import LABELS, format_of
 from ..data.folder import PictureList, is_picture_folder, list_pictures, natural, one_list, shortlist
 from ..data.lists import read_list
 from ..data.named import Named
-from ..data.stored import Format, Stored, Told
+from ..data.stored import Format, Given, Stored, Told
 from ..data.tiffstack import FORMAT as TIFF
 from ..data.tiffstack import TiffArrays
 from ..errors import DataError
+from .costly import BLOCK, Cost, cost_of
 from .images import ArrayImages, Images, PictureImages
 from .options import Options
 
@@ -31,6 +32,7 @@ KINDS: dict[str, tuple[str, ...]] = {  # what each command reads, by the names o
 ENDINGS = (".h5", ".hdf5", ".hdf", ".npy", ".npz", ".mat", ".nwb", ".zarr", ".mp4", ".avi", ".mov", ".mkv", ".webm",
            ".m4v", ".mpg", ".mpeg", ".wmv")  # fmt: skip
 TIFFS = (".tif", ".tiff")
+_LETTERS = {"hw": "nyx", "chw": "ncyx", "hwc": "nyxc"}  # of what the shape tells
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Source:
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     array: Stored | None = None  # as it is stored, before its axes are told
+    cost: Cost | None = None  # where its images must be rewritten before they are read
 
     @property
     def title(self) -> str:
@@ -175,7 +178,12 @@ def _of_file(path: Path, options: Options, kind: str | None) -> list[Source]:
         is_what = f"is {found.name}" if found else "is of no known kind"
         wanted = f"{', '.join(KINDS[kind])}" if kind else "pictures, TIFF, HDF5, NWB, Zarr, .npy, .npz, .mat, video"
         raise DataError(f"{path}: {is_what}; here {wanted} can be read")
-    return [_of_array(path, found, name, options) for name in _names(path, found.open(path), options)]
+    names = _names(path, found.open(path), options)
+    sources = [_of_array(path, found, name, options) for name in names]
+    if len(names) > 1:  # trials
+        for source in sources:
+            source.told = replace(source.told, is_series=True)
+    return sources
 
 
 def _names(path: Path, arrays: Mapping[str, Stored], options: Options) -> list[str]:
@@ -183,8 +191,11 @@ def _names(path: Path, arrays: Mapping[str, Stored], options: Options) -> list[s
     shapes: dict[str, tuple[int, ...]] = (
         arrays.listing() if hasattr(arrays, "listing") else {name: arrays[name].shape for name in arrays}
     )
-    wanted = options.dataset or ("data" if "data" in shapes or "data" in arrays else None)
-    if wanted is not None and (wanted in shapes or wanted in arrays):
+    known = {*shapes, *arrays}
+    wanted = options.dataset or ("data" if "data" in known else None)
+    if wanted is not None and wanted.strip("/") in shapes:
+        return [wanted.strip("/")]
+    if wanted is not None and wanted in known and not _of_group(shapes, wanted):
         return [wanted]
     if wanted is not None and (series := _of_group(shapes, wanted)):
         return series
@@ -214,26 +225,34 @@ def _told(shapes: Mapping[str, tuple[int, ...]]) -> str:
 
 def _of_array(path: Path, found: Format, name: str, options: Options) -> Source:
     arrays = found.open(path)
-    array = arrays[name]
+    named = options.axes is not None and hasattr(arrays, "plain")  # whose word is against the file's
+    array = arrays.plain(name) if named else arrays[name]
     laid, told = laid_out(array, options)
-    label = next((each for each in LABELS if each in arrays and each != name), None)
+    label = next((each for each in LABELS if each in set(arrays) and each != name), None)
     labels = None
     if label is not None:
         stored = arrays[label]
         if stored.shape[0] == laid.shape[0] and len(stored.shape) <= 2:
             labels = np.asarray(stored.read(0, stored.shape[0]))
         stored.close()
-    return Source(path, found.name, ArrayImages(laid), told, name, labels, array=array)
+    cost = cost_of(laid)
+    if cost is not None and cost.total <= BLOCK:
+        assert isinstance(laid, Named)
+        whole = laid.ordered(np.asarray(laid.fetch((slice(None),) * len(laid.axes))))
+        laid, cost = Given(whole.reshape(laid.shape), laid.origin), None
+    if cost is not None:
+        told = replace(told, notes=(*told.notes, f"{name}: {cost}"))
+    return Source(path, found.name, ArrayImages(laid), told, name, labels, array=array, cost=cost)
 
 
 def laid_out(array: Stored, options: Options) -> tuple[Stored, Told]:
     """The array with rows (c, h, w), or (k,): by the file's own word, by `--axes`, or by its shape."""
     if array.told is not None:
         if options.axes is not None:
-            raise DataError(f"{array.origin}: the file itself names its axes; leave --axes out")
+            raise DataError(f"{array.origin}: the file itself tells its axes; leave --axes out")
         return array, array.told
     if options.axes is not None:
-        named = Named(array.origin, options.axes, array.shape, array.dtype, array.part, chunks=array.chunks)
+        named = _named(array, options.axes)
         return named, named.told or Told()
     try:
         axes = axes_of(array.shape, what=array.origin)
@@ -242,10 +261,20 @@ def laid_out(array: Stored, options: Options) -> tuple[Stored, Told]:
         raise DataError(
             f"{array.origin} has shape {array.shape}: which axis is what? Give --axes: {readings}"
         ) from error
-    notes: tuple[str, ...] = ()
+    notes = array.notes
     if axes.is_moved:
-        notes = (f"{axes}: stored channels first",)
+        notes += (f"{axes}: stored channels first",)
     elif axes.order == "flat":
         rows, values = array.shape
-        notes = (f"{rows} flat rows of {values} values, no images; one image would be --axes yx",)
+        notes += (f"{rows} flat rows of {values} values, no images; one image would be --axes yx",)
+    if array.chunks is not None and axes.order in _LETTERS and cost_of(named := _named(array, _LETTERS[axes.order])):
+        return named, Told(notes=notes)
     return oriented(array, axes), Told(notes=notes)
+
+
+def _named(array: Stored, axes: str) -> Named:
+    """The array with axes that have names. What is not in chunks is read line by line of its first axis."""
+    chunks = array.chunks
+    if chunks is None and axes[:1].lower() in "csyx":
+        chunks = (1, *array.shape[1:])
+    return Named(array.origin, axes, array.shape, array.dtype, array.part, chunks=chunks, notes=array.notes, held=array)

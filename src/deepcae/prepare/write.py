@@ -14,12 +14,18 @@ import numpy as np
 
 from ..atomic import whole_file
 from ..data.folder import shortlist
+from ..data.named import Named
+from ..data.stored import DAMAGE, first_line
 from ..errors import DataError
 from ..h5disk import new_h5
+from ..inplace import unread
+from .costly import Rewritten
+from .images import ArrayImages
 from .inspect import Looked, look, title_of
 from .looked import require_finite
 from .options import Options
 from .plan import BLOCK, PARTS, Planned
+from .sources import Source
 from .understood import Understood
 
 TOLD = "images.json"
@@ -83,7 +89,12 @@ def prepare(
     try:
         if tell is not None:
             tell(looked.understood)
-        _require_room(target if target.is_dir() else target.parent, looked.understood.bytes)
+        rewritten = sum(source.cost.total for source in looked.plan.sources if source.cost)
+        folder = target.parent if alone else target
+        _require_room(folder, looked.understood.bytes + rewritten)
+        for source in looked.plan.sources:
+            if source.cost is not None:
+                _rewrite(source, folder)
         return _written(target, looked, alone, progress)
     except OSError as error:
         raise DataError(f"{target}: cannot be written there ({error.strerror or error})") from error
@@ -104,6 +115,20 @@ def _require_room(folder: Path, needed: int) -> None:
         folder = folder.parent
     if (free := shutil.disk_usage(folder).free) < needed:
         raise DataError(f"{folder}: {needed / 2**30:.1f} GiB are needed there, {free / 2**30:.1f} GiB are free")
+
+
+def _rewrite(source: Source, folder: Path) -> None:
+    """Puts the images of a source one after another, in a file that nobody sees."""
+    images = source.images
+    assert isinstance(images, ArrayImages)
+    assert isinstance(images.array, Named)
+    try:
+        source.images, source.cost = ArrayImages(Rewritten(images.array, folder)), None
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(unread(source.path, error, f"{source.title}: cannot be read ({first_line(error)})")) from error
+    images.close()
 
 
 def _written(target: Path, looked: Looked, alone: bool, progress: Progress | None) -> Prepared:

@@ -225,8 +225,8 @@ def _told(shapes: Mapping[str, tuple[int, ...]]) -> str:
 
 def _of_array(path: Path, found: Format, name: str, options: Options) -> Source:
     arrays = found.open(path)
-    named = options.axes is not None and hasattr(arrays, "plain")  # whose word is against the file's
-    array = arrays.plain(name) if named else arrays[name]
+    plain = getattr(arrays, "plain", None) if options.axes is not None else None  # a word against the file's
+    array: Stored = arrays[name] if plain is None else plain(name)
     laid, told = laid_out(array, options)
     label = next((each for each in LABELS if each in set(arrays) and each != name), None)
     labels = None

@@ -29,6 +29,7 @@ MAY_LOAD_TORCH = {
     "trained",
     "convert",
     "report",
+    "estimator",
     "pycaffe",
     "cli",
 }
@@ -213,6 +214,7 @@ NAMES_KINDS = {  # whose business the names of layer types are; others ask a lay
     "convert": "a registry of its own: how each type is written in ONNX, whose operators bear the same names",
     "data": "reads the texts of data layers, and knows no layers",
     "draw/words.py": "a table of words and colours for the types",
+    "estimator/texts.py": "writes an Input layer into a text",
     "net/flow.py": "what learns",
     "net/graph.py": "writes Split layers into a text",
     "net/roles.py": "tells by the kinds of layers what blobs are for",

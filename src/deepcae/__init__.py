@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .errors import SnapshotError as SnapshotError
     from .errors import SpecError as SpecError
     from .errors import TrainingError as TrainingError
+    from .estimator.autoencoder import ConvAutoencoder as ConvAutoencoder
     from .net.layerwise import Layerwise as Layerwise
     from .net.net import Net as Net
     from .net.weights import load_weights as load
@@ -40,6 +41,7 @@ _HOMES = {
     "Layerwise": "net.layerwise:Layerwise",
     "Solver": "solver.solver:Solver",
     "Run": "solver.run:Run",
+    "ConvAutoencoder": "estimator.autoencoder:ConvAutoencoder",
     "load": "net.weights:load_weights",
     "save": "net.weights:save_weights",
     "zoo": "zoo:",
@@ -54,8 +56,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "DataError", "DeepcaeError", "Layerwise", "Net", "Run", "SnapshotError", "Solver", "SpecError", "TrainingError",
-    "__version__", "codes", "data", "load", "save", "viz", "zoo",
+    "ConvAutoencoder", "DataError", "DeepcaeError", "Layerwise", "Net", "Run", "SnapshotError", "Solver", "SpecError",
+    "TrainingError", "__version__", "codes", "data", "load", "save", "viz", "zoo",
 ]  # fmt: skip
 
 

@@ -63,6 +63,13 @@ def test_hot_pixels_do_not_decide_and_are_told_and_not_clipped() -> None:
     assert np.percentile(shown, 99) > 0.9
     assert shown.max() > 100
     assert "the farthest become" in found.why
+    np.testing.assert_allclose(found.beyond, shown.max() - 1, rtol=1e-4)
+
+
+def test_one_value_among_few_decides_nothing() -> None:
+    values = RANDOM.random((10, 9, 9)) * 3
+    values[4, 4, 4] = 1e5
+    assert 0.9 < np.delete(learn(given(values)).shown(values).ravel(), 4 * 81 + 40).max() < 1.1
 
 
 def test_the_text_gives_the_same_numbers_bit_by_bit() -> None:

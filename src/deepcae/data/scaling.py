@@ -32,12 +32,16 @@ FAR = 2.0  # beyond 0..1: told
 
 @dataclass(frozen=True)
 class Scaling:
-    """`why`: how it was come by, for people. Offset and scale are float32 numbers, as a net's text holds them."""
+    """`why`: how it was come by, for people. Offset and scale are float32 numbers, as a net's text holds them.
+
+    `beyond`: how far the farthest value that was seen lies from 0..1, once it is scaled.
+    """
 
     offset: float = 0.0
     scale: float = 1.0
     why: str = "values are left as they are"
     constant: bool = False  # all values that were seen are one
+    beyond: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("offset", "scale"):
@@ -68,12 +72,15 @@ class Scaling:
         return f"{changed}: {self.why}"
 
     def to_json(self) -> dict[str, Any]:
-        return {"offset": self.offset, "scale": self.scale, "why": self.why, "constant": self.constant}
+        return {
+            "offset": self.offset, "scale": self.scale, "why": self.why, "constant": self.constant,
+            "beyond": self.beyond,
+        }  # fmt: skip
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> Scaling:
-        why, constant = str(told.get("why", "")), bool(told.get("constant", False))
-        return cls(float(told["offset"]), float(told["scale"]), why, constant)
+        why, constant, beyond = told.get("why", ""), told.get("constant", False), told.get("beyond", 0.0)
+        return cls(float(told["offset"]), float(told["scale"]), str(why), bool(constant), float(beyond))
 
 
 def _short(value: float) -> str:
@@ -125,7 +132,8 @@ def learned_from(values: np.ndarray, dtype: Any) -> Scaling:
     least, most = float(values.min()), float(values.max())
     if most - least < TINY:
         return Scaling(most, 1.0, f"all values are {most:g}", constant=True)
-    low, high = np.percentile(values, [LOW, HIGH]).tolist()
+    low = float(np.percentile(values, LOW, method="higher"))  # inwards: of few values, one alone decides nothing
+    high = float(np.percentile(values, HIGH, method="lower"))
     if dtype == np.uint8 and high >= 255 * DIM:
         return Scaling(0.0, 1 / 255, "8 bits: 0 and 255 become 0 and 1")
     if dtype.kind == "f" and least >= 0 and most <= 1 and high >= DIM:
@@ -137,5 +145,6 @@ def learned_from(values: np.ndarray, dtype: Any) -> Scaling:
     offset = 0.0 if 0 <= low <= (high - low) / 100 else low  # plain where it matters nothing
     made = Scaling(offset, 1 / (high - offset), why)
     ends = [(value - made.offset) * made.scale for value in (least, most)]
-    far = f"; the farthest become {ends[0]:.3g} and {ends[1]:.3g}" if ends[0] < -FAR or ends[1] > 1 + FAR else ""
-    return Scaling(made.offset, made.scale, why + far)
+    beyond = max(-ends[0], ends[1] - 1, 0.0)
+    far = f"; the farthest become {ends[0]:.3g} and {ends[1]:.3g}" if beyond > FAR else ""
+    return Scaling(made.offset, made.scale, why + far, beyond=beyond)

@@ -223,7 +223,7 @@ def _check(image: tuple[int, ...], dims: int, width: float) -> None:
         raise SpecError(f"input is {shown}, but channels, height and width must be at least 1")
     require_count("dims", dims)
     require_width(width)
-    if dims >= elements:
+    if dims > elements or (dims == elements and len(image) == 3):  # flat rows may keep their size, as PCA's may
         raise SpecError(
             f"dims is {dims}, but must be less than the {elements:,} values of an image of {shown}: "
             "a code is smaller than what it stands for"

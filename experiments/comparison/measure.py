@@ -1,0 +1,103 @@
+"""What a user writes, waits for and gets: PCA, UMAP, a plain PyTorch auto-encoder and `ConvAutoencoder`, side by side.
+
+    python experiments/comparison/measure.py --mnist data/mnist --neuro FOLDER [--only pca pytorch] [--set mouse]
+
+Each script in `scripts/` is what a user of that library would write. It runs in a process of its own, from arrays to
+codes; a line of JSON for each: its lines, seconds and peak memory in MiB (Python and imports included), half the
+squared error per test image in grey levels of 0..1, accuracy of the nearest neighbours among the test codes (left out
+one by one), trustworthiness of the first 2,000. MNIST: 60,000 and 10,000 digits; mouse: 400 and 100 frames of calcium
+imaging in order of time, 64×64, 16 bits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import h5py
+import numpy as np
+
+from deepcae.codes import knn_accuracy
+from deepcae.codes.faithful import trustworthiness
+
+SCRIPTS = Path(__file__).parent / "scripts"
+MOST = 2000  # images whose neighbourhoods are compared
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+
+
+def mnist(folder: Path) -> Arrays:
+    """Grey levels 0..255 (n, 28, 28) as bytes, and the test digits' classes."""
+    parts = {}
+    for name in ("train", "test"):
+        with h5py.File(folder / f"{name}.h5") as file:
+            parts[name] = (np.rint(file["data"][:, 0] * 255).astype(np.uint8), file["label"][:])
+    return parts["train"][0], parts["test"][0], parts["test"][1].reshape(-1).astype(int)
+
+
+def mouse(folder: Path) -> Arrays:
+    """Counts of 16 bits (n, 64, 64), in order of time."""
+    import tifffile
+
+    frames = tifffile.imread(folder / "mouse_2p" / "mouse_2p.tif").astype(np.uint16)
+    return frames[:400], frames[400:], None
+
+
+def measured(script: Path, arrays: Arrays, dims: int, folder: Path) -> dict[str, Any]:
+    """One script with one set."""
+    train, test, labels = arrays
+    np.save(folder / "train.npy", train)
+    np.save(folder / "test.npy", test)
+    out = folder / "out.npz"
+    began = time.perf_counter()
+    argv = [sys.executable, "-W", "ignore", str(script), *(str(folder / f"{each}.npy") for each in ("train", "test"))]
+    with (folder / "said.txt").open("w+") as said:
+        process = subprocess.Popen([*argv, str(dims), str(out)], stdout=said, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+    if status:
+        return {"failed": (folder / "said.txt").read_text().strip().splitlines()[-1:]}
+    seconds = time.perf_counter() - began
+    with np.load(out) as made:
+        codes, restored = made["codes"], made.get("restored")
+    found: dict[str, Any] = {"lines": lines(script), "seconds": round(seconds, 1), "peak": used.ru_maxrss // 1024}
+    if restored is not None:
+        span = float(np.ptp(train))
+        error = (restored.reshape(len(test), -1) - test.reshape(len(test), -1)) / span
+        found["error"] = float(np.square(error).sum() / len(test) / 2)
+    if labels is not None:
+        found["knn"] = knn_accuracy(codes, labels)
+    found["trustworthiness"] = trustworthiness(test[:MOST].reshape(len(test[:MOST]), -1), codes[:MOST])
+    return found
+
+
+def lines(script: Path) -> int:
+    """Lines that are not empty."""
+    return sum(bool(line.strip()) for line in script.read_text().splitlines())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mnist", type=Path)
+    parser.add_argument("--neuro", type=Path)
+    parser.add_argument("--set", dest="sets", nargs="*", choices=["mnist", "mouse"], default=["mnist", "mouse"])
+    parser.add_argument("--only", nargs="*", help="names of scripts")
+    given = parser.parse_args()
+    for name in given.sets:
+        arrays = mnist(given.mnist) if name == "mnist" else mouse(given.neuro)
+        for dims in (2, 16):
+            for script in sorted(SCRIPTS.glob("*.py")):
+                if given.only and script.stem not in given.only:
+                    continue
+                with TemporaryDirectory() as folder:
+                    found = measured(script, arrays, dims, Path(folder))
+                print(json.dumps({"set": name, "dims": dims, "script": script.stem, **found}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,7 @@ from .data import data_app
 from .demo import demo
 from .draw import draw
 from .eval import judge_codes
+from .fit import fit
 from .pictures import layers, plot, report
 from .reproduce import reproduce
 from .screen import tell
@@ -32,7 +33,7 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Look at a run": (encode, decode, embed, judge_codes, layers, plot, report),
     "Caffe's tools": (convert_imageset, compute_image_mean, extract_features, parse_log),
     "The paper": (reproduce,),
-    "Begin": (demo,),
+    "Begin": (fit, demo),
 }
 
 NAMES = {evaluate: "test", time_layers: "time", judge_codes: "eval"}  # where the function is called otherwise

@@ -15,7 +15,6 @@ from . import options
 from .screen import say
 
 if TYPE_CHECKING:
-    from ..solver.records import Record
     from .training import Outcome
 
 NETWORK, DIMS = "cae1", 2
@@ -90,22 +89,12 @@ def _train(out: Path, solver: Path, settings: list[str], device: str, quiet: boo
     from ..solver.about import LOG
     from ..solver.nets import keep_to
     from ..solver.solver import Solver
-    from .training import carry_out, solver_text
+    from .training import calm_lines, carry_out, solver_text
 
     document, folders = solver_text(solver, out, settings)
     keep_to(document, solver.parent)  # not what the working directory has by that name
     training = Solver(document, out=out, folders=folders, device=device, overwrite=True)
-    return carry_out(training, out / LOG, quiet, lines=_calm_lines)
-
-
-def _calm_lines(record: Record) -> list[str]:
-    """Of a training only the tests."""
-    from ..solver.records import Test
-
-    if not isinstance(record, Test):
-        return []
-    values = ", ".join(f"{name} {value:.4g}" for name, value in record.outputs.items() if isinstance(value, float))
-    return [f"    iteration {record.iteration}: test {values}"]
+    return carry_out(training, out / LOG, quiet, lines=calm_lines)
 
 
 def _encode(out: Path, device: str, quiet: bool) -> None:

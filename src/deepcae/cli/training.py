@@ -57,6 +57,16 @@ def carry_out(
     return listener.outcome()
 
 
+def calm_lines(record: Record) -> list[str]:
+    """Of a training only the tests."""
+    from ..solver.records import Test
+
+    if not isinstance(record, Test):
+        return []
+    values = ", ".join(f"{name} {value:.4g}" for name, value in record.outputs.items() if isinstance(value, float))
+    return [f"    iteration {record.iteration}: test {values}"]
+
+
 class Listener:
     """Takes one training's records: lines for its log and the screen, each with `label` before it there."""
 

@@ -29,6 +29,7 @@ from .sources import Source
 from .understood import Understood
 
 TOLD = "images.json"
+ALL = "all.txt"  # lists both parts
 ORIGIN = "origin"  # the group that says where each row comes from
 _PAGES = ("q", "i")  # steps that are the row itself
 Progress = Callable[[int, int], object]
@@ -73,11 +74,12 @@ def prepare(
 ) -> Prepared:
     """Writes the images under some paths as data of a net, in pieces; what `inspect` says is what is done.
 
-    `out`: a folder, for train.h5, test.h5, train.txt, test.txt and images.json; or a file `x.h5`, which gets all rows.
-    In the files: `data`, as the values are stored, `label` where there are labels, and in the group `origin` the
-    source, row, y and x of each row. DataError for damaged images and values that are not finite, without `overwrite`
-    where other files stand there, and where the disk has not enough room: then nothing is changed. `tell` gets what
-    was understood before the first image is stored. `looked`: what `look` gave for the same sources and options.
+    `out`: a folder, for train.h5, test.h5, the lists train.txt, test.txt and all.txt, and images.json; or a file
+    `x.h5`, which gets all rows. In the files: `data`, as the values are stored, `label` where there are labels, and in
+    the group `origin` the source, row, y and x of each row. DataError for damaged images and values that are not
+    finite, without `overwrite` where other files stand there, and where the disk has not enough room: then nothing is
+    changed. `tell` gets what was understood before the first image is stored. `looked`: what `look` gave for the same
+    sources and options.
     """
     target, options = Path(out), options or Options()
     alone = target.suffix.lower() in (".h5", ".hdf5")
@@ -153,6 +155,10 @@ def _written(target: Path, looked: Looked, alone: bool, progress: Progress | Non
         lists = {part: names[part].with_suffix(".txt") for part in parts}
         for part, path in lists.items():
             whole.enter_context(whole_file(path)).write_text(f"{names[part].name}\n")
+        if len(parts) > 1:
+            whole.enter_context(whole_file(folder / ALL)).write_text(
+                "".join(f"{each.name}\n" for each in names.values())
+            )
         content = {"format": 1, "lists": {part: path.name for part, path in lists.items()}}
         content["images"] = understood.to_json()
         whole.enter_context(whole_file(told)).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,40 @@
+"""What a fit came to, and what to try next: told from the records of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..solver.records import WarningKind
+
+LITTLE = 0.01  # of the error: a gain that says nothing
+
+
+def came_to(metrics: Sequence[Mapping[str, Any]], dims: int) -> list[str]:
+    """Lines for people. The first test of a designed network, before it has learned, is that of PCA."""
+    tests = [(record["iteration"], float(record["loss"])) for record in metrics if record["kind"] == "test"]
+    if not tests:
+        return []
+    (first, pca), last = tests[0], tests[-1][0]
+    best, error = min(tests, key=lambda test: (test[1], test[0]))
+    said = [f"half the squared error per held-out image: {error:.4g}, after {best:,} iterations"]
+    if first == 0:
+        gain = (pca - error) / pca if pca else 0.0
+        said.append(f"PCA with as many numbers ({dims}): {pca:.4g}; the network is {_better(gain)}")
+    said.append(f"(the best of {len(tests)} tests with these images, so a little better than with others)")
+    overfits = any(record.get("warning") == WarningKind.OVERFITTING for record in metrics)
+    return [*said, *_next(best, last, first == 0 and pca - error <= LITTLE * pca, overfits)]
+
+
+def _better(gain: float) -> str:
+    return f"{gain:.0%} better" if gain > LITTLE else "as good"
+
+
+def _next(best: int, last: int, is_pca: bool, overfits: bool) -> list[str]:
+    if is_pca and best < last:
+        return ["next: more images, if there are any; the network found little in these that PCA does not have"]
+    if overfits:
+        return ["next: more images, or --width 0.5; it learned the training images by heart after its best test"]
+    if best == last:
+        return [f"next: it was still improving; --minutes, or --set 'max_iter: {2 * last}', gives it more time"]
+    return []

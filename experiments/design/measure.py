@@ -1,4 +1,4 @@
-"""What trains an auto-encoder of `deepcae zoo design` without tuning: activations, updates and rates, side by side.
+"""What trains an auto-encoder of `deepcae zoo design --plain` without tuning: activations, updates and rates compared.
 
     python experiments/design/measure.py --mnist data/mnist --neuro FOLDER [--only mouse --way 0]
 
@@ -89,7 +89,7 @@ def train(name: str, way: tuple[str, str, float, bool], data: tuple[Path, Path])
     activation, update, rate, as_in_paper = way
     size, dims, iterations = SETS[name]
     with TemporaryDirectory() as folder:
-        model = zoo.build_design(parse_image(size), dims, *data, folder=folder)
+        model = zoo.build_design(parse_image(size), dims, *data, folder=folder, plain=True)
         net, solver = zoo.write(model, folder)
         text = model.net_text.replace('type: "ELU"', f'type: "{activation}"')
         if as_in_paper:

@@ -218,7 +218,7 @@ def test_tells_sizes_and_parameters_per_image(tmp_path: Path, capsys: pytest.Cap
     for told in (out, text.replace("# ", "")):
         assert "1x8x8 - 8x4x4 - 32 - 4 - 32 - 8x4x4 - 1x8x8" in told
         assert "324 elements: 128-32-4-32-128" in told
-        assert f"{parameters:,}, {parameters / 150:.3g} for each of 150 training images" in told
+        assert f"{parameters:,}, {parameters / 150:.0f} for each of 150 training images" in told
     document = read_net(tmp_path / "net" / "net.prototxt")
     assert [layer.hdf5_data_param.batch_size for layer in document.message.layer[:2]] == [100, 75]
     assert list(read_solver(tmp_path / "net" / "solver.prototxt").message.test_iter) == [2]

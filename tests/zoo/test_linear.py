@@ -23,6 +23,7 @@ from deepcae.net.net import Net
 from deepcae.net.roles import roles_of
 from deepcae.proto.read import read_net, read_solver
 from deepcae.solver.records import Test
+from deepcae.solver.run import Run
 from deepcae.zoo import principal as pca
 from deepcae.zoo.designed import DesignedModel, build_design
 
@@ -83,6 +84,30 @@ def test_the_net_is_pca_before_its_first_update_and_restores_every_shape(
     np.testing.assert_allclose(restored, expected, atol=2e-5)
     scale = 1 / np.sqrt(fitted.transform(flat).var(axis=0).mean())  # one for all: distances stay PCA's
     np.testing.assert_allclose(np.abs(blobs["code"].detach().numpy()), np.abs(codes * scale), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["patterns", "noise", "curved"])
+def test_what_is_kept_is_never_worse_than_pca(kind: str, tmp_path: Path) -> None:
+    """As a new user trains, in fewer iterations: sums of patterns (PCA is best), noise (nothing to learn), a curve."""
+    rng = np.random.default_rng(3)
+    if kind == "curved":
+        places = rng.random((400, 1))
+        rows = np.exp(-((np.arange(100) / 100 - places) ** 2) * 200).reshape(-1, 1, 10, 10).astype(np.float32)
+    else:
+        rows = images(400, (1, 10, 10)) if kind == "patterns" else rng.random((400, 1, 10, 10), np.float32)
+    train, test = rows[:300], rows[300:]
+    model = build_design((1, 10, 10), 4, *store(tmp_path, train, test), folder=tmp_path)
+    _, solver = zoo.write(model, tmp_path)
+    settings = "max_iter: 120 test_interval: 10 random_seed: 1"
+    list(Solver(str(solver), out=str(tmp_path / "run"), overrides=settings).solve())
+    expected = error_of_pca(train, test, 4)
+    trained = Run(tmp_path / "run")
+    net = trained.net(snapshot="best")
+    restored = net(data=test, want=["restored"])["restored"].detach().numpy()
+    reached = 0.5 * float(np.square(restored - test).sum()) / len(test)
+    assert reached <= expected * (0.8 if kind == "curved" else 1.0001)
+    if kind == "noise":
+        assert trained.choose("best").iteration == 0, "PCA itself is kept"
 
 
 def in_blocks(rows: Array, size: int) -> pca.Blocks:

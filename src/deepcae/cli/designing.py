@@ -70,7 +70,7 @@ def designed(wanted: Wanted, folder: Path) -> tuple[DesignedModel, Found]:
             require_layout(rows.shapes["data"], image, path)
     scaling = _scaling(wanted, images)
     model = build_design(
-        image, wanted.dims, *wanted.lists, batch=wanted.batch, width=1.0 if wanted.width is None else wanted.width,
+        image, wanted.dims, *wanted.lists, batch=wanted.batch, width=wanted.width,
         folder=folder, scaling=scaling, images=images, mirror=wanted.mirror, plain=wanted.plain,
     )  # fmt: skip
     return model, Found(scaling, model.mirrored, model.start is not None)

@@ -143,7 +143,8 @@ class Design:
         """What a reader wants to know first, in words; `num_images` of the training set, if it is known."""
         learned = f"{self.parameters:,}"
         if num_images:
-            learned += f", {self.parameters / num_images:,.3g} for each of {num_images:,} training images"
+            each = self.parameters / num_images
+            learned += f", {each:,.{0 if each >= 10 else 2}f} for each of {num_images:,} training images"
         return {
             "shapes": self.chain,
             "CAE size": f"{self.size:,} elements: {'-'.join(map(str, self.sizes))}",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 NAME = "design"
 DESCRIPTION = "an auto-encoder for images of any size, or flat rows (--data TRAIN TEST), N code neurons; starts as PCA"
+MANY, WIDE = 10_000, 2.0  # training images from which on there are twice as many maps
 UNKNOWN = 10  # batches of a test whose images nobody has counted
 
 
@@ -52,7 +53,7 @@ def build_design(
     test_list: str | Path | None = None,
     *,
     batch: int | None = None,
-    width: float = 1.0,
+    width: float | None = None,
     folder: str | Path | None = None,
     scaling: Scaling | None = None,
     images: Images | None = None,
@@ -62,10 +63,11 @@ def build_design(
 ) -> DesignedModel:
     """Texts of an auto-encoder for images (channels, height, width) or flat rows (k,), with `dims` code neurons.
 
-    `width` scales the number of all maps and neurons. `train_list`, `test_list`: list files, as in `build`, or with a
-    `folder` data files, for which `write` adds lists; without them the texts name `train.txt` and `test.txt` in
-    `folder`. `scaling`: what the net is shown of stored values; it stands in the texts. `mirror`: whether half of the
-    training images are mirrored, left and right; default: where that makes images that look like the others.
+    `width` scales the number of all maps and neurons; default: 1, and 2 from 10,000 training images on.
+    `train_list`, `test_list`: list files, as in `build`, or with a `folder` data files, for which `write` adds lists;
+    without them the texts name `train.txt` and `test.txt` in `folder`. `scaling`: what the net is shown of stored
+    values; it stands in the texts. `mirror`: whether half of the training images are mirrored, left and right;
+    default: where that makes images that look like the others.
 
     The net starts as the PCA of the training images: `start`, a NetParameter with the weights of its fixed layers,
     which `write` puts beside the texts as start.caffemodel. They are computed from `images`, as stored: what
@@ -76,12 +78,14 @@ def build_design(
 
     SpecError where no such auto-encoder exists, DataError for data that cannot be read.
     """
-    plan = (plain_design if plain else design)(image, dims, width)
-    batch = plan.batch if batch is None else batch
-    require_count("batch", batch)
     home = Path(folder) if folder is not None else None
     lists = Lists.of(train_list, test_list, home)
     images = opened(lists.train, "data") if images is None else images
+    if width is None:
+        width = WIDE if not plain and images is not None and images.total >= MANY else 1.0
+    plan = (plain_design if plain else design)(image, dims, width)
+    batch = plan.batch if batch is None else batch
+    require_count("batch", batch)
     if num_test is None and (tests := opened(lists.test, "data")) is not None:
         num_test = tests.total
     num_train = None if images is None else images.total

@@ -1,44 +1,71 @@
-"""How a designed auto-encoder is trained: the solver's text, its iterations and tests chosen by the data."""
+"""How a designed auto-encoder is trained: the solver's text, its rate, iterations and tests chosen by the data.
+
+Measured on many kinds of images: docs/15-design.md.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from .design import Design
 from .streams import Passes
 
 START = "start.caffemodel"
-PLAIN = (5000, 500)  # iterations of the plain design, and between two tests
+RATE, AT = 0.005, 784  # of images of so many values; it falls with the fourth root of their number
+PLAIN_RATE, PLAIN_COURSE = 0.003, (5000, 500)  # iterations, and those between two tests
 EPOCHS = 60
 LEAST, MOST = 500, 10_000  # iterations
+VALUES = 2e9  # that the net is shown in all, at most, unless that makes less than LEAST / 5 iterations
+TESTS = 40  # where they cost little
+SHARE = 0.5  # test images, of the training images between two tests, at most
+FEWEST = 10  # tests, all the same
+PATIENCE = 12
+UNKNOWN = 10_000  # training images, where nobody has counted them
+
+
+@dataclass(frozen=True)
+class Course:
+    """`patience`: tests; 0: none."""
+
+    rate: float
+    iterations: int
+    interval: int
+    patience: int
+
+
+def course(plan: Design, test: Passes, num_images: int | None, batch: int) -> Course:
+    """As many passes over the data as small sets need, and no more iterations than large ones and large images do."""
+    size = plan.image.elements
+    most = min(MOST, max(LEAST // 5, int(VALUES / (batch * size))))
+    iterations = min(max(LEAST, EPOCHS * (num_images or UNKNOWN) // batch), most)
+    costly = test.iterations * test.batch / (SHARE * batch)
+    interval = max(1, round(min(max(iterations / TESTS, costly), iterations / FEWEST)))
+    return Course(float(f"{RATE * (AT / size) ** 0.25:.2g}"), iterations, interval, PATIENCE)
 
 
 def solver_text(plan: Design, test: Passes, plain: bool, num_images: int | None, batch: int) -> str:
     """Adam, its rate falling to 0 in a straight line."""
-    iterations, interval = PLAIN if plain else _course(num_images, batch)
+    chosen = Course(PLAIN_RATE, *PLAIN_COURSE, 0) if plain else course(plan, test, num_images, batch)
     start = "" if plain else f'weights: "{START}"  # of the linear layers: the training images\' PCA\n'
+    patience = f"patience: {chosen.patience}  # tests without a better one, then it ends; as the line above\n"
     return f"""\
-# Auto-encoder for {plan.shape} with {plan.dims} code neurons.
-# The losses are sums over pixels, so they and their gradients grow with the image; Adam's steps do not, and one rate
-# serves images of all sizes. It falls to 0 in a straight line.
+# Auto-encoder for {"images" if len(plan.given) == 3 else "rows"} of {plan.shape} with {plan.dims} code neurons.
+# The losses are sums over pixels, so they and their gradients grow with the image; Adam's steps do not. The rate falls
+# to 0 in a straight line.
 net: "net.prototxt"
 {start}type: "Adam"
-base_lr: 0.003
+base_lr: {chosen.rate:g}
 lr_policy: "poly"
 power: 1
 momentum: 0.9
 momentum2: 0.999
-max_iter: {iterations}
+max_iter: {chosen.iterations}
 
 test_iter: {test.iterations}
-test_interval: {interval}
+test_interval: {chosen.interval}
 test_compute_loss: true
-display: 100
-snapshot: {max(1, iterations // 2)}
+display: {100 if plain else min(100, chosen.interval)}
+snapshot: {max(1, chosen.iterations // 2)}
 snapshot_prefix: "design"
 snapshot_best: true  # the best test's, beside them; of deepcae alone: Caffe needs this line taken out
-"""
-
-
-def _course(num_images: int | None, batch: int) -> tuple[int, int]:
-    """Iterations, and those between two tests."""
-    iterations = max(LEAST, min(MOST, EPOCHS * (num_images or MOST * batch) // batch))
-    return iterations, max(1, iterations // 40)
+{patience if chosen.patience else ""}"""

@@ -199,7 +199,7 @@ def test_one_line_adds_a_format_for_arrays_and_labels(of_squares: np.ndarray) ->
     np.testing.assert_array_equal(load_images("n.txt")[0], of_squares)
     assert counted("n.txt", "data") == 40
     Path("x.sq").write_bytes(b"circles\n")
-    with pytest.raises(DataError, match=r"x.sq: is neither HDF5, a .txt list.*, .npy, .npz, IDX.* nor squares"):
+    with pytest.raises(DataError, match=r"x.sq: is neither HDF5, a .txt list.*, .npy, .npz, .*IDX.* nor squares"):
         open_rows("x.sq")
 
 

@@ -1,4 +1,4 @@
-"""`deepcae data images|tiff|nwb|npy|zarr|video|any`: people's own files as the data of a network."""
+"""`deepcae data images|tiff|nwb|npy|zarr|video|nifti|any`: people's own files as the data of a network."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ KINDS = {
     "npy": "Arrays: .npy, .npz, .mat and HDF5 of any layout; --dataset names one of several.",
     "zarr": "Zarr arrays, version 2 and 3; of OME-Zarr the largest level.",
     "video": "Movies: each frame is an image.",
+    "nifti": "NIfTI volumes: each slice is an image.",
     "any": "All of these: what lies there is found out.",
 }
 ANY = "any"

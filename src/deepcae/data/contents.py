@@ -13,15 +13,15 @@ from typing import Any
 
 from ..errors import DataError
 from ..inplace import start_of, why_no_file
-from . import folder, h5file, idx, matfile, npyfile, nwbfile, tiffstack, video, zarrfile
+from . import folder, h5file, idx, matfile, niftifile, npyfile, nwbfile, tiffstack, video, zarrfile
 from .joined import Part, stamp_of
 from .kept import StoredRows
 from .lists import read_list
 from .stored import Format, Given, Pictures, Stored
 
 FORMATS = (
-    h5file.FORMAT, npyfile.NPY, npyfile.NPZ, idx.FORMAT, matfile.FORMAT, nwbfile.FORMAT, tiffstack.FORMAT,
-    zarrfile.FORMAT, video.FORMAT, folder.ONE, folder.FORMAT,
+    h5file.FORMAT, npyfile.NPY, npyfile.NPZ, niftifile.FORMAT, idx.FORMAT, matfile.FORMAT, nwbfile.FORMAT,
+    tiffstack.FORMAT, zarrfile.FORMAT, video.FORMAT, folder.ONE, folder.FORMAT,
 )  # fmt: skip
 LABELS = ("label", "labels")  # what people call them
 

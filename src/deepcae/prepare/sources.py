@@ -28,9 +28,10 @@ KINDS: dict[str, tuple[str, ...]] = {  # what each command reads, by the names o
     "npy": (".npy", ".npz", ".mat", "IDX", "HDF5"),
     "zarr": ("Zarr",),
     "video": ("video",),
+    "nifti": ("NIfTI",),
 }
-ENDINGS = (".h5", ".hdf5", ".hdf", ".npy", ".npz", ".mat", ".nwb", ".zarr", ".mp4", ".avi", ".mov", ".mkv", ".webm",
-           ".m4v", ".mpg", ".mpeg", ".wmv")  # fmt: skip
+ENDINGS = (".h5", ".hdf5", ".hdf", ".npy", ".npz", ".mat", ".nwb", ".zarr", ".nii", ".nii.gz", ".mp4", ".avi", ".mov",
+           ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")  # fmt: skip
 TIFFS = (".tif", ".tiff")
 _LETTERS = {"hw": "nyx", "chw": "ncyx", "hwc": "nyxc"}  # of what the shape tells
 
@@ -134,7 +135,9 @@ def _of_folder(folder: Path, kind: str | None) -> list[Path | _Listed]:
                 kind is None and len(tiffs) == len(pictures.names) and _are_stacks(folder, tiffs)
             )
             return [_Listed(pictures, are_stacks)]
-    files = sorted((path for path in folder.iterdir() if path.suffix.lower() in ENDINGS), key=lambda p: natural(p.name))
+    files = sorted(
+        (path for path in folder.iterdir() if path.name.lower().endswith(ENDINGS)), key=lambda p: natural(p.name)
+    )
     if not files:
         others = shortlist([path.name for path in folder.iterdir()]) or "nothing"
         raise DataError(f"{folder}: holds no pictures and no files of a known kind; it holds {others}")
@@ -176,7 +179,9 @@ def _of_file(path: Path, options: Options, kind: str | None) -> list[Source]:
     found = format_of(path)
     if found is None or (kind is not None and found.name not in KINDS[kind]):
         is_what = f"is {found.name}" if found else "is of no known kind"
-        wanted = f"{', '.join(KINDS[kind])}" if kind else "pictures, TIFF, HDF5, NWB, Zarr, .npy, .npz, .mat, video"
+        wanted = (
+            f"{', '.join(KINDS[kind])}" if kind else "pictures, TIFF, HDF5, NWB, Zarr, NIfTI, .npy, .npz, .mat, video"
+        )
         raise DataError(f"{path}: {is_what}; here {wanted} can be read")
     names = _names(path, found.open(path), options)
     sources = [_of_array(path, found, name, options) for name in names]

@@ -29,8 +29,6 @@ def test_slices_are_rows(ending: str, kind: str, shape: tuple[int, ...], tmp_pat
     rows = open_rows(written(tmp_path / f"v{ending}", values))
     whole = values.reshape(*shape, *(1,) * (4 - len(shape)))
     wanted = whole.transpose(3, 2, 1, 0).reshape(-1, 1, shape[1], shape[0])  # time after time, slice after slice
-        -1, 1, shape[1], shape[0]
-    )  # z is slower than t, as the file names them
     found = rows.read(slice(0, rows.total))["data"]
     np.testing.assert_array_equal(found, wanted)
     np.testing.assert_array_equal(rows.read(np.array([rows.total - 1, 0]))["data"], wanted[[-1, 0]])

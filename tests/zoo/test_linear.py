@@ -234,6 +234,25 @@ def test_a_list_is_needed_where_none_can_be_written(tmp_path: Path) -> None:
             build_design((5,), 2, tmp_path / "odd name.npy", folder=folder)
 
 
+def test_without_images_the_texts_are_there_and_what_is_missing_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert design(tmp_path, "--input", "12x10") == 0
+    out = capsys.readouterr().out
+    assert "start.caffemodel is made of the training images: give the same command again when they are there" in out
+    assert not (tmp_path / "m" / "start.caffemodel").exists()
+    store(tmp_path / "m", images(40, (1, 12, 10)), images(20, (1, 12, 10)))
+    assert design(tmp_path, "--input", "12x10") == 0
+    assert "start.caffemodel" not in capsys.readouterr().out
+    assert losses(tmp_path / "m")[0] > 0
+    command = ["train", "--solver", str(tmp_path / "m" / "solver.prototxt"), "--out", str(tmp_path / "run")]
+    (tmp_path / "m" / "start.caffemodel").unlink()
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert "start.caffemodel" in err
+    assert err.count("\n") == 1
+
+
 def mirrored(tmp_path: Path, rows: Array) -> DesignedModel:
     return build_design(rows.shape[1:], 2, *store(tmp_path, rows, rows[:20]), folder=tmp_path)
 
@@ -254,8 +273,8 @@ def test_images_are_mirrored_where_left_and_right_mean_nothing(tmp_path: Path) -
 
 
 def test_it_asks_for_sizes_that_can_be() -> None:
-    with pytest.raises(SpecError, match=r"dims is 48, but must be less than the 48 values of an image of 48"):
-        build_design((48,), 48)
+    with pytest.raises(SpecError, match=r"dims is 49, but must be less than the 48 values of an image of 48"):
+        build_design((48,), 49)
     with pytest.raises(
         DataError, match=r"the training images are \(N, 8, 8, 3\), the design is for \(N, 3, 8, 8\): ch"
     ):

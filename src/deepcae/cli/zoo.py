@@ -98,6 +98,8 @@ def _design(wanted: Wanted, folder: Path, json: bool) -> None:
         return
     _write(model, folder, json)
     tell(table({**model.plan.facts(model.num_images), **found.facts()}))
+    if not (found.starts or wanted.plain):
+        tell("start.caffemodel is made of the training images: give the same command again when they are there")
 
 
 def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | None = None) -> None:

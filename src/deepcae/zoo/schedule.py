@@ -40,7 +40,8 @@ def course(plan: Design, test: Passes, num_images: int | None, batch: int) -> Co
     iterations = min(max(LEAST, EPOCHS * (num_images or UNKNOWN) // batch), most)
     costly = test.iterations * test.batch / (SHARE * batch)
     interval = max(1, round(min(max(iterations / TESTS, costly), iterations / FEWEST)))
-    return Course(float(f"{RATE * (AT / size) ** 0.25:.2g}"), iterations, interval, PATIENCE)
+    whole = -(-iterations // interval) * interval  # it ends with a test
+    return Course(float(f"{RATE * (AT / size) ** 0.25:.2g}"), whole, interval, PATIENCE)
 
 
 def solver_text(plan: Design, test: Passes, plain: bool, num_images: int | None, batch: int) -> str:

@@ -62,8 +62,9 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Whether `fit` goes on from the weights, the scaling and the texts of the last one.
     validation_fraction : float, default=0.1
         Share of the images that is held out, to choose the best weights and the end. 0: the last weights are taken.
-    n_iter_no_change : int or None, default=10
-        Tests on the held-out images without a better one after which the training stops. None: it goes to its end.
+    n_iter_no_change : int, default=None
+        Tests on the held-out images without a better one after which the training stops. None: as the solver's text
+        has it (`patience`; 12 in that of a design).
 
     Attributes
     ----------
@@ -114,7 +115,7 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         verbose: Any = False,
         warm_start: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int | None = 10,
+        n_iter_no_change: int | None = None,
     ) -> None:
         self.n_components = n_components
         self.architecture = architecture
@@ -184,7 +185,7 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self.net_, self.axes_, self.scaling_ = course.net, fit.axes, fit.scaling
         self.net_text_, self.solver_text_ = fit.texts.net, fit.texts.solver
         self.losses_, self.held_out_losses_ = course.losses, course.tests
-        self.best_iteration_, self.n_steps_, self.n_iter_ = course.best, course.optimizer.iteration, passes
+        self.best_iteration_, self.n_steps_, self.n_iter_ = course.best, course.done, passes
         self.n_features_in_ = math.prod(fit.axes.given)
         self._n_features_out = fit.dims
         self._trained_ = Trained(self.net_, type(self).__name__, [])

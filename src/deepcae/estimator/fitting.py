@@ -111,7 +111,7 @@ class Fit:
     def train(self) -> Course:
         """Trains on most images, and chooses the best weights by the others."""
         self._prepare(*self._split())
-        solver = solver_for(self.texts, self.fitted, self._wanted, self.settings.seed)
+        solver = solver_for(self.texts, self.fitted, self._wanted, self.settings.seed, self.settings.patience)
         if self.settings.epochs is not None:
             limit(solver, self.settings.epochs * self.per_pass)
         return self._train(solver, self.settings.seed, None)
@@ -153,7 +153,7 @@ class Fit:
     def _train(self, solver: Document, seed: int, optimizer: Optimizer | None) -> Course:
         settings = self.settings
         return train(Task(
-            solver, self.fitted, self._images, self._held_out, seed, settings.device, settings.patience,
+            solver, self.fitted, self._images, self._held_out, seed, settings.device,
             self.texts.start, self._weights, optimizer, settings.tell,
         ))  # fmt: skip
 

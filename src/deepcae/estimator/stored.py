@@ -58,7 +58,8 @@ def _write(estimator: Any, folder: Path) -> None:
         "kind": KIND, "format": FORMAT, "class": type(estimator).__name__, "parameters": _parameters(estimator),
         "axes": last.axes.to_json(), "dims": last.dims, "scaling": last.scaling.to_json(), "batch": last.fitted.batch,
         "iteration": last.optimizer.iteration, "losses": estimator.losses_, "tests": estimator.held_out_losses_,
-        "best": estimator.best_iteration_, "n_iter": estimator.n_iter_, "seed": estimator._seed_,
+        "best": estimator.best_iteration_, "n_iter": estimator.n_iter_, "n_steps": estimator.n_steps_,
+        "seed": estimator._seed_,
         "feature_names": None if names is None else list(names),
     }  # fmt: skip
     (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
@@ -102,7 +103,7 @@ def load(kind: type, path: str | os.PathLike[str]) -> Any:
         tests, losses = ([(int(i), float(x)) for i, x in told[name]] for name in ("tests", "losses"))
         made._fit_ = Last(axes, told["dims"], scaling, texts, fitted, optimizer)
         made._seed_ = told["seed"]
-        made._show(Course(net, optimizer, 0, losses, tests, told["best"]), told["n_iter"])
+        made._show(Course(net, optimizer, 0, told["n_steps"], losses, tests, told["best"]), told["n_iter"])
         if told["feature_names"] is not None:
             import numpy as np
 

@@ -40,6 +40,7 @@ momentum: 0.9
 momentum2: 0.999
 max_iter: {iterations}
 test_interval: {interval}
+patience: 12  # tests without a better one, then it ends
 """
 _OF_FILES = (
     "net", "train_net", "test_net", "train_net_param", "test_net_param", "test_state", "train_state", "weights",
@@ -240,8 +241,8 @@ def _told(transform: Any, phase: int) -> Any:
     return said
 
 
-def solver_for(texts: Texts, fitted: Fitted, wanted: Wanted, seed: int) -> Document:
-    """The solver's text for a training in memory, of which nothing is written."""
+def solver_for(texts: Texts, fitted: Fitted, wanted: Wanted, seed: int, patience: int | None = None) -> Document:
+    """The solver's text for a training in memory, of which nothing is written; `patience` in place of its own."""
     document = read_solver_text(texts.solver, "solver")
     param = document.message
     for field in _OF_FILES:
@@ -251,8 +252,9 @@ def solver_for(texts: Texts, fitted: Fitted, wanted: Wanted, seed: int) -> Docum
     if wanted.held_out:
         param.test_iter.append(passes(wanted.held_out, fitted.batch).iterations)
         param.test_interval = param.test_interval or max(1, param.max_iter // TESTS)
+        param.patience = param.patience if patience is None else patience
     else:
-        param.test_interval = 0
+        param.test_interval = param.patience = 0
     return document
 
 

@@ -39,21 +39,21 @@ class Optimizer:
 class Course:
     """How a training went. `losses`: (iteration, mean of the training losses since the last); `tests`: held-out ones.
 
-    `best`: the iteration whose weights are kept. `stopped`: why it ended before its last iteration.
+    `best`: the iteration whose weights are kept; `done`: all iterations that were made, by earlier trainings included.
     """
 
     net: Net
     optimizer: Optimizer
     iterations: int = 0  # that were made
+    done: int = 0
     losses: list[tuple[int, float]] = field(default_factory=list)
     tests: list[tuple[int, float]] = field(default_factory=list)
     best: int | None = None
-    stopped: str = ""
 
 
 @dataclass
 class Task:
-    """What is to be trained. `patience`: tests without a better one before it stops. `begin`: tensors to go on from."""
+    """What is to be trained. `begin`: tensors to go on from."""
 
     solver: Document
     fitted: Fitted
@@ -61,7 +61,6 @@ class Task:
     held_out: Taken | None
     seed: int
     device: str
-    patience: int | None = None
     start: Any = None
     begin: Tensors | None = None
     optimizer: Optimizer | None = None
@@ -96,12 +95,11 @@ def train(task: Task) -> Course:
     except KeyboardInterrupt:
         if solver.iteration == began:
             raise
-        course.stopped = "interrupted"
         warn(f"Training interrupted by user at iteration {solver.iteration}; what was learned so far is kept.")
     finally:
         for fed in (solver.state.train, *solver.state.tests):
             fed.feed.close()  # type: ignore[attr-defined]
-    course.iterations = solver.iteration - began
+    course.iterations, course.done = solver.iteration - began, solver.iteration
     course.optimizer = kept.restored()
     return course
 
@@ -148,7 +146,7 @@ class _Watch:
 
     def __init__(self, solver: Solver, task: Task, course: Course, kept: _Kept) -> None:
         self.solver, self.task, self.course, self.kept = solver, task, course, kept
-        self._least, self._since = math.inf, 0
+        self._least = math.inf
         self._sum, self._count = 0.0, 0
         self._every = solver.param.test_interval or max(1, solver.param.max_iter // 20)
 
@@ -170,13 +168,8 @@ class _Watch:
         self.course.tests.append((test.iteration, test.loss))
         self._tell(test.iteration)
         if test.loss < self._least:
-            self._least, self._since, self.course.best = test.loss, 0, test.iteration
+            self._least, self.course.best = test.loss, test.iteration
             self.kept.hold()
-            return
-        self._since += 1
-        if self.task.patience is not None and self._since >= self.task.patience and not self.course.stopped:
-            self.course.stopped = f"no better held-out loss in {self._since} tests"
-            self.solver.request_stop()
 
     def _tell(self, iteration: int) -> None:
         if self.task.tell is None:

@@ -7,6 +7,7 @@ import pytest
 from deepcae.proto.read import read_solver_text
 from deepcae.solver.check import check_solver
 from deepcae.zoo.design import design
+from deepcae.zoo.designed import default_width
 from deepcae.zoo.schedule import course, solver_text
 from deepcae.zoo.streams import passes
 
@@ -37,6 +38,16 @@ def test_the_course_follows_from_the_data(
     assert (param.max_iter, param.test_interval, param.patience) == (iterations, interval, found.patience)
     assert list(param.weights) == ["start.caffemodel"]
     assert param.snapshot_best
+
+
+@pytest.mark.parametrize(
+    ("image", "num_images", "width"),
+    [((1, 28, 28), 500, 2), ((1, 28, 28), None, 2), ((1, 64, 64), 9999, 1), ((1, 64, 64), 10_000, 2), ((48,), 9, 2)],
+)
+def test_nets_are_wide_where_that_is_quick_or_there_is_much_to_learn_from(
+    image: tuple[int, ...], num_images: int | None, width: float
+) -> None:
+    assert default_width(image, num_images) == width
 
 
 def test_the_plain_design_trains_as_it_did() -> None:

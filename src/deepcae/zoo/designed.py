@@ -9,6 +9,7 @@ has them.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 NAME = "design"
 DESCRIPTION = "an auto-encoder for images of any size, or flat rows (--data TRAIN TEST), N code neurons; starts as PCA"
-MANY, WIDE = 10_000, 2.0  # training images from which on there are twice as many maps
+LARGE, MANY = 2048, 10_000  # values of an image; training images
 UNKNOWN = 10  # batches of a test whose images nobody has counted
 
 
@@ -63,7 +64,7 @@ def build_design(
 ) -> DesignedModel:
     """Texts of an auto-encoder for images (channels, height, width) or flat rows (k,), with `dims` code neurons.
 
-    `width` scales the number of all maps and neurons; default: 1, and 2 from 10,000 training images on.
+    `width` scales the number of all maps and neurons; default: see `default_width`.
     `train_list`, `test_list`: list files, as in `build`, or with a `folder` data files, for which `write` adds lists;
     without them the texts name `train.txt` and `test.txt` in `folder`. `scaling`: what the net is shown of stored
     values; it stands in the texts. `mirror`: whether half of the training images are mirrored, left and right;
@@ -82,7 +83,7 @@ def build_design(
     lists = Lists.of(train_list, test_list, home)
     images = opened(lists.train, "data") if images is None else images
     if width is None:
-        width = WIDE if not plain and images is not None and images.total >= MANY else 1.0
+        width = 1.0 if plain else default_width(image, None if images is None else images.total)
     plan = (plain_design if plain else design)(image, dims, width)
     batch = plan.batch if batch is None else batch
     require_count("batch", batch)
@@ -105,6 +106,11 @@ def build_design(
         files[schedule.START] = start.SerializeToString(deterministic=True)
     solver = schedule.solver_text(plan, test, plain, num_train, batch)
     return DesignedModel(NAME, dims, text, solver, files, num_train, start, found, mirror, plan=plan)
+
+
+def default_width(image: Sequence[int], num_images: int | None) -> float:
+    """2, which was better for every kind of images; 1 for large ones, where it takes long, unless there are many."""
+    return 1.0 if math.prod(image) > LARGE and (num_images or 0) < MANY else 2.0
 
 
 def _blocks(images: Images, plan: Design, scaling: Scaling | None) -> Blocks:

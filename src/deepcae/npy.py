@@ -70,10 +70,10 @@ def array_from(data: bytes) -> np.ndarray:
     return array.reshape(layout.shape[::-1]).T if layout.in_fortran_order else array.reshape(layout.shape)
 
 
-def arrays_from(file: Path | IO[bytes], wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Those of the wanted arrays of an .npz that are there, and the names of all that are."""
+def arrays_from(file: Path | IO[bytes], wanted: Iterable[str] | None) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Those of the wanted arrays of an .npz that are there (None: all), and the names of all that are."""
     with members_of(file) as (archive, entries):
-        found = {name: entries[name] for name in wanted if name in entries}
+        found = {name: entries[name] for name in (entries if wanted is None else wanted) if name in entries}
         require_room(sum(entry.file_size for entry in found.values()), _size(archive))
         return {name: array_from(archive.read(entry)) for name, entry in found.items()}, list(entries)
 

@@ -132,8 +132,10 @@ def test_layers(run: Path) -> None:
 
 def test_plot_a_run_and_codes(run: Path) -> None:
     done("plot", run, "-o", "pictures")
-    names = {path.name for path in Path("pictures").iterdir()}
-    assert names == {"scatter.png", "curves.png", "filters.png", "reconstructions.png"}
+    names = {path.stem for path in Path("pictures").iterdir()}
+    assert names == {
+        "scatter", "curves", "filters", "reconstructions", "thumbnails", "traversals", "errors"
+    }  # fmt: skip
     done("encode", run, "-o", "codes.h5")
     done("plot", "codes.h5", "-o", "map.svg")
     assert Path("map.svg").read_text().startswith("<?xml")
@@ -151,7 +153,9 @@ def test_plot_leaves_out_what_a_net_does_not_give(model: Path, capsys: pytest.Ca
     done("train", "--solver", model / "solver.prototxt", "--out", "run")
     assert main(["plot", "run", "-o", "p"]) == 0
     assert "no reconstructions: run: which blob is the restored image cannot be told" in capsys.readouterr().err
-    assert sorted(path.name for path in Path("p").iterdir()) == ["curves.png", "filters.png", "scatter.png"]
+    assert "no errors: run: no image is restored, so that there are no errors" not in capsys.readouterr().out
+    names = sorted(path.name for path in Path("p").iterdir())
+    assert names == ["curves.png", "filters.png", "scatter.png", "thumbnails.png"]
     assert main(["plot", "run", "-o", "p", "--what", "reconstructions"]) == 2
 
 
@@ -197,7 +201,7 @@ def test_labels_that_are_no_numbers_are_shown_as_they_are(
         file["label"][...] = [np.nan, 0.5, *range(10)]
     for index, word in enumerate(["nan", "0.5", "0"]):
         assert main(["layers", str(run), "--index", str(index), "-o", "layers.png"]) == 0
-        assert f"image {index} (class {word})" in capsys.readouterr().out
+        assert f"image {index} (label {word})" in capsys.readouterr().out  # a half is the name of no class
     done("report", run)
 
 

@@ -14,7 +14,7 @@ from deepcae.errors import DataError
 from deepcae.page.html import Folded, Page, Picture, Section, Table
 from deepcae.report.build import build, page
 from deepcae.report.material import gather, samples
-from deepcae.report.sections import _duration
+from deepcae.report.shown import duration
 from deepcae.solver.run import Run
 from deepcae.solver.solver import Solver
 from deepcae.zoo import build as build_model
@@ -82,8 +82,10 @@ def test_the_page_of_a_run_holds_everything(cae: Run) -> None:
     ):
         assert words in text
     headings = re.findall(r"<h2[^>]*>([^<]*)", text)
-    assert headings == ["Codes", "Reconstructions", "Losses", "Layer by layer", "Filters", "Network", "Run"]
-    assert str(cae.folder) not in text.split('<h2 id="s6">')[0]  # no path of this machine outside the run's texts
+    assert headings == [
+        "Codes", "Images by code", "Reconstructions", "Losses", "Layer by layer", "Filters", "Network", "Run"
+    ]  # fmt: skip
+    assert str(cae.folder) not in text.split('<h2 id="s7">')[0]  # no path of this machine outside the run's texts
     assert "split" not in text.split("<details><summary>solver")[0]
 
 
@@ -124,8 +126,9 @@ def test_a_page_whatever_the_samples_are(shape: tuple[int, ...], display: int, t
     drawn = [block.title for each in found.sections for block in each.blocks if isinstance(block, Picture)]
     curves = ["Losses"] * bool(display)
     assert drawn == [
-        "Codes by class", "Decoded code plane", "Originals and reconstructions", *curves, "Layer by layer",
-        "Learned filters", "Architecture",
+        "Codes by time", "Decoded code plane", "Codes by error", "Images at their codes", "Images of each cluster",
+        "Originals and reconstructions", "Error of each image", *curves, "Layer by layer", "Learned filters",
+        "Architecture",
     ]  # fmt: skip
     assert [line for line in found.warnings if line.startswith("No ")] == (
         [] if display else ["No curves of the losses: there are no losses to draw: no metrics record has outputs"]
@@ -166,6 +169,7 @@ def test_a_code_of_more_numbers_is_laid_out(classic: Run) -> None:
     assert [tile.name for tile in found.tiles] == [
         "cross_entropy_loss",
         "l2_error",
+        "PCA, N = 3",
         "kNN accuracy",
         "classes separated",
         "parameters",
@@ -237,4 +241,4 @@ def test_data_that_are_asked_for_must_be_there(cae: Run, tmp_path: Path) -> None
     ("seconds", "words"), [(0.1234, "0.123 s"), (12.55, "12.6 s"), (100, "1.67 min"), (6120, "1.7 h")]
 )
 def test_durations_are_short(seconds: float, words: str) -> None:
-    assert _duration(seconds) == words
+    assert duration(seconds) == words

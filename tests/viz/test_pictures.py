@@ -328,7 +328,7 @@ BLOBS = [
 ]
 
 
-def test_each_panel_tells_digit_number_size_name_and_range() -> None:
+def test_each_panel_tells_class_number_size_name_and_range() -> None:
     page = layer_panels(BLOBS, 2)
     assert len(page.axes) == len(BLOBS)
     lines = [title.split("\n") for title in titles(page)]
@@ -342,15 +342,15 @@ def test_each_panel_tells_digit_number_size_name_and_range() -> None:
     ]
     sizes = [line[1].split(" · ")[1] for line in lines]
     assert sizes == ["28x28", "20x20x8", "250", "2", "250", "28x28x4"]
-    assert lines[3][1] == "digit 2 · 2 · [-11.5, 3.25]"
-    assert lines[5][1] == "digit 2 · 28x28x4 · [0.500, 0.500] constant"
+    assert lines[3][1] == "class 2 · 2 · [-11.5, 3.25]"
+    assert lines[5][1] == "class 2 · 28x28x4 · [0.500, 0.500] constant"
 
 
 def test_in_one_column_the_range_has_its_own_line_and_few_bars_are_numbered() -> None:
     page = layer_panels([*BLOBS, ("code", RNG.normal(size=10))], 2, width=3.45)
     lines = [title.split("\n") for title in titles(page)]
     assert [len(line) for line in lines] == [3] * 7
-    assert lines[3][1:] == ["digit 2 · 2", "[-11.5, 3.25]"]
+    assert lines[3][1:] == ["class 2 · 2", "[-11.5, 3.25]"]
     assert all(axes.title.get_fontsize() >= 4.5 for axes in page.axes)
     assert list(page.axes[-1].get_xticks()) == [5, 10]
 
@@ -394,7 +394,7 @@ def test_titles_stay_in_their_columns() -> None:
 
 def test_slices_of_a_volume_are_tiles() -> None:
     page = layer_panels([("x", np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5))], 0)
-    assert titles(page)[0].split("\n")[1].startswith("digit 0 · 3x4x5x2 · [0, 119]")
+    assert titles(page)[0].split("\n")[1].startswith("class 0 · 3x4x5x2 · [0, 119]")
     shown = page.axes[0].get_images()[0].get_array()
     assert set(shown.compressed()) == set(range(120))
 

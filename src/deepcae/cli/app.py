@@ -16,7 +16,8 @@ from .demo import demo
 from .draw import draw
 from .eval import judge_codes
 from .fit import fit
-from .pictures import layers, plot, report
+from .pictures import layers, report
+from .plot import plot
 from .reproduce import reproduce
 from .screen import tell
 from .summary import summary

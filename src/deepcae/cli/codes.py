@@ -11,7 +11,7 @@ import typer
 
 from ..errors import DataError
 from . import options
-from .screen import bar, say
+from .screen import answer, bar, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,9 +50,13 @@ def encode(
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
-    """Compute the code (or any blob) of every image, with its label."""
+    """Compute the code (or any blob) of every image, with its label and the error of its restored image."""
+    import numpy as np
+
     from ..codes import files
+    from ..codes.table import CLASSES, ERROR, KIND, NUMBERS
     from ..trained import passes
     from ..trained.examples import open_examples
     from ..trained.network import Named
@@ -68,16 +72,36 @@ def encode(
     name = trained.code
     examples = open_examples(trained, data)
     about = {"net": trained.net.name, "blob": name, "origin": trained.origin, "data": examples.origin}
-    if examples.labels is not None and ("label" in examples.labels or not examples.classified):
-        about["labels"] = examples.labels  # by which `Codes.classes` knows what is no class
+    if examples.labels is not None:
+        classes = examples.labels_are == CLASSES
+        if "label" in examples.labels or not classes:
+            about["labels"] = examples.labels  # by which `Codes.classes` knows what is no class
+        about[KIND] = CLASSES if examples.classified else NUMBERS
     with (
         files.writing(out, len(examples), about) as write,
         bar("encoding", len(examples), quiet) as advance,
     ):
-        for codes, labels in passes.encoded_blocks(trained, examples, name, advance):
-            write(codes, labels)
+        errors: list[np.ndarray] = []
+        for block in passes.judged_blocks(trained, examples, name, advance):
+            columns = {} if block.errors is None else {ERROR: block.errors}
+            write(block.codes, block.labels, columns)
+            errors.extend(columns.values())
     tell(trained, quiet)
-    say(f"wrote {out}: {len(examples)} codes of shape {list(codes.shape[1:])} from blob '{name}'", quiet)
+    shape = list(block.codes.shape[1:])
+    if json:
+        worth = _worth(np.concatenate(errors)) if errors else None
+        answer({"file": str(out), "codes": len(examples), "shape": shape, "blob": name, "error": worth})
+        return
+    say(f"wrote {out}: {len(examples)} codes of shape {shape} from blob '{name}'", quiet)
+    if errors:
+        told = ", ".join(f"{name} {value:.4g}" for name, value in _worth(np.concatenate(errors)).items())
+        say(f"half the squared error of each image, in column '{ERROR}': {told}", quiet)
+
+
+def _worth(errors: np.ndarray) -> dict[str, float]:
+    import numpy as np
+
+    return {"mean": float(errors.mean()), "median": float(np.median(errors)), "worst": float(errors.max())}
 
 
 def encoded(
@@ -108,6 +132,7 @@ def decode(
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Run the decoder alone: images from codes, your own ones too."""
     import numpy as np
@@ -142,7 +167,10 @@ def decode(
             else:
                 shape = save_numbers(out, blocks, len(rows), loaded.labels)
     tell(trained, quiet)
-    say(f"wrote {out}: {len(rows)} images of shape {list(shape)} from blob '{restored}'", quiet)
+    if json:
+        answer({"file": str(out), "images": len(rows), "shape": list(shape), "blob": restored})
+    else:
+        say(f"wrote {out}: {len(rows)} images of shape {list(shape)} from blob '{restored}'", quiet)
 
 
 def _blaming(codes: Path, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -161,6 +189,7 @@ def embed(
     seed: Annotated[int, typer.Option("--seed", min=0, help="t-SNE: seed of its start.")] = 0,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Lay codes of many dimensions out in the plane."""
     from ..codes import files
@@ -171,8 +200,12 @@ def embed(
     if flat.shape[1] == 2:
         say(f"{codes}: its codes have 2 dimensions already, which `deepcae plot` draws; mapped all the same", quiet)
     points = mapped(flat, method, perplexity, seed, threads)
-    files.save(out, points, loaded.labels, {**loaded.attributes, "method": method.value, "seed": seed})
-    say(f"wrote {out}: {len(points)} points by {method.value} from {flat.shape[1]} dimensions", quiet)
+    about = {**loaded.attributes, "method": method.value, "seed": seed}
+    files.save(out, points, loaded.labels, about, loaded.columns)
+    if json:
+        answer({"file": str(out), "points": len(points), "method": method.value, "dims": flat.shape[1], "seed": seed})
+    else:
+        say(f"wrote {out}: {len(points)} points by {method.value} from {flat.shape[1]} dimensions", quiet)
 
 
 def mapped(flat: np.ndarray, method: Method, perplexity: float, seed: int, threads: int | None) -> np.ndarray:

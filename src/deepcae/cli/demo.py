@@ -45,7 +45,7 @@ def demo(
 
 
 def _all_steps(out: Path, overrides: list[str] | None, where: str, quiet: bool) -> Outcome:
-    from .pictures import plot
+    from .plot import plot
 
     say("1/5 data: handwritten digits, 28x28", quiet)
     texts = _write_texts(out, quiet)

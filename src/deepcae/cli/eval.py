@@ -122,15 +122,36 @@ def _of_run(trained: Trained, name: str, data: Two | None, notes: list[str], qui
     test = open_examples(trained, None if data is None else data[1])
     with bar("restoring", len(test), quiet) as advance:
         losses = reconstruction_losses(trained, test, advance)
+    tested = _encoded(trained, test, quiet)
+    if test.measured:
+        notes.append(f"{name}: the labels '{test.labels}' are numbers, not classes: no measure that needs classes")
     try:
         learned = training_examples(trained) if data is None else open_examples(trained, data[0])
+        losses |= _linear(learned, test, tested, losses, name, notes)
         train = _encoded(trained, learned, quiet)
     except DeepcaeError as error:  # of the training net's text, too: it names files that may be gone
         if data is not None:
             raise
         notes.append(f"{name}: no training codes: {error}")
         train = None
-    return Subject(name, _encoded(trained, test, quiet), train, losses)
+    return Subject(name, tested, train, losses)
+
+
+def _linear(
+    train: Examples, test: Examples, tested: Part, losses: dict[str, float], name: str, notes: list[str]
+) -> dict[str, float]:
+    """What PCA with as many dimensions, and the mean image, would lose, where the network has such a loss."""
+    from ..trained.linear import linear
+
+    if "l2" not in losses:
+        return {}
+    found = linear(train, test, int(tested.codes[0].size))
+    if found.pca is None:
+        notes.append(f"{name}: no PCA of {found.dims} dimensions: there are {found.num_train} training images")
+        return {"l2_mean": found.mean}
+    if losses["l2"] > found.pca:
+        notes.append(f"{name}: its images are worse than those of PCA: {losses['l2']:.4g} to {found.pca:.4g}")
+    return {"l2_pca": found.pca, "l2_mean": found.mean}
 
 
 def _encoded(trained: Trained, examples: Examples, quiet: bool) -> Part:

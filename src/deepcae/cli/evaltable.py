@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,12 @@ from ..codes.measure import NEIGHBOURS
 from .screen import cell, tell
 
 NONE = "–"
+WIDTH = 80  # letters of a line
+_GROUPS = dict.fromkeys(("cross_entropy", "l2", "l2_median", "l2_worst", "l2_pca", "l2_mean"), "losses")
+_GROUPS |= {"knn": "classifiers", "linear": "classifiers", "mlp": "classifiers"}
+_GROUPS |= {"kmeans": "clusters", "ari": "clusters", "nmi": "clusters"}
 _SHARES = {"knn", "linear", "mlp", "kmeans"}  # shown in percent
-_ENTROPIES = {"cross_entropy", "l2"}
+_LOSSES = {name for name, group in _GROUPS.items() if group == "losses"}
 
 
 def samples() -> dict[str, int]:
@@ -55,11 +60,13 @@ def show(judged: Sequence[Judged], seed: int) -> None:
     for each in judged:
         table.add_column(cell(each.name), justify="right")
     table.add_row("dimensions (N)", *(str(each.dims) for each in judged))
-    for name, title in MEASURES.items():
-        table.add_row(title, *(_shown(name, each) for each in judged), end_section=name in ("l2", "mlp", "nmi"))
+    shown = [name for name in MEASURES if any(each.values[name] is not None for each in judged)]
+    for name, after in zip(shown, [*shown[1:], ""], strict=True):
+        ends = _GROUPS.get(name) != _GROUPS.get(after) and bool(after)
+        table.add_row(MEASURES[name], *(_shown(name, each) for each in judged), end_section=ends)
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
     console.print(table)
-    tell(_conditions(judged, seed))
+    tell(_conditions(judged, seed, shown))
 
 
 def _shown(name: str, judged: Judged) -> str:
@@ -70,16 +77,26 @@ def _shown(name: str, judged: Judged) -> str:
         return f"{value:.0f} of {judged.num_classes}"
     if name in _SHARES:
         return f"{100 * value:.2f} %"
-    return f"{value:.2f}" if name in _ENTROPIES else f"{value:.4f}"
+    return _loss(value) if name in _LOSSES else f"{value:.4f}"
 
 
-def _conditions(judged: Sequence[Judged], seed: int) -> str:
+def _loss(value: float) -> str:
+    """Two digits behind the point, or as many as a small loss needs: 148.33, 0.0012."""
+    return f"{value:.2f}" if abs(value) >= 10 or not value else f"{value:.4g}"
+
+
+def _conditions(judged: Sequence[Judged], seed: int, shown: Sequence[str]) -> str:
     """What the numbers are of, in a few lines."""
     trained = ", ".join(dict.fromkeys(f"{each.num_train:,}" for each in judged if each.num_train)) or "no"
     tested = max(each.num_test for each in judged)
-    return (
-        f"seed {seed}; losses: mean per test image; kNN (k = {NEIGHBOURS}) and classifiers: accuracy on {tested:,} "
-        f"test codes\nafter {trained} training codes; k-means: {tested:,} test codes; trustworthiness and continuity "
-        f"(k = {NEIGHBOURS}):\n{min(NEIGHBOURHOODS, tested):,} test images; classes separated: in the map of "
-        f"{tested:,} test codes, by t-SNE where N is not 2"
-    )
+    after, near = f"after {trained} training codes", f"{min(NEIGHBOURHOODS, tested):,} test images"
+    told = {
+        "l2": "losses: mean per test image; Euclidean loss: half its squared error",
+        "l2_pca": "PCA, mean image: of the training images, in the network's place",
+        "knn": f"kNN (k = {NEIGHBOURS}) and classifiers: accuracy on {tested:,} test codes {after}",
+        "kmeans": f"k-means: {tested:,} test codes",
+        "trustworthiness": f"trustworthiness and continuity (k = {NEIGHBOURS}): {near}",
+        "separated": f"classes separated: in the map of {tested:,} test codes, by t-SNE where N is not 2",
+    }
+    said = "; ".join([f"seed {seed}", *(words for name, words in told.items() if name in shown)])
+    return "\n".join(textwrap.wrap(said, WIDTH))

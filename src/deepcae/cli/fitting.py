@@ -199,7 +199,8 @@ class Fit:
 
     def _show(self) -> None:
         from ..solver.run import Run
-        from .pictures import plot, report
+        from .pictures import report
+        from .plot import plot
 
         pictures = self.out / "pictures"
         self._command("plot", str(self.out), "-o", str(pictures))

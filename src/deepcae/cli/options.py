@@ -59,6 +59,16 @@ CodeBlob = Annotated[str | None, typer.Option("--code-blob", metavar="BLOB", hel
 RestoredBlob = Annotated[
     str | None, typer.Option("--restored-blob", metavar="BLOB", help=f"The blob of restored images, {_FOUND}")
 ]
+ColourBy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--colour-by",
+        metavar="NAME|FILE[:NAME]",
+        help="Colour points by `time` (the image's number), `error`, `label`, `cluster`, an array beside the images, "
+        "or a column of a .csv, .json, .npy file; as often as wanted.",
+        show_default="class, else time",
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="TEXT", help="Solver text laid over the file, e.g. 'max_iter: 100'."),

@@ -1,9 +1,10 @@
 """Codes: kept in files, measured, and laid out in the plane."""
 
 from .embed import pca, tsne
-from .files import Codes, load, save
+from .files import load, save
 from .judging import Judged, Part, Subject, judge
 from .measure import Separation, classes_separated, knn_accuracy
+from .table import Codes
 
 __all__ = [
     "Codes",

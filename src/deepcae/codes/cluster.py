@@ -1,15 +1,20 @@
-"""Do the codes fall into heaps that are the classes, though no label was ever seen?"""
+"""Do the codes fall into heaps, and are these the classes, though no label was ever seen?"""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
 from .measure import finite_rows
 
+MOST, FEWEST = 10, 5  # clusters that are tried; codes of one, on average
+SAMPLED = 2_000  # codes of which the silhouette is computed: memory goes by the square
+CLEAR = 0.25  # silhouette from which one may speak of heaps (Kaufman and Rousseeuw 1990) ...
+BEYOND = 0.05  # ... and so much more than that of a cloud
 STARTS = 10  # of k-means; the one of least inertia counts
 
 
@@ -20,6 +25,85 @@ class Clustering:
     accuracy: float
     ari: float
     nmi: float
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Heaps that were found: `labels` (N,) from 0, the largest first, and how clear they are.
+
+    `silhouette`: mean of (b - a) / max(a, b), a: distance of a code to the others of its heap, b: to those of the next
+    one; 1 is clear, 0 none. `of_a_cloud`: that of a Gaussian cloud with the same mean and covariance, cut alike, which
+    has no heaps. `near`: N codes' distances to their centres.
+    """
+
+    labels: np.ndarray
+    silhouette: float
+    of_a_cloud: float
+    near: np.ndarray
+
+    @property
+    def count(self) -> int:
+        return int(self.labels.max()) + 1
+
+    @property
+    def sizes(self) -> list[int]:
+        return np.bincount(self.labels).tolist()
+
+    @property
+    def are_clear(self) -> bool:
+        """Whether the silhouette is that of heaps, and more than what cutting a cloud gives."""
+        return self.silhouette >= max(CLEAR, self.of_a_cloud + BEYOND)
+
+    def examples(self, cluster: int, most: int) -> np.ndarray:
+        """The rows of the codes nearest to a heap's centre, nearest first."""
+        rows = np.flatnonzero(self.labels == cluster)
+        return rows[np.argsort(self.near[rows], kind="stable")[:most]]
+
+
+def find_clusters(codes: np.ndarray, *, most: int = MOST, seed: int = 0) -> Clusters:
+    """k-means with the number of clusters, from 2 to `most`, whose silhouette is greatest.
+
+    The silhouette is of `SAMPLED` of the codes, at most. codes (N, ...) as they are, not standardised. DataError for
+    fewer than ten, or where all are alike. Source: Rousseeuw 1987; scikit-learn computes both.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.metrics import silhouette_score
+
+    rows = finite_rows(codes)
+    if len(rows) < 2 * FEWEST or not np.ptp(rows, axis=0).any():
+        why = "all codes are alike" if len(rows) >= 2 * FEWEST else f"there are {len(rows)} codes"
+        raise DataError(f"clusters are looked for among {2 * FEWEST} different codes at least; {why}")
+    sample = np.sort(np.random.default_rng(seed).permutation(len(rows))[:SAMPLED])
+    best: tuple[float, Any] | None = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for count in range(2, min(most, len(rows) // FEWEST) + 1):
+            model = KMeans(count, n_init=3, random_state=seed).fit(rows)
+            found = model.labels_[sample]
+            if not 1 < len(np.unique(found)) < len(found):
+                continue
+            score = float(silhouette_score(rows[sample], found))
+            if best is None or score > best[0] + 1e-9:
+                best = score, model
+    if best is None:
+        raise DataError("all codes are alike but for a few: they make no clusters")
+    score, model = best
+    order = np.argsort(-np.bincount(model.labels_, minlength=model.n_clusters), kind="stable")
+    near = np.linalg.norm(rows - model.cluster_centers_[model.labels_], axis=1)
+    return Clusters(np.argsort(order)[model.labels_], score, _of_a_cloud(rows[sample], model.n_clusters, seed), near)
+
+
+def _of_a_cloud(rows: np.ndarray, count: int, seed: int) -> float:
+    """The silhouette of as many clusters of normal numbers with the mean and covariance of `rows`."""
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import silhouette_score
+
+    centred = rows - rows.mean(axis=0)
+    weights = np.random.default_rng(seed).normal(size=(len(rows), len(rows))) / np.sqrt(len(rows))
+    cloud = weights @ centred  # each a random sum of the centred codes: their covariance, and no heaps
+    found = KMeans(count, n_init=3, random_state=seed).fit_predict(cloud)
+    return float(silhouette_score(cloud, found)) if len(np.unique(found)) > 1 else 0.0
 
 
 def kmeans_scores(codes: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> Clustering:

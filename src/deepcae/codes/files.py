@@ -4,8 +4,10 @@
 |---|---|---|
 | `.h5`  | datasets `codes`, `labels`; attributes of the file       | h5py, MATLAB `h5read` |
 | `.npz` | arrays `codes`, `labels`; `attributes` as one JSON text  | `numpy.load` |
-| `.csv` | header `code_1,...,code_K,label`; no attributes          | anything |
+| `.csv` | header `code_1,...,code_K,error,label`; no attributes    | anything |
 | `.mat` | variables `codes`, `labels`, struct `attributes`         | MATLAB, Octave |
+
+Further columns, such as `error`, are arrays of their own name beside `codes`, with one value for each row.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +32,11 @@ from ..errors import DataError
 from ..inplace import unread, why_no_file
 from ..npy import arrays_from
 from .csvtable import read_csv
+from .table import Attribute, Codes
 from .writers import WRITERS, Job
 
-Attribute = str | int | float | bool
-Write = Callable[..., None]  # (codes, labels=None): the next rows
-
-
-@dataclass(frozen=True)
-class Codes:
-    """What a file of codes holds. `codes`: (N, K) or (N, C, H, W); `labels`: (N,) or None."""
-
-    codes: np.ndarray  # inside of `reading`: what gives an array when it is sliced
-    labels: np.ndarray | None = None
-    attributes: dict[str, Attribute] = field(default_factory=dict)
-
-    @property
-    def classes(self) -> np.ndarray | None:
-        """The labels, where they are classes: attribute `labels` names what else they are, as a Siamese net's `sim`."""
-        return self.labels if "label" in str(self.attributes.get("labels", "label")) else None
+Write = Callable[..., None]  # (codes, labels=None, columns={}): the next rows
+MOST_COLUMNS = 64  # beside codes and labels
 
 
 def save(
@@ -55,13 +44,14 @@ def save(
     codes: np.ndarray,
     labels: np.ndarray | None = None,
     attributes: Mapping[str, Attribute] | None = None,
+    columns: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
-    """Write codes (N, ...) and their labels (N,) in the format that the ending names; the file appears whole.
+    """Write codes (N, ...), labels and columns (N,) in the format that the ending names; the file appears whole.
 
     `.csv` lays the axes of one example out in one row (in C order) and carries no attributes.
     """
     with writing(path, len(np.atleast_1d(codes)), attributes or {}) as write:
-        write(codes, labels)
+        write(codes, labels, columns)
     return Path(path)
 
 
@@ -72,7 +62,7 @@ def writing(
     attributes: Mapping[str, Attribute] | None = None,
     names: tuple[str, str] = ("codes", "labels"),
 ) -> Iterator[Write]:
-    """What `save` does for `total` rows that come in blocks: yields `write(codes, labels)`, to be called for each.
+    """What `save` does for `total` rows that come in blocks: yields `write(codes, labels, columns)`, for each.
 
     The memory that is needed is that of a block, except for `.mat`. The file appears when the context ends without an
     error. `names`: of codes and labels in the file.
@@ -85,10 +75,14 @@ def writing(
             about = None if attributes is None else dict(attributes)
             with open_writer(Job(temporary, target, total, names, about)) as put:
 
-                def write(codes: np.ndarray, labels: np.ndarray | None = None) -> None:
+                def write(
+                    codes: np.ndarray,
+                    labels: np.ndarray | None = None,
+                    columns: Mapping[str, np.ndarray] | None = None,
+                ) -> None:
                     nonlocal done
-                    block = _checked(target, codes, labels, {})
-                    put(done, block.codes, block.labels)
+                    block = _checked(target, Codes(codes, labels, {}, dict(columns or {})))
+                    put(done, block)
                     done += len(block.codes)
 
                 yield write
@@ -104,7 +98,7 @@ def load(path: str | os.PathLike[str]) -> Codes:
     read = _READERS[ending(source)]
     with _readable(source):
         content = read(source)
-    return _checked(source, content.codes, content.labels, content.attributes)
+    return _checked(source, content)
 
 
 @contextmanager
@@ -118,7 +112,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[Codes]:
         with _readable(source):
             file = stack.enter_context(h5py.File(source, "r"))
             content = _from_h5(file, source)
-        yield _checked(source, content.codes, content.labels, content.attributes)
+        yield _checked(source, content)
 
 
 @contextmanager
@@ -144,7 +138,8 @@ def ending(path: Path) -> str:
     return found
 
 
-def _checked(path: Path, codes: Any, labels: Any, attributes: dict[str, Attribute]) -> Codes:
+def _checked(path: Path, given: Codes) -> Codes:
+    codes: Any = given.codes
     codes = codes if isinstance(codes, StoredRows) else np.asarray(codes)
     if len(codes.shape) < 2:
         raise DataError(f"{path}: codes have shape {codes.shape}; expected one row per example, (N, K)")
@@ -152,12 +147,17 @@ def _checked(path: Path, codes: Any, labels: Any, attributes: dict[str, Attribut
         raise DataError(f"{path}: codes are of type {codes.dtype}; expected numbers")
     if not math.prod(codes.shape):
         raise DataError(f"{path}: holds no codes (their shape is {list(codes.shape)})")
-    if labels is None:
-        return Codes(codes, None, attributes)
-    labels = np.asarray(labels)
-    if labels.size != len(codes):
-        raise DataError(f"{path}: {labels.size} labels for {len(codes)} codes")
-    return Codes(codes, numbers_or_words(labels.reshape(-1)), attributes)
+    columns = {name: _column(path, name, values, len(codes)) for name, values in given.columns.items()}
+    labels = None if given.labels is None else _column(path, "labels", given.labels, len(codes))
+    return Codes(codes, labels, given.attributes, columns)
+
+
+def _column(path: Path, name: str, values: Any, count: int) -> np.ndarray:
+    """(N,): numbers or words. DataError for another number of values."""
+    array = np.asarray(values)
+    if array.size != count:
+        raise DataError(f"{path}: {array.size} {name} for {count} codes")
+    return numbers_or_words(array.reshape(-1))
 
 
 def numbers_or_words(labels: np.ndarray) -> np.ndarray:
@@ -172,7 +172,7 @@ def _read_h5(path: Path) -> Codes:
     with h5py.File(path, "r") as file:
         content = _from_h5(file, path)
         require_room(math.prod(content.codes.shape) * content.codes.dtype.itemsize, path.stat().st_size)
-        return Codes(content.codes[:], content.labels, content.attributes)
+        return replace(content, codes=content.codes[:])
 
 
 def _from_h5(file: h5py.File, path: Path) -> Codes:
@@ -181,7 +181,18 @@ def _from_h5(file: h5py.File, path: Path) -> Codes:
     codes: Any = StoredRows(_h5_dataset(file, path, "codes"), path)
     labels = _h5_labels(_h5_dataset(file, path, "labels"), codes, path) if "labels" in file else None
     attributes = {key: _attribute(file, key) for key in file.attrs if _is_fixed(file.attrs.get_id(key).dtype)}
-    return Codes(codes, labels, attributes)
+    return Codes(codes, labels, attributes, _h5_columns(file, codes, path))
+
+
+def _h5_columns(file: h5py.File, codes: StoredRows, path: Path) -> dict[str, Any]:
+    """All else that has one value for each code; what is something else is left alone."""
+    found: dict[str, Any] = {}
+    for name in [name for name in file if name not in ("codes", "labels")][:MOST_COLUMNS]:
+        with suppress(DataError):
+            dataset = _h5_dataset(file, path, name)
+            if codes.shape and dataset.shape in ((codes.shape[0],), (codes.shape[0], 1)):
+                found[name] = numbers_or_words(_h5_labels(dataset, codes, path).reshape(-1))
+    return found
 
 
 def _h5_labels(dataset: h5py.Dataset, codes: StoredRows, path: Path) -> Any:
@@ -248,11 +259,24 @@ def _read_npz(path: Path) -> Codes:
     attributes = json.loads(str(arrays["attributes"])) if "attributes" in arrays else {}
     if not isinstance(attributes, dict):
         raise DataError(f"{path}: 'attributes' is no JSON object, but a {type(attributes).__name__}")
-    return Codes(arrays["codes"], arrays.get("labels"), attributes)
+    return Codes(arrays["codes"], arrays.get("labels"), attributes, _npz_columns(path, arrays["codes"], names))
+
+
+def _npz_columns(path: Path, codes: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
+    """All else that has one value for each code; what is something else is left alone."""
+    others = [name for name in names if name not in ("codes", "labels", "attributes")][:MOST_COLUMNS]
+    found: dict[str, np.ndarray] = {}
+    for name in others:
+        with suppress(ValueError):
+            array = arrays_from(path, (name,))[0][name]
+            if codes.ndim and array.shape in ((len(codes),), (len(codes), 1)) and array.dtype.kind in "fiubU":
+                found[name] = array.reshape(-1)
+    return found
 
 
 def _read_csv(path: Path) -> Codes:
-    return Codes(*read_csv(path))
+    codes, columns = read_csv(path)
+    return Codes(codes, columns.pop("label", None), {}, columns)
 
 
 def _read_mat(path: Path) -> Codes:
@@ -264,7 +288,8 @@ def _read_mat(path: Path) -> Codes:
     labels = arrays.get("labels")
     if labels is not None and labels.dtype.kind == "U":
         labels = np.char.rstrip(labels)  # MATLAB's words are rows of one length, filled up with blanks
-    return Codes(arrays["codes"], labels, attributes)
+    columns = {name: values for name, values in arrays.items() if name not in ("codes", "labels")}
+    return Codes(arrays["codes"], labels, attributes, columns)
 
 
 def _missing(path: Path, names: list[str]) -> DataError:

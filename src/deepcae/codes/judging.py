@@ -20,6 +20,10 @@ NEIGHBOURHOODS = 2_000  # test codes whose neighbours are compared with the imag
 MEASURES: dict[str, str] = {
     "cross_entropy": "cross entropy",
     "l2": "Euclidean loss",
+    "l2_median": "its median",
+    "l2_worst": "worst image",
+    "l2_pca": "PCA of as many N",
+    "l2_mean": "mean image",
     "knn": "kNN accuracy",
     "linear": "linear classifier",
     "mlp": "MLP classifier",
@@ -30,7 +34,9 @@ MEASURES: dict[str, str] = {
     "continuity": "continuity",
     "separated": "classes separated",
 }
-"""Every measure's name and title. Less is better of the two losses, more of all others; accuracies are 0..1."""
+"""Every measure's name and title. Less is better of the losses (`l2` and what follows it: half the squared error of an
+image, by the network, by PCA with as many dimensions, and with the training images' mean in each image's place), more
+of all others; accuracies are 0..1."""
 
 Images = Callable[[np.ndarray], np.ndarray]
 """Row numbers (n,), ascending → their images (n, ...)."""

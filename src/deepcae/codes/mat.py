@@ -6,6 +6,7 @@ It writes an .npz with what is wanted to stdout, or ends with 1 and a sentence.
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from ..npy import arrays_from
 
 SECONDS = 3  # of computing; more for files over 5 MB
 _VARIABLES = ("codes", "labels", "attributes")
+MOST_COLUMNS = 64  # beside them
 
 
 def read_mat(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any], list[str]]:
@@ -34,7 +36,7 @@ def read_mat(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any], list[st
         if reader.returncode:
             raise ValueError(said[-1] if said and reader.returncode == 1 else "it is damaged")
         answer.seek(0)
-        arrays, _ = arrays_from(answer, ("codes", "labels", "about"))
+        arrays, _ = arrays_from(answer, None)
     about = json.loads(str(arrays.pop("about")))
     return arrays, about["attributes"], about["names"]
 
@@ -51,11 +53,15 @@ def main() -> None:
     try:
         variables = loadmat(path, variable_names=_VARIABLES[:2])
         struct = loadmat(path, variable_names=_VARIABLES[2:], simplify_cells=True)
-        names = [name for name, _, _ in whosmat(path)]
+        listed = whosmat(path)
+        names = [name for name, _, _ in listed]
         attributes = {key: _plain(value) for key, value in dict(struct.get("attributes", {})).items()}
         if "labels" in variables:
             variables["labels"] = numbers_or_words(variables["labels"].reshape(-1))
         arrays = {name: np.asarray(variables[name]) for name in _VARIABLES[:2] if name in variables}
+        if "codes" in arrays and arrays["codes"].ndim and (others := _columns(listed, len(arrays["codes"]))):
+            loaded = loadmat(path, variable_names=others)
+            arrays |= {name: np.asarray(loaded[name]).reshape(-1) for name in others}
         about = np.array(json.dumps({"attributes": attributes, "names": names}))
         if any(array.dtype.hasobject for array in arrays.values()):
             raise ValueError("codes and labels must be numbers or words")
@@ -66,6 +72,18 @@ def main() -> None:
         sys.exit("a MATLAB 7.3 file; save it with -v7, or give the file the ending .h5")
     except Exception as error:  # scipy's reader raises whatever it stumbles over
         sys.exit((str(error).splitlines() or [type(error).__name__])[0])
+
+
+def _columns(listed: list[tuple[str, tuple[int, ...], str]], count: int) -> list[str]:
+    """The names of what else has one number for each code."""
+    kinds = ("double", "single", "logical")
+    found = [
+        name
+        for name, shape, kind in listed
+        if name not in (*_VARIABLES, "about") and math.prod(shape) == count == max(shape, default=0)
+        and (kind in kinds or kind.startswith(("int", "uint")))
+    ]  # fmt: skip
+    return found[:MOST_COLUMNS]
 
 
 def _limit(size: int) -> None:

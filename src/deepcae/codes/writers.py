@@ -1,7 +1,7 @@
 """Codes to disk, block by block: one writer for each format. Only a `.mat` keeps all of them in memory until the end.
 
-A writer is a context that yields `put(start, codes, labels)`: rows `start` … of all, and their labels or None. Every
-block has the inner shape and the types of the first.
+A writer is a context that yields `put(start, block)`: rows `start` … of all, with their labels and columns. Every block
+has the inner shape, the types and the columns of the first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import csv
 import json
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ import numpy as np
 from ..errors import DataError
 from ..h5disk import new_h5
 from ..npy import Spool
+from .table import Codes
 
 MAT_LIMIT = 2**31 - 1  # bytes per variable: the sizes in a MATLAB 5 file are 32 bits wide
-Put = Callable[[int, np.ndarray, np.ndarray | None], object]
+Put = Callable[[int, Codes], object]
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,21 @@ class Job:
     names: tuple[str, str]
     attributes: dict[str, Any] | None
 
+    def arrays(self, block: Codes) -> dict[str, np.ndarray]:
+        """The block's arrays by their names in the file."""
+        labels = {} if block.labels is None else {self.names[1]: block.labels}
+        return {self.names[0]: block.codes, **block.columns, **labels}
+
 
 @contextmanager
 def _h5(job: Job) -> Iterator[Put]:
-    words: list[np.ndarray] = []
+    words: dict[str, list[np.ndarray]] = {}
     with new_h5(job.temporary) as (file, require_whole):
 
-        def put(start: int, codes: np.ndarray, labels: np.ndarray | None) -> None:
-            for name, values in zip(job.names, (codes, labels), strict=True):
-                if values is None:
-                    continue
+        def put(start: int, block: Codes) -> None:
+            for name, values in job.arrays(block).items():
                 if values.dtype.kind == "U":  # the longest of all is known at the end
-                    words.append(values)
+                    words.setdefault(name, []).append(values)
                     continue
                 if not start:
                     file.create_dataset(name, (job.total, *values.shape[1:]), values.dtype)
@@ -55,8 +59,8 @@ def _h5(job: Job) -> Iterator[Put]:
             require_whole()
 
         yield put
-        if words:
-            file.create_dataset(job.names[1], data=_fixed(np.concatenate(words)))
+        for name, parts in words.items():
+            file.create_dataset(name, data=_fixed(np.concatenate(parts)))
         file.attrs.update({key: _fixed(np.asarray(value)) for key, value in (job.attributes or {}).items()})
 
 
@@ -71,22 +75,22 @@ def _fixed(values: np.ndarray) -> np.ndarray:
 @contextmanager
 def _npz(job: Job) -> Iterator[Put]:
     folder = job.temporary.parent
-    with Spool(folder) as codes_spool, Spool(folder) as labels_spool:
+    with ExitStack() as stack:
+        spools: dict[str, Spool] = {}
 
-        def put(start: int, codes: np.ndarray, labels: np.ndarray | None) -> None:
-            codes_spool.add(codes)
-            if labels is not None:
-                labels_spool.add(labels)
+        def put(start: int, block: Codes) -> None:
+            for name, values in job.arrays(block).items():
+                if name not in spools:
+                    spools[name] = stack.enter_context(Spool(folder))
+                spools[name].add(values)
 
         yield put
+        if job.attributes is not None:
+            spools["attributes"] = stack.enter_context(Spool(folder))
+            spools["attributes"].add(np.array(json.dumps(job.attributes, sort_keys=True)))
         with zipfile.ZipFile(job.temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            codes_spool.into(archive, job.names[0])
-            if job.attributes is not None:
-                with Spool(folder) as text:
-                    text.add(np.array(json.dumps(job.attributes, sort_keys=True)))
-                    text.into(archive, "attributes")
-            if len(labels_spool):
-                labels_spool.into(archive, job.names[1])
+            for name, spool in spools.items():
+                spool.into(archive, name)
 
 
 @contextmanager
@@ -94,44 +98,54 @@ def _csv(job: Job) -> Iterator[Put]:
     with job.temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
 
-        def put(start: int, codes: np.ndarray, labels: np.ndarray | None) -> None:
-            rows = codes.reshape(len(codes), -1)
+        def put(start: int, block: Codes) -> None:
+            rows = block.codes.reshape(len(block.codes), -1)
+            others = dict(block.columns) | ({} if block.labels is None else {"label": block.labels})
             if not start:
-                names = [f"code_{column + 1}" for column in range(rows.shape[1])]
-                writer.writerow(names if labels is None else [*names, "label"])
-            digits = "%.17g" if rows.dtype == np.float64 else "%.9g"  # enough to read back the same number
-            lines = map(",".join([digits] * rows.shape[1]).__mod__, map(tuple, rows.tolist()))
-            if labels is None:
+                writer.writerow([*(f"code_{column + 1}" for column in range(rows.shape[1])), *others])
+            lines = map(",".join([_digits(rows)] * rows.shape[1]).__mod__, map(tuple, rows.tolist()))
+            if not others:
                 stream.writelines(f"{line}\n" for line in lines)
-            elif labels.dtype.kind != "U":
-                stream.writelines(f"{line},{label}\n" for line, label in zip(lines, labels.tolist(), strict=True))
+                return
+            columns = zip(*(_words(values) for values in others.values()), strict=True)
+            if all(values.dtype.kind != "U" for values in others.values()):
+                stream.writelines(f"{line},{','.join(row)}\n" for line, row in zip(lines, columns, strict=True))
             else:
-                writer.writerows([*line.split(","), label] for line, label in zip(lines, labels.tolist(), strict=True))
+                writer.writerows([*line.split(","), *row] for line, row in zip(lines, columns, strict=True))
 
         yield put
+
+
+def _digits(values: np.ndarray) -> str:
+    """Enough of them to read back the same number."""
+    return "%.17g" if values.dtype == np.float64 else "%.9g"
+
+
+def _words(values: np.ndarray) -> list[str]:
+    """A column's values as words; of floats as many digits as it takes."""
+    return list(map(_digits(values).__mod__, values.tolist())) if values.dtype == np.float32 else [
+        str(value) for value in values.tolist()
+    ]  # fmt: skip
 
 
 @contextmanager
 def _mat(job: Job) -> Iterator[Put]:
     from scipy.io import savemat
 
-    parts: list[np.ndarray] = []
-    their_labels: list[np.ndarray] = []
+    parts: list[dict[str, np.ndarray]] = []
 
-    def put(start: int, codes: np.ndarray, labels: np.ndarray | None) -> None:
-        if (size := codes[:1].nbytes * job.total) > MAT_LIMIT:
+    def put(start: int, block: Codes) -> None:
+        if (size := block.codes[:1].nbytes * job.total) > MAT_LIMIT:
             raise DataError(
                 f"{job.target}: codes take {size / 2**30:.2f} GiB, and a .mat file holds less than 2 GiB per variable; "
                 "save as .h5, which MATLAB reads with h5read"
             )
-        parts.append(codes)
-        if labels is not None:
-            their_labels.append(labels)
+        parts.append(job.arrays(block))
 
     yield put
-    variables: dict[str, Any] = {job.names[0]: np.concatenate(parts)}
-    if their_labels:
-        variables[job.names[1]] = np.concatenate(their_labels).reshape(-1, 1)
+    variables: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    for name in list(variables)[1:]:
+        variables[name] = variables[name].reshape(-1, 1)
     if job.attributes:
         variables["attributes"] = job.attributes
     with job.temporary.open("wb") as stream:

@@ -54,6 +54,7 @@ class Roles:
     images: str | None = None  # fed from outside
     labels: str | None = None  # fed beside the images
     labels_are: str = ""  # CLASSES or PAIRS, by who reads them, or by their name; "" for others
+    labels_judged: bool = False  # a layer reads them as classes, whatever their name
     code: str | None = None  # of an auto-encoder
     features: str | None = None  # of another net
     restored: str | None = None
@@ -93,7 +94,7 @@ class _Told:
             found, told = self.images, decoded
         labels = self._labels({each.target for each in compared})
         return Roles(
-            self.images, labels, self._meaning(labels), code or found,
+            self.images, labels, self._meaning(labels), not self._readers(labels).isdisjoint(_JUDGES), code or found,
             self._features(ends, told), told, self._logits(compared, told), ends, tuple(hidden),
         )  # fmt: skip
 
@@ -120,10 +121,14 @@ class _Told:
     def _meaning(self, labels: str | None) -> str:
         if labels is None:
             return ""
-        readers = {step.type for step in self.plan.steps if labels in map(self.flow.original, step.bottoms)}
+        readers = self._readers(labels)
         if "ContrastiveLoss" in readers:
             return PAIRS
         return CLASSES if "label" in labels or not readers.isdisjoint(_JUDGES) else ""
+
+    def _readers(self, labels: str | None) -> set[str]:
+        """The types of the layers that read them."""
+        return {step.type for step in self.plan.steps if labels in [*map(self.flow.original, step.bottoms)]}
 
     # What is compared
 

@@ -123,7 +123,7 @@ def _layers(material: Material, head: str) -> list[Drawing]:
     for index, digit in sorted(samples(material), key=lambda sample: sample[1]):
         panels = way(material.trained, material.examples, index)
         title = f"{head}: digit {digit}, {_SHOWS['fig7']}"
-        figure = layer_panels(panels, digit, title, width=COLUMN)
+        figure = layer_panels(panels, digit, title, named="digit", width=COLUMN)
         about = f"encoding and decoding digit {digit} (test image {index}), {_SHOWS['fig7']}"
         drawn.append(Drawing("fig7", head, about, figure))
     return drawn

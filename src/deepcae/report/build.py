@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..page.html import Page, write
 from ..solver.run import Run
 from ..trained.network import AS_TOLD, Named
-from . import sections
+from . import maps, restored, sections
 from .material import Material, gather
 
 LIMIT = 10_000  # examples that are encoded: MNIST's test set
@@ -24,12 +24,14 @@ def build(
     named: Named = AS_TOLD,
     tell: Callable[[str], object] | None = None,
     snapshot: str | None = None,
+    colour_by: Sequence[str] = (),
 ) -> Path:
     """Write RUN/report.html (or `output`): all pictures and numbers, made with the run's test data (or `data`).
 
     `snapshot`: which weights, see `Run.choose`. `tell` gets a line for what is strange in the data; so does the page.
+    `colour_by`: by what the points of further maps are coloured, see `Material.colour_by`.
     """
-    material = gather(run, data, limit, device, named, snapshot)
+    material = gather(run, data, limit, device, named, snapshot, colour_by)
     whole = page(material)
     if tell is not None:
         for strange in material.strange:
@@ -40,8 +42,10 @@ def build(
 def page(material: Material) -> Page:
     """The material laid out."""
     makers = (
-        sections.codes,
-        sections.restored,
+        maps.codes,
+        maps.images,
+        maps.clusters,
+        restored.restored,
         sections.losses,
         sections.layers,
         sections.learned,
@@ -61,7 +65,7 @@ def page(material: Material) -> Page:
         _lead(material),
         sections.tiles(material),
         shown,
-        [*material.missing, *material.strange, *warned],
+        [*material.missing, *material.strange, *material.verdicts, *warned],
     )
 
 

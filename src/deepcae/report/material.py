@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,13 +11,19 @@ from typing import Any
 import numpy as np
 
 from ..codes import Separation, classes_separated, knn_accuracy, tsne
+from ..codes.baselines import Linear
+from ..codes.cluster import Clusters, find_clusters
+from ..codes.columns import Column, column
 from ..codes.measure import NEIGHBOURS
-from ..errors import DataError
+from ..errors import DataError, SpecError
+from ..layers.loss import EuclideanLoss
+from ..net.advice import authors_name
 from ..printed import tables as printed
 from ..solver.run import Run
-from ..trained.examples import BATCH, Examples, one_each, open_examples
+from ..trained.examples import BATCH, Examples, one_each, open_examples, training_examples
+from ..trained.linear import linear
 from ..trained.network import AS_TOLD, Named, Trained
-from ..trained.passes import encoded
+from ..trained.passes import judged_blocks, restoring
 
 FEWEST = 5  # codes of which a map can be made
 
@@ -30,6 +37,9 @@ class Material:
     examples: Examples | None = None
     codes: np.ndarray | None = None  # (N, K)
     labels: np.ndarray | None = None  # (N,)
+    errors: np.ndarray | None = None  # (N,), half the squared error of each image
+    quantity: np.ndarray | None = None  # (N,), the labels where they are no classes but a quantity
+    colours: list[Column] = field(default_factory=list)  # of the points of the maps, the first one's first
     missing: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)  # in the data, once they are shown
 
@@ -72,14 +82,71 @@ class Material:
     @cached_property
     def restored(self) -> str | None:
         """The blob of restored images, if the net has one of the input's size."""
+        return restoring(self.trained)
+
+    @cached_property
+    def clusters(self) -> Clusters | None:
+        """Heaps of the codes, where there are no classes."""
+        if self.codes is None or self.labels is not None:
+            return None
         try:
-            blob = self.trained.restored
+            return find_clusters(self.codes)
         except DataError:
             return None
-        shapes = self.trained.net.plan.shapes
-        first, last = shapes.get(self.trained.images), shapes.get(blob)
-        same = first and last and np.prod(first[1:]) == np.prod(last[1:])
-        return blob if same else None
+
+    @cached_property
+    def linear(self) -> Linear | None:
+        """PCA with as many dimensions as the code, fitted to the run's training images; None without these."""
+        if self.examples is None or self.errors is None or self.dims is None:
+            return None
+        try:
+            return linear(training_examples(self.trained), self.examples, self.dims)
+        except (DataError, SpecError):
+            return None
+
+    @cached_property
+    def lines(self) -> dict[str, dict[str, float]]:
+        """PCA's line, for each loss that is half the squared error of the restored image."""
+        if self.linear is None or self.linear.pca is None:
+            return {}
+        steps = self.trained.net.plan.steps
+        blobs = [
+            step.tops[0]
+            for step in steps
+            if issubclass(step.kind, EuclideanLoss)
+            and self.restored in [authors_name(steps, each) for each in step.bottoms]
+        ]
+        return {f"PCA, N = {self.linear.dims}": dict.fromkeys(blobs, self.linear.pca)} if blobs else {}
+
+    @property
+    def verdicts(self) -> list[str]:
+        """What must be said of the network as a whole: that PCA is better."""
+        if self.linear is None or self.errors is None or self.linear.pca is None:
+            return []
+        mean, by_pca = float(self.errors.mean()), self.linear.pca
+        if mean <= by_pca:
+            return []
+        return [
+            f"PCA with as many numbers ({self.linear.dims}) restores these images better than this network: half the "
+            f"squared error is {by_pca:.4g} by PCA, {mean:.4g} by the network. Train longer, with more images, or "
+            "with a network of another size." + (" Even the mean image is better." if mean > self.linear.mean else "")
+        ]
+
+    def value(self, name: str) -> np.ndarray:
+        """A value for each image (N,): `time` (its number), `label`, `error`, `cluster`, or an array of the data."""
+        assert self.examples is not None
+        known = {
+            "label": self.labels if self.labels is not None else self.quantity,
+            "time": np.arange(len(self.examples)),
+            "error": self.errors,
+            "cluster": None if name != "cluster" or self.codes is None else find_clusters(self.codes).labels,
+        }
+        if name in known:
+            found = known[name]
+            if found is None:
+                raise DataError(f"{self.examples.origin}: there is no {name} to colour the points by")
+            return found
+        return self.examples.column(name)
 
     @cached_property
     def paper(self) -> printed.Reached | None:
@@ -94,9 +161,18 @@ class Material:
 
 
 def gather(
-    run: Run, data: Path | None, limit: int, device: str, named: Named = AS_TOLD, snapshot: str | None = None
+    run: Run,
+    data: Path | None,
+    limit: int,
+    device: str,
+    named: Named = AS_TOLD,
+    snapshot: str | None = None,
+    colour_by: Sequence[str] = (),
 ) -> Material:
-    """Open the run's net and encode its test data (or `data`), `limit` examples at most."""
+    """Open the run's net and encode its test data (or `data`), `limit` examples at most.
+
+    `colour_by`: names as `Material.value` takes them, or files, see `codes.columns`.
+    """
     material = Material(run, Trained.of_run(run, device, named, snapshot))
     try:
         examples = open_examples(material.trained, data)
@@ -106,23 +182,51 @@ def gather(
             raise
         material.missing.append(f"No codes and no images: {error}")
         return material
-    material.examples = _first(examples, limit)
+    return of_examples(material, _first(examples, limit), colour_by)
+
+
+def of_examples(material: Material, examples: Examples, colour_by: Sequence[str] = ()) -> Material:
+    """The material with the codes and errors of some examples, of all of them."""
+    material.examples = examples
     try:
         code = material.trained.code
     except DataError as error:
         material.missing.append(f"No codes: {error}")
         return material
-    codes, labels = encoded(material.trained, material.examples, code)
+    blocks = list(judged_blocks(material.trained, material.examples, code))
+    material.codes = np.concatenate([each.codes for each in blocks]).reshape(len(material.examples), -1)
+    material.errors = _joined([each.errors for each in blocks])
+    labels = _joined([each.labels for each in blocks])
     if examples.classified:
         material.labels = labels
-    material.codes = codes.reshape(len(codes), -1)
+    elif examples.measured:
+        material.quantity = labels
+    material.colours = _colours(material, colour_by)
     finite = np.isfinite(material.codes).all(axis=1)
     if not finite.all():
         material.missing.append(
-            f"No codes: {np.count_nonzero(~finite)} of {len(codes)} hold values that are not finite."
+            f"No codes: {np.count_nonzero(~finite)} of {len(finite)} hold values that are not finite."
         )
         material.codes = None
     return material
+
+
+def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if there and len(there) == len(parts) else None
+
+
+def _colours(material: Material, asked: Sequence[str]) -> list[Column]:
+    """By what the maps are coloured: by class; else by the labels' quantity, or the images' order, and the error."""
+    assert material.examples is not None
+    if material.labels is not None:
+        found = [Column("class", material.labels, classes=True)]
+    else:
+        names = [*(["label"] if material.quantity is not None else ["time"])]
+        names += ["error"] if material.errors is not None and np.isfinite(material.errors).any() else []
+        found = [Column(name, material.value(name).astype(np.float64), classes=False) for name in names]
+    have = {each.name for each in found}
+    return found + [column(name, len(material.examples), material.value) for name in asked if name not in have]
 
 
 def _first(examples: Examples, limit: int) -> Examples:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from ..codes.measure import NEIGHBOURS, Separation
+from ..codes.measure import NEIGHBOURS
 from ..draw import plan_figure
-from ..errors import DeepcaeError
 from ..page.html import Folded, Picture, Section, Table, Text, Tile
 from ..printed.tables import CLASSES
 from ..proto.text import to_text
 from ..trained import passes
 from ..trained.kernels import kernels
-from ..viz import code_plane, filters, grid_codes, layer_panels, loss_curves, reconstructions, scatter
+from ..viz import filters, layer_panels, loss_curves
 from ..viz.curves import unit_of
 from .material import Material, samples
+from .shown import drawn, duration, loss, percent
 
-SHOWN = 20  # images restored
 MOST_LAYERS, MOST_TILES = 300, 24  # that are drawn; that are told first
 
 
@@ -31,10 +28,15 @@ def tiles(material: Material) -> list[Tile]:
     reached = material.paper
     for blob, value in list(_losses(material, "test").items())[:MOST_TILES]:
         beside = f"paper: {reached.test[blob]:.2f}" if reached and blob in reached.test else unit_of(blob)
-        found.append(Tile(blob, _loss(value), f"test; {beside}"))
+        found.append(Tile(blob, loss(value), f"test; {beside}"))
+    if material.linear is not None and material.errors is not None:
+        by_pca, mine = material.linear.pca, float(material.errors.mean())
+        if by_pca is not None:
+            note = f"½·squared error per image; this network: {loss(mine)}"
+            found.append(Tile(f"PCA, N = {material.linear.dims}", loss(by_pca), note))
     if material.knn is not None:
         found.append(
-            Tile("kNN accuracy", _percent(material.knn), f"of the codes, {NEIGHBOURS} neighbours, leave-one-out")
+            Tile("kNN accuracy", percent(material.knn), f"of the codes, {NEIGHBOURS} neighbours, leave-one-out")
         )
     if material.separation is not None:
         note = f"paper, by eye: {reached.classes} of {CLASSES}" if reached else "in the map of the codes"
@@ -43,92 +45,8 @@ def tiles(material: Material) -> list[Tile]:
     finished = material.last("finished")
     if finished:
         each = f"{1000 * finished['seconds_per_iteration']:.3g} ms per iteration"
-        found.append(Tile("training", _duration(finished["seconds"]), each))
+        found.append(Tile("training", duration(finished["seconds"]), each))
     return found
-
-
-def codes(material: Material) -> Section:
-    """The map of the codes; beside it what the decoder makes of the plane; the classes in numbers."""
-    blocks: list[Any] = []
-    separation = material.separation
-    if material.map2d is not None:
-        flat = material.dims == 2
-        figure = scatter(
-            material.map2d,
-            material.labels,
-            f"{material.name}, N = {material.dims}",
-            separated=(separation.count, separation.total) if separation else None,
-            note="" if flat else "t-SNE",
-            axis_names=("code 1", "code 2") if flat else ("", ""),
-            scales=flat,
-        )
-        how = "" if flat else f", {material.dims} numbers, laid out in the plane by t-SNE"
-        about = (
-            f"Every point is the code of one image of {_origin(material)}{how}. Names stand where a class is purest."
-        )
-        blocks.append(Picture("Codes by class", about, figure))
-        if flat and material.restored:
-            blocks.extend(_drawn(material, "decoded code plane", lambda: _plane(material)))
-    if separation is not None:
-        blocks.append(_classes(separation, half=len(blocks) == 1))
-    return Section("Codes", blocks)
-
-
-def _classes(separation: Separation, half: bool) -> Table:
-    rows = [
-        (
-            str(row.label),
-            f"{row.count:,}",
-            _percent(row.recall),
-            _percent(row.precision),
-            _mixed(row),
-            "yes" if row.separated else "no",
-        )
-        for row in separation.rows
-    ]
-    about = (
-        f"Recall and precision: by the majority of the {NEIGHBOURS} nearest other points in the map. "
-        "A class is separated where no single other class shares more than 10 % of its area."
-    )
-    return Table(("class", "images", "recall", "precision", "mixed with", "separated"), rows, (), about, half)
-
-
-def _mixed(row: Any) -> str:
-    return "" if row.mixed_with is None else f"{row.mixed_with} ({100 * row.mixed:.0f} %)"
-
-
-def _drawn(material: Material, what: str, make: Callable[[], Picture]) -> list[Picture]:
-    """The picture in a list; an empty one and a line in `material.missing` where it cannot be made."""
-    try:
-        return [make()]
-    except DeepcaeError as error:
-        material.missing.append(f"No {what}: {error}")
-        return []
-
-
-def _plane(material: Material) -> Picture:
-    assert material.codes is not None
-    assert material.restored is not None
-    places = grid_codes(material.codes)
-    images = passes.decoded(material.trained, places.astype(np.float32), material.trained.code, material.restored)
-    images = material.trained.as_images(images)
-    about = "What the decoder makes of each place of the plane; its edges hold 98 % of the codes along each axis."
-    return Picture("Decoded code plane", about, code_plane(places, images))
-
-
-def restored(material: Material) -> Section:
-    """Originals above, restored images below."""
-    if material.examples is None or material.restored is None:
-        return Section("Reconstructions", [])
-    return Section("Reconstructions", _drawn(material, "reconstructions", lambda: _restored(material)))
-
-
-def _restored(material: Material) -> Picture:
-    assert material.examples is not None
-    originals, images, labels = passes.restored(material.trained, material.examples, SHOWN, material.restored)
-    figure = reconstructions(originals, images, labels)
-    about = f"The first {len(originals)} images of {_origin(material)} and what the network restores from their codes."
-    return Picture("Originals and reconstructions", about, figure)
 
 
 def losses(material: Material) -> Section:
@@ -137,36 +55,41 @@ def losses(material: Material) -> Section:
     blobs = list(dict.fromkeys([*train, *test]))
     if not blobs:
         return Section("Losses", [])
-    drawn = _drawn(material, "curves of the losses", lambda: _curves(material))
+    pictures = drawn(material, "curves of the losses", lambda: _curves(material))
     rows = []
     for blob in blobs:
-        row = [blob, unit_of(blob), _loss(train.get(blob)), _loss(test.get(blob))]
+        row = [blob, unit_of(blob), *(loss(known.get(blob)) for known in (train, test) if known)]
         if reached:
-            row += [_loss(reached.train.get(blob)), _loss(reached.test.get(blob))]
+            row += [loss(reached.train.get(blob)), loss(reached.test.get(blob))]
         rows.append(row)
-    header = ["loss", "unit", "train", "test", *(["paper, train", "paper, test"] if reached else [])]
+    phases = [name for name, known in (("train", train), ("test", test)) if known]
+    header = ["loss", "unit", *phases, *(["paper, train", "paper, test"] if reached else [])]
     caption = "The paper's: means of its three runs." if reached else ""
-    return Section("Losses", [*drawn, Table(header, rows, caption=caption, half=len(blobs) == 1)])
+    return Section("Losses", [*pictures, Table(header, rows, caption=caption, half=len(blobs) == 1)])
 
 
 def _curves(material: Material) -> Picture:
     reference = material.paper.test if material.paper else None
-    figure = loss_curves(material.metrics, reference=reference, reference_name="paper, test")
-    return Picture("Losses", "Training (thin: as recorded; thick: mean of a moving window) and test.", figure)
+    lines, about = material.lines, ""
+    if lines:
+        about = " PCA: with as many numbers, fitted to the training images, on the test images."
+    figure = loss_curves(material.metrics, reference=reference, reference_name="paper, test", lines=lines)
+    return Picture("Losses", f"Training (thin: as recorded; thick: mean of a moving window) and test.{about}", figure)
 
 
 def layers(material: Material) -> Section:
     """One image's way through the network for each class; one in sight, the others folded away."""
     pages: list[Picture] = []
     for index, label in samples(material):
-        pages += _drawn(material, f"layers of image {index}", partial(_way, material, index, label))
+        pages += drawn(material, f"layers of image {index}", partial(_way, material, index, label))
     others = [Folded("The other classes", pages[1:])] if len(pages) > 1 else []
     return Section("Layer by layer", [*pages[:1], *others])
 
 
 def _way(material: Material, index: int, label: Any) -> Picture:
     assert material.examples is not None
-    figure = layer_panels(passes.way(material.trained, material.examples, index), label)
+    images = material.trained.image_blobs
+    figure = layer_panels(passes.way(material.trained, material.examples, index), label, images=images)
     of_class, in_words = ("", "") if label is None else (f", class {label}", f" (class {label})")
     about = f"Every blob from image {index}{in_words} on: its size as Caffe shows it, and [min, max]."
     return Picture(f"Layer by layer{of_class}", about, figure)
@@ -178,8 +101,8 @@ def learned(material: Material) -> Section:
     if not weights:
         return Section("Filters", [])
     about = "Red: positive weights, blue: negative; each layer has its own scale, symmetric around 0."
-    drawn = _drawn(material, "filters", lambda: Picture("Learned filters", about, filters(weights)))
-    return Section("Filters", drawn)
+    pictures = drawn(material, "filters", lambda: Picture("Learned filters", about, filters(weights)))
+    return Section("Filters", pictures)
 
 
 def network(material: Material) -> Section:
@@ -208,7 +131,7 @@ def network(material: Material) -> Section:
     if len(plan.steps) > MOST_LAYERS:
         return Section("Network", [table], f"Its {len(plan.steps):,} layers are too many for a picture here.")
     about = "Maps and neurons on the way from the image to the losses; all sides in one scale."
-    picture = _drawn(material, "drawing of the network", lambda: Picture("Architecture", about, plan_figure(plan)))
+    picture = drawn(material, "drawing of the network", lambda: Picture("Architecture", about, plan_figure(plan)))
     return Section("Network", [*picture, table])
 
 
@@ -268,24 +191,6 @@ def _losses(material: Material, phase: str) -> dict[str, float]:
     return {blob: float(value) for blob, value in record.items() if not isinstance(value, list | tuple)}
 
 
-def _origin(material: Material) -> str:
-    return material.examples.origin if material.examples is not None else ""
-
-
 def _size(material: Material) -> str:
     summary = material.trained.summary
     return f"auto-encoder size {summary.size:,}" if summary.code is not None else ""
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _loss(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}" if abs(value) >= 1 else f"{value:.4f}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"

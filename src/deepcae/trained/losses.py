@@ -19,17 +19,19 @@ def reconstruction_losses(
 ) -> dict[str, float]:
     """Means over all examples of what one image x and its restored y (both of D pixels) differ by.
 
-    `l2` = 1/2 sum_d (y_d - x_d)^2;  `cross_entropy` = -sum_d (x_d log y_d + (1 - x_d) log(1 - y_d)), computed from the
-    logits where the net compares these. They are Caffe's EuclideanLoss and SigmoidCrossEntropyLoss (paper, Tables I and
-    IV), whatever weights and normalization the net's text gives them. Left out: both where the net restores no images,
-    `cross_entropy` where the restored values are not within 0..1.
+    `l2` = 1/2 sum_d (y_d - x_d)^2, with its median over the images, `l2_median`, and its maximum, `l2_worst`;
+    `cross_entropy` = -sum_d (x_d log y_d + (1 - x_d) log(1 - y_d)), computed from the logits where the net compares
+    these. They are Caffe's EuclideanLoss and SigmoidCrossEntropyLoss (paper, Tables I and IV), whatever weights and
+    normalization the net's text gives them. Left out: all where the net restores no images, `cross_entropy` where the
+    restored values are not within 0..1.
     """
     try:
         restored = trained.restored
     except DataError:
         return {}
     logits = trained.logits
-    sums, most = np.zeros(2), [0.0, 1.0]
+    entropies, most = 0.0, [0.0, 1.0]
+    errors: list[np.ndarray] = []
     done = 0
     size = batch_size(trained)
     for images, _ in examples.batches(size):
@@ -44,13 +46,15 @@ def reconstruction_losses(
             return {}
         most = [min(most[0], float(y.min())), max(most[1], float(y.max()))]
         entropy = _from_logits(_rows(made[logits], len(images)), x) if logits else _from_levels(y, x)
-        sums += [0.5 * ((y - x) ** 2).sum(), entropy.sum()]
+        entropies += float(entropy.sum())
+        errors.append(0.5 * ((y - x) ** 2).sum(axis=1))
         done += len(images)
         if progress is not None:
             progress(done)
-    l2, cross_entropy = (sums / done).tolist()
-    within = most == [0.0, 1.0]
-    return {"cross_entropy": cross_entropy, "l2": l2} if within else {"l2": l2}
+    each = np.concatenate(errors)
+    within = {"cross_entropy": entropies / done} if most == [0.0, 1.0] else {}
+    spread = {"l2_median": float(np.median(each)), "l2_worst": float(each.max())}
+    return {**within, "l2": float(each.mean()), **spread}
 
 
 def _rows(blob: np.ndarray, count: int) -> np.ndarray:

@@ -109,6 +109,14 @@ class Trained:
             return (1, side, side)
         return (1, *shape) if len(shape) == 2 else shape or None
 
+    @property
+    def image_blobs(self) -> dict[str, Shape]:
+        """The blobs that hold images, as they come in and as they are restored, with the shape of one."""
+        shape, shapes = self.image_shape, self.net.plan.shapes
+        names = [self.images, *(name for name in (self.roles.restored, self.roles.logits) if name)]
+        sized = [name for name in names if shape and math.prod((shapes.get(name) or ())[1:]) == math.prod(shape)]
+        return dict.fromkeys(sized, shape or ())
+
     def as_images(self, rows: np.ndarray) -> np.ndarray:
         """Rows (N, ...) of as many values as the images that come in → the shape of these; others as they are."""
         shape = self.image_shape

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -43,16 +44,54 @@ def encoded(
     return codes, np.concatenate(labels) if labels else None
 
 
+@dataclass(frozen=True)
+class Block:
+    """What a net makes of a few examples: codes (n, ...), labels (n,) and errors (n,); None where there are none.
+
+    Errors: half the squared error of each restored image, 1/2 sum_d (y_d - x_d)^2, in the units of the net's input.
+    """
+
+    codes: np.ndarray
+    labels: np.ndarray | None
+    errors: np.ndarray | None = None
+
+
 def encoded_blocks(
     trained: Trained, examples: Examples, blob: str, progress: Progress | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """What `encoded` gives, in blocks of a few batches: the memory that is needed is that of a block."""
-    kind = examples.label_kind()
-    waiting: list[tuple[np.ndarray, np.ndarray | None]] = []
+    for block in _blocks(trained, examples, blob, None, progress):
+        yield block.codes, block.labels
+
+
+def judged_blocks(trained: Trained, examples: Examples, blob: str, progress: Progress | None = None) -> Iterator[Block]:
+    """What `encoded_blocks` gives, with the error of each image, where the net restores what it is shown."""
+    return _blocks(trained, examples, blob, restoring(trained), progress)
+
+
+def restoring(trained: Trained) -> str | None:
+    """The blob of restored images, where the net has one with as many values as what it is shown."""
+    try:
+        blob = trained.restored
+    except DataError:
+        return None
+    shapes = trained.net.plan.shapes
+    first, last = shapes.get(trained.images), shapes.get(blob)
+    same = first is not None and last is not None and count(first, 1) == count(last, 1)
+    return blob if same else None
+
+
+def _blocks(
+    trained: Trained, examples: Examples, blob: str, restored: str | None, progress: Progress | None
+) -> Iterator[Block]:
+    kind = examples.label_kind
+    waiting: list[Block] = []
     size, done = batch_size(trained), 0
+    wanted = list(dict.fromkeys([blob, *([restored] if restored else [])]))
     for images, labels in examples.batches(size):
-        result = _computed(trained, examples, images, [blob], size)[blob]
-        waiting.append((result, None if labels is None else kind.one_each(labels)))
+        made = _computed(trained, examples, images, wanted, size)
+        errors = None if restored is None else half_squared(made[restored], images)
+        waiting.append(Block(made[blob], None if labels is None else kind.one_each(labels), errors))
         done += len(images)
         if len(waiting) == BATCHES or done == len(examples):
             yield _joined(waiting)
@@ -61,9 +100,19 @@ def encoded_blocks(
             progress(done)
 
 
-def _joined(parts: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> tuple[np.ndarray, np.ndarray | None]:
-    labels = [part for _, part in parts if part is not None]
-    return np.concatenate([codes for codes, _ in parts]), np.concatenate(labels) if labels else None
+def half_squared(restored: np.ndarray, images: np.ndarray) -> np.ndarray | None:
+    """1/2 sum_d (y_d - x_d)^2 of each image, (n,) in single precision; None where they have other sizes."""
+    y, x = (np.asarray(each, np.float64).reshape(len(images), -1) for each in (restored, images))
+    return None if y.shape != x.shape else (0.5 * np.square(y - x).sum(axis=1)).astype(np.float32)
+
+
+def _joined(parts: Sequence[Block]) -> Block:
+    def of(values: Sequence[np.ndarray | None]) -> np.ndarray | None:
+        there = [each for each in values if each is not None]
+        return np.concatenate(there) if len(there) == len(values) else None
+
+    codes = np.concatenate([part.codes for part in parts])
+    return Block(codes, of([part.labels for part in parts]), of([part.errors for part in parts]))
 
 
 def batch_size(trained: Trained) -> int:
@@ -103,12 +152,17 @@ def _computed(
 
 
 def restored(
-    trained: Trained, examples: Examples, count: int, blob: str | None = None
+    trained: Trained, examples: Examples, rows: int | np.ndarray, blob: str | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """The first `count` images, what the net restores from them (both (N, C, H, W)), and their classes if known."""
+    """The first so many images, or those of some rows, what the net restores from them (both (N, C, H, W)), and their
+    classes if known."""
     blob = blob or trained.restored
-    images, labels = examples.take(0, min(count, len(examples)))
-    result = _computed(trained, examples, images, [blob])[blob]
+    chosen = np.arange(min(rows, len(examples))) if isinstance(rows, int) else rows
+    images, labels = examples.pick(chosen)
+    result = np.concatenate([
+        _computed(trained, examples, images[start : start + LARGEST], [blob])[blob]
+        for start in range(0, len(images), LARGEST)
+    ])  # fmt: skip
     classes = one_each(labels) if labels is not None and examples.classified else None
     return trained.as_images(images), trained.as_images(result), classes
 

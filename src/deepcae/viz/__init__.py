@@ -6,11 +6,13 @@ from .decoder import code_plane, grid_codes
 from .filters import filters
 from .gallery import gallery
 from .layers import layer_panels
+from .quantity import error_panels
 from .reconstruct import reconstructions
 from .scatter import scatter
 from .style import save
+from .thumbnails import image_rows, thumbnail_rows, thumbnails, traversal_codes, traversals
 
 __all__ = [
-    "code_plane", "filters", "gallery", "grid_codes", "layer_panels", "loss_curves", "reconstructions", "save",
-    "scatter",
+    "code_plane", "error_panels", "filters", "gallery", "grid_codes", "image_rows", "layer_panels", "loss_curves",
+    "reconstructions", "save", "scatter", "thumbnail_rows", "thumbnails", "traversal_codes", "traversals",
 ]  # fmt: skip

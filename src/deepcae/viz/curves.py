@@ -24,11 +24,13 @@ def loss_curves(
     units: Mapping[str, str] | None = None,
     reference: Mapping[str, float] | None = None,
     reference_name: str = "paper",
+    lines: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Figure:
     """metrics: records {"iteration", "kind": "train" or "test", "outputs": {blob: value}} → a panel per output blob.
 
     No more than the first `MOST_PANELS` are drawn, and the page tells of the rest. `units` names the unit of a blob's
-    values (default: told from the blob's name); `reference` draws a value to compare with, as the paper's test loss.
+    values (default: told from the blob's name); `reference` draws a value to compare with, as the paper's test loss;
+    `lines` several such by their names: {"PCA": {blob: value}}.
     """
     outputs = [item for record in metrics for item in (record.get("outputs") or {}).items()]
     blobs = list(dict.fromkeys(blob for blob, value in outputs if not isinstance(value, (list, tuple))))
@@ -45,8 +47,9 @@ def loss_curves(
             heading(axes, f"{title}: {blob}" if title else blob, _panel(axes, metrics, blob))
             unit = (units or {}).get(blob) or unit_of(blob)
             axes.set_ylabel(unit)
-            if reference and blob in reference:
-                _reference(axes, reference[blob], reference_name)
+            every = {reference_name: reference or {}, **(lines or {})}
+            for place, (name, values) in enumerate(each for each in every.items() if blob in each[1]):
+                _reference(axes, values[blob], name, place)
             axes.legend(loc="best", handlelength=1.6, frameon=True, framealpha=0.85, edgecolor="none")
         if left_out > 0:
             page.supxlabel(f"{left_out:,} more outputs are not drawn", fontsize=6.5, color=SOFT)
@@ -175,9 +178,12 @@ def _logarithmic(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _reference(axes: Axes, value: float, name: str) -> None:
-    axes.axhline(value, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)), label=f"{name} {_value(value)}", zorder=1)
+def _reference(axes: Axes, value: float, name: str, place: int = 0) -> None:
+    dashes: Any = ((0, (4, 3)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))[place % 3]
+    axes.axhline(value, color=SOFT, linewidth=0.9, linestyle=dashes, label=f"{name} {_value(value)}", zorder=1)
     low, high = axes.get_ylim()
     room = 0.06 * (high - low)
     if axes.get_yscale() == "linear":
         axes.set_ylim(min(low, value - room), max(high, value + room))
+    elif value > 0:
+        axes.set_ylim(min(low, value / 1.1), max(high, value * 1.1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,18 +39,21 @@ LEAST = 4.6  # points: titles whose letters would be smaller in two lines get th
 
 def layer_panels(
     blobs: Sequence[tuple[str, np.ndarray]],
-    digit: Any = None,
+    label: Any = None,
     title: str = "",
     *,
-    named: str = "digit",
+    named: str = "class",
+    images: Mapping[str, Sequence[int]] | None = None,
     columns: int = 4,
     width: float = PAGE,
 ) -> Figure:
     """blobs: (name, (C, H, W) maps | (K,) values) in order of the network → one panel each, on one page.
 
     Of volumes (C, D, H, W) each slice is a tile. Where the first blob is a signal, it and what has its size are curves.
+    `images`: names of blobs that are images, as the first and the restored one, with the shape that each is shown in;
+    those of three channels are shown in colour, which runs from the smallest value of all channels to the largest.
 
-    A panel is titled `02 conv1`, and below it the digit (or what it is `named`; left out where unknown), the size as
+    A panel is titled `02 conv1`, and below it the label (what it is `named`; left out where unknown), the size as
     Caffe shows it (`20x20x8`: height, width, maps) and `[min, max]`. Maps are tiled; grey runs from a panel's smallest
     value (black) to its largest (white). Up to 40 values of a fully connected layer are bars, more are cells, row by
     row. More columns than asked are used where the page would not fit A4. Of more than `MOST_PANELS` blobs the first
@@ -68,8 +71,8 @@ def layer_panels(
     top = 0.3 if title else 0.02
     cell = width / columns
     side = cell - 0.12
-    label = "" if digit is None else f"{shortened(in_one_line(named), LONGEST_NAME)} {digit}"
-    titles, size = _titles(arrays, label, cell)
+    told = "" if label is None else f"{shortened(in_one_line(named), LONGEST_NAME)} {label}"
+    titles, size = _titles(arrays, told, cell)
     with styled():
         page = sheet(width, _height(len(arrays), columns, width) + top)
         if title:
@@ -80,8 +83,11 @@ def layer_panels(
             bars = array.ndim == 1 and array.size <= BARS_UP_TO
             room = EDGE if bars or curves else 0.0  # beside bars and curves, and under them, stand their numbers
             axes = axes_at(page, left + room, down, side - room, side - 0.7 * room)
+            shape = tuple((images or {}).get(blobs[index][0], ()))
             if curves:
                 _curves(axes, _as_lines(array, line))
+            elif shape and math.prod(shape) == array.size and not bars:
+                _picture(axes, array.reshape(shape), in_colour=len(shape) == 3 and shape[0] == 3)
             else:
                 (_bars if bars else _picture)(axes, array)
             start = -room / (side - room)
@@ -103,7 +109,7 @@ def _titles(arrays: Sequence[tuple[str, np.ndarray]], label: str, cell: float) -
 
 
 def facts(array: np.ndarray, label: str) -> str:
-    """`digit 2 · 20x20x8 · [-1.20, 3.40]`."""
+    """`class 2 · 20x20x8 · [-1.20, 3.40]`."""
     low, high = float(array.min()), float(array.max())
     constant = " constant" if low == high and array.size > 1 else ""  # the paper's saturated layers look like this
     return " · ".join(filter(None, [label, caffe_size(array), f"[{number(low)}, {number(high)}]{constant}"]))
@@ -151,8 +157,14 @@ def _curves(axes: Axes, lines: np.ndarray) -> None:
     axes.grid(True, axis="y")
 
 
-def _picture(axes: Axes, array: np.ndarray) -> None:
+def _picture(axes: Axes, array: np.ndarray, in_colour: bool = False) -> None:
     bare(axes)
+    low, high = float(array.min()), float(array.max())
+    low, high = (low - 1, high + 1) if low == high else (low, high)  # a constant is neither black nor white
+    if in_colour:
+        axes.imshow(np.clip((array.transpose(1, 2, 0) - low) / (high - low), 0, 1))
+        axes.set_anchor("NW")
+        return
     if array.ndim == 1:
         columns = columns_to_fit(array.size, 1.0, 1.0)
         cells = np.full(-(-array.size // columns) * columns, np.nan)
@@ -161,8 +173,6 @@ def _picture(axes: Axes, array: np.ndarray) -> None:
     else:
         maps = thickened(array.reshape(-1, *array.shape[-2:]))
         picture = mosaic(maps, columns_to_fit(len(maps), maps.shape[2] / maps.shape[1], 1.0))
-    low, high = float(array.min()), float(array.max())
-    low, high = (low - 1, high + 1) if low == high else (low, high)  # a constant is neither black nor white
     axes.imshow(picture, cmap=greys(), vmin=low, vmax=high)
     axes.set_anchor("NW")
 

@@ -21,12 +21,14 @@ def reconstructions(
     labels: np.ndarray | None = None,
     title: str = "Originals and reconstructions",
     *,
+    numbers: np.ndarray | None = None,
     columns: int = 10,
     width: float = PAGE,
 ) -> Figure:
     """originals, restored (N, ...) → pairs of rows; error of a pair: ½ Σ (restored - original)².
 
-    What `Samples` takes can be shown: images, several channels, volumes, signals.
+    What `Samples` takes can be shown: images, several channels, volumes, signals. `numbers` (N,) stand below, too:
+    which of the data each is.
     All pictures share one scale, from the smallest to the largest original value.
     """
     before, after = Samples(originals, "originals"), Samples(restored, "restored images")
@@ -39,6 +41,9 @@ def reconstructions(
         _, classes, names = class_names(labels)
         words = [f"{names[of]} · {word}" for of, word in zip(classes, words, strict=True)]
         about = "class · ½·squared error"
+    if numbers is not None:
+        words = [f"{index}: {word}" for index, word in zip(numbers.tolist(), words, strict=True)]
+        about = f"number: {about}"
     columns = min(columns, len(before))
     rows = math.ceil(len(before) / columns)
     across = min((width - EDGE) / columns - GAP, WIDEST)
@@ -53,10 +58,12 @@ def reconstructions(
         say(page, 0.02, 0.27, words_of_facts, fontsize=size)
         for row in range(rows):
             for name, middle in (("original", high / 2), ("restored", 1.5 * high + GAP)):
-                say(page, EDGE / 2, HEAD + row * band + middle, name, ha="center", rotation=90)
+                size = min(6.5, 72 * high / (0.62 * len("original")))
+                say(page, EDGE / 2, HEAD + row * band + middle, name, ha="center", rotation=90, fontsize=size)
         for index, word in enumerate(words):
             left, top = EDGE + index % columns * (across + GAP), HEAD + index // columns * band
             before.draw(axes_at(page, left, top, across, high), index, *scale)
             after.draw(axes_at(page, left, top + high + GAP, across, high), index, *scale)
-            say(page, left + across / 2, top + band - CAPTION * 0.62, word, ha="center")
+            size = min(6.5, 72 * (across + GAP) / (0.6 * len(word)))
+            say(page, left + across / 2, top + band - CAPTION * 0.62, word, ha="center", fontsize=size)
     return page

@@ -1,4 +1,4 @@
-"""Codes in the plane, coloured by class (paper: Figs. 1, 2, 4, 5 and 6)."""
+"""Codes in the plane, coloured by class (paper: Figs. 1, 2, 4, 5 and 6) or by a quantity."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..errors import DataError
+from .quantity import draw_values
 from .style import COLUMN, INK, SOFT, class_color, class_marker, class_names, figure, heading, styled
 
 MARKERS_UP_TO = 600  # more points than this are dots: their shapes could not be told apart
@@ -22,6 +23,8 @@ def scatter(
     labels: np.ndarray | None = None,
     title: str = "",
     *,
+    values: np.ndarray | None = None,
+    values_name: str = "",
     separated: tuple[int, int] | None = None,
     note: str = "",
     axis_names: tuple[str, str] = ("code 1", "code 2"),
@@ -30,17 +33,19 @@ def scatter(
 ) -> Figure:
     """codes2d (N, 2), labels (N,) → a map of the classes, each named where it is purest.
 
-    `separated` (count, total) goes into the subtitle beside `note`. `scales=False` drops the numbers at the axes, for
-    maps whose units mean nothing (t-SNE), and shows both directions to one scale. Points lie over each other in random
-    order, so that no class hides another.
+    `values` (N,) in place of labels: a quantity, shown by colours with a bar that is called `values_name`. `separated`
+    (count, total) goes into the subtitle beside `note`. `scales=False` drops the numbers at the axes, for maps whose
+    units mean nothing (t-SNE), and shows both directions to one scale. Points lie over each other in random order, so
+    that no class hides another.
     """
     points = np.asarray(codes2d, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2:
         raise DataError(f"a map needs codes of shape (N, 2), not {points.shape}")
     if not np.isfinite(points).all():
         raise DataError(f"code {int(np.argmin(np.isfinite(points).all(axis=1)))} holds a value that is not finite")
-    if labels is not None and np.size(labels) != len(points):
-        raise DataError(f"{np.size(labels)} labels for {len(points)} points of the map")
+    for what, given in (("labels", labels), ("values", values)):
+        if given is not None and np.size(given) != len(points):
+            raise DataError(f"{np.size(given)} {what} for {len(points)} points of the map")
     facts = [note] if note else []
     if separated:
         facts.append(f"{separated[0]} of {separated[1]} classes separated")
@@ -49,7 +54,11 @@ def scatter(
         axes = page.add_subplot()
         heading(axes, title, " · ".join(facts))
         _frame(axes, axis_names, scales)
-        if labels is None:
+        if values is not None:
+            draw_values(
+                page, axes, points, np.asarray(values, np.float64).reshape(-1), values_name, _area(len(points), width)
+            )
+        elif labels is None:
             axes.scatter(
                 points[:, 0],
                 points[:, 1],

@@ -1,0 +1,86 @@
+"""The section about what comes back: the first images, the typical and the worst ones, and all errors beside PCA's."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import DataError
+from ..page.html import Picture, Section
+from ..trained import passes
+from ..viz import error_panels, reconstructions
+from .material import Material
+from .shown import drawn, loss, origin
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = 20  # images of each kind
+
+
+def restored(material: Material) -> Section:
+    """Originals above, restored images below; and how the error of this network compares."""
+    if material.examples is None or material.restored is None:
+        return Section("Reconstructions", [])
+    blocks = drawn(material, "reconstructions", partial(_first, material))
+    errors = material.errors
+    if errors is not None and np.isfinite(errors).all():
+        if len(errors) > SHOWN:
+            for title, about, rows in _kinds(errors):
+                blocks += drawn(material, title.lower(), partial(_chosen, material, title, about, rows))
+        blocks += drawn(material, "errors of the images", partial(_errors, material))
+    return Section("Reconstructions", blocks, compared(material))
+
+
+def compared(material: Material) -> str:
+    """This network's error beside PCA's and the mean image's, in a sentence; "" where it is not known."""
+    linear, errors = material.linear, material.errors
+    if linear is None or errors is None:
+        return ""
+    mean = float(errors.mean())
+    words = f"Half the squared error of an image is {loss(mean)} in the mean"
+    if linear.pca is None:
+        return f"{words}; {loss(linear.mean)} with the mean image in each one's place."
+    told = f"{words}; PCA with as many numbers, {linear.dims}, reaches {loss(linear.pca)}"
+    return f"{told}, the mean image {loss(linear.mean)}."
+
+
+def _kinds(errors: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
+    order = np.argsort(errors, kind="stable")
+    middle = np.argsort(np.abs(errors - np.median(errors)), kind="stable")[:SHOWN]
+    return [
+        ("The most typical images", "whose error is nearest to the median", np.sort(middle)),
+        ("The worst images", "whose error is greatest, the worst first", order[::-1][:SHOWN]),
+    ]
+
+
+def _first(material: Material) -> Picture:
+    assert material.examples is not None
+    originals, images, labels = passes.restored(material.trained, material.examples, SHOWN, material.restored)
+    about = f"The first {len(originals)} images of {origin(material)} and what the network restores from their codes."
+    return Picture("Originals and reconstructions", about, reconstructions(originals, images, labels))
+
+
+def _chosen(material: Material, title: str, about: str, rows: np.ndarray) -> Picture:
+    assert material.examples is not None
+    originals, images, labels = passes.restored(material.trained, material.examples, rows, material.restored)
+    figure = reconstructions(originals, images, labels, title, numbers=rows)
+    return Picture(title, f"The {len(rows)} {about}; below each its number in the data, from 0.", figure)
+
+
+def errors_of(material: Material) -> Figure:
+    """The errors of all images, beside PCA's mean. DataError where nothing is restored."""
+    errors, linear = material.errors, material.linear
+    if errors is None:
+        raise DataError(f"{material.trained.origin}: no image is restored, so that there are no errors")
+    lines = {}
+    if linear is not None:
+        lines = {**({"PCA, mean": linear.pca} if linear.pca is not None else {}), "mean image": linear.mean}
+    return error_panels(errors, lines)
+
+
+def _errors(material: Material) -> Picture:
+    about = "Half the squared error of each restored image; what stands out may be unusual, or damaged."
+    return Picture("Error of each image", about, errors_of(material))

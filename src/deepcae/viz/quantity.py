@@ -1,0 +1,95 @@
+"""Points coloured by a quantity: a running speed, the time, an error; and the errors of all images, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..errors import DataError
+from .style import PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, figure, fitted, heading, number, styled
+
+SCALE = "viridis"  # grows lighter all the way: read alike in print and without colour vision
+MISSING = "#c4cad2"  # points of no value
+CUT = 0.01  # part of the values at each end that share its colour, so that single ones do not take the whole scale
+
+
+def draw_values(page: Figure, axes: Axes, points: np.ndarray, values: np.ndarray, name: str, area: float) -> None:
+    """Points (N, 2) in the colours of their values (N,), with a colour bar; those without a value lie below, grey.
+
+    The scale ends where a hundredth of the values lies beyond, which the bar's arrows say.
+    """
+    known = np.isfinite(values)
+    few = len(points) <= 2000
+    if not known.all():
+        axes.scatter(points[~known, 0], points[~known, 1], s=area, c=MISSING, linewidths=0, rasterized=not few)
+    if not known.any():
+        raise DataError(f"no value of '{name}' is a number")
+    low, high, extend = limits(values[known])
+    order = np.flatnonzero(known)[np.random.default_rng(0).permutation(int(known.sum()))]  # none hides the others
+    drawn = axes.scatter(
+        points[order, 0],
+        points[order, 1],
+        s=area,
+        c=values[order],
+        cmap=SCALE,
+        vmin=low,
+        vmax=high,
+        linewidths=0,
+        rasterized=not few,
+    )
+    bar = page.colorbar(drawn, ax=axes, location="bottom", aspect=40, pad=0.02, fraction=0.045, extend=extend)
+    bar.outline.set_linewidth(0)
+    bar.ax.tick_params(length=2, labelsize=6)
+    words, size = fitted(name if known.all() else f"{name} (grey: unknown)", page.get_figwidth() * 0.8, 7)
+    bar.set_label(words, fontsize=size, color=SOFT)
+
+
+def limits(values: np.ndarray) -> tuple[float, float, str]:
+    """The ends of the scale, and at which of them values lie beyond: `neither`, `min`, `max`, `both`."""
+    least, most = float(values.min()), float(values.max())
+    low, high = (float(each) for each in np.quantile(values, [CUT, 1 - CUT]))
+    if high - low > 0.5 * (most - least):  # nothing sticks out
+        low, high = least, most
+    if not high > low:
+        low, high = least, most if most > least else least + 1
+    below, above = least < low, most > high
+    return low, high, "both" if below and above else "min" if below else "max" if above else "neither"
+
+
+def error_panels(
+    errors: np.ndarray, lines: Mapping[str, float] | None = None, title: str = "Error of each image",
+    *, width: float = PAGE,
+) -> Figure:  # fmt: skip
+    """errors (N,), half the squared error of each image → over the images' order, and how often each size occurs.
+
+    `lines`: means to compare with, as PCA's, by name.
+    """
+    known = np.asarray(errors, np.float64).reshape(-1)
+    if not np.isfinite(known).any():
+        raise DataError("no error is a finite number")
+    known = np.where(np.isfinite(known), known, np.nan)
+    compared = {"this network, mean": float(np.nanmean(known)), **(lines or {})}
+    with styled():
+        page = figure(width, 0.33 * width)
+        left, right = page.subplots(1, 2, width_ratios=(2, 1))
+        heading(left, title, f"median {number(float(np.nanmedian(known)))}, worst {number(float(np.nanmax(known)))}")
+        left.plot(known, color=TRAIN_COLOR, linewidth=0.5, rasterized=len(known) > 2000)
+        left.set_xlabel("image, in the order of the data")
+        left.set_ylabel("½·squared error")
+        finite = known[np.isfinite(known)]
+        right.hist(finite, bins=min(60, max(5, int(len(finite) ** 0.5))), color=TRAIN_COLOR, linewidth=0)
+        heading(right, "How often")
+        right.set_xlabel("½·squared error")
+        right.set_ylabel("images")
+        for place, (name, value) in enumerate(compared.items()):
+            style: Any = {"color": TEST_COLOR if place else SOFT, "linestyle": ("-", "--", ":", "-.")[place % 4]}
+            right.axvline(value, linewidth=0.9, label=f"{name} {number(value)}", **style)
+            left.axhline(value, linewidth=0.7, **style)
+        right.legend(loc="upper right", frameon=True, framealpha=0.85, edgecolor="none", fontsize=6)
+        for axes in (left, right):
+            axes.grid(True, axis="y")
+    return page

@@ -1,0 +1,129 @@
+"""Images at the places of their codes, and rows of images: each group's, or what a change of one number does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..errors import DataError
+from .samples import Samples, scale_of
+from .style import INK, PAGE, axes_at, fitted, number, say, sheet, styled
+
+ACROSS = 18  # thumbnails along the longer side of a map
+WIDEST = 0.8  # inches of an image in a row
+HEAD, EDGE, GAP = 0.36, 1.05, 0.045  # inches: title, names at the left, between images
+
+
+def thumbnail_rows(points: np.ndarray, across: int = ACROSS) -> np.ndarray:
+    """Which of the points (N, 2) get a picture: in each cell of a grid the one that lies nearest to its middle."""
+    cells, low, cell = _grid(points, across)
+    middle = low + (cells + 0.5) * cell
+    far = np.square(points - middle).sum(axis=1)
+    order = np.lexsort((far, cells[:, 1], cells[:, 0]))
+    first = np.ones(len(order), bool)
+    first[1:] = (cells[order][1:] != cells[order][:-1]).any(axis=1)
+    return np.sort(order[first])
+
+
+def thumbnails(
+    points: np.ndarray, rows: np.ndarray, stack: np.ndarray, title: str = "Images at their codes",
+    *, across: int = ACROSS, width: float = PAGE,
+) -> Figure:  # fmt: skip
+    """points (N, 2) of all codes, the `rows` of `thumbnail_rows`, their images (n, ...) → each image at its place."""
+    shown = Samples(stack)
+    if len(shown) != len(rows):
+        raise DataError(f"{len(shown)} images for {len(rows)} places")
+    cells, _, _ = _grid(points, across)
+    high = int(cells[:, 1].max()) + 1
+    side = (width - 0.08) / across
+    down = side * min(shown.aspect, 1.6)
+    scale = scale_of(shown.stack)
+    facts = f"{len(rows)} of {len(points):,} images, at the places of their codes"
+    with styled():
+        page = sheet(width, HEAD + high * down + 0.04)
+        say(page, 0.04, 0.12, title, fontsize=8, fontweight="bold", color=INK)
+        words, size = fitted("; ".join(filter(None, [facts, shown.note])), width - 0.08, 6.5)
+        say(page, 0.04, 0.27, words, fontsize=size)
+        for index, row in enumerate(rows):
+            column, line = cells[row]
+            left, top = 0.04 + column * side, HEAD + (high - 1 - line) * down
+            shown.draw(axes_at(page, left, top, side - 0.015, down - 0.015), index, *scale)
+    return page
+
+
+def _grid(points: np.ndarray, across: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The cell (column, line) of each point, the lower left corner, and the size of a cell, (2,)."""
+    points = np.asarray(points, np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise DataError(f"a map needs codes of shape (N, 2), not {points.shape}")
+    low, high = np.quantile(points, [0.005, 0.995], axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    count = np.array([across, across])
+    cells = np.clip(((points - low) / span * count).astype(int), 0, count - 1)
+    return cells, low, span / count
+
+
+def image_rows(
+    stack: np.ndarray, names: Sequence[str], title: str, about: str = "", captions: Sequence[Sequence[str]] = (),
+    *, width: float = PAGE,
+) -> Figure:  # fmt: skip
+    """stack (rows * columns, ...) as `Samples` takes it → a row of images for each of `names`, all in one scale.
+
+    A row may have fewer images than the others: images that are not finite are left out. `captions`: under the images.
+    """
+    shown = Samples(stack)
+    columns = len(shown) // max(len(names), 1)
+    if not names or columns * len(names) != len(shown):
+        raise DataError(f"{len(shown)} images do not make {len(names)} rows")
+    across = min((width - EDGE) / columns - GAP, WIDEST)
+    high, caption = across * shown.aspect, 0.12 if captions else 0.0
+    scale = scale_of(shown.stack)
+    with styled():
+        page = sheet(width, HEAD + len(names) * (high + GAP + caption))
+        say(page, 0.04, 0.12, title, fontsize=8, fontweight="bold", color=INK)
+        words, size = fitted("; ".join(filter(None, [about, shown.note])), width - 0.08, 6.5)
+        say(page, 0.04, 0.27, words, fontsize=size)
+        for line, name in enumerate(names):
+            top = HEAD + line * (high + GAP + caption)
+            for part, words in enumerate(name.split("\n")):
+                text, points = fitted(words, EDGE - 0.1, 6.5)
+                say(page, 0.04, top + high / 2 + (part - (name.count("\n")) / 2) * 0.11, text, fontsize=points)
+            for column in range(columns):
+                index, left = line * columns + column, EDGE + column * (across + GAP)
+                if np.isfinite(shown.stack[index]).any():
+                    shown.draw(axes_at(page, left, top, across, high), index, *scale)
+                    if captions:
+                        text = captions[line][column]
+                        say(page, left + across / 2, top + high + 0.06, text, ha="center", fontsize=5)
+    return page
+
+
+def traversal_codes(
+    codes: np.ndarray, steps: int = 9, most: int = 16, cover: float = 0.98
+) -> tuple[np.ndarray, list[int]]:
+    """(rows * steps, K): each number of a code from low to high over the middle `cover` of it, others at their median.
+
+    And which numbers these are, from 0: of more than `most` those that vary most. codes (N, K).
+    """
+    flat = np.asarray(codes, np.float64).reshape(len(codes), -1)
+    chosen = sorted(np.argsort(-flat.std(axis=0), kind="stable")[:most].tolist())
+    low, high = np.quantile(flat, [(1 - cover) / 2, (1 + cover) / 2], axis=0)
+    made = np.tile(np.median(flat, axis=0), (len(chosen) * steps, 1))
+    for row, column in enumerate(chosen):
+        made[row * steps : (row + 1) * steps, column] = np.linspace(low[column], high[column], steps)
+    return made, chosen
+
+
+def traversals(
+    codes: np.ndarray, chosen: Sequence[int], decoded: np.ndarray, title: str = "Each number of the code, low to high",
+    *, width: float = PAGE,
+) -> Figure:  # fmt: skip
+    """What the decoder makes of the codes of `traversal_codes`: a row for each number, the others at their median."""
+    steps = len(codes) // max(len(chosen), 1)
+    ends = [codes[row * steps : (row + 1) * steps, column][[0, -1]] for row, column in enumerate(chosen)]
+    names = [f"code {column + 1}\n{number(float(low))} to {number(float(high))}"
+             for column, (low, high) in zip(chosen, ends, strict=True)]  # fmt: skip
+    part = "" if len(chosen) == codes.shape[1] else f"the {len(chosen)} of {codes.shape[1]} numbers that vary most; "
+    return image_rows(decoded, names, title, f"{part}all other numbers at their median", width=width)

@@ -12,7 +12,7 @@ import typer
 from ..atomic import foreign_kept
 from ..errors import DataError
 from . import options
-from .screen import say
+from .screen import answer, say
 
 if TYPE_CHECKING:
     from .training import Outcome
@@ -31,16 +31,21 @@ def demo(
     device: options.Device = "cpu",
     threads: Annotated[int, typer.Option("--threads", min=1, help="For so small a network one is fastest.")] = 1,
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """From a text file to pictures: digits, a network, training, test, codes, pictures, one page."""
     from .device import choose_device
+    from .training import summary
 
     began = time.perf_counter()
     where = choose_device(device, threads)
     _require_no_other_run(out)
     with foreign_kept():
         outcome = _all_steps(out, overrides, where, quiet)
-    say(f"done in {time.perf_counter() - began:.0f} s; open {out / 'report.html'}")
+    seconds = time.perf_counter() - began
+    say(f"done in {seconds:.0f} s; open {out / 'report.html'}")
+    if json:
+        answer({**summary(outcome, seconds), "folder": str(out), "report": str(out / "report.html")})
     outcome.require_whole()
 
 

@@ -9,7 +9,7 @@ import typer
 
 from ..atomic import foreign_kept
 from . import options
-from .screen import say
+from .screen import answer, say
 
 
 def draw(
@@ -36,6 +36,7 @@ def draw(
     level: options.Level = 0,
     stage: options.Stage = "",
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Draw a network: its layers and blobs, or its architecture (the paper's Fig. 3)."""
     from .. import draw as room
@@ -55,4 +56,7 @@ def draw(
             document, path, state.phase, rankdir.upper(), style, format.lower() if format else None,
             level=state.level, stages=state.stages, splits=splits, folders=folders,
         )  # fmt: skip
-    say(f"wrote {written}", quiet)
+    if json:
+        answer({"file": str(written)})
+    else:
+        say(f"wrote {written}", quiet)

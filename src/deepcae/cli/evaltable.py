@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 import sys
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from ..codes.judging import MEASURES, NEIGHBOURHOODS, TEST, TRAIN, Judged
 from ..codes.measure import NEIGHBOURS
-from .screen import cell, tell
+from .screen import cell, tell, width, wrapped
 
 NONE = "–"
-WIDTH = 80  # letters of a line
 _GROUPS = dict.fromkeys(("cross_entropy", "l2", "l2_median", "l2_worst", "l2_pca", "l2_mean"), "losses")
 _GROUPS |= {"knn": "classifiers", "linear": "classifiers", "mlp": "classifiers"}
 _GROUPS |= {"kmeans": "clusters", "ari": "clusters", "nmi": "clusters"}
@@ -64,7 +62,7 @@ def show(judged: Sequence[Judged], seed: int) -> None:
     for name, after in zip(shown, [*shown[1:], ""], strict=True):
         ends = _GROUPS.get(name) != _GROUPS.get(after) and bool(after)
         table.add_row(MEASURES[name], *(_shown(name, each) for each in judged), end_section=ends)
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
+    console = Console(file=sys.stdout, width=width(), highlight=False)
     console.print(table)
     tell(_conditions(judged, seed, shown))
 
@@ -99,4 +97,4 @@ def _conditions(judged: Sequence[Judged], seed: int, shown: Sequence[str]) -> st
         "separated": f"classes separated: in the map of {tested:,} test codes, by t-SNE where N is not 2",
     }
     said = "; ".join([f"seed {seed}", *(words for name, words in told.items() if name in shown)])
-    return "\n".join(textwrap.wrap(said, WIDTH))
+    return wrapped(said)

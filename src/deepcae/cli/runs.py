@@ -154,6 +154,9 @@ def _apart(
     """A process for each run, `at_once` at a time, in the order of their seeds."""
     from ..solver.signals import handle_signals
 
+    if len(folders) > at_once:
+        turns = math.ceil(len(folders) / at_once)
+        say(f"{len(folders)} runs, {at_once} at a time: all take about {turns} times as long as the first says", quiet)
     pool = Pool(at_once, lambda job, line: say(f"{job.name}: {line}"))
     task = {"options": options.to_json(), "quiet": quiet, **allowed}
     runs = [

@@ -9,11 +9,14 @@ import io
 import math
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import in_one_line, shortened, shown
+
+UNBOUND = 200  # letters of a line that nobody sees on a screen
 
 
 def say(line: str, quiet: bool = False) -> None:
@@ -25,6 +28,22 @@ def say(line: str, quiet: bool = False) -> None:
 def tell(text: object) -> None:
     """What was asked for, on stdout, for people."""
     print(shown(str(text)))
+
+
+def width() -> int:
+    """Letters of a line: what `COLUMNS` says, else the terminal's; `UNBOUND` where nobody looks, as in a file."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else UNBOUND
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Each line of a text, no longer than the screen is wide; what goes on in a further line is set in."""
+    lines = (
+        textwrap.wrap(line, width(), subsequent_indent=indent, break_on_hyphens=False) for line in text.splitlines()
+    )
+    return "\n".join("\n".join(parts) for parts in lines)
 
 
 def cell(name: str) -> str:

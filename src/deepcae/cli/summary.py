@@ -10,7 +10,7 @@ import typer
 
 from ..errors import DataError
 from . import options
-from .screen import answer, say, tell
+from .screen import answer, say, tell, width
 
 if TYPE_CHECKING:
     from ..net.plan import Plan
@@ -39,7 +39,7 @@ def summary(
     if json:
         answer(found.to_json())
     else:
-        tell(found.to_text())
+        tell(found.to_text(width()))
         for problem in plan.odd_layouts():
             say(f"warning: {problem}")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import shown
-from .screen import cell
+from ..errors import shortened, shown
+from .screen import cell, width, wrapped
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..timing.timing import LayerTime, Timing
 
 NONE = "–"
+WIDE = 120  # letters of a line that all columns take
+NARROW = "Each layer's type and kernel: in a window of 120 columns, or with --json."
+_LONGEST = 24  # letters of a layer's name, where the window is narrow
 _MOST = 2 / 3  # of the layers' time: what the layers that are named take together
 _BUSY = 1.25  # a whole that takes so many times its parts was not alone on the machine
 
@@ -23,10 +26,12 @@ def show(net: Net, fed_with: str, timing: Timing) -> None:
     """The table and what it says, on stdout."""
     from rich.console import Console
 
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
-    console.print(shown(_head(net, fed_with, timing)), markup=False)
-    console.print(_table(timing))
-    console.print(shown("\n".join(sentences(timing))), markup=False)
+    wide = width() >= WIDE
+    console = Console(file=sys.stdout, width=width(), highlight=False)
+    console.print(shown(wrapped(_head(net, fed_with, timing))), markup=False)
+    console.print(_table(timing, wide))
+    said = [*sentences(timing), *([] if wide else [NARROW])]
+    console.print(shown(wrapped("\n".join(said))), markup=False)
 
 
 def _head(net: Net, fed_with: str, timing: Timing) -> str:
@@ -71,29 +76,32 @@ def told_rule() -> dict[str, Any]:
     }
 
 
-def _table(timing: Timing) -> Table:
+def _table(timing: Timing, wide: bool) -> Table:
     from rich.box import SIMPLE
     from rich.table import Table
 
     table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
     table.add_column("layer")
-    table.add_column("type")
-    table.add_column("kernel")
+    kinds = ("type", "kernel") if wide else ()
+    for title in kinds:
+        table.add_column(title)
     for title in ("forward ms", "backward ms", "of the time", "GFLOP/s", "of the product's"):
         table.add_column(title, justify="right")
     together = timing.in_layers + timing.outside
     for layer in timing.layers:
         table.add_row(
-            cell(layer.name), cell(layer.type), layer.kernel or NONE, *_times(layer), _share(layer.seconds, together),
-            *_rates(layer.rate, timing),
+            cell(layer.name if wide else shortened(layer.name, _LONGEST)),
+            *([cell(layer.type), layer.kernel or NONE] if wide else []),
+            *_times(layer), _share(layer.seconds, together), *_rates(layer.rate, timing),
         )  # fmt: skip
     table.add_section()
     forward = sum(layer.forward for layer in timing.layers)
     backward = _ms(timing.in_layers - forward) if timing.goes_back else NONE
     rate = timing.operations / timing.passes / timing.in_layers if timing.in_layers else 0.0
     share = _share(timing.in_layers, together)
-    table.add_row("all layers", "", "", _ms(forward), backward, share, *_rates(rate or None, timing))
-    table.add_row("in no layer", "", "", _ms(timing.outside), "", _share(timing.outside, together), "", "")
+    blank = ["" for _ in kinds]
+    table.add_row("all layers", *blank, _ms(forward), backward, share, *_rates(rate or None, timing))
+    table.add_row("in no layer", *blank, _ms(timing.outside), "", _share(timing.outside, together), "", "")
     return table
 
 

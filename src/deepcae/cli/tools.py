@@ -12,7 +12,7 @@ import typer
 
 from ..atomic import foreign_kept
 from . import options
-from .screen import bar, say, tell
+from .screen import answer, bar, say, tell
 
 Backend = Annotated[str, typer.Option("--backend", metavar="lmdb", help="The kind of database.")]
 
@@ -31,6 +31,7 @@ def extract_features(
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Write blobs of a network over its own data, as Caffe's tool does: a record of floats for each sample."""
     from ..trained.features import extract_features as extract
@@ -51,6 +52,12 @@ def extract_features(
     names, places = _words(blobs), _words(outputs)
     with bar("extracting", num_batches, quiet) as advance:
         written = extract(net, names, places, num_batches, kind.lower(), progress=advance)
+    if json:
+        answer([
+            {"file": place, "blob": name, "samples": number}
+            for (name, number), place in zip(written.items(), places, strict=True)
+        ])  # fmt: skip
+        return
     for (name, number), place in zip(written.items(), places, strict=True):
         say(f"wrote {place}: blob '{name}' of {number:,} samples", quiet)
 
@@ -62,6 +69,7 @@ def compute_image_mean(
     ] = None,
     backend: Backend = "lmdb",
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Average the images of a database, for a data layer's mean_file; print each channel's mean."""
     from ..data.lmdb import DatumRows
@@ -73,7 +81,11 @@ def compute_image_mean(
         mean = compute(database, lambda done, total: advance(done))
     if out is not None:
         write_mean(out, mean)
-        say(f"wrote {out}: the mean, {'x'.join(map(str, mean.shape))}", quiet)
+        say(f"wrote {out}: the mean, {'x'.join(map(str, mean.shape))}", quiet or json)
+    if json:
+        means = mean.mean(axis=(1, 2), dtype="f8").tolist()
+        answer({"file": str(out) if out is not None else None, "shape": list(mean.shape), "means": means})
+        return
     tell(f"Number of channels: {len(mean)}")
     for channel, value in enumerate(mean.mean(axis=(1, 2), dtype="f8")):
         tell(f"mean_value channel [{channel}]: {value:.6g}")
@@ -93,6 +105,7 @@ def convert_imageset(
     encoded: Annotated[bool, typer.Option("--encoded", help="Store image files instead of pixels.")] = False,
     encode_type: Annotated[str, typer.Option("--encode-type", metavar="png|jpg", help="Which kind of files.")] = "",
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Make a database of the images in a list, for Data layers."""
     from ..data.imageset import Settings
@@ -106,7 +119,10 @@ def convert_imageset(
             root, list_file, database, settings,
             shuffle=shuffle, seed=seed, progress=lambda done, total: advance(done),
         )  # fmt: skip
-    say(f"wrote {database}: {number:,} images", quiet)
+    if json:
+        answer({"file": str(database), "images": number})
+    else:
+        say(f"wrote {database}: {number:,} images", quiet)
 
 
 def parse_log(
@@ -114,6 +130,7 @@ def parse_log(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where LOG.train and LOG.test go.")],
     delimiter: Annotated[str, typer.Option("--delimiter", metavar="CHAR", help="Between columns.")] = ",",
     quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Write the losses and rates in a training's log as two CSV tables."""
     from ..solver.parse_log import parse_log as parse
@@ -124,6 +141,11 @@ def parse_log(
     found = parse(log)
     with foreign_kept():
         written = write_tables(found, log, folder, delimiter)
+    if json:
+        names = ("train", "test")
+        answer({name: {"file": str(path), "rows": len(rows)} for name, path, rows in
+                zip(names, written, (found.train, found.test), strict=True)})  # fmt: skip
+        return
     for path, rows in zip(written, (found.train, found.test), strict=True):
         say(f"wrote {path}: {len(rows)} rows", quiet)
 

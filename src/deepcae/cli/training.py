@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..atomic import cannot_write
 from ..errors import DataError, Incomplete, SnapshotError, SpecError
+from .duration import Estimate
 from .screen import answer, bar, say
 
 if TYPE_CHECKING:
@@ -83,20 +84,28 @@ class Listener:
         self.lines, self.label = lines, label
         self.finished: Finished | None = None
         self._tested: Test | None = None
+        self._estimate: Estimate | None = None
 
     def take(self, record: Record) -> None:
         from ..solver.log import log_lines
-        from ..solver.records import Finished, Step, Test, Warned
+        from ..solver.records import Finished, Started, Step, Test, Warned
 
         caffes = log_lines(record)
         for line in caffes:
             self.write(line)
         for line in caffes if self.lines is None else self.lines(record):
             say(self.label + line, self.quiet and not isinstance(record, Warned))
+        if isinstance(record, Started):
+            interval = self.solver.param.test_interval
+            self._estimate = Estimate(record.iteration, record.max_iter, interval if self.solver.test_nets else 0)
         if isinstance(record, Step):
             self.advance(record.iteration + 1, f"loss {record.smoothed_loss:.5g}")
+            if self._estimate is not None and (told := self._estimate.stepped(record.iteration + 1)):
+                say(self.label + told, self.quiet)
         elif isinstance(record, Test):
             self._tested = record
+            if self._estimate is not None:
+                self._estimate.tested()
         elif isinstance(record, Finished):
             self.finished = record
 

@@ -12,7 +12,7 @@ from ..atomic import set_aside
 from ..errors import SpecError
 from . import options
 from .designing import Wanted, designed
-from .screen import answer, say, tell
+from .screen import answer, say, tell, wrapped
 
 if TYPE_CHECKING:
     from ..zoo import ZooModel
@@ -135,4 +135,4 @@ def _list(descriptions: dict[str, str], json: bool) -> None:
         return
     width = max(map(len, descriptions))
     for name, text in descriptions.items():
-        tell(f"{name:{width}}  {text}")
+        tell(wrapped(f"{name:{width}}  {text}", " " * (width + 2)))

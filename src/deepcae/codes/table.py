@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
+from ..facts import as_line, as_table
 from .kinds import are_classes
 
 Attribute = str | int | float | bool
@@ -80,12 +80,10 @@ class Codes:
         return found | {name: str(value) for name, value in self.attributes.items() if name != KIND}
 
     def __repr__(self) -> str:
-        return f"Codes({', '.join(f'{name}: {words}' for name, words in self.facts().items())})"
+        return as_line("Codes", self.facts())
 
     def _repr_html_(self) -> str:
-        rows = (f"<tr><th>{html.escape(name)}</th><td>{html.escape(words)}</td></tr>" for name, words in
-                self.facts().items())  # fmt: skip
-        return f"<table>{''.join(rows)}</table>"
+        return as_table(self.facts())
 
 
 def _range(values: np.ndarray) -> str:

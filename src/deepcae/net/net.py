@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from ..errors import DataError
+from ..facts import as_table
 from ..layers.base import Context, Shape
 from ..layers.python import python_layers
 from ..proto.document import Document
@@ -142,6 +143,15 @@ class Net:
     def __repr__(self) -> str:
         phase = ("TRAIN", "TEST")[self.phase]
         return f"<Net '{self.name}' {phase}: {len(self.plan.steps)} layers, {self.plan.num_parameters} parameters>"
+
+    def _repr_html_(self) -> str:
+        from .summary import summarize
+
+        found = summarize(self.plan)
+        shapes = {name: "x".join(map(str, shape)) for name in self.inputs if (shape := self.plan.shapes[name])}
+        facts = {"net": found.name or "unnamed", "phase": found.phase, "layers": f"{len(self.plan.steps)}"}
+        facts |= {"parameters": f"{found.parameters:,}", **{f"input {name}": words for name, words in shapes.items()}}
+        return as_table({**facts, **({"code": found.code} if found.code else {}), "outputs": ", ".join(found.outputs)})
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickle and copy: the text, the shapes and the tensors. A copy shares nothing with any other net."""

@@ -8,9 +8,12 @@ again in the same steps, within 5 %.
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import shortened
 from ..layers.base import Shape, count
 from .plan import Plan
 from .roles import roles_of
@@ -81,9 +84,13 @@ class Summary:
             return None
         return self.num_samples * self.input_elements / self.parameters
 
-    def to_text(self) -> str:
-        """The table and the totals. Splits are left out: readers of a blob are shown with the author's name for it."""
-        return _text(self)
+    def to_text(self, width: int | None = None) -> str:
+        """The table and the totals. Splits are left out: readers of a blob are shown with the author's name for it.
+
+        `width`: letters of a line; where the table is wider, what a layer reads and makes stands in a line below it,
+        but for one that reads what the layer above made, and makes a blob of its own name.
+        """
+        return _text(self, width)
 
     def to_json(self) -> dict[str, Any]:
         """The answer of `deepcae summary --json`."""
@@ -150,7 +157,7 @@ def _anonymous(step: Step) -> tuple[str, ...]:
     return step.tops[len(step.node.param.top) :]
 
 
-def _text(summary: Summary) -> str:
+def _text(summary: Summary, width: int | None) -> str:
     names = {top: row.bottoms[0] for row in summary.rows if row.copies for top in row.tops}
     head = ("layer", "type", "bottoms → tops", "shape", "parameters")
     table = [head]
@@ -159,13 +166,44 @@ def _text(summary: Summary) -> str:
             flow = f"{', '.join(names.get(b, b) for b in row.bottoms)} → {', '.join(row.tops)}".strip()
             shapes = ", ".join(_shape_text(shape) for shape in row.shapes)
             table.append((row.name, row.type, flow, shapes, f"{row.parameters:,}" if row.parameters else ""))
-    widths = [max(len(line[i]) for line in table) for i in range(len(head))]
-    lines = [f"{summary.name or 'network'} ({summary.phase})", ""]
-    for line in table:
+    lines = [f"{summary.name or 'network'} ({summary.phase})", "", *_table(table)]
+    if width is not None and len(lines[3]) > width:
+        lines[2:] = _narrow(table, width)
+    totals = _totals(summary)
+    if width is not None:
+        indent = " " * (totals[0].index("  ") + 2)
+        totals = [part for line in totals for part in textwrap.wrap(line, width, subsequent_indent=indent)]
+    return "\n".join([*lines, "", *totals])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The first row is the head; the last column is one of numbers."""
+    widths = [max(len(line[i]) for line in rows) for i in range(len(rows[0]))]
+    lines = []
+    for line in rows:
         cells = [cell.ljust(width) for cell, width in zip(line[:-1], widths[:-1], strict=True)]
         lines.append("  ".join([*cells, line[-1].rjust(widths[-1])]).rstrip())
-    lines.insert(3, "─" * (sum(widths) + 2 * (len(head) - 1)))
-    return "\n".join([*lines, "", *_totals(summary)])
+    lines.insert(1, "─" * (sum(widths) + 2 * (len(widths) - 1)))
+    return lines
+
+
+def _narrow(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """The table without what flows where, and that below the layers for which it does not go without saying."""
+    without = [(name, kind, shape, number) for name, kind, _, shape, number in rows]
+    room = width - sum(max(len(line[i]) for line in without) for i in (0, 1, 3)) - 6
+    without = [(*line[:2], shortened(line[2], max(room, 12)), line[3]) for line in without]
+    lines = _table(without)
+    head = ["", *textwrap.wrap("below a layer: bottoms → tops, where it reads another than the one above", width)]
+    told = lines[:2]
+    above = ""
+    for (name, _, flow, _, _), line in zip(rows[1:], lines[2:], strict=True):
+        told.append(line)
+        if flow not in (f"{above} → {name}", f"→ {name}"):
+            told += textwrap.wrap(
+                flow, width, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False
+            )
+        above = flow.rpartition("→ ")[2]
+    return [*told, *head]
 
 
 def _shape_text(shape: Shape | None) -> str:

@@ -13,13 +13,15 @@ import json
 import os
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import set_aside, whole_file
-from ..errors import DataError, Place, Problem, SpecError, warn
+from ..errors import DataError, Place, Problem, SnapshotError, SpecError, warn
+from ..facts import as_line, as_table
 from ..proto.document import Document
 from ..proto.lookup import resolve
 from ..proto.read import read_solver, read_text
@@ -73,6 +75,29 @@ class Run:
                 raise DataError(f"{self.folder}: no run there, {ABOUT} is missing{hint}") from None
         if problem:
             warn(f"{problem}; files that the texts name are looked for in {self.folder} and the working directory")
+
+    def facts(self) -> dict[str, str]:
+        """What a person wants to know of it first, in words; what cannot be read is left out."""
+        found = {"folder": str(self.folder)}
+        with suppress(DataError, SpecError, SnapshotError):
+            found["net"] = self.net_document.message.name or "unnamed"
+            chosen = self.choose(tell=lambda line: None)
+            found["weights"] = chosen.told or f"weights of iteration {chosen.iteration}"
+        records = self.metrics() if (self.folder / METRICS).exists() else []
+        for kind in ("train", "test"):
+            outputs = next((each.get("outputs") for each in reversed(records) if each.get("kind") == kind), None) or {}
+            told = [f"{name} {value:.4g}" for name, value in outputs.items() if isinstance(value, int | float)]
+            if told:
+                found[kind] = ", ".join(told)
+        if (seed := self.about.get("seed")) is not None:
+            found["seed"] = str(seed)
+        return found
+
+    def __repr__(self) -> str:
+        return as_line("Run", self.facts())
+
+    def _repr_html_(self) -> str:
+        return as_table(self.facts())
 
     @property
     def folders(self) -> list[Path]:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from ..errors import SpecError, TrainingError
+from ..facts import as_line, as_table
 from ..net.net import Net
 from ..net.rounded import Rounded
 from ..proto.read import read_solver
@@ -119,6 +120,27 @@ class Solver:
         else:
             remarks.note(WarningKind.SETTINGS, *self.training.best.notes())
             remarks.loaded(*load_initial(self.state, weights, strict))
+
+    def facts(self) -> dict[str, str]:
+        """What a person wants to know of it first, in words."""
+        state, param = self.state, self.param
+        tests = f"{len(state.tests)}, every {param.test_interval:,} iterations" if state.tests else "none"
+        return {
+            "net": state.net.name or "unnamed",
+            "iteration": f"{state.iteration:,} of {param.max_iter:,}",
+            "type": f"{param.type}, base_lr {param.base_lr:g}, lr_policy {param.lr_policy}",
+            "parameters": f"{state.net.plan.num_parameters:,}",
+            "test nets": tests,
+            "seed": str(state.seed),
+            "device": f"{state.net.device}, {state.precision}",
+            **({"folder": str(self.out)} if self.out is not None else {}),
+        }
+
+    def __repr__(self) -> str:
+        return as_line("Solver", self.facts())
+
+    def _repr_html_(self) -> str:
+        return as_table(self.facts())
 
     def _is_steady(self, tests_too: bool) -> bool:
         return self.passes.is_steady() and not (tests_too and not all(fed.is_steady() for fed in self.state.tests))

@@ -170,16 +170,19 @@ def _encoded(trained: Trained, examples: Examples, quiet: bool) -> Part:
 def _of_files(codes: Two, data: Two | None, labels: Two | None) -> Subject:
     from ..codes.judging import Subject
 
-    train, test = (_part(path, data and data[which], labels and labels[which]) for which, path in enumerate(codes))
+    (train, _), (test, losses) = (
+        _part(path, data and data[which], labels and labels[which]) for which, path in enumerate(codes)
+    )
     if train.codes.shape[1:] != test.codes.shape[1:]:
         shapes = f"{list(train.codes.shape[1:])} and {list(test.codes.shape[1:])}"
         raise DataError(f"{codes[0]} and {codes[1]}: codes of one kind are needed; these have shapes {shapes}")
-    return Subject(codes[1].stem, test, train)
+    return Subject(codes[1].stem, test, train, losses)
 
 
-def _part(path: Path, data: Path | None, labels: Path | None) -> Part:
+def _part(path: Path, data: Path | None, labels: Path | None) -> tuple[Part, dict[str, float]]:
+    """The codes with what is known of them, and the losses that their errors make."""
     from ..codes import files
-    from ..codes.judging import Part
+    from ..codes.judging import Part, spread_of
     from ..data.load import load_images, load_labels
     from ..trained.examples import one_each
 
@@ -194,7 +197,7 @@ def _part(path: Path, data: Path | None, labels: Path | None) -> Part:
     if labels is not None:
         known = one_each(load_labels(labels))
         _same_number(labels, len(known), path, len(loaded.codes))
-    return Part(loaded.codes, known, images)
+    return Part(loaded.codes, known, images), {} if loaded.error is None else spread_of(loaded.error)
 
 
 def _same_number(path: Path, count: int, codes: Path, wanted: int) -> None:

@@ -197,7 +197,8 @@ def _of_run(
         found = material()
         columns = found.colours[-len(colour_by) :] if colour_by else found.colours[:1]
         assert found.codes is not None
-        return _maps(found.codes, columns, f"{found.name}, N = {found.dims}", examples().origin)
+        title, about = f"{found.name}, N = {found.dims}", examples().origin
+        return _maps(found.codes, columns, title, about, found.map2d)
 
     if data is not None:
         examples()  # what is named and not there is no reason to draw the rest
@@ -212,12 +213,15 @@ def _of_run(
     }
 
 
-def _maps(codes: np.ndarray, columns: Sequence[Column | None], title: str, about: str = "") -> Figures:
+def _maps(
+    codes: np.ndarray, columns: Sequence[Column | None], title: str, about: str = "", plane: np.ndarray | None = None
+) -> Figures:
     """Codes of two numbers as they are, others as their t-SNE map, in the colours of each column."""
     from ..codes import tsne
 
     flat = codes.reshape(len(codes), -1)
-    plane = flat if flat.shape[1] == 2 else tsne(flat)
+    if plane is None:
+        plane = flat if flat.shape[1] == 2 else tsne(flat)
     if len(columns) == 1:
         return {"": _map(plane, flat.shape[1], columns[0], title, about)}
     return {f"-{_word(each)}": _map(plane, flat.shape[1], each, title, about) for each in columns}

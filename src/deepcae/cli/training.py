@@ -100,7 +100,11 @@ class Listener:
             self._estimate = Estimate(record.iteration, record.max_iter, interval if self.solver.test_nets else 0)
         if isinstance(record, Step):
             self.advance(record.iteration + 1, f"loss {record.smoothed_loss:.5g}")
-            if self._estimate is not None and (told := self._estimate.stepped(record.iteration + 1)):
+            if (
+                self._estimate is not None
+                and self.lines is None
+                and (told := self._estimate.stepped(record.iteration + 1))
+            ):
                 say(self.label + told, self.quiet)
         elif isinstance(record, Test):
             self._tested = record

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .judging import TEST, TRAIN, Images, Part, Subject, sample_rows
+from .judging import TEST, TRAIN, Images, Part, Subject, sample_rows, spread_of
 
 MEMORY = 2**29  # bytes of pixels that a baseline is fitted to, at most
 MAP = 5_000  # training images of which t-SNE and UMAP make a map, at most: their time
@@ -26,9 +26,8 @@ def pca_of_pixels(train: Part, test: Part, dims: int, seed: int = 0) -> Subject:
     model = _pca(pixels, dims, seed)
     codes = model.transform(tested)
     errors = 0.5 * ((model.inverse_transform(codes) - tested) ** 2).sum(axis=1, dtype=np.float64)
-    losses = {"l2": float(errors.mean()), "l2_median": float(np.median(errors)), "l2_worst": float(errors.max())}
     return Subject(
-        f"PCA, N = {dims}", replace(test, codes=codes), replace(train, codes=model.transform(pixels)), losses
+        f"PCA, N = {dims}", replace(test, codes=codes), replace(train, codes=model.transform(pixels)), spread_of(errors)
     )
 
 

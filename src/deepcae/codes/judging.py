@@ -86,6 +86,12 @@ class Judged:
     notes: tuple[str, ...] = ()
 
 
+def spread_of(errors: np.ndarray) -> dict[str, float]:
+    """The losses that the errors of images (N,), half the squared error of each, come to."""
+    each = np.asarray(errors, np.float64)
+    return {"l2": float(each.mean()), "l2_median": float(np.median(each)), "l2_worst": float(each.max())}
+
+
 def sample_rows(total: int, most: int, seed: int) -> np.ndarray:
     """`most` of the numbers 0 … total - 1 (all, if there are no more), ascending; the same for the same three."""
     if total <= most:

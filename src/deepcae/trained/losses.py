@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..codes.judging import spread_of
 from ..errors import DataError
 from .examples import Examples
 from .network import Trained
@@ -51,10 +52,8 @@ def reconstruction_losses(
         done += len(images)
         if progress is not None:
             progress(done)
-    each = np.concatenate(errors)
     within = {"cross_entropy": entropies / done} if most == [0.0, 1.0] else {}
-    spread = {"l2_median": float(np.median(each)), "l2_worst": float(each.max())}
-    return {**within, "l2": float(each.mean()), **spread}
+    return {**within, **spread_of(np.concatenate(errors))}
 
 
 def _rows(blob: np.ndarray, count: int) -> np.ndarray:

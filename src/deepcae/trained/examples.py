@@ -4,7 +4,8 @@
 |---------------------|---------------------------------------------------------------------------|
 | HDF5, a list `.txt` | the dataset of the net's input blob (or `data`), labels if it has any; of |
 |                     | any size; scaled as the net's own data layer says                         |
-| IDX, `.npy`, `.npz` | images ready to use; bytes become 0..1                                    |
+| IDX, `.npy`, `.npz` | images ready to use; bytes become 0..1; whole numbers scaled as the net's   |
+| and other pictures  | own data layer says, where it scales                                      |
 | nothing             | what the net's own TEST data layer names, each row once                   |
 
 What the labels are, the net's roles say: classes, or, as a Siamese network's `sim`, whether pairs are of one class.
@@ -15,14 +16,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..codes.kinds import Values
 from ..data.ahead import Ahead
 from ..data.contents import LABELS, Contents, contents_of
 from ..data.lists import read_list
+from ..data.span import Span, outside
 from ..data.stream import Rows, Shape
 from ..errors import DataError
 from ..net.roles import CLASSES, PAIRS
@@ -46,6 +50,8 @@ class Examples:
     labels_alone: Rows | None = None  # where they can be read without the images
     whole: bool = False  # no label can be anything else than one whole number
     labels_are: str = ""  # `net.roles.CLASSES` or `PAIRS`
+    judged: bool = False  # the net itself reads the labels as classes
+    contents: Contents | None = None  # that the rows are of, where it may hold more arrays
 
     def __len__(self) -> int:
         return self.rows.total
@@ -69,6 +75,7 @@ class Examples:
         finally:
             ahead.close()
 
+    @cached_property
     def label_kind(self) -> LabelKind:
         """What the labels of all rows are: they are read, a block at a time."""
         if self.labels is None or self.whole:
@@ -83,15 +90,43 @@ class Examples:
         arrays = self.rows.read(slice(start, stop))
         return arrays[self.images], arrays[self.labels] if self.labels is not None else None
 
+    def pick(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """(images, labels) of any rows, in their order."""
+        order = np.unique(rows)
+        arrays = self.rows.read(order)
+        places = np.searchsorted(order, rows)
+        labels = arrays[self.labels][places] if self.labels is not None else None
+        return arrays[self.images][places], labels
+
     @property
     def classified(self) -> bool:
-        """Whether the labels are classes, and not, say, the similarity of pairs."""
-        return self.labels_are == CLASSES
+        """Whether the labels are classes, and not a quantity, or the similarity of pairs.
+
+        What the net itself takes for classes, in a loss or a count of hits, is what it is; of others the values tell.
+        """
+        return self.labels is not None and self.labels_are == CLASSES and (self.judged or self.label_kind.classes)
+
+    @property
+    def measured(self) -> bool:
+        """Whether the labels are a quantity, one number for each image."""
+        return self.labels is not None and self.labels_are == CLASSES and not self.classified
 
     @property
     def of_pairs(self) -> bool:
         """Whether a row is a pair of images, of which the code stands for the first alone."""
         return self.labels_are == PAIRS
+
+    def column(self, name: str) -> np.ndarray:
+        """Another array of the source, with one number for each image (N,). DataError where there is none such."""
+        held = self.contents.names if self.contents is not None else []
+        if self.contents is None or name not in held:
+            others = ", ".join(each for each in held if each != self.images) or "none"
+            raise DataError(f"{self.origin}: has no array '{name}' with a value for each image; it has {others}")
+        rows = self.contents.rows([name], memory_limit=0)
+        if math.prod(rows.shapes[name]) != 1 or rows.total < len(self):
+            shape = [rows.total, *rows.shapes[name]]
+            raise DataError(f"{self.origin}: '{name}' has shape {shape}; one number for each image is needed")
+        return np.asarray(rows.read(slice(0, len(self)))[name]).reshape(-1)
 
     def one(self, index: int) -> tuple[np.ndarray, Any]:
         """Image `index` as a batch of one, and its label; None without labels."""
@@ -103,20 +138,26 @@ class Examples:
 
 @dataclass(frozen=True)
 class LabelKind:
-    """How labels (N, ...) become one each: of one-hot rows the class, of other columns the first; integers if whole."""
+    """How labels (N, ...) become one each: of one-hot rows the class, of other columns the first; integers if whole.
+
+    `classes`: whether their values are those of classes, see `codes.kinds`.
+    """
 
     one_hot: bool
     whole: bool
+    classes: bool = True
 
     @classmethod
     def of(cls, blocks: Iterable[np.ndarray]) -> LabelKind:
         """That of all rows: what holds for each of them."""
         one_hot = whole = True
+        values = Values()
         for labels in blocks:
             rows = labels.reshape(len(labels), -1)
             one_hot &= rows.shape[1] > 2 and bool(np.isin(rows, (0, 1)).all() and (rows.sum(axis=1) == 1).all())
             whole &= np.array_equal(rows[:, 0], np.round(rows[:, 0]))
-        return cls(one_hot, whole)
+            values.take(rows[:, 0])
+        return cls(one_hot, whole, one_hot or values.are_classes)
 
     def one_each(self, labels: np.ndarray) -> np.ndarray:
         """(N, ...) → (N,)."""
@@ -138,16 +179,53 @@ def open_examples(trained: Trained, source: Path | None) -> Examples:
 def _held(trained: Trained, contents: Contents) -> Examples:
     """Those of a source that nobody has opened yet."""
     images, labels = contents.images(trained.images), contents.labels(trained.labels)
-    rows: Rows = contents.rows([images] if labels is None else [images, labels], as_shown=True)
-    if not contents.of_pictures:
-        rows = _scaled(trained, rows, images)
+    rows = _shown(trained, contents, images, [images] if labels is None else [images, labels])
     _require_fitting(trained, rows.shapes[images], contents.origin)
     if labels is None:
-        return Examples(rows, images, None, contents.origin)
+        return Examples(rows, images, None, contents.origin, contents=contents)
     if math.prod(rows.shapes[labels]) > max(LABELS_PER_ROW, math.prod(rows.shapes[images])):
         raise DataError(f"{contents.origin}: rows of its labels '{labels}' have shape {list(rows.shapes[labels])}")
     alone = contents.rows([labels], memory_limit=0)
-    return Examples(rows, images, labels, contents.origin, alone, labels_are=_meaning(trained, labels))
+    meaning, judged = _meaning(trained, labels), trained.roles.labels_judged and labels == trained.roles.labels
+    return Examples(rows, images, labels, contents.origin, alone, False, meaning, judged, contents)
+
+
+def _shown(trained: Trained, contents: Contents, images: str, names: list[str]) -> Rows:
+    """The rows with the images as the net wants them: scaled by its own data layer, or ready as they are.
+
+    Numbers of data files are what the data layer reads. Of formats of pictures, bytes are grey levels of 0..1 and other
+    numbers ready to use, but where the net's own layer scales or takes off a mean: then whole numbers are what it
+    reads, and fractions what comes nearer to what the run has learned from.
+    """
+    if not contents.of_pictures:
+        return _scaled(trained, contents.rows(names, as_shown=True), images)
+    stored = contents.rows(names)
+    if not _rescales(trained):
+        return contents.rows(names, as_shown=True)
+    scaled = _scaled(trained, stored, images)
+    if stored.dtypes[images].kind in "ui" or _nearer(trained, scaled, stored, images):
+        return scaled
+    return contents.rows(names, as_shown=True)
+
+
+def _rescales(trained: Trained) -> bool:
+    """Whether the net's own data layer changes values."""
+    layer = next((each for each in trained.net.sources if trained.images in each.top), None)
+    param = None if layer is None else layer.transform_param
+    return param is not None and bool(param.scale != 1 or param.mean_value or param.mean_file)
+
+
+def _nearer(trained: Trained, first: Rows, second: Rows, images: str) -> bool:
+    """Whether a few rows of `first` lie in the range that the run learned from, and those of `second` do not."""
+    known = trained.watch.learned.data.get(trained.images)
+    if known is None:
+        return False
+    strange = []
+    for rows in (first, second):
+        seen = Span()
+        seen.take(rows.read(slice(0, min(BATCH, rows.total)))[images])
+        strange.append(bool(outside(seen, known)))
+    return strange == [False, True]
 
 
 def _meaning(trained: Trained, labels: str | None) -> str:

@@ -238,7 +238,52 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", head) + part(b"IDAT", pixels) + part(b"IEND", b"")
 
 
-KINDS: dict[str, Any] = {"data": data, "weights": weights, "codes": codes, "other": other, **bulk.KINDS}
+def sources(folder: Path) -> dict[str, tuple[int, Act]]:
+    """What people bring: pictures, stacks, arrays."""
+    import tifffile
+    from scipy.io import savemat
+
+    from deepcae.data.contents import open_rows
+    from deepcae.data.picture import read_picture
+    from deepcae.prepare import Options, prepare
+
+    small = np.zeros((40, 4, 4), np.uint8)
+    np.save(folder / "warm.npy", small)
+    prepare(folder / "warm.npy", folder / "warm.h5")
+    shape = (GREAT // 2**16, 256, 256)
+    np.lib.format.open_memmap(folder / "a.npy", "w+", np.uint8, shape).flush()  # sparse
+    picture, page, mat, store = (folder / name for name in ("p.png", "t.tif", "m.mat", "z.zarr"))
+    picture.write_bytes(png(20_000, 20_000))
+    tifffile.imwrite(page, np.zeros((20_000, 20_000), np.uint8), compression="zlib")
+    savemat(mat, {"x": np.zeros((1024, 1024, GREAT // 2**20), np.uint8)}, do_compression=True)
+    store.mkdir()
+    meta = {"shape": [9, 2**16, 2**16], "chunks": [1, 256, 256], "dtype": "|u1", "fill_value": 7, "order": "C"}
+    (store / ".zarray").write_text(json.dumps({**meta, "compressor": None, "filters": None, "zarr_format": 2}))
+
+    def prepared() -> object:
+        made = prepare(folder / "a.npy", folder / "a.h5", Options(every=4))
+        return made.understood.rows["train"]
+
+    def read(path: Path) -> Act:
+        return lambda: open_rows(path).read(slice(0, 1))["data"].shape
+
+    return {
+        "npy, prepared": (0, prepared),
+        "mat, one image": sized(mat, read(mat)),
+        "picture": sized(picture, lambda: read_picture(picture)),
+        "tiff of one page": sized(page, read(page)),
+        "zarr of a great row": (0, read(store)),
+    }
+
+
+KINDS: dict[str, Any] = {
+    "sources": sources,
+    "data": data,
+    "weights": weights,
+    "codes": codes,
+    "other": other,
+    **bulk.KINDS,
+}
 
 if __name__ == "__main__":
     main(sys.argv[1])

@@ -14,6 +14,11 @@ import pytest
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells a peak of memory")
 BOMBS = Path(__file__).with_name("bombs.py")
 REFUSED = {
+    "sources": {
+        "picture": "is no readable image",
+        "tiff of one page": "a page: it would take",
+        "zarr of a great row": "would not fit into memory",
+    },
     "data": {
         "wrong h5": "a.h5: blob 'data' of net '' has shape (N, 6); given are rows of shape [4, 256, 256]",
         "wrong h5 of bytes": "b.h5: blob 'data' of net '' has shape (N, 6)",
@@ -69,6 +74,7 @@ REFUSED = {
     },
 }
 READ = {
+    "sources": {"npy, prepared": "2560", "mat, one image": "(1, 1, 1024, 1024)"},
     "data": {"right h5": "640", "right h5 of bytes": "2560", "right npz": "2560", "right idx": "2560"},
     "weights": {"caffemodel.h5 of other layers": "0 layer(s) loaded; not in this net: unknown"},
     "codes": {"csv": "3000000"},

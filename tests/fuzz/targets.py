@@ -205,6 +205,40 @@ def _mean(path: Path) -> None:
     )
 
 
+def _stored(path: Path) -> None:
+    """The first and the last rows of some arrays of a file, whatever its format."""
+    from deepcae.data.contents import contents_of
+
+    contents = contents_of(path)
+    for name in contents.names[:4]:
+        rows = contents.rows([name], memory_limit=0)
+        try:
+            rows.read(slice(0, min(3, rows.total)))
+            rows.read(np.array([rows.total - 1, 0]))
+        finally:
+            rows.close()
+
+
+def _zarr(path: Path) -> None:
+    (path.parent / "c" / "0" / "0").mkdir(parents=True, exist_ok=True)
+    (path.parent / "c" / "0" / "0" / "0").write_bytes(bytes(range(48)))
+    _stored(path.parent)
+
+
+def _picture(path: Path) -> None:
+    from deepcae.data.picture import look_at, read_picture
+
+    read_picture(path)
+    look_at(path)
+
+
+def _label_file(path: Path) -> None:
+    from deepcae.prepare.labels import read_label_file
+    from deepcae.prepare.options import Options
+
+    read_label_file(Options(labels=path), ["a.png", "b.png", "c.png"])
+
+
 def _self_test(path: Path) -> None:
     """What a reader must not do."""
     match path.read_bytes():
@@ -296,6 +330,74 @@ def _manifest_seeds(_: Path) -> Iterable[bytes]:
     yield json.dumps({"format": 1, "sequence": 3, "iteration": 3, "files": files}).encode()
 
 
+def _tiff_seeds(_: Path) -> Iterable[bytes]:
+    import tifffile
+
+    images = np.arange(4 * 6 * 5, dtype=np.uint16).reshape(4, 6, 5)
+    for how in (
+        {"metadata": None}, {"compression": "zlib"}, {"bigtiff": True}, {"byteorder": ">"}, {"ome": True},
+        {"imagej": True, "metadata": {"axes": "TYX"}},
+    ):  # fmt: skip
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, images, **{"photometric": "minisblack", **how})
+        yield buffer.getvalue()
+
+
+def _mat_seeds(_: Path) -> Iterable[bytes]:
+    import scipy.io
+
+    for packed in (False, True):
+        buffer = io.BytesIO()
+        arrays = {"x": np.arange(4 * 4 * 6, dtype=np.float64).reshape(4, 4, 6), "y": np.arange(6, dtype=np.uint8)}
+        scipy.io.savemat(buffer, arrays, do_compression=packed)
+        yield buffer.getvalue()
+
+
+def _zarr_seeds(_: Path) -> Iterable[bytes]:
+    grid = {"name": "regular", "configuration": {"chunk_shape": [4, 4, 3]}}
+    keys = {"name": "default", "configuration": {"separator": "/"}}
+    meta = {"shape": [4, 4, 3], "data_type": "uint8", "chunk_grid": grid, "chunk_key_encoding": keys, "fill_value": 0}
+    codecs = [{"name": "bytes", "configuration": {"endian": "little"}}]
+    yield json.dumps({**meta, "codecs": codecs, "attributes": {}, "zarr_format": 3, "node_type": "array"}).encode()
+    named = {"dimension_names": ["t", "y", "x"], "codecs": [*codecs, {"name": "gzip", "configuration": {"level": 1}}]}
+    yield json.dumps({**meta, **named, "zarr_format": 3, "node_type": "array"}).encode()
+
+
+def _nwb_seeds(_: Path) -> Iterable[bytes]:
+    import h5py
+
+    for how in ({}, {"chunks": (2, 3, 3), "compression": "gzip"}):
+        buffer = io.BytesIO()
+        with h5py.File(buffer, "w") as file:
+            group = file.create_group("acquisition/plane")
+            group.attrs["neurodata_type"] = "TwoPhotonSeries"
+            group.create_dataset("data", data=np.arange(4 * 6 * 5, dtype=np.uint16).reshape(4, 6, 5), **how)
+        yield buffer.getvalue()
+
+
+def _movie_seeds(_: Path) -> Iterable[bytes]:
+    import av
+
+    for codec, form in (("ffv1", "matroska"), ("mpeg4", "avi"), ("mpeg4", "mp4")):
+        buffer = io.BytesIO()
+        with av.open(buffer, "w", format=form) as container:
+            stream: Any = container.add_stream(codec, rate=10)
+            stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"
+            for grey in range(5):
+                frame = np.full((16, 16), 40 * grey, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="gray")))
+            container.mux(stream.encode())
+        yield buffer.getvalue()
+
+
+def _label_seeds(ending: str) -> Callable[[Path], Iterable[bytes]]:
+    texts = {
+        ".csv": (b"1\n2\n3\n", b"name,label\na.png,cat\nb.png,dog\nc.png,cat\n"),
+        ".json": (b"[1, 2, 3]", b'{"a.png": "cat", "b.png": "dog", "c.png": "cat"}', b'{"speed": [1, 2, 3]}'),
+    }
+    return lambda _: texts[ending]
+
+
 TARGETS = {
     "check": Target(_check, "net.prototxt", mutate_text, _NETS),
     "upgrade": Target(_upgrade, "net.prototxt", mutate_text, _NETS),
@@ -319,6 +421,14 @@ TARGETS = {
     "codes_csv": Target(_codes, "codes.csv", mutate_text, _codes_seeds(".csv")),
     "codes_mat": Target(_codes, "codes.mat", mutate_bytes, _codes_seeds(".mat")),
     "manifest": Target(_manifest, "x_iter_3.ok.json", mutate_text, _manifest_seeds),
+    "picture": Target(_picture, "picture.png", mutate_bytes, _image_seeds),
+    "tiff": Target(_stored, "stack.tif", mutate_bytes, _tiff_seeds),
+    "mat": Target(_stored, "arrays.mat", mutate_bytes, _mat_seeds),
+    "zarr": Target(_zarr, "zarr.json", mutate_text, _zarr_seeds),
+    "nwb": Target(_stored, "session.nwb", mutate_bytes, _nwb_seeds),
+    "movie": Target(_stored, "movie.mkv", mutate_bytes, _movie_seeds),
+    "labels_csv": Target(_label_file, "labels.csv", mutate_text, _label_seeds(".csv")),
+    "labels_json": Target(_label_file, "labels.json", mutate_text, _label_seeds(".json")),
     "codes_h5": Target(_codes, "codes.h5", mutate_bytes, _codes_seeds(".h5")),
 }
 

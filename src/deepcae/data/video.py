@@ -175,6 +175,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         if not container.streams.video:
             raise DataError(f"{path}: holds no video")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise ValueError("its codec is not known")
         stream.codec_context.options = {"err_detect": "crccheck+bitstream+explode"}  # damage is told, not painted over
         yield container, stream
 

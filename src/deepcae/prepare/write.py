@@ -235,7 +235,7 @@ class _Seen:
         self.least, self.most = np.inf, -np.inf
         self.constant: list[str] = []
         self.num_constant = self.num_known = 0
-        self._hashes: dict[str, set[int]] = {}
+        self._hashes = [np.empty(0, np.int64)]  # of the training images, 8 bytes each
 
     def look(self, block: np.ndarray, rows: Planned, items: np.ndarray, part: str) -> None:
         """DataError where a value is not finite."""
@@ -248,11 +248,14 @@ class _Seen:
             self.num_constant += 1
             if len(self.constant) < 3:
                 self.constant.append(title_of(rows.plan, int(items[at])))
-        hashes = {hash(row.tobytes()) for row in flat}
-        if part == "train":
-            self._hashes.setdefault(part, set()).update(hashes)
+        hashes = np.array([hash(row.tobytes()) for row in flat], np.int64)
+        if part == PARTS[0]:
+            self._hashes.append(hashes)
         else:
-            self.num_known += sum(hash(row.tobytes()) in self._hashes.get("train", ()) for row in flat)
+            if len(self._hashes) > 1:
+                self._hashes = [np.sort(np.concatenate(self._hashes))]
+            known = self._hashes[0]
+            self.num_known += int((known[np.searchsorted(known, hashes).clip(max=len(known) - 1)] == hashes).sum())
 
     def added_to(self, understood: Understood) -> Understood:
         notes = list(understood.notes)

@@ -101,3 +101,19 @@ def test_stacks_and_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert main(["data", "tiff", "a.tif", "-o", "one"]) == 2
     assert "stand(s) there already; name another folder, or --overwrite" in capsys.readouterr().err
     assert main(["data", "tiff", "a.tif", "-o", "one", "--overwrite", "-q"]) == 0
+
+
+def test_a_stack_is_encoded_as_it_was_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """16 bits go through the text's own scaling, whether they come from train.h5 or from the stack itself."""
+    monkeypatch.chdir(tmp_path)
+    movie = np.random.default_rng(0).integers(100, 3000, (30, 12, 12), np.uint16)
+    tifffile.imwrite("a.tif", movie, photometric="minisblack")
+    assert main(["data", "tiff", "a.tif", "-o", "d", "-q"]) == 0
+    scaling = json.loads(Path("d/images.json").read_text())["images"]["scaling"]
+    design = ["zoo", "design", "--input", "1x12x12", "--dims", "2", "--data", "d/train.txt", "d/test.txt", "-o", "m"]
+    assert main([*design, "--scale", f"{scaling['scale']:.9g}", "--mean-value", f"{scaling['offset']:.9g}"]) == 0
+    assert main(["train", "--solver", "m/solver.prototxt", "--out", "run", "--set", "max_iter: 3", "-q"]) == 0
+    for source, name in (("d/train.h5", "stored"), ("a.tif", "stack")):
+        assert main(["encode", "run", source, "-o", f"{name}.h5", "-q"]) == 0
+    with h5py.File("stored.h5") as stored, h5py.File("stack.h5") as stack:
+        np.testing.assert_allclose(stack["codes"][: len(stored["codes"])], stored["codes"], rtol=1e-4, atol=1e-5)

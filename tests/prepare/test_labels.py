@@ -22,6 +22,7 @@ READ: dict[str, tuple[str, str | None, list[float], tuple[str, ...]]] = {
     "paths.csv": ("file;class\nx/b.png;two\nx/a.png;one\nx/c.png;two\n", None, [0, 1, 1], ("one", "two")),
     "columns.csv": ("t,speed,kind\n0,5,a\n1,6,b\n2,7,a\n", "speed", [5, 6, 7], ()),
     "tabs.csv": ("t\tspeed\tkind\n0\t5\ta\n1\t6\tb\n2\t7\ta\n", "kind", [0, 1, 0], ("a", "b")),
+    "giant.json": (f"[1, 2, 1{'0' * 400}]", None, [0, 1, 2], ("1", "2", f"1{'0' * 400}")),
     "list.json": ("[1, 2.5, 3]", None, [1, 2.5, 3], ()),
     "names.json": ('{"a.png": "u", "x/b.png": "v", "c.png": "u", "other": "w"}', None, [0, 1, 0], ("u", "v")),
     "column.json": ('{"speed": [4, 5, 6]}', None, [4, 5, 6], ()),

@@ -332,6 +332,26 @@ def test_a_disk_that_is_full_is_told_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_files_that_need_no_change_are_named_and_not_copied(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.h5" for number in range(4)]
+    for path in paths:
+        with h5py.File(path, "w") as file:
+            file["data"], file["label"] = noise(10, 1, 6, 5), np.arange(10)
+    made = prepare(paths, tmp_path / "out", Options(split="file"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"train.txt", "test.txt", "images.json"}
+    assert made.train.read_text().split() == [str(path) for path in paths[:3]]
+    assert made.test is not None
+    assert made.test.read_text().split() == [str(paths[3])]
+    assert open_rows(made.train).total == made.understood.rows["train"] == 30
+    assert "nothing is copied" in made.understood.notes[-1]
+    assert Prepared.load(tmp_path / "out") == made
+    whole = prepare(paths[0], tmp_path / "one", Options(split="none"))
+    assert (whole.train.read_text(), whole.test) == (f"{paths[0]}\n", None)
+    for number, other in enumerate([Options(split="file", every=2), Options(split="time"), Options(crop=(2, 2))]):
+        prepare(paths, tmp_path / f"copy{number}", other)
+        assert (tmp_path / f"copy{number}" / "train.h5").exists()
+
+
 @pytest.mark.parametrize(("text", "size"), [("64x96", (64, 96)), ("64", (64, 64))])
 def test_sizes_are_height_and_width(text: str, size: tuple[int, int]) -> None:
     assert parse_size(text) == size

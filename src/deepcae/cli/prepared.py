@@ -94,7 +94,9 @@ def _tell(made: Prepared, out: Path, known: list[str], quiet: bool) -> None:
         if note not in known:
             say(f"note       {note}", quiet)
     say(f"wrote      {out}: {', '.join(f'{count} rows for {part}' for part, count in told.rows.items())}", quiet)
-    if made.test is not None and len(told.shape) == 3:
-        lists = [str(made.train), str(made.test)]
-        design = shlex.join(["deepcae", "zoo", "design", "--input", told.size, "--dims", "16", "--data", *lists])
-        say(f"next       {design} -o models/mine", quiet)
+    if made.test is not None:
+        size, scaling = "x".join(map(str, told.shape)), told.scaling
+        words = ["--input", size, "--dims", "16", "--data", str(made.train), str(made.test)]
+        words += ["--scale", f"{scaling.scale:.9g}"] if scaling.scale != 1 else []
+        words += ["--mean-value", f"{scaling.offset:.9g}"] if scaling.offset else []
+        say(f"next       {shlex.join(['deepcae', 'zoo', 'design', *words, '-o', 'models/mine'])}", quiet)

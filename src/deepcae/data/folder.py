@@ -173,5 +173,13 @@ def _open_one(path: Path) -> Mapping[str, Stored]:
     return {"data": PictureRows(PictureList(path.parent, (path.name,)))}
 
 
-ONE = Format("a picture", lambda path, head: path.suffix.lower() in ENDINGS and head.startswith(_STARTS), _open_one)
-FORMAT = Format("a folder of pictures", lambda path, head: is_picture_folder(path), _open)
+def _is_one(path: Path, head: bytes) -> bool:
+    return path.suffix.lower() in ENDINGS and head.startswith(_STARTS)
+
+
+def _is_folder(path: Path, head: bytes) -> bool:
+    return is_picture_folder(path)
+
+
+ONE = Format("a picture", _is_one, _open_one, of_pictures=False)
+FORMAT = Format("a folder of pictures", _is_folder, _open, of_pictures=False)

@@ -283,4 +283,4 @@ class _Inflated:
         self._file.close()
 
 
-FORMAT = Format(".mat", lambda path, head: head in (b"MATLAB 5", b"MATLAB 7"), MatArrays)
+FORMAT = Format(".mat", lambda path, head: head in (b"MATLAB 5", b"MATLAB 7"), MatArrays, of_pictures=False)

@@ -109,4 +109,8 @@ def _axes_of(shape: tuple[int, ...], kind: str, origin: str) -> tuple[str, list[
     return "tyxz", notes
 
 
-FORMAT = Format("NWB", lambda path, head: head == HDF5_START and path.suffix.lower() == ".nwb", NwbArrays)
+def _is_nwb(path: Path, head: bytes) -> bool:
+    return head == HDF5_START and path.suffix.lower() == ".nwb"
+
+
+FORMAT = Format("NWB", _is_nwb, NwbArrays, of_pictures=False)

@@ -204,4 +204,4 @@ def _is_clear(page: Any) -> bool:
     return bool(set(page.extrasamples) & set(_ALPHA))
 
 
-FORMAT = Format("TIFF", lambda path, head: head.startswith(STARTS), TiffArrays)
+FORMAT = Format("TIFF", lambda path, head: head.startswith(STARTS), TiffArrays, of_pictures=False)

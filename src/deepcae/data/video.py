@@ -208,6 +208,8 @@ def _stumbled() -> Iterator[None]:
         raise
 
 
-FORMAT = Format(
-    "video", lambda path, head: path.suffix.lower() in ENDINGS and path.is_file(), lambda path: {"data": Movie(path)}
-)
+def _is_movie(path: Path, head: bytes) -> bool:
+    return path.suffix.lower() in ENDINGS and path.is_file()
+
+
+FORMAT = Format("video", _is_movie, lambda path: {"data": Movie(path)}, of_pictures=False)

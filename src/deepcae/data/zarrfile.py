@@ -225,4 +225,8 @@ def _ome_of(path: Path) -> tuple[str | None, str | None]:
         raise DataError(f"{path}: its multiscales are damaged ({first_line(error)})") from error
 
 
-FORMAT = Format("Zarr", lambda path, head: path.is_dir() and any((path / n).is_file() for n in _FILES), ZarrArrays)
+def _is_store(path: Path, head: bytes) -> bool:
+    return path.is_dir() and any((path / name).is_file() for name in _FILES)
+
+
+FORMAT = Format("Zarr", _is_store, ZarrArrays, of_pictures=False)

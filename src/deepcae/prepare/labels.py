@@ -115,7 +115,7 @@ def _numbered(found: list[Any], path: Path) -> tuple[np.ndarray, tuple[str, ...]
         raise DataError(f"{path}: holds something else than one label for each image")
     try:
         return np.array([float(each) for each in found], np.float32), ()
-    except ValueError:
+    except (ValueError, OverflowError):
         classes = sorted({str(each) for each in found}, key=natural)
         number = {name: index for index, name in enumerate(classes)}
         return np.array([number[str(each)] for each in found], np.float32), tuple(classes)

@@ -10,6 +10,7 @@ import numpy as np
 from ..data.stored import Stored
 from ..data.stream import Shape
 from ..errors import DataError
+from .images import ArrayImages
 from .options import Options
 from .patches import cut, places_in
 from .sources import Source
@@ -17,6 +18,7 @@ from .split import Split, rows_of_region
 from .steps import Steps
 
 PARTS = ("train", "test")
+_PLAIN = ("HDF5", ".npy")  # files whose rows are read where they lie
 BLOCK = 16 * 2**20  # bytes of rows that are made at a time
 
 
@@ -54,6 +56,22 @@ class Plan:
             assert self.options.patch is not None
             rows = rows_of_region(height, self.options.patch[0], self.options)[part == "test"]
         return places_in((height, width), self.options, item, rows)
+
+
+def stands_as_it_is(plan: Plan, is_labelled: bool, lacks_some: bool) -> bool:
+    """Whether the sources are files that a list can name: each whole on one side, and read at no cost as it is."""
+    given = plan.options
+    if plan.split.kind not in ("none", "file") or given.patch or given.every > 1 or lacks_some or given.labels:
+        return False
+    for source in plan.sources:
+        array, path = source.array, str(source.path.resolve())
+        plain = source.kind in _PLAIN and source.dataset == "data" and array is not None and not array.packed
+        laid = isinstance(source.images, ArrayImages) and source.images.array is array
+        if not plain or not laid or source.cost or source.classes or path.split() != [path]:
+            return False
+        if plan.steps.changes(source.images.size(0)):
+            return False
+    return not is_labelled or all(source.labels is not None for source in plan.sources)
 
 
 class Planned(Stored):

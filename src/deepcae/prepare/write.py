@@ -24,7 +24,7 @@ from .images import ArrayImages
 from .inspect import Looked, look, title_of
 from .looked import require_finite
 from .options import Options
-from .plan import BLOCK, PARTS, Planned
+from .plan import BLOCK, PARTS, Planned, stands_as_it_is
 from .sources import Source
 from .understood import Understood
 
@@ -74,6 +74,8 @@ def prepare(
 ) -> Prepared:
     """Writes the images under some paths as data of a net, in pieces; what `inspect` says is what is done.
 
+    Where whole HDF5 or .npy files are parts, and nothing has to change, the lists name them, and nothing is copied.
+
     `out`: a folder, for train.h5, test.h5, the lists train.txt, test.txt and all.txt, and images.json; or a file
     `x.h5`, which gets all rows. In the files: `data`, as the values are stored, `label` where there are labels, and in
     the group `origin` the source, row, y and x of each row. DataError for damaged images and values that are not
@@ -91,6 +93,8 @@ def prepare(
     try:
         if tell is not None:
             tell(looked.understood)
+        if not alone and stands_as_it_is(looked.plan, looked.labels is not None, bool(looked.understood.skipped)):
+            return _listed(target, looked)
         rewritten = sum(source.cost.total for source in looked.plan.sources if source.cost)
         folder = target.parent if alone else target
         _require_room(folder, looked.understood.bytes + rewritten)
@@ -117,6 +121,26 @@ def _require_room(folder: Path, needed: int) -> None:
         folder = folder.parent
     if (free := shutil.disk_usage(folder).free) < needed:
         raise DataError(f"{folder}: {needed / 2**30:.1f} GiB are needed there, {free / 2**30:.1f} GiB are free")
+
+
+def _listed(folder: Path, looked: Looked) -> Prepared:
+    """Lists that name the sources themselves: nothing has to change, and nothing is copied."""
+    plan = looked.plan
+    named = {part: plan.items[plan.part(part).items, 0] for part in looked.understood.rows}
+    lists = {part: folder / f"{part}.txt" for part in named}
+    note = "the files are used where they lie; nothing is copied"
+    understood = replace(looked.understood, notes=(*looked.understood.notes, note))
+    with ExitStack() as whole:
+        for part, sources in named.items():
+            paths = [str(plan.sources[number].path.resolve()) for number in np.unique(sources).tolist()]
+            whole.enter_context(whole_file(lists[part])).write_text("\n".join(paths) + "\n")
+        _tell_of(whole.enter_context(whole_file(folder / TOLD)), lists, understood)
+    return Prepared(folder, lists["train"], lists.get("test"), understood)
+
+
+def _tell_of(path: Path, lists: dict[str, Path], understood: Understood) -> None:
+    content = {"format": 1, "lists": {part: listed.name for part, listed in lists.items()}}
+    path.write_text(json.dumps({**content, "images": understood.to_json()}, indent=1) + "\n", encoding="utf-8")
 
 
 def _rewrite(source: Source, folder: Path) -> None:
@@ -159,9 +183,7 @@ def _written(target: Path, looked: Looked, alone: bool, progress: Progress | Non
             whole.enter_context(whole_file(folder / ALL)).write_text(
                 "".join(f"{each.name}\n" for each in names.values())
             )
-        content = {"format": 1, "lists": {part: path.name for part, path in lists.items()}}
-        content["images"] = understood.to_json()
-        whole.enter_context(whole_file(told)).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        _tell_of(whole.enter_context(whole_file(told)), lists, understood)
     return Prepared(folder, lists["train"], lists.get("test"), understood)
 
 

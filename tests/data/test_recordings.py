@@ -140,7 +140,7 @@ def test_chunks_that_make_an_image_dear_are_seen_told_and_rewritten_once(
     for key in rewriting:
         assert all(each.start % chunk == 0 for each, chunk in zip(key, (90, 7, 5), strict=True))
     assert {each.name for each in (tmp_path / "out").iterdir()} == {
-        "train.h5", "test.h5", "train.txt", "test.txt", "images.json"
+        "train.h5", "test.h5", "train.txt", "test.txt", "all.txt", "images.json"
     }  # fmt: skip
 
 

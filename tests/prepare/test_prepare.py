@@ -338,7 +338,8 @@ def test_files_that_need_no_change_are_named_and_not_copied(tmp_path: Path) -> N
         with h5py.File(path, "w") as file:
             file["data"], file["label"] = noise(10, 1, 6, 5), np.arange(10)
     made = prepare(paths, tmp_path / "out", Options(split="file"))
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"train.txt", "test.txt", "images.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"train.txt", "test.txt", "all.txt", "images.json"}
+    assert open_rows(tmp_path / "out" / "all.txt").total == 40
     assert made.train.read_text().split() == [str(path) for path in paths[:3]]
     assert made.test is not None
     assert made.test.read_text().split() == [str(paths[3])]

@@ -131,9 +131,14 @@ def _listed(folder: Path, looked: Looked) -> Prepared:
     note = "the files are used where they lie; nothing is copied"
     understood = replace(looked.understood, notes=(*looked.understood.notes, note))
     with ExitStack() as whole:
+        texts: dict[Path, str] = {}
         for part, sources in named.items():
             paths = [str(plan.sources[number].path.resolve()) for number in np.unique(sources).tolist()]
-            whole.enter_context(whole_file(lists[part])).write_text("\n".join(paths) + "\n")
+            texts[lists[part]] = "\n".join(paths) + "\n"
+        if len(named) > 1:
+            texts[folder / ALL] = "".join(texts.values())
+        for path, text in texts.items():
+            whole.enter_context(whole_file(path)).write_text(text)
         _tell_of(whole.enter_context(whole_file(folder / TOLD)), lists, understood)
     return Prepared(folder, lists["train"], lists.get("test"), understood)
 

@@ -114,8 +114,8 @@ def test_chunks_that_make_an_image_dear_are_seen_told_and_rewritten_once(
 ) -> None:
     from deepcae.prepare import costly, sources
 
-    monkeypatch.setattr(costly, "BLOCK", 8000)
-    monkeypatch.setattr(sources, "BLOCK", 8000)
+    monkeypatch.setattr(costly, "BLOCK", 20_000)
+    monkeypatch.setattr(sources, "BLOCK", 20_000)
     movie = RANDOM.integers(0, 4000, (200, 30, 22), np.uint16)
     path = series_by_hand(tmp_path / "a.nwb", movie, chunks=(90, 7, 5), compression="gzip")
     understood = inspect(path)
@@ -137,6 +137,7 @@ def test_chunks_that_make_an_image_dear_are_seen_told_and_rewritten_once(
     for key in rewriting:
         covered[key] += 1
     assert (covered == 1).all()
+    assert len(rewriting) < 60  # of 75 chunks: as many at a time as there is room for
     for key in rewriting:
         assert all(each.start % chunk == 0 for each, chunk in zip(key, (90, 7, 5), strict=True))
     assert {each.name for each in (tmp_path / "out").iterdir()} == {
@@ -208,8 +209,10 @@ def test_trials_of_behavenet_follow_one_another(tmp_path: Path) -> None:
         for number, trial in enumerate(trials):
             file[f"images/trial_{number:04d}"] = trial
             file[f"neural/trial_{number:04d}"] = np.zeros((5, 9))
+            file[f"masks/trial_{number:04d}"] = np.ones(trial.shape, np.uint8)
     made = prepare(tmp_path / "data.hdf5", tmp_path / "out")
     assert made.understood.count == 35
+    assert any("masks are not applied" in note for note in made.understood.notes)
     with h5py.File(tmp_path / "out" / "train.h5") as file:
         np.testing.assert_array_equal(file["data"][()], trials[:6].reshape(30, 2, 8, 6))
         assert file["origin/sources"][2].decode().endswith("data.hdf5: images/trial_0002")

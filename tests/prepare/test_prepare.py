@@ -100,8 +100,9 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [Options(patch=(8, 8)), Options(patch=(8, 8), stride=(4, 6)), Options(patch=(7, 5), count=9),
-     Options(patch=(8, 8), split="region", held_out=0.5)],
-    ids=["grid", "overlapping", "chance", "region"],
+     Options(patch=(8, 8), split="region", held_out=0.5),
+     Options(patch=(6, 6), count=7, split="region", held_out=0.5)],
+    ids=["grid", "overlapping", "chance", "region", "region by chance"],
 )  # fmt: skip
 def test_patches_can_be_laid_back_over_their_images(options: Options, tmp_path: Path) -> None:
     images = noise(10, 32, 24)

@@ -188,6 +188,9 @@ def _of_file(path: Path, options: Options, kind: str | None) -> list[Source]:
     if len(names) > 1:  # trials
         for source in sources:
             source.told = replace(source.told, is_series=True)
+        if "masks" in set(found.open(path)):
+            note = "its masks are not applied: all pixels are stored as they are"
+            sources[0].told = replace(sources[0].told, notes=(*sources[0].told.notes, note))
     return sources
 
 

@@ -176,10 +176,6 @@ STEPS: dict[str, tuple[Options, Any]] = {
     "crop": (Options(crop=(4, 2)), lambda images: images[:, :, 2:6, 3:5]),
     "pad": (Options(pad=(10, 9)), lambda images: np.pad(images, ((0, 0), (0, 0), (1, 1), (0, 1)))),
     "channels": (Options(channels=(2, 0)), lambda images: images[:, [2, 0]]),
-    "grey": (
-        Options(grey=True),
-        lambda images: np.rint(np.tensordot([0.299, 0.587, 0.114], images.astype(float), (0, 1)))[:, None],
-    ),
     "every": (Options(every=3), lambda images: images[::3]),
     "resize": (Options(resize=(4, 4)), lambda images: np.rint(images.reshape(-1, 3, 4, 2, 4, 2).mean((3, 5)))),
 }
@@ -195,6 +191,15 @@ def test_steps(name: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(file["data"][()], wanted)
     assert made.test is None
     assert made.understood.rows == {"train": len(wanted)}
+
+
+def test_grey_is_the_luminance_rounded(tmp_path: Path) -> None:
+    images = noise(12, 8, 8, 3)
+    prepare(pictures(tmp_path / "in", images), tmp_path / "x.h5", Options(grey=True))
+    exact = images[..., 0] * 0.299 + images[..., 1] * 0.587 + images[..., 2] * 0.114
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file["data"].shape == (12, 1, 8, 8)
+        assert np.abs(file["data"][:, 0] - exact).max() <= 0.5 + 1e-9
 
 
 def test_rgb_repeats_grey_and_leaves_colours(tmp_path: Path) -> None:

@@ -379,3 +379,14 @@ def test_other_sizes_are_refused(text: str) -> None:
 def test_options_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(DataError):
         Options(**wrong)
+
+
+def test_patches_of_sources_of_other_sizes_are_all_counted(tmp_path: Path) -> None:
+    stacks = {"b": np.arange(3 * 64, dtype=np.float32).reshape(3, 8, 8), "a": np.full((4, 10, 4), 5, np.float32)}
+    for name, stack in stacks.items():
+        np.save(tmp_path / f"{name}.npy", stack)
+    options = Options(patch=(4, 4), stride=(2, 2), split="none")
+    made = prepare([tmp_path / "b.npy", tmp_path / "a.npy"], tmp_path / "out", options)
+    assert made.understood.rows == {"train": 3 * 9 + 4 * 4}
+    with h5py.File(tmp_path / "out/train.h5") as file:
+        assert (file["data"][27:] == 5).all()

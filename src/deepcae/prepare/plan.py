@@ -90,7 +90,9 @@ class Planned(Stored):
 
     def _counts(self) -> np.ndarray:
         plan = self.plan
-        if plan.options.count is not None or all(source.images.is_uniform for source in plan.sources):
+        alike = all(source.images.is_uniform for source in plan.sources if source.images.total)
+        sizes = {source.images.size(0) for source in plan.sources if source.images.total}
+        if plan.options.count is not None or (alike and len(sizes) == 1):
             each = len(plan.places(int(self.items[0]), self.name)) if len(self.items) else 0
             return np.full(len(self.items), each)
         return np.array([len(plan.places(int(item), self.name)) for item in self.items])

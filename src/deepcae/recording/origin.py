@@ -1,0 +1,163 @@
+"""Where each row of prepared data comes from: the source, the image in it, and the place of a patch in the image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..data.lists import read_list
+from ..data.stored import DAMAGE, first_line
+from ..errors import DataError
+from ..inplace import unread
+from ..prepare.options import Options, Size
+from ..prepare.steps import Steps
+from ..prepare.understood import Understood
+from ..prepare.write import ALL, ORIGIN, TOLD, Prepared
+from ..proto.lookup import resolve
+from ..trained.network import Trained
+
+PREPARE_ANEW = "prepare it with `deepcae data any`, or give the folder that it wrote"
+_OWN = {"source", "row", "y", "x", "name", "names", "sources"}
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Of each row of the data, in their order: `source`, `row` (n,); `place` (n, 2), y and x of a patch, or None.
+
+    `part`: of which file it is, a number in `parts`; `sources`: their names; `counted`: what the source's file counts
+    (t, z), by name; `names`: of the images, where they have some. `understood`: what images.json says, if it is there.
+    """
+
+    source: np.ndarray
+    row: np.ndarray
+    place: np.ndarray | None
+    part: np.ndarray
+    parts: tuple[str, ...]
+    sources: tuple[str, ...]
+    counted: dict[str, np.ndarray]
+    names: np.ndarray | None
+    understood: Understood | None
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def order(self) -> np.ndarray:
+        """The rows as they stand in the sources: by source, image, y and x."""
+        keys = [self.row, self.source]
+        return np.lexsort(keys if self.place is None else [self.place[:, 1], self.place[:, 0], *keys])
+
+    def name(self, index: int) -> str:
+        """What the image is called that a row of the data is of, or is cut from; "" where it has no name."""
+        return "" if self.names is None else str(self.names[index])
+
+    def where(self, index: int) -> dict[str, Any]:
+        """All that is known of a row, for programs."""
+        told = {"source": self.sources[self.source[index]], "row": int(self.row[index]), "name": self.name(index)}
+        told["part"] = self.parts[self.part[index]]
+        told |= {name: int(values[index]) for name, values in self.counted.items()}
+        if self.place is not None:
+            told |= {"y": int(self.place[index, 0]), "x": int(self.place[index, 1])}
+        return told
+
+    def called(self, index: int) -> str:
+        """The same for people, short: `cell.tif 12`, `003.png`, `cell.tif 12 (64, 32)`."""
+        source = Path(self.sources[self.source[index]]).name
+        words = self.name(index) or (f"{source} {self.row[index]}" if len(self.sources) > 1 else str(self.row[index]))
+        return words if self.place is None else f"{words} ({self.place[index, 0]}, {self.place[index, 1]})"
+
+    def image_size(self, source: int, patch: Size) -> Size:
+        """Height and width of the images of a source as they were prepared, or what their patches cover."""
+        assert self.place is not None
+        most = self.place[self.source == source].max(axis=0)
+        size = (int(most[0]) + patch[0], int(most[1]) + patch[1])
+        told = self.understood.sources[source] if self.understood and source < len(self.understood.sources) else {}
+        if told.get("shape") and len(told["shape"]) == 3 and self.understood is not None:
+            _, height, width = Steps(options_of(self.understood)).shape_of(tuple(told["shape"]))
+            size = (max(size[0], height), max(size[1], width))
+        return size
+
+
+def options_of(understood: Understood) -> Options:
+    """How the images were prepared."""
+    told = understood.options.items()
+    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told}
+    if given.get("labels"):
+        given["labels"] = Path(given["labels"])
+    try:
+        return Options(**given)
+    except TypeError as error:
+        raise DataError(f"{TOLD}: was written by another release of deepcae ({error})") from error
+
+
+def data_of(trained: Trained, data: Path | None) -> Path:
+    """The list or file of the data: what is given, of a folder its list of all; by itself what the net learned from."""
+    if data is None:
+        layers = [
+            layer for layer in trained.net.sources if layer.HasField("hdf5_data_param") and trained.images in layer.top
+        ]
+        if not layers:
+            raise DataError(f"{trained.origin}: its net names no HDF5 data; give DATA")
+        listed = resolve(layers[0].hdf5_data_param.source, *trained.folders)
+        return listed.with_name(ALL) if listed.with_name(ALL).is_file() else listed
+    if data.is_dir() and (data / TOLD).is_file():
+        return data / ALL if (data / ALL).is_file() else Prepared.load(data).train
+    return data
+
+
+def origins_of(data: Path, folders: Sequence[Path] = ()) -> Origins:
+    """What the files of prepared data say of their rows. DataError where they say nothing: with what to do."""
+    files = read_list(data, *folders) if data.suffix == ".txt" else [data]
+    found = [_of_file(path) for path in files]
+    sources = tuple(dict.fromkeys(name for each in found for name in each["sources"]))
+    numbers = [np.array([sources.index(name) for name in each["sources"]], np.int32) for each in found]
+    told = [each["places"] for each in found]
+    same = set(told[0]).intersection(*told)
+    join = {name: np.concatenate([each[name] for each in told]) for name in told[0] if name in same}
+    lengths = [len(each["row"]) for each in told]
+    parts = tuple(path.stem for path in files)
+    names = [each["names"] for each in found]
+    return Origins(
+        source=np.concatenate([of[each["source"]] for of, each in zip(numbers, told, strict=True)]),
+        row=join["row"],
+        place=np.stack([join["y"], join["x"]], axis=1) if {"y", "x"} <= set(join) else None,
+        part=np.repeat(np.arange(len(files)), lengths),
+        parts=parts,
+        sources=sources,
+        counted={name: values for name, values in join.items() if name not in _OWN},
+        names=np.concatenate(names) if all(each is not None for each in names) else None,
+        understood=_understood(data),
+    )
+
+
+def _of_file(path: Path) -> dict[str, Any]:
+    try:
+        with h5py.File(path, "r") as file:
+            group = file.get(ORIGIN)
+            if not isinstance(group, h5py.Group) or not {"source", "row", "sources"} <= set(group):
+                raise DataError(f"{path}: does not say where its rows come from (no group '{ORIGIN}'); {PREPARE_ANEW}")
+            places = {
+                name: np.asarray(group[name], np.int32) for name in group if name not in ("sources", "names", "name")
+            }
+            names = np.asarray(group["names"]).astype("U") if "names" in group else None
+            if names is not None and "name" in group:
+                names = names[np.asarray(group["name"])]
+            sources = [name.decode(errors="replace") for name in np.asarray(group["sources"], "S").tolist()]
+            return {"places": places, "sources": sources, "names": names}
+    except DAMAGE as error:
+        raise DataError(unread(path, error, f"{path}: cannot be read ({first_line(error)}); {PREPARE_ANEW}")) from error
+
+
+def _understood(data: Path) -> Understood | None:
+    return Prepared.load(data.parent).understood if (data.parent / TOLD).is_file() else None
+
+
+def images_in(origins: Origins) -> Iterator[tuple[int, np.ndarray]]:
+    """(source, its images in rising order), of those of which the data hold something."""
+    for source in np.unique(origins.source).tolist():
+        yield source, np.unique(origins.row[origins.source == source])

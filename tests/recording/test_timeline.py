@@ -1,0 +1,112 @@
+"""Whole images: in the order of the recording whatever the split, the least usual first."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepcae.cli import main
+from deepcae.recording.origin import origins_of
+from deepcae.recording.timeline import Timeline, write_timeline
+from deepcae.trained.examples import open_examples
+from deepcae.trained.network import Trained
+
+Known, Prepared = Callable[..., Trained], Callable[..., Path]
+
+
+def lines_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("split", ["random", "time"])
+def test_the_lines_have_the_order_of_the_recording(
+    split: str, tmp_path: Path, known: Known, prepared: Prepared
+) -> None:
+    stacks = [np.random.default_rng(n).integers(0, 4000, (20 + n, 6, 7), dtype=np.uint16) for n in range(2)]
+    for number, stack in enumerate(stacks):
+        np.save(tmp_path / f"{number}.npy", stack)
+    data = prepared(tmp_path / "0.npy", tmp_path / "1.npy", "--split", split)
+    trained = known(data, "scale: 0.001", shift=0.5)
+    told = write_timeline(
+        trained, open_examples(trained, data / "all.txt"), origins_of(data / "all.txt"), tmp_path / "m"
+    )
+    lines = lines_of(tmp_path / "m/time.csv")
+    means = np.concatenate([stack.mean(axis=(1, 2)) for stack in stacks]) / 1000
+    np.testing.assert_allclose([float(line["code_1"]) for line in lines], means, rtol=1e-5)
+    np.testing.assert_allclose([float(line["error"]) for line in lines], 0.5 * 0.25 * 42, rtol=1e-4)
+    assert [int(line["row"]) for line in lines] == [*range(20), *range(21)]
+    assert told["images"] == 41
+    held = [line["part"] == "test" for line in lines]
+    if split == "time":
+        assert held == [*[False] * 17, *[True] * 3, *[False] * 18, *[True] * 3]
+    else:
+        assert 5 <= sum(held) <= 7
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {"time.csv", "time.png", "unusual.png"}
+
+
+def test_the_unusual_are_told_once_for_their_neighbours() -> None:
+    errors = np.ones(1000, np.float32) + np.tile([0, 0.1], 500).astype(np.float32)
+    errors[500:506] = [5, 6, 9, 8, 7, 6]
+    errors[30], errors[700] = 4, 3
+    line = Timeline(np.arange(1000), np.zeros((1000, 2), np.float32), errors)
+    assert line.unusual(np.zeros(1000, int), 3).tolist() == [502, 30, 700]
+    assert line.scores[502] > line.scores[30] > 3
+
+
+def test_errors_that_are_all_alike_are_no_nan() -> None:
+    line = Timeline(np.arange(3), np.zeros((3, 1), np.float32), np.ones(3, np.float32))
+    assert line.scores.tolist() == [0, 0, 0]
+
+
+SOLVER = (
+    """net: "net.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 1 test_iter: 1 test_interval: 1 random_seed: 1"""
+)
+NET = """name: "tiny"
+layer { name: "train" type: "HDF5Data" top: "data" include { phase: TRAIN }
+  hdf5_data_param { source: "data/train.txt" batch_size: 4 } transform_param { scale: 0.00390625 } }
+layer { name: "test" type: "HDF5Data" top: "data" include { phase: TEST }
+  hdf5_data_param { source: "data/test.txt" batch_size: 4 } transform_param { scale: 0.00390625 } }
+layer { name: "code" type: "InnerProduct" bottom: "data" top: "code"
+  inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "up" type: "InnerProduct" bottom: "code" top: "up"
+  inner_product_param { num_output: 42 weight_filler { type: "xavier" } } }
+layer { name: "flat" type: "Flatten" bottom: "data" top: "flat" }
+layer { name: "l2" type: "EuclideanLoss" bottom: "up" bottom: "flat" top: "l2" }
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, prepared: Prepared, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Path:
+    """A run of a small net with data/ beside its text; the working directory."""
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.random.default_rng(1).integers(0, 256, (30, 6, 7), dtype=np.uint8))
+    prepared("x.npy")
+    Path("net.prototxt").write_text(NET)
+    Path("solver.prototxt").write_text(SOLVER)
+    assert main(["train", "--solver", "solver.prototxt", "--out", "run", "--quiet"]) == 0
+    capfd.readouterr()
+    return Path("run")
+
+
+def test_map_takes_by_itself_all_that_a_run_was_prepared_with(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["map", "run", "-o", "maps", "--json", "--quiet"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert (told["images"], len(lines_of(Path("maps/time.csv")))) == (30, 30)
+    assert main(["map", "run", "data/test.txt", "-o", "held"]) == 0
+    assert [line["part"] for line in lines_of(Path("held/time.csv"))] == ["test"] * len(lines_of(Path("held/time.csv")))
+    assert main(["map", "run", "data", "-o", "folder", "-q"]) == 0
+    assert Path("folder/time.csv").read_bytes() == Path("maps/time.csv").read_bytes()
+
+
+def test_map_tells_in_one_line_what_is_wrong(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["map", "run", "x.npy", "-o", "maps", "-q"]) == 2
+    error = capfd.readouterr().err
+    assert error.count("\n") == 1
+    assert "x.npy" in error
+    assert "deepcae data any" in error

@@ -1,0 +1,63 @@
+"""Pictures of a recording: maps with bars, curves over time, images before and after."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from deepcae.viz import before_and_after, maps_of_image, timeline, unusual_images
+from deepcae.viz.maps import MOST_CODES
+from deepcae.viz.style import drawn
+
+RNG = np.random.default_rng(4)
+
+
+def words(page: Figure) -> str:
+    drawn(page, dpi=40)
+    return "\n".join(text.get_text() for text in page.findobj(lambda artist: hasattr(artist, "get_text")))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_each_map_has_its_panel_and_its_bar(channels: int) -> None:
+    image = RNG.random((channels, 20, 30)).astype(np.float32)
+    image[:, :, 28:] = np.nan
+    codes = RNG.normal(size=(5, 20, 30)).astype(np.float32)
+    page = maps_of_image(image, image, np.abs(image[0]), codes, "slice 7")
+    said = words(page)
+    assert all(f"code {k}" in said for k in range(1, 6))
+    assert "slice 7" in said
+    maps = [axes for axes in page.axes if axes.get_title(loc="left").startswith(("code", "error"))]
+    np.testing.assert_array_equal(maps[2].images[0].get_array().filled(np.nan), codes[1])
+    bars = 6 if channels == 3 else 8 if channels == 1 else 6
+    assert len(page.axes) >= 8 + bars
+
+
+def test_codes_that_are_not_drawn_are_told() -> None:
+    codes = RNG.normal(size=(MOST_CODES + 3, 8, 8))
+    assert "3 more codes are not drawn" in words(maps_of_image(codes[:1], codes[:1], codes[0] ** 2, codes, "x"))
+
+
+def test_curves_mark_the_unusual_and_the_held_out() -> None:
+    errors = RNG.random(50)
+    held = np.arange(50) >= 40
+    page = timeline(errors, RNG.normal(size=(50, 20)), marked=[3, 45], names=["three", "late"], held_out=held,
+                    sources=[(0, "a.tif"), (25, "b.tif")], title="run")  # fmt: skip
+    said = words(page)
+    assert all(word in said for word in ("three", "late", "a.tif", "b.tif", "held-out", "4 more codes"))
+    np.testing.assert_array_equal(page.axes[0].lines[0].get_ydata(), errors)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 9), (3, 8, 9), (2, 8, 9), (40,)])
+def test_unusual_images_of_any_kind_are_drawn(shape: tuple[int, ...]) -> None:
+    shown = RNG.random((2, *shape))
+    assert "484" in words(unusual_images(shown, shown * 0.9, ["484", "92"], "run"))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_before_after_and_the_difference(channels: int) -> None:
+    before = RNG.random((2, channels, 8, 9))
+    page = before_and_after(before, before + 0.5, ["image 0", "image 9"], "out.tif")
+    assert "image 9: before" in words(page)
+    if channels == 1:
+        np.testing.assert_allclose(page.axes[2].images[0].get_array(), 0.5)

@@ -28,9 +28,9 @@ def name(path: Path) -> str:
 
 
 def spoken_commands(page: Path) -> list[str]:
-    """Every command line of deepcae in an indented block, without its comment, and those in back quotes."""
+    """Every command line of deepcae in a block, without its comment, and those in back quotes."""
     text = page.read_text(encoding="utf-8")
-    lines = re.findall(r"^    (deepcae .*)$", text, flags=re.MULTILINE)
+    lines = re.findall(r"^(?:    )?(deepcae .*)$", text, flags=re.MULTILINE)
     return [line.split("   #")[0].strip() for line in lines] + re.findall(r"`(deepcae [^`]*)`", text)
 
 

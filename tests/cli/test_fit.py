@@ -111,6 +111,21 @@ def test_a_stopped_training_is_gone_on_with(here: Path) -> None:
         assert Path("parts", name).read_bytes() == Path("run", name).read_bytes(), name
 
 
+def test_patience_ends_a_training_and_the_rest_follows(here: Path) -> None:
+    fit(
+        "pictures",
+        "-o",
+        "early",
+        *SHORT[:1],
+        "max_iter: 400 test_interval: 1 patience: 2 base_lr: 0.5",
+        "--threads",
+        "1",
+    )
+    records = [json.loads(line) for line in Path("early/metrics.jsonl").read_text().splitlines()]
+    assert records[-1]["reason"] == "stopped early"
+    assert codes.load("early/codes.h5").codes.shape == (COUNT, 2)
+
+
 def test_another_fit_in_its_place_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = Path("run/codes.csv").read_bytes()
     fit("pictures", "-o", "run", *SHORT, "--crop", "8x8", code=2)

@@ -27,6 +27,12 @@ READ: dict[str, tuple[str, str | None, list[float], tuple[str, ...]]] = {
     "names.json": ('{"a.png": "u", "x/b.png": "v", "c.png": "u", "other": "w"}', None, [0, 1, 0], ("u", "v")),
     "column.json": ('{"speed": [4, 5, 6]}', None, [4, 5, 6], ()),
     "columns.json": ('{"speed": [4, 5, 6], "place": [1, 2, 3]}', "place", [1, 2, 3], ()),
+    "named.json": (
+        '[{"name": "speed", "value": [4, 5, 6]}, {"name": "place", "value": [1, 2, 3]}]',
+        "place",
+        [1, 2, 3],
+        (),
+    ),
 }
 
 

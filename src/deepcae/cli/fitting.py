@@ -83,7 +83,7 @@ class Fit:
             self._design(prepared)
             self._say("3/5 training")
             outcome = self._train()
-            if outcome.finished.reason == "done":
+            if outcome.finished.reason != "stopped":
                 self._say("4/5 codes")
                 self._encode(prepared)
                 self._say("5/5 pictures and report")
@@ -151,7 +151,7 @@ class Fit:
         )  # fmt: skip
         training = given.open(self.out, seed, quiet=True)
         outcome = carry_out(training, self.out / LOG, self.quiet, Effects(training, "stop", "snapshot"), calm_lines)
-        if outcome.finished.reason != "done":
+        if outcome.finished.reason == "stopped":
             say(f"stopped at iteration {outcome.finished.iteration}; the same command goes on from there")
         return outcome
 

@@ -3,7 +3,7 @@
 | file    | holds                                                                                                   |
 |---------|---------------------------------------------------------------------------------------------------------|
 | `.csv`  | a line for each image: its label, or its name and its label; columns with a head have names             |
-| `.json` | a list of labels; an object of names and labels; or one of columns, each a list                         |
+| `.json` | a list of labels; an object of names and labels, or of columns, each a list; a list of `{name, value}`   |
 | `.npy`, `.npz`, HDF5 | an array (n,), called `label`, or the only one                                             |
 
 Numbers stay numbers. Words become classes 0, 1, …, sorted.
@@ -72,6 +72,12 @@ def _of_json(path: Path, column: str | None, names: Sequence[str]) -> list[Any]:
         found = json.loads(_text(path))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is no JSON that can be read ({error})") from error
+    if (
+        isinstance(found, list)
+        and found
+        and all(isinstance(each, dict) and {"name", "value"} <= set(each) for each in found)
+    ):
+        found = {str(each["name"]): each["value"] for each in found}
     if isinstance(found, list):
         return _in_order(found, path, names)
     if not isinstance(found, dict):

@@ -30,7 +30,10 @@ def name(path: Path) -> str:
 def spoken_commands(page: Path) -> list[str]:
     """Every command line of deepcae in a block, without its comment, and those in back quotes."""
     text = page.read_text(encoding="utf-8")
-    lines = re.findall(r"^(?:    )?(deepcae .*)$", text, flags=re.MULTILINE)
+    shell = "".join(re.findall(r"^```shell\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL))
+    lines = re.findall(r"^    (deepcae .*)$", text, flags=re.MULTILINE) + re.findall(
+        r"^(deepcae .*)$", shell, re.MULTILINE
+    )
     return [line.split("   #")[0].strip() for line in lines] + re.findall(r"`(deepcae [^`]*)`", text)
 
 

@@ -57,6 +57,60 @@ def map_recording(
         say(line, quiet)
 
 
+def denoise(
+    run: options.Run,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="X.tif|.npy|.h5", help="The restored stack; of several, 000_X.tif.")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DATA]", help="A stack, or prepared data; without it what RUN learned from."),
+    ] = None,
+    snapshot: options.Snapshot = None,
+    restored_blob: options.RestoredBlob = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Write a recording as the network restores it: in the order, type, size and units of its source."""
+    import numpy as np
+
+    from ..atomic import foreign_kept
+    from ..recording.denoise import Denoiser, sources_for
+    from ..recording.stacks import require_kind
+    from ..trained.network import Named
+    from ..viz import before_and_after, save
+    from .device import choose_device
+    from .trained import of_run
+
+    require_kind(out)
+    named = Named(None, None, restored_blob)
+    trained = of_run(run, choose_device(device, threads), named, snapshot, quiet)
+    sources, how = sources_for(trained, data)
+    denoiser, written = Denoiser(trained, how), []
+    for number, source in enumerate(sources):
+        target = out if len(sources) == 1 else out.with_name(f"{number:03}_{out.name}")
+        with bar(f"restoring {source.path.name}", source.images.total, quiet) as advance:
+            told = denoiser.write(source, target, advance)
+        source.close()
+        written.append(told.to_json())
+        say(f"wrote {target}: {'x'.join(map(str, told.shape))} of {told.dtype}, from {told.source}", quiet)
+        if told.num_bare:
+            say(f"warning: {told.num_bare:,} values lie in no patch: they are as in the source")
+        if told.num_clipped:
+            say(f"warning: {told.num_clipped:,} restored values left the range of {told.dtype}: they are its ends")
+        if told.before[0].ndim == 3:
+            with foreign_kept():
+                names = [f"image {row}" for row in told.rows]
+                title = f"{source.path.name}, restored by {trained.net.name}"
+                stacks = [np.stack(images).astype(np.float64) for images in (told.before, told.after)]
+                written[-1]["picture"] = str(save(before_and_after(*stacks, names, title), target.with_suffix(".png")))
+    _end(trained, quiet)
+    if json:
+        answer({"stacks": written})
+
+
 def _opened(
     run: Path, data: Path | None, named: Named, snapshot: str | None, device: str, threads: int | None, quiet: bool
 ) -> tuple[Trained, Examples, Origins]:

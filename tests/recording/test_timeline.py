@@ -110,3 +110,19 @@ def test_map_tells_in_one_line_what_is_wrong(run: Path, capfd: pytest.CaptureFix
     assert error.count("\n") == 1
     assert "x.npy" in error
     assert "deepcae data any" in error
+
+
+def test_denoise_and_neighbours_answer_for_programs(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["denoise", "run", "-o", "out.tif", "--json", "--quiet"]) == 0
+    (told,) = json.loads(capfd.readouterr().out)["stacks"]
+    assert (told["shape"], told["dtype"]) == ([30, 6, 7], "uint8")
+    assert Path(told["picture"]).is_file()
+    assert main(["neighbours", "run", "--index", "3", "-k", "9", "-o", "sheet.png", "--json", "-q"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert (told["of"]["index"], told["of"]["row"], len(told["neighbours"])) == (3, 3, 9)
+    assert all(each["index"] == each["row"] for each in told["neighbours"])
+    assert Path("sheet.png").is_file()
+    assert main(["neighbours", "run", "--index", "30"]) == 2
+    assert "images are 0 to 29" in capfd.readouterr().err
+    assert main(["neighbours", "run", "--name", "a.png"]) == 2
+    assert "give --index" in capfd.readouterr().err

@@ -18,7 +18,7 @@ from .eval import judge_codes
 from .fit import fit
 from .pictures import layers, report
 from .plot import plot
-from .recording import denoise, map_recording
+from .recording import denoise, map_recording, neighbours
 from .reproduce import reproduce
 from .screen import tell
 from .summary import summary
@@ -33,7 +33,7 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Train and test": (train, evaluate, time_layers),
     "Network and solver texts": (summary, check, draw, upgrade, convert, zoo),
     "Look at a run": (encode, decode, embed, judge_codes, layers, plot, report),
-    "Work on a recording": (map_recording, denoise),
+    "Work on a recording": (map_recording, denoise, neighbours),
     "Caffe's tools": (convert_imageset, compute_image_mean, extract_features, parse_log),
     "The paper": (reproduce,),
     "Begin": (fit, demo),

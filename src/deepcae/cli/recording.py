@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options
-from .screen import answer, bar, say
+from .screen import answer, bar, say, tell
 
 if TYPE_CHECKING:
     from ..recording.origin import Origins
     from ..trained.examples import Examples
     from ..trained.network import Named, Trained
+
+COLUMNS = 7  # images side by side
 
 Data = Annotated[
     Path | None,
@@ -111,6 +113,66 @@ def denoise(
         answer({"stacks": written})
 
 
+def neighbours(
+    run: options.Run,
+    data: Data = None,
+    index: Annotated[
+        int | None,
+        typer.Option("--index", min=0, help="The image: its number in the recording, from 0, as in time.csv."),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The image: its name, as 003.png.")] = None,
+    count: Annotated[int, typer.Option("-k", "--count", min=1, max=100, help="How many neighbours.")] = 12,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="SHEET.png", help="A picture of them: .png, .svg, .pdf.")
+    ] = None,
+    snapshot: options.Snapshot = None,
+    code_blob: options.CodeBlob = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Find the images whose codes lie nearest to one image's."""
+    import numpy as np
+
+    from ..recording.nearest import index_of, nearest, row_of
+    from ..recording.walk import rows_of
+    from ..trained.network import Named
+    from ..viz import image_rows, save
+
+    if (index is None) == (name is None):
+        raise typer.BadParameter("give --index or --name")
+    trained, examples, origins = _opened(run, data, Named(None, code_blob, None), snapshot, device, threads, quiet)
+    of = row_of(origins, index) if index is not None else index_of(origins, str(name))
+    number = np.argsort(origins.order)
+    with bar("encoding", len(examples), quiet) as advance:
+        found = nearest(trained, examples, of, count, advance)
+    told = [
+        {"index": int(number[row]), "distance": far, **origins.where(row)}
+        for row, far in zip(found.index.tolist(), found.distance.tolist(), strict=True)
+    ]
+    if out is not None:
+        rows = np.concatenate([[of], found.index])
+        captions = [f"{number[of]}"]
+        captions += [f"{number[row]} · {far:.3g}" for row, far in zip(rows[1:], found.distance, strict=True)]
+        columns = min(len(rows), COLUMNS)
+        lines = -(-len(rows) // columns)
+        images = trained.as_images(rows_of(examples, rows)).astype(np.float64)
+        bare = np.full((columns * lines - len(rows), *images.shape[1:]), np.nan)
+        parts = [captions[line * columns : (line + 1) * columns] for line in range(lines)]
+        words = [f"{line * columns + 1} …" for line in range(lines)]
+        title = f"{trained.net.name}: neighbours of {origins.called(of)}"
+        about = "below each: its number in the recording · the distance of its code"
+        save(image_rows(np.concatenate([images, bare]), words, title, about, parts), out)
+        say(f"wrote {out}", quiet)
+    _end(trained, quiet)
+    if json:
+        answer({"of": {"index": int(number[of]), **origins.where(of)}, "neighbours": told})
+        return
+    for row, each in zip(found.index.tolist(), told, strict=True):
+        tell(f"{each['index']:>8}  {each['distance']:<10.4g}  {origins.called(row)}")
+
+
 def _opened(
     run: Path, data: Path | None, named: Named, snapshot: str | None, device: str, threads: int | None, quiet: bool
 ) -> tuple[Trained, Examples, Origins]:
@@ -127,9 +189,9 @@ def _opened(
 
 
 def _end(trained: Trained, quiet: bool) -> None:
-    from .trained import tell
+    from .trained import tell as tell_of
 
-    tell(trained, quiet)
+    tell_of(trained, quiet)
 
 
 def _of_maps(told: dict[str, Any]) -> list[str]:

@@ -106,8 +106,10 @@ def denoise(
             with foreign_kept():
                 names = [f"image {row}" for row in told.rows]
                 title = f"{source.path.name}, restored by {trained.net.name}"
-                stacks = [np.stack(images).astype(np.float64) for images in (told.before, told.after)]
-                written[-1]["picture"] = str(save(before_and_after(*stacks, names, title), target.with_suffix(".png")))
+                before, after = (np.stack(images).astype(np.float64) for images in (told.before, told.after))
+                written[-1]["picture"] = str(
+                    save(before_and_after(before, after, names, title), target.with_suffix(".png"))
+                )
     _end(trained, quiet)
     if json:
         answer({"stacks": written})

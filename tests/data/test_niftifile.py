@@ -48,7 +48,7 @@ def test_values_are_in_the_files_units(tmp_path: Path) -> None:
 def test_what_it_is_is_understood(tmp_path: Path) -> None:
     path = written(tmp_path / "v.nii.gz", np.random.default_rng(1).integers(0, 250, (12, 10, 40)).astype(np.uint8))
     understood = inspect(tmp_path)
-    assert (understood.count, understood.shape, understood.split["kind"]) == (40, (1, 10, 12), "time")
+    assert (understood.count, understood.shape, understood.split["kind"]) == (40, (1, 10, 12), "blocks")
     assert inspect(path, kind="nifti").count == 40
 
 

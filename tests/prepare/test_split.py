@@ -20,7 +20,7 @@ def groups_of(sizes: list[int]) -> np.ndarray:
     return np.repeat(np.arange(len(sizes)), sizes)
 
 
-@given(FILES, PART, st.integers(0, 2**40), st.sampled_from(["random", "time", "file", "auto"]), st.booleans())
+@given(FILES, PART, st.integers(0, 2**40), st.sampled_from(["random", "time", "blocks", "file", "auto"]), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_each_image_is_on_one_side_and_both_have_some(
     sizes: list[int], part: float, seed: int, kind: str, is_series: bool
@@ -43,6 +43,21 @@ def test_each_image_is_on_one_side_and_both_have_some(
             assert sorted(found.is_test[groups == file].tolist()) == found.is_test[groups == file].tolist()
     if found.kind == "random":
         assert abs(found.held - len(groups) * part) <= 1
+
+
+def test_planes_of_a_volume_are_held_out_all_over_it() -> None:
+    """The last ones of a head are empty."""
+    found = split_images(groups_of([100, 60]), True, "", Options(held_out=0.2), in_depth=True)
+    assert (found.kind, found.held) == ("blocks", 32)
+    for file, size in ((found.is_test[:100], 20), (found.is_test[100:], 12)):
+        starts = np.flatnonzero(np.diff(file.astype(int)) == 1)
+        assert file.sum() == size
+        assert len(starts) == 5
+        assert not file[0]
+        assert not file[-1]
+        assert starts[0] < len(file) / 5
+        assert starts[-1] > len(file) * 3 / 5
+    assert split_images(groups_of([100]), False, "", Options(), in_depth=True).kind == "random"
 
 
 def test_another_seed_draws_others() -> None:

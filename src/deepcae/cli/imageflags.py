@@ -44,7 +44,7 @@ class ImageFlags:
     patch: Annotated[str | None, _flag(CUT, "Cut patches, in a grid.", "HxW")] = None
     stride: Annotated[str | None, _flag(CUT, "Steps of the grid; default: no overlap.", "HxW")] = None
     count: Annotated[int | None, _flag(CUT, "Patches by chance, of each image.", min=1)] = None
-    split: Annotated[str, _flag(SPLIT, "auto, random, time, file, region or none.", "KIND")] = "auto"
+    split: Annotated[str, _flag(SPLIT, "auto, random, time, blocks, file, region or none.", "KIND")] = "auto"
     held_out: Annotated[float, _flag(SPLIT, "To test with.", "PART")] = 0.15
     seed: Annotated[int, _flag(SPLIT, "Decides all chance.", min=0)] = 0
     normalise: Annotated[str, _flag(VALUES, "auto, range, percentile, zscore or none.", "KIND")] = "auto"

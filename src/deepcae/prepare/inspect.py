@@ -57,7 +57,9 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
     items, skipped = _items(opened, options)
     labels, told_labels = _labels(opened, items, options)
     plan = Plan(opened, items, Split("none", np.zeros(len(items), bool), ""), options, shape, dtype)
-    plan.split = split_images(items[:, 0], *_series(plan, labels), options, has_classes=bool(opened[0].classes))
+    plan.split = split_images(
+        items[:, 0], *_series(plan, labels), options, bool(opened[0].classes), all(map(_is_volume, opened))
+    )
     rows = {name: plan.part(name) for name in ("train", "test")}
     if not rows["train"].shape[0] or not (rows["test"].shape[0] or plan.split.kind == "none"):
         raise DataError(f"{opened[0].path}: {len(items)} images give no rows to train or to test with; see --split")
@@ -222,12 +224,19 @@ def _told_labels(labels: np.ndarray, classes: tuple[str, ...], came: str) -> dic
     return {"kind": "classes" if classes else "numbers", "classes": list(classes), "from": came}
 
 
+def _is_volume(source: Source) -> bool:
+    """Whether its images are planes of a body, at one time."""
+    steps = dict(source.told.steps)
+    return "z" in steps and "t" not in steps
+
+
 def _series(plan: Plan, labels: np.ndarray | None) -> tuple[bool, str]:
     """Whether neighbours look alike, and whence that is known."""
     if plan.options.split != "auto":
         return False, ""
     if any(source.told.is_series for source in plan.sources):
-        return True, "neighbours in a recording look alike"
+        planes = all(map(_is_volume, plan.sources))
+        return True, "neighbouring planes look alike" if planes else "neighbours in a recording look alike"
     if any(source.cost for source in plan.sources):
         return True, "images that are stored together are taken for a recording"
     if labels is not None and labels.ndim == 1 and len(np.unique(labels)) <= max(1, len(labels) // 4):

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import DataError
 
 Size = tuple[int, int]  # height, width
-SPLITS = ("auto", "random", "time", "file", "region", "none")
+SPLITS = ("auto", "random", "time", "blocks", "file", "region", "none")
 NORMALISATIONS = ("auto", "range", "percentile", "zscore", "none")
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 
@@ -20,7 +20,8 @@ class Options:
     """How images become training and test data. What is not given is decided by the data, and told.
 
     `split`: which images are held out (`held_out`, a part of all): `random` ones, the last ones of each series
-    (`time`), whole files (`file`), the lower part of each image (`region`, for patches), or `none`; `seed` decides.
+    (`time`), stretches all over it (`blocks`), whole files (`file`), the lower part of each image (`region`, for
+    patches), or `none`; `seed` decides.
     `every`: each n-th image alone. `channels`: those that are kept, in this order; `grey`, `rgb`: one channel, three.
     Sizes are (height, width), applied in this order: `resize` (bilinear, smoothed), `crop` and `pad` (both to the
     centre; with zeros), `patch`. Patches lie in a grid with `stride`, or `count` of each image are drawn by chance.

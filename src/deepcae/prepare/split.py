@@ -10,6 +10,7 @@ from ..errors import DataError
 from .options import Options
 
 FEW_FILES = 6  # with fewer, a part of each is held out
+BLOCKS = 5  # of a series, that are held out by `blocks`
 FEW_IMAGES = 8  # of which patches are cut: with fewer, a region of each is held out
 
 
@@ -27,18 +28,24 @@ class Split:
 
 
 def split_images(
-    groups: np.ndarray, is_series: bool, why_series: str, options: Options, has_classes: bool = False
+    groups: np.ndarray,
+    is_series: bool,
+    why_series: str,
+    options: Options,
+    has_classes: bool = False,
+    in_depth: bool = False,
 ) -> Split:
     """The split of images whose file is `groups` (n,), numbers that never fall.
 
     `is_series`: neighbours look alike, `why_series` tells whence that is known; `has_classes`: files may be sorted by
-    them.
+    them; `in_depth`: the series goes through a body, whose end is not like the rest of it.
     """
     total, files = len(groups), int(groups[-1]) + 1 if len(groups) else 0
     none = np.zeros(total, bool)
     kind, why = options.split, "as asked"
     if kind == "auto":
         kind, why = _decided(total, files, is_series, why_series, options)
+        kind = "blocks" if kind == "time" and in_depth else kind
     if kind == "none":
         return Split(kind, none, "nothing is held out")
     if kind == "region":
@@ -53,6 +60,9 @@ def split_images(
         chosen = _files(groups, files, options, has_classes)
         told = f"random files, seed {options.seed}" if has_classes else "the last files"
         return Split(kind, chosen, f"{told} ({len(np.unique(groups[chosen]))} of {files}): {why}")
+    if kind == "blocks":
+        told = f"neighbouring images in {BLOCKS} places of each file"
+        return Split(kind, _blocks(groups, files, options), f"{told}: {why}")
     chosen = _last(groups, files, options)
     each = "the last images of each file" if files > 1 else "the last images"
     return Split(kind, chosen, f"{each}: {why}")
@@ -89,6 +99,21 @@ def _last(groups: np.ndarray, files: int, options: Options) -> np.ndarray:
     if not chosen.any():  # each file holds one
         chosen[len(groups) - _count(len(groups), options) :] = True
     return chosen
+
+
+def _blocks(groups: np.ndarray, files: int, options: Options) -> np.ndarray:
+    """Stretches of equal length, evenly over each file, none at its ends."""
+    chosen = np.zeros(len(groups), bool)
+    for file in range(files):
+        begin, end = np.searchsorted(groups, [file, file + 1])
+        if end - begin < 2:
+            continue
+        count = _count(int(end - begin), options)
+        for part in np.array_split(np.arange(count), min(BLOCKS, count)):
+            middle = begin + (part[0] + part[-1] + 1) / 2 / count * (end - begin)
+            first = int(np.clip(round(middle - len(part) / 2), begin, end - len(part)))
+            chosen[first : first + len(part)] = True
+    return chosen if chosen.any() else _last(groups, files, options)
 
 
 def _files(groups: np.ndarray, files: int, options: Options, by_chance: bool) -> np.ndarray:

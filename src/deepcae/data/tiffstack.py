@@ -127,10 +127,8 @@ def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 @contextmanager
 def opened_tiff(path: Path) -> Iterator[Any]:
     """tifffile's file. DataError for what is damaged or truncated: tifffile gives what is left, and logs it."""
-    try:
-        import tifffile
-    except ModuleNotFoundError as error:
-        raise DataError(f"{path}: reading TIFF stacks needs tifffile: pip install tifffile") from error
+    import tifffile
+
     complaints = _Complaints()
     _LOG.addHandler(complaints)
     try:

@@ -26,7 +26,7 @@ from ..prepare.options import Size
 from ..trained.examples import Examples
 from ..trained.network import Trained
 from .origin import Origins, images_in
-from .stacks import can_write_tiff, npy_stack, require_space, write_stack
+from .stacks import npy_stack, require_space, write_stack
 from .table import write_table
 from .walk import Made, Progress, walk
 
@@ -122,8 +122,8 @@ def write_maps(
 ) -> dict[str, Any]:
     """The maps of every n-th image of each source as files of `out`; what was written, for programs.
 
-    Of a source: `codes.npy` (images, K, h, w) and `error.npy` (images, h, w), the same as .tif where tifffile is
-    installed; `images.csv` names the images. Pictures show a few, and the one with the largest error.
+    Of a source: `codes.npy` (images, K, h, w) and `error.npy` (images, h, w), the same as .tif;
+    `images.csv` names the images. Pictures show a few, and the one with the largest error.
     """
     order = origins.order
     places, steps = origins.source[order], origins.row[order]
@@ -175,7 +175,7 @@ class _Writing:
         first = next(images)
         num_codes, (height, width) = len(first.codes), first.error.shape
         shapes = {"codes": (len(rows), num_codes, height, width), "error": (len(rows), height, width)}
-        total = 4 * sum(map(math.prod, shapes.values())) * (2 if can_write_tiff() else 1)
+        total = 4 * sum(map(math.prod, shapes.values())) * 2  # .npy and .tif
         require_space(self.out, total, "--every N lays out each N-th image alone")
         paths = {name: self.out / f"{self._prefix(source)}{name}.npy" for name in shapes}
         with ExitStack() as stack:
@@ -185,7 +185,7 @@ class _Writing:
                 put["error"](laid.error)
                 self._look(laid, drawn)
         self.files += paths.values()
-        for name, path in paths.items() if can_write_tiff() else ():
+        for name, path in paths.items():
             stored = np.load(path, mmap_mode="r", allow_pickle=False)
             axes = "TCYX" if name == "codes" else "TYX"
             write_stack(path.with_suffix(".tif"), stored, shapes[name], FLOAT, axes)

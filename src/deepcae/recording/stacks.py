@@ -6,7 +6,6 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +23,10 @@ Put = Callable[[np.ndarray], None]
 
 
 def require_kind(path: Path) -> None:
-    """DataError where a stack cannot be written under this name: a wrong ending, or a library that is missing."""
+    """DataError where a stack cannot be written under this name."""
     if path.suffix.lower() not in ENDINGS:
         given = path.suffix or "a name without ending"
         raise DataError(f"{path}: stacks are written as {', '.join(ENDINGS)}, not {given}")
-    if path.suffix.lower() in TIFFS and not can_write_tiff():
-        raise DataError(f"{path}: writing TIFF stacks needs tifffile: pip install tifffile; or write .npy")
-
-
-def can_write_tiff() -> bool:
-    return find_spec("tifffile") is not None
 
 
 def require_space(folder: Path, needed: int, hint: str = "") -> None:

@@ -139,7 +139,9 @@ def test_few_examples_leave_out_what_needs_more(run: Path, capsys: pytest.Captur
     assert judged["linear"] is not None
     assert judged["l2"] is not None
     assert judged["trustworthiness"] is None
-    assert found["notes"] == [
+    worse, *others = found["notes"]
+    assert worse.startswith("run: its images are worse than those of PCA: ")
+    assert others == [
         "run: no trustworthiness and continuity: neighbourhoods of 10 need more than 20 codes; there are 12"
     ]
 

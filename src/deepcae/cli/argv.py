@@ -27,8 +27,8 @@ _SHORT_WITH_VALUE = re.compile(r"(?P<flag>-[A-Za-z])=(?P<value>.*)", re.DOTALL)
 FOR_ALL = ("--allow-python-layers", "--allow-writes-elsewhere")  # switches of no command, but of them all
 
 SWITCHES = frozenset(
-    "baselines batched check-size csv encoded gray help in-place json no-training overwrite quick quiet rule separate "  # noqa: SIM905
-    "shuffle splits strict version".split()
+    "baselines batched check-size csv dry-run encoded gray grey help in-place json mirror no-mirror no-training "  # noqa: SIM905
+    "overwrite plain quick quiet rgb rule separate shuffle skip-damaged splits strict version".split()
 )
 """Flags that take no value; the word behind any other flag is its value and stays as it is."""
 

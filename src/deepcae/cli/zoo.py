@@ -65,15 +65,15 @@ def zoo(
 ) -> None:
     """List the networks on offer, or write one: net.prototxt and solver.prototxt."""
     from .. import zoo as catalogue
-    from ..zoo import designed
+    from ..zoo import design
     from ..zoo.catalog import has_code
 
     if name is None:
         descriptions = {each: catalogue.describe(each) for each in catalogue.names()}
-        _list({**descriptions, designed.NAME: designed.DESCRIPTION}, json)
+        _list({**descriptions, design.NAME: design.DESCRIPTION}, json)
         return
     folder = out or Path(name)
-    if name == designed.NAME:
+    if name == design.NAME:
         wanted = Wanted(image, dims, width, data or (None, None), batch, scale, mean_value, mirror, plain)
         _design(wanted, folder, json)
         return

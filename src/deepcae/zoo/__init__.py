@@ -7,7 +7,19 @@ write(model, "models/mine")                # net.prototxt, solver.prototxt, star
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .catalog import NAMES, ZooModel, build, describe, names, write
-from .designed import build_design
+
+if TYPE_CHECKING:
+    from .designed import build_design as build_design
 
 __all__ = ["NAMES", "ZooModel", "build", "build_design", "describe", "names", "write"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "build_design":
+        raise AttributeError(f"module 'deepcae.zoo' has no attribute {name!r}")
+    from .designed import build_design  # only now: it computes with numpy
+
+    return build_design

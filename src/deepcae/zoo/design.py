@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 from ..errors import SpecError
 from .text import require_count
 
+NAME = "design"
+DESCRIPTION = "an auto-encoder for images of any size, or flat rows (--data TRAIN TEST), N code neurons; starts as PCA"
 FIRST_MAPS = 8  # of conv1, at width 1; or two for each channel of the image, if that is more
 MOST_MAPS = 64  # of any layer, at width 1, unless conv1 has more
 SMALLEST = 7  # pixels: a longer side is made smaller once more

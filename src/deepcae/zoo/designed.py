@@ -21,7 +21,7 @@ from ..errors import DataError
 from . import branches, linear, schedule
 from .cae import losses
 from .catalog import ZooModel
-from .design import Design, design, plain_design
+from .design import NAME, Design, design, plain_design
 from .mirrored import looks_alike
 from .principal import Blocks, Images, Principal, blocks_of, principal
 from .streams import Lists, Passes, opened, passes
@@ -30,8 +30,6 @@ from .text import layer, net, require_count, train_and_test
 if TYPE_CHECKING:
     from ..data.scaling import Scaling
 
-NAME = "design"
-DESCRIPTION = "an auto-encoder for images of any size, or flat rows (--data TRAIN TEST), N code neurons; starts as PCA"
 LARGE, MANY = 2048, 10_000  # values of an image; training images
 UNKNOWN = 10  # batches of a test whose images nobody has counted
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..errors import DataError
 
 if TYPE_CHECKING:
@@ -111,6 +109,8 @@ def is_data(path: Path) -> bool:
 
 def scaling_of(images: StoredRows) -> Scaling:
     """How the values of `images` become about 0..1, learned from a sample of rows that are spread over all."""
+    import numpy as np
+
     from ..data.scaling import ROWS, VALUES, learned_from
 
     size = max(1, math.prod(images.shapes["data"]))

@@ -216,8 +216,8 @@ def test_one_line_adds_a_format_for_every_command(of_squares: np.ndarray, capsys
         assert run(f"encode run {source} -o {out}.npz -q") == 0
     found = {name: dict(np.load(f"{name}.npz")) for name in ("x", "y", "n", "own")}
     np.testing.assert_array_equal(found["x"]["codes"], found["y"]["codes"])
-    np.testing.assert_array_equal(found["n"]["codes"], found["own"]["codes"])  # as stored: the text scales nothing
-    assert not np.array_equal(found["n"]["codes"], found["x"]["codes"])
+    np.testing.assert_array_equal(found["n"]["codes"], found["own"]["codes"])
+    np.testing.assert_array_equal(found["n"]["codes"], found["x"]["codes"])  # all are scaled as the text says
     np.testing.assert_array_equal(found["x"]["labels"], LABELS)
     capsys.readouterr()
     assert run("eval --codes x.npz x.npz --data x.sq x.sq --labels x.sq x.sq --json") == 0

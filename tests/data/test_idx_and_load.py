@@ -136,7 +136,7 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
         "flat.npy": r"its data have shape \[3\]; needs rows of values",
         "text.npy": "has type <U1",
         "cut.npz": "is damaged",
-        "x.bin": "is neither HDF5, a .txt list of HDF5 files, .npy, .npz, IDX",
+        "x.bin": "is neither HDF5, a .txt list of HDF5 files, .npy, .npz, .*IDX",
     }.items():
         with pytest.raises(DataError, match=message):
             load_images(tmp_path / name)

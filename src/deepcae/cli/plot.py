@@ -193,8 +193,15 @@ def _of_run(
         tell(trained())
         return figures
 
-    def scattered() -> Figures:
+    def coded() -> Material:
         found = material()
+        if found.codes is None:
+            _ = trained().code  # says so, if it cannot be told
+            raise DataError(f"{folder}: {found.missing[-1]}")
+        return found
+
+    def scattered() -> Figures:
+        found = coded()
         columns = found.colours[-len(colour_by) :] if colour_by else found.colours[:1]
         assert found.codes is not None
         title, about = f"{found.name}, N = {found.dims}", examples().origin
@@ -207,8 +214,8 @@ def _of_run(
         What.curves: lambda: {"": loss_curves(run.metrics())},
         What.filters: lambda: {"": filters(kernels(trained()))},
         What.reconstructions: lambda: told({"": reconstructions(*restored_images(trained(), examples(), SHOWN))}),
-        What.thumbnails: lambda: told({"": maps.thumbnails_of(material())}),
-        What.traversals: lambda: told({"": maps.traversals_of(material())}),
+        What.thumbnails: lambda: told({"": maps.thumbnails_of(coded())}),
+        What.traversals: lambda: told({"": maps.traversals_of(coded())}),
         What.errors: lambda: told({"": restored.errors_of(material())}),
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -306,3 +308,12 @@ def test_phases_stay_float32_where_products_are_rounded() -> None:
         rounded = torch.autograd.grad(phases.deconvolution(*leaves, *settings).square().sum(), leaves)
     exact = torch.autograd.grad(phases.deconvolution(*leaves, *settings).square().sum(), leaves)
     assert all(torch.equal(a, c) for a, c in zip(rounded, exact, strict=True))
+
+
+def test_dilation_of_a_kernel_of_one_pixel_means_nothing() -> None:
+    """PyTorch's kernels read beyond an image of one pixel that is padded for it, and sometimes crash."""
+    for width, kernel, stride in product((1, 2), ((1, 1), (2, 1), (3, 1)), ((1, 1), (1, 2), (3, 3))):
+        x, w = torch.rand(3, 2, 5, width), torch.rand(4, 2, *kernel)
+        plain = torch.conv2d(x, w, None, stride, (1, 1), (1, 1))
+        for _ in range(30):
+            torch.testing.assert_close(convolution(x, w, None, stride, (1, 1), (1, 2)), plain)

@@ -47,6 +47,8 @@ def convolution(
         from . import banded
 
         return banded.convolution(x, w, b)
+    # of a kernel of one pixel dilation means nothing, and PyTorch's kernels read beyond a padded image of one pixel
+    dilation = tuple(d if k > 1 else 1 for k, d in zip(w.shape[2:], dilation, strict=True))
     overhang = [
         max(0, d * (k - 1) + 1 - (size + 2 * p))
         for size, k, p, d in zip(x.shape[2:], w.shape[2:], pad, dilation, strict=True)

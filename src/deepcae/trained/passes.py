@@ -91,7 +91,8 @@ def _blocks(
     for images, labels in examples.batches(size):
         made = _computed(trained, examples, images, wanted, size)
         errors = None if restored is None else half_squared(made[restored], images)
-        waiting.append(Block(made[blob], None if labels is None else kind.one_each(labels), errors))
+        codes = made[blob].copy()  # which may be a view of the images
+        waiting.append(Block(codes, None if labels is None else kind.one_each(labels), errors))
         done += len(images)
         if len(waiting) == BATCHES or done == len(examples):
             yield _joined(waiting)

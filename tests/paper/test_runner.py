@@ -27,7 +27,7 @@ from paper.results import write_images
 pytestmark = pytest.mark.timeout(1200)  # a loaded machine takes a minute to begin a process
 
 SHORT = [Experiment("cae1", 2, seed, 40) for seed in (1, 2, 3)]
-LONG = Experiment("cae1", 2, 9, 1000, "display: 20")
+LONG = Experiment("cae1", 2, 9, 600, "display: 20")
 PARENT = """
 import json, sys
 from pathlib import Path

@@ -17,7 +17,6 @@ from PIL import Image
 from deepcae import codes
 from deepcae.cli import fitting, main, training
 from deepcae.cli.advice import came_to
-from deepcae.cli.fitting import duration
 from deepcae.solver.estimate import Estimate
 from deepcae.solver.records import Step
 
@@ -89,7 +88,7 @@ def test_the_single_steps_give_the_same_bytes(here: Path) -> None:
     assert [line.split()[1] for line in lines] == ["data", "zoo", "train", "encode", "encode", "plot", "report"]
     for line in lines[:-2]:
         words = [word.replace("run", "byhand", 1) if word.startswith("run") else word for word in shlex.split(line)]
-        assert main([*words[1:], *(["--threads", "1"] if words[1] == "train" else [])]) == 0
+        assert main(words[1:]) == 0
     for name in ("data/train.h5", "model/start.caffemodel", "design_iter_30.caffemodel", "codes.csv"):
         assert Path("byhand", name).read_bytes() == Path("run", name).read_bytes(), name
 
@@ -134,6 +133,31 @@ def test_another_fit_in_its_place_is_refused(here: Path, capsys: pytest.CaptureF
     fit("pictures", "-o", "run", *SHORT, "--crop", "8x8", "--overwrite")
     assert json.loads(Path("run/data/images.json").read_text())["images"]["shape"] == [1, 8, 8]
     assert Path("run/codes.csv").read_bytes() != before
+
+
+def refit(*words: object, code: int = 0) -> None:
+    """The fit of `pictures` in `own`, which is as that in `run`."""
+    fit("pictures", "-o", "own", *SHORT, *words, code=code)
+
+
+def test_images_that_changed_are_told_and_texts_that_were_edited_are_kept(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refit()
+    next(Path("pictures").rglob("*.png")).unlink()
+    refit(code=2)
+    assert "the images changed since they were stored: count was 60, and is 59" in capsys.readouterr().err
+    Path("own/model/net.prototxt").write_text("# mine\n")
+    refit("--overwrite")
+    assert "what stood there before is kept: own/model/net.prototxt~" in capsys.readouterr().err
+    assert Path("own/model/net.prototxt~").read_text() == "# mine\n"
+
+
+def test_what_a_damaged_note_advises_helps(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("run/fit.json").write_text("{")
+    fit("pictures", "-o", "run", *SHORT, code=2)
+    assert "fit.json: is damaged" in capsys.readouterr().err
+    fit("pictures", "-o", "run", *SHORT, "--overwrite")
 
 
 def test_minutes_bound_the_training(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,11 +211,3 @@ def test_a_training_fits_into_its_time() -> None:
     assert iterations * 0.1 + (iterations // interval + 1) * 0.1 <= 20.0
     assert iterations > 150
     assert found.within(0.001, Param, 20) == (1, 1)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.2, "about 1 seconds"), (41, "about 40 seconds"), (170, "about 3 minutes"), (7000, "about 2 hours")],
-)
-def test_durations_are_round(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

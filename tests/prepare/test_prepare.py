@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -336,6 +337,31 @@ def test_a_disk_that_is_full_is_told_before_anything_is_written(
     with pytest.raises(DataError, match=r"GiB are needed there, 0\.0 GiB are free"):
         prepare(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["train.txt", "test.txt", "all.txt", "train.h5", "images.json"])
+def test_what_somebody_has_there_stays(name: str, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "in", noise(20, 4, 4))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine")
+    with pytest.raises(DataError, match=f"{name} stand"):
+        prepare(folder, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {name}
+    assert (tmp_path / "out" / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("split", ["random", "file"])
+def test_what_tells_of_all_appears_last(split: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a kill in between nobody takes a part for the whole."""
+    paths = [tmp_path / f"{number}.h5" for number in range(4)]
+    for path in paths:
+        with h5py.File(path, "w") as file:
+            file["data"] = noise(10, 1, 6, 5)
+    replace, named = os.replace, list[str]()
+    monkeypatch.setattr(os, "replace", lambda old, new: (named.append(Path(new).name), replace(old, new)))
+    prepare(paths, tmp_path / "out", Options(split=split))
+    assert named[-1] == "images.json"
+    assert len(named) == (6 if split == "random" else 4)
 
 
 def test_files_that_need_no_change_are_named_and_not_copied(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..atomic import MARK, foreign_kept, whole_file
 from ..errors import DataError
 from .advice import came_to
+from .duration import about
 from .screen import bar, say
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Fit:
         self.data, self.model = out / "data", out / "model"
         self._commands: list[str] = []
 
+    @property
+    def _where(self) -> list[str]:
+        """Where to compute, as words of a command line: bits may depend on it."""
+        return ["--device", self.device, *(["--threads", str(self.threads)] if self.threads else [])]
+
     @cached_property
     def looked(self) -> Looked:
         from ..prepare import look
@@ -99,7 +105,7 @@ class Fit:
         self._command("data", "any", *map(str, wishes.paths), *wishes.images.arguments(), "-o", str(self.data))
         if (self.data / "images.json").exists() and not self.overwrite:
             self._say(f"    stored before, in {self.data}")
-            return Prepared.load(self.data)
+            return self._unchanged(Prepared.load(self.data))
         with bar("storing images", sum(self.looked.understood.rows.values()), self.quiet) as advance:
             made = prepare(
                 wishes.paths, self.data, wishes.images.options(), overwrite=self.overwrite, looked=self.looked,
@@ -112,11 +118,22 @@ class Fit:
                 self._say(f"    note       {note}")
         return made
 
+    def _unchanged(self, stored: Prepared) -> Prepared:
+        """DataError where the images are no longer those that were stored."""
+        before, now = stored.understood, self.looked.understood
+        for what in ("count", "rows", "shape", "dtype"):
+            if (was := getattr(before, what)) != (found := getattr(now, what)):
+                raise DataError(
+                    f"{self.data}: the images changed since they were stored: {what} was {was}, and is {found}; "
+                    "take another -o, or --overwrite"
+                )
+        return stored
+
     def _design(self, prepared: Prepared) -> None:
         """net.prototxt, solver.prototxt and start.caffemodel for these images."""
-        from ..zoo import write
         from ..zoo.designed import table
         from .designing import Wanted, designed
+        from .zoo import put
 
         wishes, told = self.wishes, prepared.understood
         lists, size = (str(prepared.train), str(prepared.test)), "x".join(map(str, told.shape))
@@ -133,7 +150,7 @@ class Fit:
             size, wishes.dims, wishes.width, lists, wishes.batch, scale, offset or None, None, False
         )  # fmt: skip
         model, found = designed(wanted, self.model)
-        write(model, self.model)
+        put(model, self.model)
         for line in table({**model.plan.facts(model.num_images), **found.facts()}).splitlines():
             self._say(f"    {line}")
 
@@ -144,7 +161,9 @@ class Fit:
         solver, seed = self.model / "solver.prototxt", self.wishes.images.seed
         settings = [*self.wishes.overrides, *self._course(solver)]
         words = [word for text in settings for word in ("--set", text)]
-        self._command("train", "--solver", str(solver), *words, "--seed", str(seed), "--out", str(self.out))
+        self._command(
+            "train", "--solver", str(solver), *words, "--seed", str(seed), "--out", str(self.out), *self._where
+        )
         given = TrainingOptions(
             solver, settings, None, False, None if self.overwrite else "latest", self.overwrite, self.device, None,
             threads=self.threads,
@@ -177,7 +196,7 @@ class Fit:
             self._say(f"    --minutes {self.wishes.minutes:g}: {iterations:,} iterations instead of {param.max_iter:,}")
             settings = [f"max_iter: {iterations} test_interval: {interval} snapshot: {max(1, iterations // 2)}"]
             merge(document, settings[0], "--minutes")
-        self._say(f"    {param.max_iter:,} iterations, {duration(found.seconds(param))} on this machine")
+        self._say(f"    {param.max_iter:,} iterations, about {about(found.seconds(param))} on this machine")
         self._keep("course", settings)
         return settings
 
@@ -193,7 +212,7 @@ class Fit:
         everything = self.data / "all.txt"
         few = sum(prepared.understood.rows.values()) <= TABLE
         for target in [self.out / "codes.h5", *([self.out / "codes.csv"] if few else [])]:
-            self._command("encode", str(self.out), str(everything), "-o", str(target))
+            self._command("encode", str(self.out), str(everything), "-o", str(target), *self._where)
             encode(target, self.out, everything, device=self.device, threads=self.threads, quiet=True)
             self._say(f"    {target}")
 
@@ -222,8 +241,8 @@ class Fit:
 
     def _require_own(self) -> None:
         """DataError where an earlier fit with other wishes left something in the folder."""
-        earlier = self._kept().get("wishes")
-        if earlier is None or self.overwrite or earlier == self.wishes.to_json():
+        earlier = None if self.overwrite else self._kept().get("wishes")
+        if earlier is None or earlier == self.wishes.to_json():
             return
         now = self.wishes.to_json()
         other = next((name for name in now if not isinstance(earlier, dict) or earlier.get(name) != now[name]), "")
@@ -257,11 +276,3 @@ class Fit:
 
     def _say(self, line: str) -> None:
         say(line, self.quiet)
-
-
-def duration(seconds: float) -> str:
-    """`about 40 seconds`, `about 3 minutes`, `about 2 hours`."""
-    for unit, size in (("hour", 3600), ("minute", 60)):
-        if seconds >= 1.5 * size:
-            return f"about {seconds / size:.0f} {unit}s"
-    return f"about {max(1, round(seconds, -1 if seconds > 20 else 0)):.0f} seconds"

@@ -102,15 +102,22 @@ def _design(wanted: Wanted, folder: Path, json: bool) -> None:
         tell("start.caffemodel is made of the training images: give the same command again when they are there")
 
 
-def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | None = None) -> None:
+def put(model: ZooModel, folder: Path, quiet: bool = False) -> tuple[Path, Path]:
+    """Writes the texts into a folder, and keeps what stood there; the paths of both."""
     from .. import zoo as catalogue
-    from .findings import MissingFile, examine
 
     texts = {"net.prototxt": model.net_text.encode(), "solver.prototxt": model.solver_text.encode(), **model.files}
     former = [set_aside(folder / name) for name, text in texts.items() if _differs(folder / name, text)]
-    net, solver = catalogue.write(model, folder)
+    written = catalogue.write(model, folder)
     if former:
-        say(f"what stood there before is kept: {' and '.join(map(str, former))}", json)
+        say(f"what stood there before is kept: {' and '.join(map(str, former))}", quiet)
+    return written
+
+
+def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | None = None) -> None:
+    from .findings import MissingFile, examine
+
+    net, solver = put(model, folder, json)
     if json:
         answer({"name": model.name, "dims": model.dims, "net": str(net), "solver": str(solver), **(facts or {})})
     else:

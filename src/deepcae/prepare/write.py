@@ -110,7 +110,8 @@ def prepare(
 
 
 def _require_free(target: Path, alone: bool, overwrite: bool) -> None:
-    names = [target] if alone else [target / name for name in (*(f"{part}.h5" for part in PARTS), TOLD)]
+    parts = [name for part in PARTS for name in (f"{part}.h5", f"{part}.txt")]
+    names = [target, target.with_suffix(".txt")] if alone else [target / name for name in (*parts, ALL, TOLD)]
     taken = [path.name for path in names if path.exists()]
     if taken and not overwrite:
         raise DataError(f"{target}: {' and '.join(taken)} stand(s) there already; name another folder, or --overwrite")
@@ -130,17 +131,25 @@ def _listed(folder: Path, looked: Looked) -> Prepared:
     lists = {part: folder / f"{part}.txt" for part in named}
     note = "the files are used where they lie; nothing is copied"
     understood = replace(looked.understood, notes=(*looked.understood.notes, note))
+    texts: dict[Path, str] = {}
+    for part, sources in named.items():
+        paths = [str(plan.sources[number].path.resolve()) for number in np.unique(sources).tolist()]
+        texts[lists[part]] = "\n".join(paths) + "\n"
     with ExitStack() as whole:
-        texts: dict[Path, str] = {}
-        for part, sources in named.items():
-            paths = [str(plan.sources[number].path.resolve()) for number in np.unique(sources).tolist()]
-            texts[lists[part]] = "\n".join(paths) + "\n"
-        if len(named) > 1:
-            texts[folder / ALL] = "".join(texts.values())
-        for path, text in texts.items():
-            whole.enter_context(whole_file(path)).write_text(text)
-        _tell_of(whole.enter_context(whole_file(folder / TOLD)), lists, understood)
+        _tell_of(_begun(whole, folder / TOLD, folder, texts), lists, understood)
     return Prepared(folder, lists["train"], lists.get("test"), understood)
+
+
+def _begun(whole: ExitStack, told: Path, folder: Path, texts: dict[Path, str]) -> Path:
+    """Writes the lists, one of all if there are two, and gives the file for what is told.
+
+    A stack is left backwards: what is told appears last, behind lists and data. Where it is, all is there.
+    """
+    temporary = whole.enter_context(whole_file(told))
+    both = {folder / ALL: "".join(texts.values())} if len(texts) > 1 else {}
+    for path, text in {**texts, **both}.items():
+        whole.enter_context(whole_file(path)).write_text(text)
+    return temporary
 
 
 def _tell_of(path: Path, lists: dict[str, Path], understood: Understood) -> None:
@@ -168,8 +177,10 @@ def _written(target: Path, looked: Looked, alone: bool, progress: Progress | Non
     names = {part: target if alone else target / f"{part}.h5" for part in parts}
     folder = target.parent if alone else target
     told = folder / (f"{target.stem}.images.json" if alone else TOLD)
+    lists = {part: path.with_suffix(".txt") for part, path in names.items()}
     seen = _Seen()
     with ExitStack() as whole:
+        temporary = _begun(whole, told, folder, {lists[part]: f"{path.name}\n" for part, path in names.items()})
         made = {part: whole.enter_context(whole_file(path)) for part, path in names.items()}
         for part, rows in parts.items():
             count = done
@@ -181,14 +192,7 @@ def _written(target: Path, looked: Looked, alone: bool, progress: Progress | Non
             _fill(made[part], rows, looked, seen, advance)
             done += rows.shape[0]
         understood = seen.added_to(understood)
-        lists = {part: names[part].with_suffix(".txt") for part in parts}
-        for part, path in lists.items():
-            whole.enter_context(whole_file(path)).write_text(f"{names[part].name}\n")
-        if len(parts) > 1:
-            whole.enter_context(whole_file(folder / ALL)).write_text(
-                "".join(f"{each.name}\n" for each in names.values())
-            )
-        _tell_of(whole.enter_context(whole_file(told)), lists, understood)
+        _tell_of(temporary, lists, understood)
     return Prepared(folder, lists["train"], lists.get("test"), understood)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepcae.codes.baselines import linear_losses
 from deepcae.codes.cluster import find_clusters
 from deepcae.errors import DataError
 
@@ -48,20 +47,3 @@ def test_where_there_is_nothing_to_divide() -> None:
         find_clusters(np.random.default_rng(0).normal(size=(5, 2)))
     with pytest.raises(DataError, match="all codes are alike"):
         find_clusters(np.zeros((50, 2)))
-
-
-def test_the_line_of_pca() -> None:
-    """By the singular values themselves: what is left of the test images outside the plane of the training images."""
-    rng = np.random.default_rng(0)
-    train, test = rng.normal(size=(60, 1, 3, 4)), rng.normal(size=(25, 1, 3, 4))
-    found = linear_losses(lambda rows: train[rows], 60, [test[:20], test[20:]], 4)
-    mean = train.reshape(60, 12).mean(axis=0)
-    basis = np.linalg.svd(train.reshape(60, 12) - mean)[2][:4]
-    centred = test.reshape(25, 12) - mean
-    left = centred - centred @ basis.T @ basis
-    assert found.pca == pytest.approx(0.5 * (left**2).sum() / 25, rel=1e-4)
-    assert found.mean == pytest.approx(0.5 * (centred**2).sum() / 25, rel=1e-4)
-    assert found.num_train == 60
-    assert linear_losses(lambda rows: train[rows], 60, [test], 13).pca is None  # there are 12 pixels
-    with pytest.raises(DataError, match="12 values each, test images 11"):
-        linear_losses(lambda rows: train[rows], 60, [np.zeros((2, 11))], 4)

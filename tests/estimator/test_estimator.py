@@ -103,9 +103,9 @@ class Sliced:
 
 
 def test_what_is_large_is_never_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    from deepcae.codes import principal
     from deepcae.data import kept
     from deepcae.estimator import given
-    from deepcae.zoo import principal
 
     for room, name, value in (
         (kept, "MEMORY_LIMIT", 0), (kept, "BLOCK", 2**16), (given, "BLOCK", 2**16), (principal, "SAMPLE", 2**16),

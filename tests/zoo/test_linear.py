@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from deepcae import Solver, zoo
 from deepcae.cli import main
 from deepcae.cli.findings import examine
+from deepcae.codes import principal as pca
 from deepcae.data import open_rows
 from deepcae.data.scaling import Scaling
 from deepcae.errors import DataError, SpecError
@@ -24,7 +25,6 @@ from deepcae.net.roles import roles_of
 from deepcae.proto.read import read_net, read_solver
 from deepcae.solver.records import Test
 from deepcae.solver.run import Run
-from deepcae.zoo import principal as pca
 from deepcae.zoo.designed import DesignedModel, build_design
 
 Array = np.ndarray[Any, Any]

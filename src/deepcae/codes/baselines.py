@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from .judging import TEST, TRAIN, Images, Part, Subject, sample_rows, spread_of
+from .judging import TEST, TRAIN, Part, Subject, spread_of
 
 MEMORY = 2**29  # bytes of pixels that a baseline is fitted to, at most
 MAP = 5_000  # training images of which t-SNE and UMAP make a map, at most: their time
@@ -29,47 +29,6 @@ def pca_of_pixels(train: Part, test: Part, dims: int, seed: int = 0) -> Subject:
     return Subject(
         f"PCA, N = {dims}", replace(test, codes=codes), replace(train, codes=model.transform(pixels)), spread_of(errors)
     )
-
-
-@dataclass(frozen=True)
-class Linear:
-    """What PCA with `dims` dimensions, and the mean image alone, restore: ½ squared error per test image, the mean.
-
-    `pca` is None where there are no so many dimensions; `num_train`: images that it was fitted to.
-    """
-
-    dims: int
-    num_train: int
-    pca: float | None
-    mean: float
-
-
-def linear_losses(train: Images, total: int, tests: Iterable[np.ndarray], dims: int, seed: int = 0) -> Linear:
-    """The line that a network has to beat: see `pca_of_pixels`, fitted to the `total` training images behind `train`.
-
-    `pca` = (1/2M) sum_i |(x_i - m) V V^T - (x_i - m)|^2 over the M test images x_i, which come in blocks; `mean` =
-    (1/2M) sum_i |x_i - m|^2, m: mean of the training images. What is fitted is a sample, where the images take more
-    than `MEMORY` bytes, or are more than `TRAIN`. DataError for images of another size.
-    """
-    one = train(np.arange(1))
-    values = int(one.size)
-    rows = sample_rows(total, min(TRAIN, max(2, MEMORY // (4 * values))), seed)
-    pixels = np.asarray(train(rows), np.float32).reshape(len(rows), values)
-    model = _pca(pixels, dims, seed) if dims <= min(pixels.shape) else None
-    mean = pixels.mean(axis=0, dtype=np.float64).astype(np.float32)
-    del pixels
-    sums, count = np.zeros(2), 0
-    for block in tests:
-        tested = np.asarray(block, np.float32).reshape(len(block), -1)
-        if tested.shape[1] != values:
-            raise DataError(f"training images have {values} values each, test images {tested.shape[1]}")
-        sums[1] += np.square(tested - mean).sum(dtype=np.float64)
-        if model is not None:
-            gaps = model.inverse_transform(model.transform(tested)) - tested
-            sums[0] += np.square(gaps).sum(dtype=np.float64)
-        count += len(tested)
-    pca, of_mean = (0.5 * sums / max(count, 1)).tolist()
-    return Linear(dims, len(rows), None if model is None else pca, of_mean)
 
 
 def tsne_of_pixels(train: Part, test: Part, seed: int = 0, *, n_jobs: int = 1) -> Subject:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ..codes import Separation, classes_separated, knn_accuracy, tsne
-from ..codes.baselines import Linear
 from ..codes.cluster import Clusters, find_clusters
 from ..codes.columns import Column, column
 from ..codes.measure import NEIGHBOURS
@@ -21,7 +20,7 @@ from ..net.advice import authors_name
 from ..printed import tables as printed
 from ..solver.run import Run
 from ..trained.examples import BATCH, Examples, one_each, open_examples, training_examples
-from ..trained.linear import linear
+from ..trained.linear import Linear, linear
 from ..trained.network import AS_TOLD, Named, Trained
 from ..trained.passes import judged_blocks, restoring
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..codes.principal import Blocks, Images, Principal, blocks_of, principal
 from ..data.layout import misfit, samples
 from ..errors import DataError
 from . import branches, linear, schedule
@@ -23,7 +24,6 @@ from .cae import losses
 from .catalog import ZooModel
 from .design import NAME, Design, design, plain_design
 from .mirrored import looks_alike
-from .principal import Blocks, Images, Principal, blocks_of, principal
 from .streams import Lists, Passes, opened, passes
 from .text import layer, net, require_count, train_and_test
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..codes.principal import Array, Principal
 from ..proto.schema import BlobProto, NetParameter
 from .branches import as_image
-from .principal import Array, Principal
 from .text import block, layer
 
 ENCODE, DECODE, IMAGE = "linear_encode", "linear_decode", "linear_image"

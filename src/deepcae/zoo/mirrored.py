@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .principal import Array, Blocks, principal
+from ..codes.principal import Array, Blocks, principal
 
 MOST = 2000  # images that are looked at
 LEAST = 40

@@ -33,6 +33,12 @@ test_iter: 3 test_interval: 3 snapshot: 2 snapshot_prefix: "tiny"
 """
 
 
+@pytest.fixture(autouse=True)
+def unbound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No width of a screen: readline, where a parent of the tests loads it, exports `COLUMNS` to them."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def write_data(folder: Path) -> None:
     """24 images to learn from, 12 to test with: (n, 1, 6, 6) in 0..1, with labels."""
     generator = np.random.default_rng(0)

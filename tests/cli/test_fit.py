@@ -73,7 +73,14 @@ def test_one_command_leads_from_pictures_to_codes_and_a_report(whole: tuple[Path
 
 
 def test_what_it_understood_and_came_to_is_told(whole: tuple[Path, str, dict[str, Any]]) -> None:
-    for words in ("60 of 1x12x10", "2 classes", "51 to train, 9 to test", "30 iterations, about", "PCA with as many"):
+    for words in (
+        "60 of 1x12x10",
+        "2 classes",
+        "51 to train, 9 to test",
+        "30 iterations, about",
+        "PCA with as many",
+        "2 numbers hold",
+    ):
         assert words in whole[1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -86,6 +87,23 @@ def test_labels_go_with_their_images(tmp_path: Path) -> None:
     for part in ("train", "test"):
         names = stored(made, part, "origin/names").astype(str)
         assert [f"c{label:g}" for label in stored(made, part, "label")] == [name.split("/")[0] for name in names]
+
+
+def test_a_folder_of_idx_files_with_their_labels(tmp_path: Path) -> None:
+    (folder := tmp_path / "mnist").mkdir()
+    for name, count in (("train", 9), ("t10k", 4)):
+        for what, axes in (("images-idx3", (count, 5, 6)), ("labels-idx1", (count,))):
+            values = noise(*axes) if len(axes) > 1 else np.arange(count, dtype=np.uint8) % 3
+            head = bytes([0, 0, 8, len(axes)]) + b"".join(axis.to_bytes(4, "big") for axis in axes)
+            path = folder / f"{name}-{what}-ubyte"
+            path.write_bytes(head + values.tobytes())
+            path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+    (folder / "train-images-idx3-ubyte").unlink()  # packed alone
+    made = prepare([folder], tmp_path / "out", Options())
+    assert made.understood.count == 13
+    assert sorted(np.concatenate([stored(made, part, "label") for part in ("train", "test")])) == [
+        0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2,
+    ]  # fmt: skip
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from deepcae.viz import (
     traversals,
 )
 from deepcae.viz.quantity import limits
+from deepcae.viz.samples import apart
 
 RNG = np.random.default_rng(4)
 POINTS = RNG.normal(size=(200, 2))
@@ -102,6 +103,43 @@ def test_errors_beside_those_of_pca() -> None:
     assert "this network, mean" in said
     with pytest.raises(DataError, match="finite"):
         error_panels(np.array([np.nan]))
+
+
+@pytest.mark.parametrize(("mean", "drawn"), [(0.8, True), (3.5, False)])
+def test_a_line_far_beyond_all_errors_is_named_and_not_drawn(mean: float, drawn: bool) -> None:
+    page = error_panels(np.linspace(0.1, 0.6, 50), {"mean image": mean})
+    assert ("beyond the frame" in words(page)) != drawn
+    assert (page.axes[1].get_xlim()[1] > mean) == drawn
+    assert page.axes[0].get_ylim()[1] < 1
+
+
+def test_frames_of_one_view_are_drawn_as_differences_from_their_mean() -> None:
+    view = RNG.random((8, 8))
+    frames = view + 0.05 * RNG.normal(size=(20, 8, 8))
+    (first, second), (low, high), note = apart(frames, frames / 2)
+    np.testing.assert_allclose(first, frames - frames.mean(axis=0))
+    np.testing.assert_allclose(second, frames / 2 - frames.mean(axis=0))
+    assert low == -high
+    assert 0.1 < high < 0.3
+    for page in (
+        reconstructions(frames, frames),
+        thumbnails(POINTS, np.arange(20), frames),
+        image_rows(frames, ["a"], "t"),
+    ):
+        assert note in words(page)
+    assert "mean of these 20: 0" in words(reconstructions(frames, frames))
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [RNG.random((9, 8, 8)), np.ones((9, 8, 8)), np.zeros((9, 8, 8)), RNG.random((1, 8, 8)), np.full((3, 8, 8), np.nan),
+     np.sin(np.arange(48)) + 0.01 * RNG.random((9, 48))],
+    ids=["different", "equal", "zero", "one", "no numbers", "curves"],
+)  # fmt: skip
+def test_other_images_are_drawn_as_they_are(stack: np.ndarray) -> None:
+    (same,), _, note = apart(stack)
+    np.testing.assert_array_equal(same, stack)
+    assert note == ""
 
 
 def test_worst_images_have_their_numbers() -> None:

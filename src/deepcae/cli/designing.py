@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import DataError, SpecError
 
 if TYPE_CHECKING:
+    from ..codes.principal import Principal
     from ..data.kept import StoredRows
     from ..data.scaling import Scaling
     from ..zoo.designed import DesignedModel
+
+
+ENOUGH = 0.99  # of the variance
 
 
 class Wanted(NamedTuple):
@@ -34,11 +38,13 @@ class Found:
 
     scaling: Scaling | None
     mirrored: bool
-    starts: bool  # as PCA
+    start: Principal | None  # the PCA that the net starts as
 
     def facts(self) -> dict[str, str]:
         """For people."""
         told = {"values": str(self.scaling)} if self.scaling is not None else {}
+        if self.start is not None and self.start.spread > 0:
+            told["PCA"] = _held(self.start)
         if self.mirrored:
             told["mirrored"] = "half of the training images: they look like the others (--no-mirror leaves them)"
         return told
@@ -47,8 +53,16 @@ class Found:
         return {
             "scaling": None if self.scaling is None else self.scaling.to_json(),
             "mirrored": self.mirrored,
-            "starts_as_pca": self.starts,
+            "starts_as_pca": self.start is not None,
         }
+
+
+def _held(start: Principal) -> str:
+    """How much of the training images the code's numbers hold, and whether fewer hold nearly as much."""
+    held = start.variances.cumsum() / start.spread
+    few = int((held < ENOUGH).sum()) + 1
+    told = f"{len(held)} {'numbers hold' if len(held) > 1 else 'number holds'} {100 * held[-1]:.3g} % of the variance"
+    return told if few >= len(held) else f"{told}, {few} of them {100 * ENOUGH:g} %: fewer may do (--dims {few})"
 
 
 def designed(wanted: Wanted, folder: Path) -> tuple[DesignedModel, Found]:
@@ -73,7 +87,7 @@ def designed(wanted: Wanted, folder: Path) -> tuple[DesignedModel, Found]:
         image, wanted.dims, *wanted.lists, batch=wanted.batch, width=wanted.width,
         folder=folder, scaling=scaling, images=images, mirror=wanted.mirror, plain=wanted.plain,
     )  # fmt: skip
-    return model, Found(scaling, model.mirrored, model.start is not None)
+    return model, Found(scaling, model.mirrored, model.principal)
 
 
 def _image(images: StoredRows | None, path: str) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..codes.columns import Column
     from ..codes.table import Codes
+    from ..report.material import Material
     from ..trained.examples import Examples
     from ..trained.network import Named, Trained
 
@@ -69,7 +70,8 @@ def plot(
     if not source.exists():
         raise DataError(f"{source}: neither a run nor a file of codes is there")
     if source.is_dir():
-        makers = _of_run(source, data, (snapshot, named), colour_by or [], device, threads, quiet)
+        several = len(names) > 1
+        makers = _of_run(source, data, (snapshot, named), colour_by or [], device, threads, quiet, several)
     else:
         makers = _of_codes(source, colour_by or [])
     written: list[str] = []
@@ -162,6 +164,7 @@ def _of_run(
     device: str,
     threads: int | None,
     quiet: bool,
+    several: bool,
 ) -> dict[What, Callable[[], Figures]]:
     """How each picture of a run is made; nothing is read or computed before it is asked for."""
     from ..report import maps, restored
@@ -211,13 +214,21 @@ def _of_run(
         examples()  # what is named and not there is no reason to draw the rest
     return {
         What.scatter: lambda: told(scattered()),
-        What.curves: lambda: {"": loss_curves(run.metrics())},
+        What.curves: lambda: {"": loss_curves(run.metrics(), lines=_lines(material) if several else {})},
         What.filters: lambda: {"": filters(kernels(trained()))},
         What.reconstructions: lambda: told({"": reconstructions(*restored_images(trained(), examples(), SHOWN))}),
         What.thumbnails: lambda: told({"": maps.thumbnails_of(coded())}),
         What.traversals: lambda: told({"": maps.traversals_of(coded())}),
         What.errors: lambda: told({"": restored.errors_of(material())}),
     }
+
+
+def _lines(material: Callable[[], Material]) -> dict[str, dict[str, float]]:
+    """PCA's line for the curves: where other pictures need the images anyway, and these are there."""
+    try:
+        return material().lines
+    except DeepcaeError:
+        return {}
 
 
 def _maps(

@@ -98,7 +98,7 @@ def _design(wanted: Wanted, folder: Path, json: bool) -> None:
         return
     _write(model, folder, json)
     tell(table({**model.plan.facts(model.num_images), **found.facts()}))
-    if not (found.starts or wanted.plain):
+    if not (found.start is not None or wanted.plain):
         tell("start.caffemodel is made of the training images: give the same command again when they are there")
 
 

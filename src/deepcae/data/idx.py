@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 import struct
 import zlib
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from ..inplace import open_to_read, system_error, unread, why_no_file
 from .stored import FileArray, Format, PackedArray, Stored
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+NAMED = re.compile(r"[-.]idx[2-9]-ubyte(\.gz)?$")
 ZIPPED = b"\x1f\x8b"
 
 
@@ -37,6 +39,11 @@ def is_idx(path: Path, head: bytes) -> bool:
             raise DataError(unread(path, error, "")) from error
         return False
     return len(head) == 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 8
+
+
+def is_named_idx(path: Path) -> bool:
+    """Whether a file is called as such files of images are: `train-images-idx3-ubyte`, `.gz` or not."""
+    return NAMED.search(path.name) is not None
 
 
 def read_idx(path: Path) -> np.ndarray:

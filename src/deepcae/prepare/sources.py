@@ -11,6 +11,7 @@ import numpy as np
 from ..data.axes import axes_of, oriented
 from ..data.contents import LABELS, format_of
 from ..data.folder import PictureList, is_picture_folder, list_pictures, natural, one_list, shortlist
+from ..data.idx import is_named_idx
 from ..data.lists import read_list
 from ..data.named import Named
 from ..data.stored import Format, Given, Stored, Told
@@ -135,13 +136,18 @@ def _of_folder(folder: Path, kind: str | None) -> list[Path | _Listed]:
                 kind is None and len(tiffs) == len(pictures.names) and _are_stacks(folder, tiffs)
             )
             return [_Listed(pictures, are_stacks)]
-    files = sorted(
-        (path for path in folder.iterdir() if path.name.lower().endswith(ENDINGS)), key=lambda p: natural(p.name)
-    )
+    files = sorted(filter(_is_data, folder.iterdir()), key=lambda path: natural(path.name))
     if not files:
         others = shortlist([path.name for path in folder.iterdir()]) or "nothing"
         raise DataError(f"{folder}: holds no pictures and no files of a known kind; it holds {others}")
     return list(files)
+
+
+def _is_data(path: Path) -> bool:
+    """Whether a file's name says that it holds images. Of an IDX file that is there packed and unpacked, one does."""
+    if is_named_idx(path):
+        return path.suffix != ".gz" or not path.with_suffix("").exists()
+    return path.name.lower().endswith(ENDINGS)
 
 
 def _are_stacks(folder: Path, names: Sequence[str]) -> bool:

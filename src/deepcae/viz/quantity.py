@@ -14,6 +14,7 @@ from .style import PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, figure, fitted, heading,
 
 SCALE = "viridis"  # grows lighter all the way: read alike in print and without colour vision
 MISSING = "#c4cad2"  # points of no value
+REACH = 1.5  # how far beyond all errors a line to compare with is still drawn
 CUT = 0.01  # part of the values at each end that share its colour, so that single ones do not take the whole scale
 
 
@@ -85,10 +86,14 @@ def error_panels(
         heading(right, "How often")
         right.set_xlabel("½·squared error")
         right.set_ylabel("images")
+        end = REACH * float(finite.max())  # a far line must not flatten the rest
         for place, (name, value) in enumerate(compared.items()):
             style: Any = {"color": TEST_COLOR if place else SOFT, "linestyle": ("-", "--", ":", "-.")[place % 4]}
-            right.axvline(value, linewidth=0.9, label=f"{name} {number(value)}", **style)
-            left.axhline(value, linewidth=0.7, **style)
+            beyond = "" if value <= end else ", beyond the frame"
+            right.plot([], [], linewidth=0.9, label=f"{name} {number(value)}{beyond}", **style)
+            if not beyond:
+                right.axvline(value, linewidth=0.9, **style)
+                left.axhline(value, linewidth=0.7, **style)
         right.legend(loc="upper right", frameon=True, framealpha=0.85, edgecolor="none", fontsize=6)
         for axes in (left, right):
             axes.grid(True, axis="y")

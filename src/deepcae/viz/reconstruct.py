@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .samples import Samples, scale_of
+from .samples import Samples, apart
 from .style import INK, PAGE, axes_at, class_names, fitted, number, say, sheet, styled
 
 WIDEST = 1.1  # inches of one image
@@ -29,11 +29,13 @@ def reconstructions(
 
     What `Samples` takes can be shown: images, several channels, volumes, signals. `numbers` (N,) stand below, too:
     which of the data each is.
-    All pictures share one scale, from the smallest to the largest original value.
+    All pictures share one scale, from the smallest to the largest original value; of images that look all alike,
+    differences from their mean are drawn.
     """
     before, after = Samples(originals, "originals"), Samples(restored, "restored images")
     if before.stack.shape != after.stack.shape:
         raise DataError(f"originals have shape {before.stack.shape}, restored images {after.stack.shape}")
+    (shown, restored_as), scale, alike = apart(before.stack, after.stack)
     errors = 0.5 * ((after.stack - before.stack) ** 2).reshape(len(before), -1).sum(axis=1)
     words = [number(float(error)) for error in errors]
     about = "½·squared error"
@@ -49,12 +51,12 @@ def reconstructions(
     across = min((width - EDGE) / columns - GAP, WIDEST)
     high = across * before.aspect
     band = 2 * high + GAP + CAPTION
-    scale = scale_of(before.stack)
+    before, after = Samples(shown), Samples(restored_as)
     with styled():
         page = sheet(width, HEAD + rows * band)
         say(page, 0.02, 0.12, title, fontsize=8, fontweight="bold", color=INK)
         facts = f"below each pair: {about}; mean of these {len(before)}: {number(float(errors.mean()))}"
-        words_of_facts, size = fitted("; ".join(filter(None, [facts, before.note])), width - 0.04, 6.5)
+        words_of_facts, size = fitted("; ".join(filter(None, [facts, before.note, alike])), width - 0.04, 6.5)
         say(page, 0.02, 0.27, words_of_facts, fontsize=size)
         for row in range(rows):
             for name, middle in (("original", high / 2), ("restored", 1.5 * high + GAP)):

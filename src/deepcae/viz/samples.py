@@ -17,6 +17,10 @@ from .style import GREYS, LAND, bare, class_color, columns_to_fit, mosaic
 LINES, LONG = 4, 8  # a sample of so few lines, each so many times as long as their number, is a signal
 MOST_TILES = 16  # channels or slices of one sample that are shown
 CURVE = 0.6  # height of a curve's box, of its width
+ALIKE = (
+    0.4  # deviation of images from their mean, of the contrast in that: below, an eye sees one image again and again
+)
+CUT = 0.1  # percent of the differences at each end that are black or white
 EDGE = 2  # pixels around a sample of several tiles, where samples touch
 
 
@@ -27,6 +31,24 @@ def signal(shape: Sequence[int]) -> tuple[int, int] | None:
     longest = max(shape, default=0)
     lines = math.prod(shape) // max(longest, 1)
     return (lines, longest) if 0 < lines <= LINES and longest >= LONG * lines else None
+
+
+def apart(stack: Any, *others: Any) -> tuple[list[np.ndarray], tuple[float, float], str]:
+    """Stacks (n, ...) as they are to be drawn, their scale, and what must be said of that.
+
+    Frames of one field of view are so alike that only their differences from their mean, that of `stack`, tell
+    anything: these are drawn where the deviation from the mean is below `ALIKE` of the contrast of the mean.
+    """
+    first, *more = (np.asarray(each, np.float64) for each in (stack, *others))
+    there = first[np.isfinite(first).reshape(len(first), -1).all(axis=1)] if first.size else first
+    if len(there) < 2 or there.ndim < 3 or signal(there.shape[1:]) is not None:
+        return [first, *more], scale_of(first), ""
+    mean = there.mean(axis=0)
+    if not 0 < np.sqrt(np.square(there - mean).mean()) < ALIKE * mean.std():
+        return [first, *more], scale_of(first), ""
+    most = float(np.percentile(np.abs(there - mean), 100 - CUT))
+    note = f"so alike that their differences from their mean are drawn: black {-most:.3g}, white {most:.3g}"
+    return [each - mean for each in (first, *more)], (-most, most), note
 
 
 class Samples:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .samples import Samples, scale_of
+from .samples import Samples, apart
 from .style import INK, PAGE, axes_at, fitted, number, say, sheet, styled
 
 ACROSS = 18  # thumbnails along the longer side of a map
@@ -32,19 +32,19 @@ def thumbnails(
     *, across: int = ACROSS, width: float = PAGE,
 ) -> Figure:  # fmt: skip
     """points (N, 2) of all codes, the `rows` of `thumbnail_rows`, their images (n, ...) → each image at its place."""
-    shown = Samples(stack)
+    (drawn,), scale, alike = apart(stack)
+    shown = Samples(drawn)
     if len(shown) != len(rows):
         raise DataError(f"{len(shown)} images for {len(rows)} places")
     cells, _, _ = _grid(points, across)
     high = int(cells[:, 1].max()) + 1
     side = (width - 0.08) / across
     down = side * min(shown.aspect, 1.6)
-    scale = scale_of(shown.stack)
     facts = f"{len(rows)} of {len(points):,} images, at the places of their codes"
     with styled():
         page = sheet(width, HEAD + high * down + 0.04)
         say(page, 0.04, 0.12, title, fontsize=8, fontweight="bold", color=INK)
-        words, size = fitted("; ".join(filter(None, [facts, shown.note])), width - 0.08, 6.5)
+        words, size = fitted("; ".join(filter(None, [facts, shown.note, alike])), width - 0.08, 6.5)
         say(page, 0.04, 0.27, words, fontsize=size)
         for index, row in enumerate(rows):
             column, line = cells[row]
@@ -73,17 +73,17 @@ def image_rows(
 
     A row may have fewer images than the others: images that are not finite are left out. `captions`: under the images.
     """
-    shown = Samples(stack)
+    (drawn,), scale, alike = apart(stack)
+    shown = Samples(drawn)
     columns = len(shown) // max(len(names), 1)
     if not names or columns * len(names) != len(shown):
         raise DataError(f"{len(shown)} images do not make {len(names)} rows")
     across = min((width - EDGE) / columns - GAP, WIDEST)
     high, caption = across * shown.aspect, 0.12 if captions else 0.0
-    scale = scale_of(shown.stack)
     with styled():
         page = sheet(width, HEAD + len(names) * (high + GAP + caption))
         say(page, 0.04, 0.12, title, fontsize=8, fontweight="bold", color=INK)
-        words, size = fitted("; ".join(filter(None, [about, shown.note])), width - 0.08, 6.5)
+        words, size = fitted("; ".join(filter(None, [about, shown.note, alike])), width - 0.08, 6.5)
         say(page, 0.04, 0.27, words, fontsize=size)
         for line, name in enumerate(names):
             top = HEAD + line * (high + GAP + caption)

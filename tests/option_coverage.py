@@ -46,6 +46,7 @@ ELSEWHERE = (  # pattern of type and option → the test that judges it (file::n
     ("Unpooling (kernel|stride)_[hw]", DRAWN),
     ("Unpooling pad.*", "must be 0: layers/test_refusals.py::test_refuses_what_caffe_refuses"),
     ("Upsample .*", "SegNet's: layers/test_unpool.py::test_values_go_to_where_the_maxima_stood"),
+    ("NeighbourLoss .*", "deepcae's own: layers/test_neighbours.py::test_value_is_the_oracles"),
     ("Accuracy axis", "layers/test_options.py::test_accuracy_over_any_axis"),
     ("(Concat|Slice) (concat|slice)_dim", "layers/test_options.py::test_the_older_names_of_the_axis"),
     ("InfogainLoss normalize", "refused, as in Caffe: layers/test_refusals.py::test_says_what_is_wrong_and_where"),

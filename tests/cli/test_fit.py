@@ -207,6 +207,15 @@ def test_what_a_fit_came_to(records: list[dict[str, Any]], better: str, advice: 
     assert advice in "".join(nexts)
 
 
+def test_what_a_fit_came_to_is_told_of_the_images_where_neighbours_count_too() -> None:
+    records = records_of(9.0, 5.0, 6.0)
+    for record, error in zip(records, (4.0, 3.0, 2.0), strict=True):
+        record["outputs"] = {"l2_error": error, "neighbour_loss": 1.0}
+    said = came_to(records, 8)
+    assert "half the squared error per held-out image: 3, after 10 iterations" in said
+    assert "PCA with as many numbers (8): 4; the network is 25% better" in said
+
+
 def test_a_training_fits_into_its_time() -> None:
     class Param:
         max_iter, test_interval, test_iter, test_initialization = 1000, 100, [5], True

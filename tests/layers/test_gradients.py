@@ -77,6 +77,7 @@ CASES = [
     ('"SigmoidCrossEntropyLoss" loss_param { ignore_label: 1 normalization: VALID }', [(2, 12), (2, 12)]),
     ('"SoftmaxWithLoss" loss_param { ignore_label: 1 }', [(2, 3, 4), (2, 4)]),
     ('"ContrastiveLoss" contrastive_loss_param { margin: 20 legacy_version: true }', [(4, 3), (4, 3), (4,)]),
+    ('"NeighbourLoss" neighbour_loss_param { perplexity: 2.5 }', [(7, 2), (7, 1, 2, 3)]),
     ('"LRN" lrn_param { local_size: 3 alpha: 2 k: 2 }', PLANES),
     ('"LRN" lrn_param { norm_region: WITHIN_CHANNEL local_size: 5 alpha: 2 beta: 0.5 }', PLANES),
     ('"MVN"', PLANES),

@@ -126,7 +126,7 @@ def test_other_layers_refuse_to_work_in_place() -> None:
             in_place(kind, settings)
 
 
-def test_every_type_is_caffes_or_the_forks() -> None:
+def test_every_type_is_caffes_the_forks_or_our_own() -> None:
     assert len(CAFFE_TYPES) == 61
-    assert set(Layer.registry) - CAFFE_TYPES == {"Unpooling", "Upsample", "BN"}
+    assert set(Layer.registry) - CAFFE_TYPES == {"Unpooling", "Upsample", "BN", "NeighbourLoss"}
     assert all(made.__doc__ and "Source: " in made.__doc__ for made in Layer.registry.values())

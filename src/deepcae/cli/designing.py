@@ -30,6 +30,7 @@ class Wanted(NamedTuple):
     mean_value: float | None
     mirror: bool | None
     plain: bool
+    neighbours: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def designed(wanted: Wanted, folder: Path) -> tuple[DesignedModel, Found]:
     model = build_design(
         image, wanted.dims, *wanted.lists, batch=wanted.batch, width=wanted.width,
         folder=folder, scaling=scaling, images=images, mirror=wanted.mirror, plain=wanted.plain,
+        neighbours=wanted.neighbours or 0.0,
     )  # fmt: skip
     return model, Found(scaling, model.mirrored, model.principal)
 

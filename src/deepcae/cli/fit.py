@@ -22,6 +22,7 @@ def fit(
     ] = None,
     width: Annotated[float | None, typer.Option("--width", metavar="W", help="A factor of the network's maps.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Training images per iteration.")] = None,
+    neighbours: options.Neighbours = None,
     overrides: options.Overrides = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -39,7 +40,7 @@ def fit(
     from .device import choose_device
     from .fitting import Fit, Wishes
 
-    wishes = Wishes(paths, dims, minutes, width, batch, tuple(overrides or ()), flags)
+    wishes = Wishes(paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours)
     whole = Fit(out, wishes, choose_device(device, threads), threads, overwrite, quiet)
     if dry_run:
         understood = whole.look()

@@ -39,11 +39,13 @@ class Wishes:
     batch: int | None
     overrides: tuple[str, ...]
     images: ImageFlags
+    neighbours: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
             "paths": [str(path.absolute()) for path in self.paths], "dims": self.dims, "minutes": self.minutes,
             "width": self.width, "batch": self.batch, "set": [*self.overrides], "images": self.images.arguments(),
+            **({"neighbours": self.neighbours} if self.neighbours else {}),
         }  # fmt: skip
 
 
@@ -142,12 +144,14 @@ class Fit:
         words += ["--mean-value", f"{offset:.9g}"] if offset else []
         words += ["--width", f"{wishes.width:g}"] if wishes.width else []
         words += ["--batch", str(wishes.batch)] if wishes.batch else []
+        words += ["--neighbours", f"{wishes.neighbours:g}"] if wishes.neighbours else []
         self._command("zoo", "design", *words, "-o", str(self.model))
         if (self.model / "solver.prototxt").exists() and not self.overwrite:
             self._say(f"    designed before, in {self.model}")
             return
         wanted = Wanted(
-            size, wishes.dims, wishes.width, lists, wishes.batch, scale, offset or None, None, False
+            size, wishes.dims, wishes.width, lists, wishes.batch, scale, offset or None, None, False,
+            wishes.neighbours,
         )  # fmt: skip
         model, found = designed(wanted, self.model)
         put(model, self.model)

@@ -73,6 +73,14 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="TEXT", help="Solver text laid over the file, e.g. 'max_iter: 100'."),
 ]
+Neighbours = Annotated[
+    float | None,
+    typer.Option(
+        "--neighbours",
+        metavar="WEIGHT",
+        help="For maps: a loss with which codes keep neighbours; 1 weighs about as much as the images.",
+    ),
+]
 
 
 def phase_name(text: str | None) -> str | None:

@@ -59,6 +59,7 @@ def zoo(
         bool,
         typer.Option("--plain", help="For `design`: the paper's way, without the linear layers that start as PCA."),
     ] = False,
+    neighbours: options.Neighbours = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Training images per iteration.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")] = None,
     json: options.Json = False,
@@ -74,13 +75,13 @@ def zoo(
         return
     folder = out or Path(name)
     if name == design.NAME:
-        wanted = Wanted(image, dims, width, data or (None, None), batch, scale, mean_value, mirror, plain)
+        wanted = Wanted(image, dims, width, data or (None, None), batch, scale, mean_value, mirror, plain, neighbours)
         _design(wanted, folder, json)
         return
     if image is not None:
         raise SpecError(f"network '{name}' has one size of images; --input is for design")
-    if plain or (scale, mean_value, mirror) != (None, None, None):
-        raise SpecError("--scale, --mean-value, --mirror and --plain are for design")
+    if plain or (scale, mean_value, mirror, neighbours) != (None, None, None, None):
+        raise SpecError("--scale, --mean-value, --mirror, --plain and --neighbours are for design")
     train_list, test_list = data or (None, None)
     if dims is not None and not has_code(name):
         say(f"network '{name}' has classes and no code; --dims changes nothing")

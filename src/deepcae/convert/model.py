@@ -36,6 +36,7 @@ __all__ = ["OnnxModel", "to_onnx"]
 _ROOMS = (linear, loss, neuron, norm, pool, shape)  # importing them registers their writers
 _REASONS = {
     "Accuracy": "counts right answers: a measure of the net, not a part of it",
+    "NeighbourLoss": "says what a batch has learned: a measure of training, not a part of the net",
     "Python": "runs Python code",
     "HDF5Output": "writes a file",
 }

@@ -19,7 +19,7 @@ _KINDS = {
     "norm": ("BN", "BatchNorm", "Bias", "Dropout", "LRN", "MVN", "Scale"),
     "loss": (
         "Accuracy", "ContrastiveLoss", "EuclideanLoss", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss",
-        "SigmoidCrossEntropyLoss", "SoftmaxWithLoss",
+        "NeighbourLoss", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss",
     ),
 }  # fmt: skip
 KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names}

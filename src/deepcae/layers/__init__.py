@@ -8,6 +8,7 @@ from . import (
     join,
     linear,
     loss,
+    neighbours,
     neuron,
     norm,
     pool,
@@ -25,6 +26,6 @@ from .registry import CAFFE_TYPES, make_layer
 
 __all__ = [
     "CAFFE_TYPES", "Context", "Layer", "Learned", "Shape", "activation", "check_filler", "classify", "fill", "join",
-    "linear", "loss", "make_layer", "neuron", "norm", "pool", "python", "reduce", "select", "shape", "sink", "source",
-    "unpool",
+    "linear", "loss", "make_layer", "neighbours", "neuron", "norm", "pool", "python", "reduce", "select", "shape",
+    "sink", "source", "unpool",
 ]  # fmt: skip

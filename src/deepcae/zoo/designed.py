@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..codes.principal import Blocks, Images, Principal, blocks_of, principal
 from ..data.layout import misfit, samples
-from ..errors import DataError
+from ..errors import DataError, SpecError
 from . import branches, linear, schedule
 from .cae import losses
 from .catalog import ZooModel
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..data.scaling import Scaling
 
 LARGE, MANY = 2048, 10_000  # values of an image; training images
+PERPLEXITY = 10.0  # neighbours of an image in a batch, unless that is small
 UNKNOWN = 10  # batches of a test whose images nobody has counted
 
 
@@ -59,6 +60,7 @@ def build_design(
     num_test: int | None = None,
     mirror: bool | None = None,
     plain: bool = False,
+    neighbours: float = 0.0,
 ) -> DesignedModel:
     """Texts of an auto-encoder for images (channels, height, width) or flat rows (k,), with `dims` code neurons.
 
@@ -75,6 +77,9 @@ def build_design(
     still to be made. `num_test`: how many test images there are, where no list says it. With `plain` the net is the
     paper's, without a linear way.
 
+    `neighbours`: weight of a NeighbourLoss, with which the code keeps neighbours, for maps; 0: none. At 1 a unit of it
+    weighs as much as all that PCA leaves of an image.
+
     SpecError where no such auto-encoder exists, DataError for data that cannot be read.
     """
     home = Path(folder) if folder is not None else None
@@ -82,6 +87,7 @@ def build_design(
     images = opened(lists.train, "data") if images is None else images
     if width is None:
         width = 1.0 if plain else default_width(image, None if images is None else images.total)
+    _check_neighbours(neighbours, plain)
     plan = (plain_design if plain else design)(image, dims, width)
     batch = plan.batch if batch is None else batch
     require_count("batch", batch)
@@ -98,7 +104,11 @@ def build_design(
     )  # fmt: skip
     found = None if plain or blocks is None else principal(blocks, dims)
     start = None if found is None else linear.start_weights(found, NAME, plan.given)
-    text = _plain_text(plan, data, num_train) if plain else _net_text(plan, data, num_train, found)
+    if plain:
+        text = _plain_text(plan, data, num_train)
+    else:
+        kept = _neighbours(neighbours, found, min(batch, test.batch)) if neighbours else []
+        text = _net_text(plan, data, num_train, found, kept)
     files = dict(lists.files)
     if start is not None:
         files[schedule.START] = start.SerializeToString(deterministic=True)
@@ -136,7 +146,29 @@ def table(facts: dict[str, str]) -> str:
     return "\n".join(f"{name:{indent}}" + f"\n{'':{indent}}".join(text) for name, text in wrapped.items())
 
 
-def _net_text(plan: Design, data: Sequence[str], num_images: int | None, found: Principal | None) -> str:
+def _check_neighbours(weight: float, plain: bool) -> None:
+    if not (math.isfinite(weight) and weight >= 0):
+        raise SpecError(f"neighbours is {weight:g}, but must be a weight of at least 0")
+    if weight and plain:
+        raise SpecError("neighbours are kept by the design that starts as PCA, not by the plain one")
+
+
+def _neighbours(weight: float, found: Principal | None, batch: int) -> list[str]:
+    """The layer of that loss, in units of what PCA leaves. SpecError where a batch is too small to have neighbours."""
+    perplexity = min(PERPLEXITY, (batch - 1) / 2)
+    if perplexity <= 2:
+        raise SpecError(f"a batch of {batch} is too small to look for neighbours in; give --batch, or more test images")
+    unit = 1.0 if found is None else found.left**2 * len(found.mean) / 2
+    body = [f"loss_weight: {weight * unit:.3g}", f"neighbour_loss_param {{ perplexity: {perplexity:g} }}"]
+    note = (
+        "How badly the codes keep the neighbours of the images in a batch. Of deepcae alone: Caffe needs it taken out."
+    )
+    return [layer("neighbour_loss", "NeighbourLoss", ["code", "data"], ["neighbour_loss"], body, note=note)]
+
+
+def _net_text(
+    plan: Design, data: Sequence[str], num_images: int | None, found: Principal | None, kept: Sequence[str]
+) -> str:
     made, scale = _last(plan), found.left if found else 1.0
     header = f"""
 Auto-encoder for {_what(plan)} of {plan.shape} with {plan.dims} code neurons: a linear way that starts as the training
@@ -162,6 +194,7 @@ given. The linear layers' weights are in start.caffemodel.
         linear.joined("restored", [linear.restored(plan.given), made], "The restored image.", scale),
         layer("l2_error", "EuclideanLoss", ["restored", "data"], ["l2_error"],
               note="Half the squared distance per image: what is measured."),
+        *kept,
     ])  # fmt: skip
 
 

@@ -57,6 +57,7 @@ def encode(
 
     from ..codes import files
     from ..codes.table import CLASSES, ERROR, KIND, NUMBERS
+    from ..recording.origin import known_origins
     from ..trained import passes
     from ..trained.examples import open_examples
     from ..trained.network import Named
@@ -77,6 +78,7 @@ def encode(
         if "label" in examples.labels or not classes:
             about["labels"] = examples.labels  # by which `Codes.classes` knows what is no class
         about[KIND] = CLASSES if examples.classified else NUMBERS
+    origins, done = known_origins(trained, data, len(examples)), 0
     with (
         files.writing(out, len(examples), about) as write,
         bar("encoding", len(examples), quiet) as advance,
@@ -84,8 +86,13 @@ def encode(
         errors: list[np.ndarray] = []
         for block in passes.judged_blocks(trained, examples, name, advance):
             columns = {} if block.errors is None else {ERROR: block.errors}
-            write(block.codes, block.labels, columns)
             errors.extend(columns.values())
+            if origins is not None:
+                columns |= origins.columns(slice(done, done + len(block.codes)))
+                names = None if block.labels is None else origins.class_names(block.labels)
+                columns |= {} if names is None else {"class": names}
+            write(block.codes, block.labels, columns)
+            done += len(block.codes)
     tell(trained, quiet)
     shape = list(block.codes.shape[1:])
     if json:

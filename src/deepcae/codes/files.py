@@ -285,9 +285,10 @@ def _read_mat(path: Path) -> Codes:
     arrays, attributes, names = read_mat(path)
     if "codes" not in arrays:
         raise _missing(path, names)
+    for name, values in arrays.items():
+        if values.dtype.kind == "U":
+            arrays[name] = np.char.rstrip(values)  # MATLAB's words are rows of one length, filled up with blanks
     labels = arrays.get("labels")
-    if labels is not None and labels.dtype.kind == "U":
-        labels = np.char.rstrip(labels)  # MATLAB's words are rows of one length, filled up with blanks
     columns = {name: values for name, values in arrays.items() if name not in ("codes", "labels")}
     return Codes(arrays["codes"], labels, attributes, columns)
 

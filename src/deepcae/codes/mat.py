@@ -75,15 +75,20 @@ def main() -> None:
 
 
 def _columns(listed: list[tuple[str, tuple[int, ...], str]], count: int) -> list[str]:
-    """The names of what else has one number for each code."""
+    """The names of what else has one number, or one word, for each code."""
     kinds = ("double", "single", "logical")
     found = [
         name
         for name, shape, kind in listed
-        if name not in (*_VARIABLES, "about") and math.prod(shape) == count == max(shape, default=0)
-        and (kind in kinds or kind.startswith(("int", "uint")))
+        if name not in (*_VARIABLES, "about")
+        and ((_is_column(shape, count) and (kind in kinds or kind.startswith(("int", "uint"))))
+             or (kind == "char" and shape[:1] == (count,)))
     ]  # fmt: skip
     return found[:MOST_COLUMNS]
+
+
+def _is_column(shape: tuple[int, ...], count: int) -> bool:
+    return math.prod(shape) == count == max(shape, default=0)
 
 
 def _limit(size: int) -> None:

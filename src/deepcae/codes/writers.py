@@ -24,6 +24,7 @@ from ..npy import Spool
 from .table import Codes
 
 MAT_LIMIT = 2**31 - 1  # bytes per variable: the sizes in a MATLAB 5 file are 32 bits wide
+PIECE = 2**16  # rows of words that are written at a time
 Put = Callable[[int, Codes], object]
 
 
@@ -45,13 +46,13 @@ class Job:
 
 @contextmanager
 def _h5(job: Job) -> Iterator[Put]:
-    words: dict[str, list[np.ndarray]] = {}
+    words: dict[str, Words] = {}
     with new_h5(job.temporary) as (file, require_whole):
 
         def put(start: int, block: Codes) -> None:
             for name, values in job.arrays(block).items():
                 if values.dtype.kind == "U":  # the longest of all is known at the end
-                    words.setdefault(name, []).append(values)
+                    words.setdefault(name, Words()).add(values)
                     continue
                 if not start:
                     file.create_dataset(name, (job.total, *values.shape[1:]), values.dtype)
@@ -59,9 +60,35 @@ def _h5(job: Job) -> Iterator[Put]:
             require_whole()
 
         yield put
-        for name, parts in words.items():
-            file.create_dataset(name, data=_fixed(np.concatenate(parts)))
+        for name, column in words.items():
+            column.into(file, name)
         file.attrs.update({key: _fixed(np.asarray(value)) for key, value in (job.attributes or {}).items()})
+
+
+class Words:
+    """A column of words that comes in blocks: each word once, and its number in each row."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self._rows: list[np.ndarray] = []
+
+    def add(self, words: np.ndarray) -> None:
+        different, places = np.unique(words, return_inverse=True)
+        known = [self.numbers.setdefault(word, len(self.numbers)) for word in different.tolist()]
+        self._rows.append(np.array(known, np.int32)[places.reshape(-1)])
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(N,): the number of each row's word."""
+        return np.concatenate(self._rows)
+
+    def into(self, group: Any, name: str) -> Any:
+        """A dataset of UTF-8 strings of one length, written in pieces."""
+        rows, encoded = self.rows, _fixed(np.array([*self.numbers]))
+        dataset = group.create_dataset(name, rows.shape, encoded.dtype)
+        for start in range(0, len(rows), PIECE):
+            dataset[start : start + PIECE] = encoded[rows[start : start + PIECE]]
+        return dataset
 
 
 def _fixed(values: np.ndarray) -> np.ndarray:

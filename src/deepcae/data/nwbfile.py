@@ -10,10 +10,12 @@ followed. Source: NWB schema 2, nwb.image.yaml and nwb.ophys.yaml.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from ..errors import DataError
 from ..inplace import HDF5_START
@@ -62,10 +64,16 @@ class NwbArrays(Mapping[str, Stored]):
             return array
         kind = self._series[name]
         axes, notes = _axes_of(array.shape, kind, f"{self._path}: {name}")
-        return Named(
+        found = Named(
             f"{self._path}: {name}", axes, array.shape, array.dtype, array.part,
             chunks=array.chunks, packed=array.packed, notes=notes, held=array,
         )  # fmt: skip
+        frames = array.shape[0]
+        with opened(self._path) as file:
+            seconds = _seconds(file[name], frames)
+        if seconds is not None and found.told is not None:
+            found.told = replace(found.told, seconds=np.repeat(seconds, found.shape[0] // frames))
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter([*(["data"] if len(self._series) == 1 else []), *self._series])
@@ -92,6 +100,21 @@ def _found(file: h5py.File) -> Iterator[tuple[str, str, tuple[int, ...] | None]]
             yield name, kind, data.shape if whole else None  # type: ignore[union-attr]
         else:
             waiting += [f"{name}/{each}" for each in item if _hard(item, each)]
+
+
+def _seconds(series: h5py.Group, count: int) -> np.ndarray | None:
+    """The time of each frame: its timestamps, or start + number / rate. None where neither is told, or is no number."""
+    if _hard(series, "timestamps"):
+        times = series["timestamps"]
+        plain = isinstance(times, h5py.Dataset) and times.shape == (count,) and times.dtype.kind in "fiu"
+        return np.asarray(times, np.float64) if plain and not (times.external or times.is_virtual) else None
+    start = series["starting_time"] if _hard(series, "starting_time") else None
+    if not isinstance(start, h5py.Dataset) or start.shape or start.dtype.kind not in "fiu" or "rate" not in start.attrs:
+        return None
+    rate = np.asarray(start.attrs["rate"])
+    if rate.dtype.kind not in "fiu" or rate.size != 1 or not 0 < rate.item() < np.inf:
+        return None
+    return float(start[()]) + np.arange(count) / rate.item()
 
 
 def _hard(group: h5py.Group, name: str) -> bool:

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,12 +34,14 @@ class Told:
     """What a file says of its rows beside their numbers; such rows are images (c, h, w).
 
     `steps`: what the rows count, the slowest first: (("t", 50), ("z", 3)); `is_series`: whether neighbours follow one
-    another in time or depth; `notes`: what was made of the file, in words.
+    another in time or depth; `notes`: what was made of the file, in words; `seconds` (n,): the time of each row, where
+    the file tells it.
     """
 
     steps: tuple[tuple[str, int], ...] = ()
     is_series: bool = False
     notes: tuple[str, ...] = ()
+    seconds: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 class Stored(ABC):

@@ -12,6 +12,7 @@ import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..errors import DataError
 from ..inplace import system_error, unread
 from .named import Key, Named
 from .pages import PlainPages, read_by_pillow
-from .stored import DAMAGE, Format, Stored, first_line
+from .stored import DAMAGE, Format, Stored, Told, first_line
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _LOG = logging.getLogger("tifffile")
@@ -70,9 +71,11 @@ class TiffStack(Named):
             as_it_lies = dtype.newbyteorder(file.byteorder)
             self._plain = None if begin is None else PlainPages(path, self._page_shape, as_it_lies, begin)
             is_clear = _is_clear(page)
+            interval = (file.imagej_metadata or {}).get("finterval")  # seconds
             notes = list(_notes(page, series, count))
         colours = shape[axes.index("s")] - 1 if is_clear and "s" in axes else None
         super().__init__(str(path), axes, shape, dtype, self._part, notes=notes, colours=colours)
+        self.told = _timed(self.told, interval)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         rows = super().read(start, stop)
@@ -111,6 +114,15 @@ class TiffStack(Named):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _timed(told: Told | None, interval: Any) -> Told | None:
+    """With the time of each row, where the rows count times that ImageJ says the interval of."""
+    steps = dict(told.steps) if told is not None else {}
+    if told is None or "t" not in steps or not isinstance(interval, int | float) or not 0 < interval < math.inf:
+        return told
+    times = np.indices(tuple(steps.values()))[list(steps).index("t")].reshape(-1)
+    return replace(told, seconds=times * float(interval))
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -41,6 +41,7 @@ class Movie(Stored):
             name, size = stream.codec_context.pix_fmt or "", (stream.codec_context.height, stream.codec_context.width)
             codec = stream.codec_context.name
             turned = _turn(container, stream)
+            base = stream.time_base  # seconds of a step of its clock
         if not times:
             raise DataError(f"{path}: holds no frames")
         self._times = np.array(times, np.int64)  # in the order in which they are shown
@@ -59,7 +60,8 @@ class Movie(Stored):
         super().__init__(str(path), (len(self._times), channels, height, width), dtype, packed=_PACKED)
         notes = [f"turned by {90 * turned} degrees, as the camera was held"] if turned else []
         notes += _gaps(self._times)
-        self.told = Told((("t", len(self._times)),), len(self._times) > 1, (f"{codec}, {name}", *notes))
+        seconds = self._times * float(base) if base else None
+        self.told = Told((("t", len(self._times)),), len(self._times) > 1, (f"{codec}, {name}", *notes), seconds)
         self._next = 0
         self._frames: Iterator[Any] | None = None
         self._open: Any = None

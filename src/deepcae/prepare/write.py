@@ -31,6 +31,7 @@ from .understood import Understood
 TOLD = "images.json"
 ALL = "all.txt"  # lists both parts
 ORIGIN = "origin"  # the group that says where each row comes from
+TIME = "time"  # in that group: seconds, NaN where a file tells none
 _PAGES = ("q", "i")  # steps that are the row itself
 Progress = Callable[[int, int], object]
 """Is told how many rows are done, of how many."""
@@ -205,7 +206,10 @@ def _fill(path: Path, rows: Planned, looked: Looked, seen: _Seen, progress: Call
         label = None
         if looked.labels is not None:
             label = file.create_dataset("label", (total, *looked.labels.shape[1:]), np.float32)
-        origin = {name: file.create_dataset(f"{ORIGIN}/{name}", (total,), np.int64) for name in _columns(rows)}
+        origin = {
+            name: file.create_dataset(f"{ORIGIN}/{name}", (total,), np.float64 if name == TIME else np.int64)
+            for name in _columns(rows)
+        }
         for start in range(0, total, size):
             stop = min(total, start + size)
             block = rows.read(start, stop)
@@ -224,19 +228,24 @@ def _fill(path: Path, rows: Planned, looked: Looked, seen: _Seen, progress: Call
 
 def _columns(rows: Planned) -> list[str]:
     counted = [name for source in rows.plan.sources for name, _ in source.told.steps if name not in _PAGES]
-    return ["source", "row", *(["y", "x"] if rows.plan.options.patch else []), *dict.fromkeys(counted)]
+    timed = [TIME] if any(source.told.seconds is not None for source in rows.plan.sources) else []
+    return ["source", "row", *(["y", "x"] if rows.plan.options.patch else []), *dict.fromkeys(counted), *timed]
 
 
 def _origins(rows: Planned, start: int, stop: int) -> dict[str, np.ndarray]:
-    """Where the rows come from: source, row, the place of a patch, and what the file counts (t, z)."""
+    """Where the rows come from: source, row, the place of a patch, what the file counts (t, z), and seconds."""
     places = rows.where(start, stop)
+    times = np.full(len(places), np.nan)
     found = {"source": places[:, 0], "row": places[:, 1], "y": places[:, 2], "x": places[:, 3]}
     for number in np.unique(places[:, 0]).tolist():
-        steps = rows.plan.sources[number].told.steps
+        steps, seconds = rows.plan.sources[number].told.steps, rows.plan.sources[number].told.seconds
         here = places[:, 0] == number
         indices = np.unravel_index(places[here, 1], [size for _, size in steps]) if steps else ()
         for (name, _), index in zip(steps, indices, strict=True):
             found.setdefault(name, np.zeros(len(places), np.int64))[here] = index
+        if seconds is not None:
+            times[here] = seconds[places[here, 1]]
+    found[TIME] = times
     nothing = np.zeros(len(places), np.int64)
     return {name: found.get(name, nothing) for name in _columns(rows)}
 

@@ -1,4 +1,4 @@
-"""Where each row of prepared data comes from: the source, the image in it, and the place of a patch in the image."""
+"""Where each row of prepared data comes from: the source, the image in it, its time, and the place of a patch in it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..inplace import unread
 from ..prepare.options import Options, Size
 from ..prepare.steps import Steps
 from ..prepare.understood import Understood
-from ..prepare.write import ALL, ORIGIN, TOLD, Prepared
+from ..prepare.write import ALL, ORIGIN, TIME, TOLD, Prepared
 from ..proto.lookup import resolve
 from ..trained.network import Trained
 
 PREPARE_ANEW = "prepare it with `deepcae data any`, or give the folder that it wrote"
-_OWN = {"source", "row", "y", "x", "name", "names", "sources"}
+_OWN = {"source", "row", "y", "x", "name", "names", "sources", TIME}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Origins:
     """Of each row of the data, in their order: `source`, `row` (n,); `place` (n, 2), y and x of a patch, or None.
 
     `part`: of which file it is, a number in `parts`; `sources`: their names; `counted`: what the source's file counts
-    (t, z), by name; `names`: of the images, where they have some. `understood`: what images.json says, if it is there.
+    (t, z), by name; `names`: of the images, where they have some; `time` (n,): seconds, where the sources tell them.
+    `understood`: what images.json says, if it is there.
     """
 
     source: np.ndarray
@@ -42,6 +43,7 @@ class Origins:
     counted: dict[str, np.ndarray]
     names: np.ndarray | None
     understood: Understood | None
+    time: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.source)
@@ -61,9 +63,31 @@ class Origins:
         told = {"source": self.sources[self.source[index]], "row": int(self.row[index]), "name": self.name(index)}
         told["part"] = self.parts[self.part[index]]
         told |= {name: int(values[index]) for name, values in self.counted.items()}
+        if self.time is not None:
+            told[TIME] = float(self.time[index])
         if self.place is not None:
             told |= {"y": int(self.place[index, 0]), "x": int(self.place[index, 1])}
         return told
+
+    def columns(self, rows: slice) -> dict[str, np.ndarray]:
+        """The same of several rows, an array each, by which a table of codes is joined to others.
+
+        `source` is as much of a path's end as tells the sources apart.
+        """
+        short = np.array(_shortest(self.sources))
+        found = {"source": short[self.source[rows]], "row": self.row[rows]}
+        found |= {"name": self.names[rows]} if self.names is not None else {}
+        found |= {"part": np.array(self.parts)[self.part[rows]]} if len(self.parts) > 1 else {}
+        found |= {name: values[rows] for name, values in self.counted.items()}
+        found |= {TIME: self.time[rows]} if self.time is not None else {}
+        return found | ({"y": self.place[rows, 0], "x": self.place[rows, 1]} if self.place is not None else {})
+
+    def class_names(self, labels: np.ndarray) -> np.ndarray | None:
+        """The names of classes (n,) that are given by number; None where they have none."""
+        told = self.understood.labels if self.understood is not None else None
+        names = np.array((told or {}).get("classes") or [""])
+        known = labels.dtype.kind in "iu" and len(names) > 1 and labels.min() >= 0 and labels.max() < len(names)
+        return names[labels] if known else None
 
     def called(self, index: int) -> str:
         """The same for people, short: `cell.tif 12`, `003.png`, `cell.tif 12 (64, 32)`."""
@@ -132,7 +156,37 @@ def origins_of(data: Path, folders: Sequence[Path] = ()) -> Origins:
         counted={name: values for name, values in join.items() if name not in _OWN},
         names=np.concatenate(names) if all(each is not None for each in names) else None,
         understood=_understood(data),
+        time=join.get(TIME),
     )
+
+
+def known_origins(trained: Trained, data: Path | None, count: int) -> Origins | None:
+    """Where `count` rows of data come from, or those of the net's own test data; None where nothing says it.
+
+    Files that somebody else wrote say nothing, and that is no fault.
+    """
+    try:
+        if data is None:
+            layer = next(each for each in trained.net.sources if trained.images in each.top)
+            found = origins_of(resolve(layer.hdf5_data_param.source, *trained.folders), trained.folders)
+        else:
+            found = origins_of(data, trained.folders)
+    except (DataError, StopIteration):
+        return None
+    return found if len(found) == count else None
+
+
+def _shortest(titles: Sequence[str]) -> list[str]:
+    """The last names of paths, as many as tell them apart: `cells.tif`, or `a/cells.tif` and `b/cells.tif`.
+
+    What follows the path is kept: `a.h5: images/trial_1`.
+    """
+    cut = [title.partition(": ") for title in titles]
+    paths = list(dict.fromkeys(path for path, _, _ in cut))
+    parts = {path: Path(path).parts or (path,) for path in paths}
+    longest = max(map(len, parts.values()))
+    depth = next((n for n in range(1, longest) if len({each[-n:] for each in parts.values()}) == len(paths)), 0)
+    return [str(Path(*parts[path][-depth:])) + colon + rest for path, colon, rest in cut]
 
 
 def _of_file(path: Path) -> dict[str, Any]:
@@ -142,7 +196,9 @@ def _of_file(path: Path) -> dict[str, Any]:
             if not isinstance(group, h5py.Group) or not {"source", "row", "sources"} <= set(group):
                 raise DataError(f"{path}: does not say where its rows come from (no group '{ORIGIN}'); {PREPARE_ANEW}")
             places = {
-                name: np.asarray(group[name], np.int32) for name in group if name not in ("sources", "names", "name")
+                name: np.asarray(group[name], np.float64 if name == TIME else np.int32)
+                for name in group
+                if name not in ("sources", "names", "name")
             }
             names = np.asarray(group["names"]).astype("U") if "names" in group else None
             if names is not None and "name" in group:

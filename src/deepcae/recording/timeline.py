@@ -110,11 +110,22 @@ def _images(trained: Trained, examples: Examples, index: np.ndarray) -> tuple[np
 def _table(line: Timeline, origins: Origins, path: Path) -> Path:
     num_codes = line.codes.shape[1]
     counted = list(origins.counted)
-    header = ["source", "row", "name", "part", *counted, *(f"code_{k}" for k in range(1, num_codes + 1)), "error"]
+    timed = ["time"] if origins.time is not None else []
+    header = [
+        "source",
+        "row",
+        "name",
+        "part",
+        *counted,
+        *timed,
+        *(f"code_{k}" for k in range(1, num_codes + 1)),
+        "error",
+    ]
 
     def rows() -> Any:
         for place, index in enumerate(line.index.tolist()):
             told = origins.where(index)
+            told |= {"time": f"{told['time']:.9g}"} if timed else {}  # more digits than single precision has
             yield [*told.values(), *map(float, line.codes[place]), float(line.errors[place])]
 
     return write_table(path, header, rows())

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..trained.examples import Examples
     from ..trained.network import Trained
 
-CodesFile = Annotated[Path, typer.Argument(metavar="CODES", help="A file of codes: .h5, .npz, .csv or .mat.")]
+KINDS = ".h5, .npz, .csv, .mat, .parquet or .h5ad."
+CodesFile = Annotated[Path, typer.Argument(metavar="CODES", help=f"A file of codes: {KINDS}")]
 
 
 class Method(StrEnum):
@@ -30,7 +31,7 @@ class Method(StrEnum):
 
 
 def encode(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where the codes go: .h5, .npz, .csv or .mat.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help=f"Where the codes go: {KINDS}")],
     run: options.OptionalRun = None,
     data: Annotated[
         Path | None,
@@ -190,7 +191,7 @@ def _blaming(codes: Path, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
 
 def embed(
     codes: CodesFile,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where the map goes: .h5, .npz, .csv or .mat.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help=f"Where the map goes: {KINDS}")],
     method: Annotated[Method, typer.Option("--method", help="How the plane is found.")] = Method.tsne,
     perplexity: Annotated[float, typer.Option("--perplexity", min=1, help="t-SNE: size of a neighbourhood.")] = 30.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="t-SNE: seed of its start.")] = 0,
@@ -208,7 +209,7 @@ def embed(
         say(f"{codes}: its codes have 2 dimensions already, which `deepcae plot` draws; mapped all the same", quiet)
     points = mapped(flat, method, perplexity, seed, threads)
     about = {**loaded.attributes, "method": method.value, "seed": seed}
-    files.save(out, points, loaded.labels, about, loaded.columns)
+    files.save(out, points, loaded.labels, about, loaded.columns, of=loaded.codes)
     if json:
         answer({"file": str(out), "points": len(points), "method": method.value, "dims": flat.shape[1], "seed": seed})
     else:

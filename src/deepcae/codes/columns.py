@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..inplace import why_no_file
-from .files import numbers_or_words
+from .job import numbers_or_words
 from .kinds import are_classes
 
 ENDINGS = (".csv", ".tsv", ".txt", ".json", ".npy")

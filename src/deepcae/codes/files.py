@@ -6,6 +6,8 @@
 | `.npz` | arrays `codes`, `labels`; `attributes` as one JSON text  | `numpy.load` |
 | `.csv` | header `code_1,...,code_K,error,label`; no attributes    | anything |
 | `.mat` | variables `codes`, `labels`, struct `attributes`         | MATLAB, Octave |
+| `.parquet` | columns as of `.csv`, typed; attributes as metadata  | pandas, polars, R's arrow |
+| `.h5ad` | see `h5ad`                                              | anndata, scanpy |
 
 Further columns, such as `error`, are arrays of their own name beside `codes`, with one value for each row.
 """
@@ -32,8 +34,11 @@ from ..errors import DataError
 from ..inplace import unread, why_no_file
 from ..npy import arrays_from
 from .csvtable import read_csv
+from .h5ad import MAP
+from .job import Job, numbers_or_words
+from .parquet import read_parquet
 from .table import Attribute, Codes
-from .writers import WRITERS, Job
+from .writers import WRITERS
 
 Write = Callable[..., None]  # (codes, labels=None, columns={}): the next rows
 MOST_COLUMNS = 64  # beside codes and labels
@@ -45,12 +50,15 @@ def save(
     labels: np.ndarray | None = None,
     attributes: Mapping[str, Attribute] | None = None,
     columns: Mapping[str, np.ndarray] | None = None,
+    of: np.ndarray | None = None,
 ) -> Path:
     """Write codes (N, ...), labels and columns (N,) in the format that the ending names; the file appears whole.
 
+    `of` (N, ...): the codes that these are a map of, which `.h5ad` keeps with it.
+
     `.csv` lays the axes of one example out in one row (in C order) and carries no attributes.
     """
-    with writing(path, len(np.atleast_1d(codes)), attributes or {}) as write:
+    with writing(path, len(np.atleast_1d(codes)), attributes or {}, of=of) as write:
         write(codes, labels, columns)
     return Path(path)
 
@@ -61,6 +69,7 @@ def writing(
     total: int,
     attributes: Mapping[str, Attribute] | None = None,
     names: tuple[str, str] = ("codes", "labels"),
+    of: np.ndarray | None = None,
 ) -> Iterator[Write]:
     """What `save` does for `total` rows that come in blocks: yields `write(codes, labels, columns)`, for each.
 
@@ -73,7 +82,7 @@ def writing(
     try:
         with whole_file(target) as temporary:
             about = None if attributes is None else dict(attributes)
-            with open_writer(Job(temporary, target, total, names, about)) as put:
+            with open_writer(Job(temporary, target, total, names, about, of)) as put:
 
                 def write(
                     codes: np.ndarray,
@@ -160,14 +169,6 @@ def _column(path: Path, name: str, values: Any, count: int) -> np.ndarray:
     return numbers_or_words(array.reshape(-1))
 
 
-def numbers_or_words(labels: np.ndarray) -> np.ndarray:
-    """Labels (N,) of numbers as they are; others (bytes of HDF5, cells of MATLAB) as words."""
-    if labels.dtype.kind in "fiubU":
-        return labels
-    words = [np.asarray(label).item() if np.size(label) == 1 else label for label in labels.tolist()]
-    return np.array([word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word) for word in words])
-
-
 def _read_h5(path: Path) -> Codes:
     with h5py.File(path, "r") as file:
         content = _from_h5(file, path)
@@ -195,10 +196,12 @@ def _h5_columns(file: h5py.File, codes: StoredRows, path: Path) -> dict[str, Any
     return found
 
 
-def _h5_labels(dataset: h5py.Dataset, codes: StoredRows, path: Path) -> Any:
+def _h5_labels(dataset: Any, codes: Any, path: Path) -> Any:
     """The labels, if they are as many as the codes."""
     if codes.shape and dataset.size != codes.shape[0]:
         raise DataError(f"{path}: {dataset.size} labels for {codes.shape[0]} codes")
+    if isinstance(dataset, np.ndarray):
+        return dataset
     word = 100 + 6 * dataset.dtype.itemsize if dataset.dtype.kind == "S" else dataset.dtype.itemsize
     require_room(dataset.size * word, path.stat().st_size)  # words are made of bytes
     return dataset[()]
@@ -293,6 +296,41 @@ def _read_mat(path: Path) -> Codes:
     return Codes(arrays["codes"], labels, attributes, columns)
 
 
+def _read_h5ad(path: Path) -> Codes:
+    with h5py.File(path, "r") as file:
+        about = _h5ad_values(file, path, "uns/deepcae")
+        attributes = {name: values[()].item() for name, values in about.items() if values.shape == ()}
+        plain = {name: value.decode() if isinstance(value, bytes) else value for name, value in attributes.items()}
+        name = f"obsm/{plain.pop(MAP)}" if MAP in plain else "X"
+        if name not in file:
+            raise DataError(f"{path}: has no '{name}'; it holds {', '.join(list(file)[:8]) or 'nothing'}")
+        codes = _h5_dataset(file, path, name)
+        require_room(codes.size * codes.dtype.itemsize, path.stat().st_size)
+        count = len(codes) if codes.shape else 0
+        found = {name: _h5_labels(each, codes, path) for name, each in _h5ad_values(file, path, "obs").items()
+                 if each.shape == (count,) and name != "_index"}  # fmt: skip
+        columns = {name: numbers_or_words(values) for name, values in found.items()}
+        return Codes(codes[()], columns.pop("label", None), plain, columns)
+
+
+def _h5ad_values(file: h5py.File, path: Path, group: str) -> dict[str, Any]:
+    """The datasets of a group that can be read; of categories their words, or else their numbers."""
+    found: dict[str, Any] = {}
+    if group.partition("/")[0] not in file or group not in file:
+        return found
+    for name in list(file[group])[:MOST_COLUMNS]:
+        inside = f"{group}/{name}"
+        with suppress(DataError):
+            if f"{inside}/codes" not in file:
+                found[name] = _h5_dataset(file, path, inside)
+                continue
+            found[name] = numbers = _h5_dataset(file, path, f"{inside}/codes")
+            words = numbers_or_words(np.asarray(_h5_dataset(file, path, f"{inside}/categories")))
+            if len(words) and numbers.dtype.kind in "iu":
+                found[name] = np.where(numbers[:] < 0, "", words[np.clip(numbers[:], 0, len(words) - 1)])
+    return found
+
+
 def _missing(path: Path, names: list[str]) -> DataError:
     found = ", ".join(f"'{name}'" for name in names[:8]) or "nothing"
     return DataError(f"{path}: has no 'codes'; it holds {found}")
@@ -303,4 +341,6 @@ _READERS: dict[str, Callable[[Path], Codes]] = {
     ".npz": _read_npz,
     ".csv": _read_csv,
     ".mat": _read_mat,
+    ".parquet": read_parquet,
+    ".h5ad": _read_h5ad,
 }

@@ -46,7 +46,7 @@ def main() -> None:
     path = Path(sys.argv[1])
     from scipy.io import loadmat, whosmat
 
-    from .files import numbers_or_words
+    from .job import numbers_or_words
 
     _limit(path.stat().st_size)
     warnings.simplefilter("ignore")

@@ -11,37 +11,19 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from ..errors import DataError
 from ..h5disk import new_h5
 from ..npy import Spool
+from .h5ad import write_h5ad
+from .job import Job, Put, Words, columns_of, fixed
+from .parquet import write_parquet
 from .table import Codes
 
 MAT_LIMIT = 2**31 - 1  # bytes per variable: the sizes in a MATLAB 5 file are 32 bits wide
-PIECE = 2**16  # rows of words that are written at a time
-Put = Callable[[int, Codes], object]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be written. `total`: how many rows will come; `names`: of codes and labels in the file."""
-
-    temporary: Path
-    target: Path
-    total: int
-    names: tuple[str, str]
-    attributes: dict[str, Any] | None
-
-    def arrays(self, block: Codes) -> dict[str, np.ndarray]:
-        """The block's arrays by their names in the file."""
-        labels = {} if block.labels is None else {self.names[1]: block.labels}
-        return {self.names[0]: block.codes, **block.columns, **labels}
 
 
 @contextmanager
@@ -62,41 +44,7 @@ def _h5(job: Job) -> Iterator[Put]:
         yield put
         for name, column in words.items():
             column.into(file, name)
-        file.attrs.update({key: _fixed(np.asarray(value)) for key, value in (job.attributes or {}).items()})
-
-
-class Words:
-    """A column of words that comes in blocks: each word once, and its number in each row."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self._rows: list[np.ndarray] = []
-
-    def add(self, words: np.ndarray) -> None:
-        different, places = np.unique(words, return_inverse=True)
-        known = [self.numbers.setdefault(word, len(self.numbers)) for word in different.tolist()]
-        self._rows.append(np.array(known, np.int32)[places.reshape(-1)])
-
-    @property
-    def rows(self) -> np.ndarray:
-        """(N,): the number of each row's word."""
-        return np.concatenate(self._rows)
-
-    def into(self, group: Any, name: str) -> Any:
-        """A dataset of UTF-8 strings of one length, written in pieces."""
-        rows, encoded = self.rows, _fixed(np.array([*self.numbers]))
-        dataset = group.create_dataset(name, rows.shape, encoded.dtype)
-        for start in range(0, len(rows), PIECE):
-            dataset[start : start + PIECE] = encoded[rows[start : start + PIECE]]
-        return dataset
-
-
-def _fixed(values: np.ndarray) -> np.ndarray:
-    """Words as UTF-8 strings of one length; numbers as they are."""
-    if values.dtype.kind != "U":
-        return values
-    encoded = np.char.encode(values, "utf-8")
-    return encoded.astype(h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize)))
+        file.attrs.update({key: fixed(np.asarray(value)) for key, value in (job.attributes or {}).items()})
 
 
 @contextmanager
@@ -127,7 +75,7 @@ def _csv(job: Job) -> Iterator[Put]:
 
         def put(start: int, block: Codes) -> None:
             rows = block.codes.reshape(len(block.codes), -1)
-            others = dict(block.columns) | ({} if block.labels is None else {"label": block.labels})
+            others = columns_of(block)
             if not start:
                 writer.writerow([*(f"code_{column + 1}" for column in range(rows.shape[1])), *others])
             lines = map(",".join([_digits(rows)] * rows.shape[1]).__mod__, map(tuple, rows.tolist()))
@@ -184,4 +132,6 @@ WRITERS: dict[str, Callable[[Job], AbstractContextManager[Put]]] = {
     ".npz": _npz,
     ".csv": _csv,
     ".mat": _mat,
+    ".parquet": write_parquet,
+    ".h5ad": write_h5ad,
 }

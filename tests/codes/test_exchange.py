@@ -1,0 +1,145 @@
+"""Codes in files of other people's tools: what they read, and what comes back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from deepcae.cli import main
+from deepcae.codes import files
+from deepcae.errors import DataError
+
+ENDINGS = (".parquet", ".h5ad")
+CODES = np.random.default_rng(3).normal(size=(7, 3)).astype(np.float32)
+LABELS = np.array([3, 1, 4, 1, 5, 9, 2])
+ABOUT = {"net": "cae1", "iterations": 20000, "lr": 0.006, "best": True}
+COLUMNS = {
+    "source": np.array(["b.tif", "a.tif", "é", "a.tif", "b.tif", "", "a.tif"]),
+    "row": np.arange(7)[::-1].copy(),
+    "time": np.arange(7) / 3,
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("labels", [None, LABELS, LABELS / 4, np.array([*"abcabc", "longer"])])
+def test_what_is_saved_is_loaded_in_blocks_and_whole(ending: str, labels: np.ndarray | None, tmp_path: Path) -> None:
+    whole, blocks = tmp_path / f"whole{ending}", tmp_path / f"blocks{ending}"
+    files.save(whole, CODES, labels, ABOUT, COLUMNS)
+    with files.writing(blocks, len(CODES), ABOUT) as write:
+        for rows in (slice(0, 3), slice(3, 4), slice(4, 7)):
+            part = {name: values[rows] for name, values in COLUMNS.items()}
+            write(CODES[rows], None if labels is None else labels[rows], part)
+    for back in (files.load(whole), files.load(blocks)):
+        np.testing.assert_array_equal(back.codes, CODES)
+        assert back.codes.dtype == np.float32
+        assert back.attributes == ABOUT
+        assert (back.labels is None) == (labels is None)
+        if labels is not None:
+            np.testing.assert_array_equal(back.labels, labels)  # type: ignore[arg-type]
+        assert set(back.columns) == set(COLUMNS)
+        for name, values in COLUMNS.items():
+            np.testing.assert_array_equal(back.columns[name], values)
+    assert sorted(tmp_path.iterdir()) == [blocks, whole]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_maps_of_codes_are_laid_out_in_rows(ending: str, tmp_path: Path) -> None:
+    maps = np.arange(12, dtype=np.float32).reshape(2, 2, 3, 1)
+    np.testing.assert_array_equal(files.load(files.save(tmp_path / f"m{ending}", maps)).codes, maps.reshape(2, 6))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"no such file" * 20])
+def test_damaged_files_are_told_in_one_line(ending: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"codes{ending}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="codes") as caught:
+        files.load(path)
+    assert "\n" not in str(caught.value)
+    whole = files.save(tmp_path / f"whole{ending}", CODES, LABELS).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="not a readable"):
+        files.load(path)
+
+
+def test_pandas_reads_parquet_as_it_is(tmp_path: Path) -> None:
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(files.save(tmp_path / "c.parquet", CODES, LABELS, ABOUT, COLUMNS))
+    assert table.column_names == ["code_1", "code_2", "code_3", *COLUMNS, "label"]
+    assert table["source"].to_pylist() == COLUMNS["source"].tolist()
+    assert str(table.schema.field("code_1").type) == "float"
+
+
+def test_parquet_of_other_programs(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    path = tmp_path / "other.parquet"
+    pyarrow.parquet.write_table(pa.table({"word": ["x", None], "code_1": [1.0, 2.0], "n": [1, 2]}), path)
+    back = files.load(path)
+    np.testing.assert_array_equal(back.codes, [[1], [2]])
+    assert back.columns["word"].tolist() == ["x", ""]
+    pyarrow.parquet.write_table(pa.table({"word": ["x"]}), path)
+    with pytest.raises(DataError, match=r"no columns 'code_1', 'code_2', \.\.\.; it has word"):
+        files.load(path)
+
+
+def test_without_the_library_a_line_says_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    for call in (lambda path: files.save(path, CODES), lambda path: (path.write_bytes(b"PAR1"), files.load(path))):
+        with pytest.raises(DataError, match=r"need pyarrow, .*pip install 'deepcae\[export\]'"):
+            call(tmp_path / "c.parquet")
+
+
+def test_an_h5ad_file_is_laid_out_as_its_format_is_published(tmp_path: Path) -> None:
+    with h5py.File(files.save(tmp_path / "c.h5ad", CODES, LABELS, ABOUT, COLUMNS)) as file:
+        told = {name: (item.attrs["encoding-type"], item.attrs["encoding-version"]) for name, item in
+                [("", file), *((name, file[name]) for name in file), ("source", file["obs/source"])]}  # fmt: skip
+        assert told[""] == ("anndata", "0.1.0")
+        assert told["X"] == ("array", "0.2.0")
+        assert told["obs"] == told["var"] == ("dataframe", "0.2.0")
+        assert told["source"] == ("categorical", "0.2.0")
+        for name in ("layers", "obsm", "obsp", "uns", "varm", "varp"):
+            assert told[name] == ("dict", "0.1.0")
+        assert [name.decode() for name in file["var/_index"]] == ["code_1", "code_2", "code_3"]
+        assert [name.decode() for name in file["obs"].attrs["column-order"]] == [*COLUMNS, "label"]
+
+
+def test_a_map_lies_beside_its_codes_in_h5ad(tmp_path: Path) -> None:
+    codes = files.save(tmp_path / "codes.h5ad", CODES, LABELS, ABOUT, COLUMNS)
+    assert main(["embed", str(codes), "--method", "pca", "-o", str(tmp_path / "map.h5ad"), "--quiet"]) == 0
+    with h5py.File(tmp_path / "map.h5ad") as file:
+        np.testing.assert_array_equal(file["X"], CODES)
+        points = file["obsm/X_pca"][:]
+    back = files.load(tmp_path / "map.h5ad")
+    np.testing.assert_array_equal(back.codes, points)
+    assert points.shape == (7, 2)
+    assert back.attributes["method"] == "pca"
+    np.testing.assert_array_equal(back.columns["source"], COLUMNS["source"])
+
+
+def test_categories_of_variable_length_are_read_as_numbers(tmp_path: Path) -> None:
+    path = files.save(tmp_path / "c.h5ad", CODES, None, ABOUT, COLUMNS)
+    with h5py.File(path, "a") as file:  # as anndata writes them
+        group = file["obs"].create_group("leiden")
+        group["categories"] = np.array(["0", "1"], object)
+        group["codes"] = np.array([0, 1, 1, 0, 1, 0, 0], np.int8)
+        file["obs/words"] = np.array(["x"] * 7, object)
+    back = files.load(path)
+    assert back.columns["leiden"].tolist() == [0, 1, 1, 0, 1, 0, 0]
+    assert "words" not in back.columns
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_commands_read_what_was_written(ending: str, tmp_path: Path) -> None:
+    codes = str(files.save(tmp_path / f"codes{ending}", np.repeat(CODES, 3, 0), np.repeat(LABELS % 2, 3), ABOUT))
+    picture = tmp_path / "map.png"
+    assert main(["embed", codes, "--method", "pca", "-o", str(tmp_path / f"map{ending}"), "--quiet"]) == 0
+    assert main(["plot", str(tmp_path / f"map{ending}"), "-o", str(picture), "--quiet"]) == 0
+    assert picture.stat().st_size > 1000
+    assert main(["eval", "--codes", codes, codes, "--quiet"]) == 0

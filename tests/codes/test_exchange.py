@@ -143,3 +143,35 @@ def test_commands_read_what_was_written(ending: str, tmp_path: Path) -> None:
     assert main(["plot", str(tmp_path / f"map{ending}"), "-o", str(picture), "--quiet"]) == 0
     assert picture.stat().st_size > 1000
     assert main(["eval", "--codes", codes, codes, "--quiet"]) == 0
+
+
+def test_tensorboard_gets_a_line_for_each_code(tmp_path: Path) -> None:
+    path = tmp_path / "c.projector"
+    words = COLUMNS | {"source": np.array(["a\tb", "line\nend", "", "d", "e", "f", "g"])}
+    files.save(path, CODES, LABELS, ABOUT, words)
+    vectors = np.loadtxt(path / "tensors.tsv", delimiter="\t", dtype=np.float32)
+    np.testing.assert_array_equal(vectors, CODES)
+    lines = [line.split("\t") for line in (path / "metadata.tsv").read_text().splitlines()]
+    assert lines[0] == ["source", "row", "time", "label"]
+    assert [line[0] for line in lines[1:4]] == ["a b", "line end", " "]
+    assert [int(line[3]) for line in lines[1:]] == LABELS.tolist()
+    config = (path / "projector_config.pbtxt").read_text()
+    assert 'tensor_path: "tensors.tsv"' in config
+    assert 'metadata_path: "metadata.tsv"' in config
+    with pytest.raises(DataError, match="is there already, and is left alone"):
+        files.save(path, CODES * 2)
+    np.testing.assert_array_equal(np.loadtxt(path / "tensors.tsv", delimiter="\t", dtype=np.float32), CODES)
+    with pytest.raises(DataError, match="is for TensorBoard, and is not read back"):
+        files.load(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_one_column_for_tensorboard_has_no_head_and_none_no_file(tmp_path: Path) -> None:
+    files.save(tmp_path / "one.projector", CODES, LABELS)
+    assert (tmp_path / "one.projector/metadata.tsv").read_text().split() == list(map(str, LABELS))
+    files.save(tmp_path / "none.projector", CODES)
+    assert not (tmp_path / "none.projector/metadata.tsv").exists()
+    assert "metadata" not in (tmp_path / "none.projector/projector_config.pbtxt").read_text()
+    with pytest.raises(ValueError, match="7 of 9"), files.writing(tmp_path / "half.projector", 9) as write:
+        write(CODES)
+    assert not (tmp_path / "half.projector").exists()

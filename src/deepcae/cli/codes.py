@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from ..trained.examples import Examples
     from ..trained.network import Trained
 
-KINDS = ".h5, .npz, .csv, .mat, .parquet or .h5ad."
-CodesFile = Annotated[Path, typer.Argument(metavar="CODES", help=f"A file of codes: {KINDS}")]
+READ = ".h5, .npz, .csv, .mat, .parquet or .h5ad."
+KINDS = ".h5, .npz, .csv, .mat, .parquet, .h5ad or .projector (for TensorBoard)."
+CodesFile = Annotated[Path, typer.Argument(metavar="CODES", help=f"A file of codes: {READ}")]
 
 
 class Method(StrEnum):

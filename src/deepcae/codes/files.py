@@ -7,7 +7,7 @@
 | `.csv` | header `code_1,...,code_K,error,label`; no attributes    | anything |
 | `.mat` | variables `codes`, `labels`, struct `attributes`         | MATLAB, Octave |
 | `.parquet` | columns as of `.csv`, typed; attributes as metadata  | pandas, polars, R's arrow |
-| `.h5ad` | see `h5ad`                                              | anndata, scanpy |
+| `.h5ad`, `.projector` | see the files of their names | anndata, scanpy; TensorBoard (not read back) |
 
 Further columns, such as `error`, are arrays of their own name beside `codes`, with one value for each row.
 """
@@ -28,7 +28,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..atomic import whole_file
+from ..atomic import whole_file, whole_folder
 from ..bounds import require_room, require_stored
 from ..errors import DataError
 from ..inplace import unread, why_no_file
@@ -38,7 +38,7 @@ from .h5ad import MAP
 from .job import Job, numbers_or_words
 from .parquet import read_parquet
 from .table import Attribute, Codes
-from .writers import WRITERS
+from .writers import FOLDERS, WRITERS
 
 Write = Callable[..., None]  # (codes, labels=None, columns={}): the next rows
 MOST_COLUMNS = 64  # beside codes and labels
@@ -80,7 +80,8 @@ def writing(
     open_writer = WRITERS[ending(target)]
     done = 0
     try:
-        with whole_file(target) as temporary:
+        whole = whole_folder if ending(target) in FOLDERS else whole_file
+        with whole(target) as temporary:
             about = None if attributes is None else dict(attributes)
             with open_writer(Job(temporary, target, total, names, about, of)) as put:
 
@@ -97,6 +98,8 @@ def writing(
                 yield write
                 if done != total:
                     raise ValueError(f"{done} of {total} rows were written")
+    except FileExistsError:
+        raise DataError(f"{target}: is there already, and is left alone; give another name") from None
     except OSError as error:
         raise DataError(f"{target}: cannot be written: {error.strerror or error}") from error
 
@@ -104,7 +107,9 @@ def writing(
 def load(path: str | os.PathLike[str]) -> Codes:
     """Read a file that `save` wrote, or one laid out alike. Nothing in the file is ever executed or unpickled."""
     source = Path(path)
-    read = _READERS[ending(source)]
+    read = _READERS.get(ending(source))
+    if read is None:
+        raise DataError(f"{source}: is for TensorBoard, and is not read back; keep the codes as .h5 as well")
     with _readable(source):
         content = read(source)
     return _checked(source, content)
@@ -306,9 +311,8 @@ def _read_h5ad(path: Path) -> Codes:
             raise DataError(f"{path}: has no '{name}'; it holds {', '.join(list(file)[:8]) or 'nothing'}")
         codes = _h5_dataset(file, path, name)
         require_room(codes.size * codes.dtype.itemsize, path.stat().st_size)
-        count = len(codes) if codes.shape else 0
         found = {name: _h5_labels(each, codes, path) for name, each in _h5ad_values(file, path, "obs").items()
-                 if each.shape == (count,) and name != "_index"}  # fmt: skip
+                 if each.shape == codes.shape[:1] and name != "_index"}  # fmt: skip
         columns = {name: numbers_or_words(values) for name, values in found.items()}
         return Codes(codes[()], columns.pop("label", None), plain, columns)
 

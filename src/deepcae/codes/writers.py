@@ -21,6 +21,7 @@ from ..npy import Spool
 from .h5ad import write_h5ad
 from .job import Job, Put, Words, columns_of, fixed
 from .parquet import write_parquet
+from .projector import write_projector
 from .table import Codes
 
 MAT_LIMIT = 2**31 - 1  # bytes per variable: the sizes in a MATLAB 5 file are 32 bits wide
@@ -134,4 +135,6 @@ WRITERS: dict[str, Callable[[Job], AbstractContextManager[Put]]] = {
     ".mat": _mat,
     ".parquet": write_parquet,
     ".h5ad": write_h5ad,
+    ".projector": write_projector,
 }
+FOLDERS = {".projector"}

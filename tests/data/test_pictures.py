@@ -238,3 +238,22 @@ def test_one_picture_and_a_list_of_pictures_are_rows(tmp_path: Path) -> None:
 def test_names_sort_as_people_count() -> None:
     names = ["a10", "a2", "B1", "a", "10", "9", "a2b"]
     assert sorted(names, key=natural) == ["9", "10", "a", "a2", "a2b", "a10", "B1"]
+
+
+@pytest.mark.parametrize(
+    ("names", "held", "classes"),
+    [
+        (("train/1.png", "train/2.png", "test/1.png"), [1, 0, 0], ()),
+        (("Train/cat/1.png", "Train/dog/2.png", "val/cat/1.png", "val/dog/3.png"), [0, 0, 1, 1], ("cat", "dog")),
+        (("train/1.png", "validation/2.png", "test/3.png"), [1, 0, 1], ()),
+        (("train/1.png", "test/1.png", "cat/1.png"), None, ("cat", "test", "train")),
+        (("test/1.png", "val/1.png"), None, ("test", "val")),
+        (("train/1.png", "test/1.png", "0.png"), None, ()),
+    ],
+)
+def test_folders_of_a_split_are_no_classes(
+    names: tuple[str, ...], held: list[int] | None, classes: tuple[str, ...], tmp_path: Path
+) -> None:
+    pictures = list_pictures(folder_of(tmp_path, *names))
+    assert pictures.classes == classes
+    assert (None if pictures.is_test is None else pictures.is_test.tolist()) == held

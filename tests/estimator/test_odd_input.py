@@ -244,3 +244,13 @@ def test_one_image_has_a_code_and_no_score(fitted: ConvAutoencoder) -> None:
 def test_no_pictures_of_blobs_that_there_are_not(fitted: ConvAutoencoder) -> None:
     with pytest.raises(ValueError, match="conv9"):
         fitted.activations(RANDOM.random((2, 9, 11, 3)), "conv9")
+
+
+@pytest.mark.parametrize("method", ["transform", "score", "activations"])
+@pytest.mark.parametrize("factor", [255, 65535, -9])
+def test_values_of_another_range_than_the_fits_are_told(factor: float, method: str) -> None:
+    """A net that learned from 0..1 gives codes for 8 and 16 bits, too: hundreds of times as large."""
+    fitted = estimator().fit(IMAGES)
+    with pytest.warns(UserWarning, match=r"another range than those of fit.* in place of .*0\.\.1"):
+        getattr(fitted, method)(IMAGES * factor)
+    getattr(fitted, method)(IMAGES * 1.5)  # a warning is an error

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from deepcae.errors import DataError
+from deepcae.prepare import prepare
 from deepcae.prepare.options import Options
 from deepcae.prepare.patches import cut, places_in
 from deepcae.prepare.split import rows_of_region, split_images
@@ -108,3 +113,20 @@ def test_regions_do_not_meet_and_hold_patches(height: int, patch: int, part: flo
     assert train.stop <= test.start
     assert min(train.stop - train.start, test.stop - test.start) >= patch
     assert test.stop == height
+
+
+def test_folders_train_and_test_are_the_split(tmp_path: Path) -> None:
+    for number in range(12):
+        path = tmp_path / "in" / ("train" if number % 3 else "val") / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((6, 7), number, np.uint8)).save(path)
+    made = prepare(tmp_path / "in", tmp_path / "out")
+    assert made.understood.split["kind"] == "folders"
+    assert made.understood.labels["classes"] == ["a", "b"]  # type: ignore[index]
+    for part, numbers in (("train", {1, 2, 4, 5, 7, 8, 10, 11}), ("test", {0, 3, 6, 9})):
+        with h5py.File(tmp_path / "out" / f"{part}.h5") as file:
+            found = file["data"][:, 0, 0, 0]
+            assert set(found.tolist()) == numbers
+            np.testing.assert_array_equal(file["label"][()], found % 2)
+    other = prepare(tmp_path / "in", tmp_path / "other", Options(split="random"))
+    assert other.understood.split["kind"] == "random"

@@ -268,3 +268,9 @@ def test_the_command_refuses_in_one_line(
 def test_is_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["zoo"]) == 0
     assert any(line.startswith("design ") for line in capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize(("text", "meant"), [("32x32x3", "3x32x32"), ("64x96x1", "1x64x96")])
+def test_channels_last_are_told_what_they_become(text: str, meant: str) -> None:
+    with pytest.raises(SpecError, match=f"--input {meant}"):
+        parse_image(text)

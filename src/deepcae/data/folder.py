@@ -2,8 +2,9 @@
 
     cats/1.png cats/2.png dogs/1.png   →   data (3, c, h, w), label 0 0 1
 
-Where all pictures lie in subfolders, and in two or more, these are the classes. Hidden files are passed over; what else
-is no picture is left out, and told.
+Where all pictures lie in subfolders, and in two or more, these are the classes. Subfolders `train` and `test` (or
+`val`, `validation`) are no classes but a split that somebody made; those below them are classes. Hidden files are
+passed over; what else is no picture is left out, and told.
 """
 
 from __future__ import annotations
@@ -40,19 +41,24 @@ _STARTS = (
     b"P5",
     b"P6",
 )  # of files without an ending
+_TO_LEARN, _HELD_OUT = {"train", "training"}, {"test", "testing", "val", "valid", "validation"}
 _DIGITS = re.compile(r"(\d+)")
 _STORES = ("data.mdb", ".zarray", ".zgroup", "zarr.json")  # what makes a folder something else
 
 
 @dataclass(frozen=True)
 class PictureList:
-    """Picture files by name. `root`: the folder of the `names`; `classes`: those that the `labels` (n,) count."""
+    """Picture files by name. `root`: the folder of the `names`; `classes`: those that the `labels` (n,) count.
+
+    `is_test` (n,): which lie in a subfolder of held-out ones, where the folder is split already.
+    """
 
     root: Path
     names: tuple[str, ...]
     classes: tuple[str, ...] = ()
     labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    is_test: np.ndarray | None = None
 
     def path(self, row: int) -> Path:
         return self.root / self.names[row]
@@ -97,16 +103,27 @@ def list_pictures(folder: Path) -> PictureList:
         raise DataError(f"{folder}: this is a folder, not a file, and holds no pictures (PNG, JPEG, TIFF, ...){found}")
     pictures.sort(key=natural)
     notes = [f"left out, as they are no pictures: {shortlist(others)}"] if others else []
-    parents = ["" if os.sep not in name else name.split(os.sep, 1)[0] for name in pictures]
+    is_test = _split_by_folder(pictures)
+    level = 0 if is_test is None else 1
+    parents = [(name.split(os.sep)[level:-1] or [""])[0] for name in pictures]
     classes = sorted(set(parents), key=natural)
     if len(classes) < 2:
-        return PictureList(folder, tuple(pictures), notes=tuple(notes))
+        return PictureList(folder, tuple(pictures), notes=tuple(notes), is_test=is_test)
     if "" in classes:
         notes.append(f"subfolders are no classes, because {parents.count('')} pictures lie beside them")
-        return PictureList(folder, tuple(pictures), notes=tuple(notes))
+        return PictureList(folder, tuple(pictures), notes=tuple(notes), is_test=is_test)
     number = {name: index for index, name in enumerate(classes)}
     labels = np.array([number[parent] for parent in parents], np.float32)
-    return PictureList(folder, tuple(pictures), tuple(classes), labels, tuple(notes))
+    return PictureList(folder, tuple(pictures), tuple(classes), labels, tuple(notes), is_test)
+
+
+def _split_by_folder(names: Sequence[str]) -> np.ndarray | None:
+    """Which pictures are held out, where the subfolders right below are those of a split, and nothing else."""
+    tops = [name.split(os.sep)[0].casefold() if os.sep in name else "" for name in names]
+    found = set(tops)
+    if not (found <= _TO_LEARN | _HELD_OUT and found & _TO_LEARN and found & _HELD_OUT):
+        return None
+    return np.array([top in _HELD_OUT for top in tops])
 
 
 def one_list(paths: Sequence[Path]) -> PictureList:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -195,8 +196,8 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def transform(self, X: Any) -> np.ndarray:
         """Codes (n, n_components), float32; that of an image does not depend on the others in X, bit by bit."""
         with as_value_errors():
-            examples = self._examples(X)
-            codes, _ = encoded(self._trained_, examples, self._trained_.code)
+            with self._examples(X) as examples:
+                codes, _ = encoded(self._trained_, examples, self._trained_.code)
             return codes.reshape(len(codes), -1)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
@@ -237,11 +238,13 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def activations(self, X: Any, blobs: str | list[str] | None = None) -> dict[str, np.ndarray]:
         """Blobs (n, ...) of X by name, as arrays; None: all between image and restored image."""
         with as_value_errors():
-            examples, trained = self._examples(X), self._trained_
+            check_is_fitted(self)
+            trained = self._trained_
             names = trained.path() if blobs is None else [blobs] if isinstance(blobs, str) else list(blobs)
             for name in names:
                 trained.blob(name)
-            return {name: encoded(trained, examples, name)[0] for name in names}
+            with self._examples(X) as examples:
+                return {name: encoded(trained, examples, name)[0] for name in names}
 
     def save(self, path: Any) -> None:
         """Writes a folder of texts, weights (safetensors) and JSON, from which `load` makes it again; no pickle."""
@@ -255,17 +258,21 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         with as_value_errors():
             return load(cls, path)
 
-    def _examples(self, X: Any) -> Examples:
-        """The images of X, as the net is shown them."""
+    @contextmanager
+    def _examples(self, X: Any) -> Iterator[Examples]:
+        """The images of X, as the net is shown them; those of another range than the fit's are told."""
         check_is_fitted(self)
         rows = given.opened(X, type(self).__name__)
         given.check_names(self, X, reset=False)
-        return Examples(Shown(self._fit_.laid(rows), self._fit_.change), ARRAY, None, "X")
+        shown = Shown(self._fit_.laid(rows), self._fit_.change)
+        yield Examples(shown, ARRAY, None, "X")
+        if strange := shown.strange(self.scaling_):
+            warnings.warn(strange, UserWarning, stacklevel=5)
 
     def _restored(self, X: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Images and restored images (N, D), scaled, float64."""
-        with as_value_errors():
-            trained, examples = self._trained_, self._examples(X)
+        with as_value_errors(), self._examples(X) as examples:
+            trained = self._trained_
             size = batch_size(trained)
             for images, _ in examples.batches(size):
                 entry, fed = trained.fed(images, "X")

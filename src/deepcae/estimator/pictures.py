@@ -35,8 +35,8 @@ class Pictures:
         from ..viz import reconstructions
 
         with as_value_errors():
-            examples = self._examples(X)  # type: ignore[attr-defined]
-            images, _ = examples.take(0, min(count, len(examples)))
+            with self._examples(X) as examples:  # type: ignore[attr-defined]
+                images, _ = examples.take(0, min(count, len(examples)))
             restored = self.activations(X[: len(images)], self._trained_.restored)  # type: ignore[attr-defined]
             (made,) = restored.values()
             labels = None if y is None else np.asarray(y)[: len(images)]

@@ -10,10 +10,13 @@ import numpy as np
 from ..data.ahead import Ahead
 from ..data.joined import Part
 from ..data.kept import StoredRows
+from ..data.scaling import Scaling
+from ..data.span import Span, outside
 from ..data.stored import Stored
 from ..data.stream import Arrays, Stream
 
 ARRAY = "data"
+SLACK = 2.0  # times the range of a fit: how far beyond it values may lie without a word
 DENSE = 4  # times as many rows as are wanted are read in one stretch
 
 
@@ -55,10 +58,23 @@ class Shown:
         self.shapes = rows.shapes
         self.at_hand = rows.at_hand
         self._rows, self._change = rows, change
+        self.seen = Span()
 
     def read(self, rows: slice | np.ndarray) -> Arrays:
         found = self._rows.read(rows)[ARRAY]
-        return {ARRAY: found if self._change is None else self._change(found, 0)}
+        shown = found if self._change is None else self._change(found, 0)
+        self.seen.take(shown)
+        return {ARRAY: shown}
+
+    def strange(self, scaling: Scaling) -> str:
+        """What is to be said of the values that were read, beside those that `scaling` was learned from; or ""."""
+        known = Span(values=1, least=-scaling.beyond, most=1 + scaling.beyond)
+        if scaling.constant or not outside(self.seen, known, many=False, slack=SLACK):
+            return ""
+        return (
+            f"X has values of another range than those of fit: scaled as these, they lie in {self.seen} in place of "
+            f"{known}. Are they in the same units? Codes of such images mean little"
+        )
 
     def close(self) -> None:
         self._rows.close()

@@ -22,7 +22,7 @@ from .looked import ALIKE, VALUES, channels_alike, likeness, sample_of, scaling_
 from .options import Options
 from .plan import Plan, Planned
 from .sources import Source, open_sources
-from .split import Split, split_images
+from .split import Split, given_split, split_images
 from .steps import Steps
 from .understood import Understood
 
@@ -57,7 +57,7 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
     items, skipped = _items(opened, options)
     labels, told_labels = _labels(opened, items, options)
     plan = Plan(opened, items, Split("none", np.zeros(len(items), bool), ""), options, shape, dtype)
-    plan.split = split_images(
+    plan.split = given_split([source.is_test for source in opened], items, options) or split_images(
         items[:, 0], *_series(plan, labels), options, bool(opened[0].classes), all(map(_is_volume, opened))
     )
     rows = {name: plan.part(name) for name in ("train", "test")}

@@ -41,7 +41,8 @@ _LETTERS = {"hw": "nyx", "chw": "ncyx", "hwc": "nyxc"}  # of what the shape tell
 class Source:
     """Images of one file or folder. `path`: as it was given; `kind`: of file; `dataset`: the array's name.
 
-    `labels` (n,) or (n, k), with `classes` where they are numbers of these; `told`: what the file says of its rows.
+    `labels` (n,) or (n, k), with `classes` where they are numbers of these; `told`: what the file says of its rows;
+    `is_test` (n,): which are held out, where its folders say so.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Source:
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     array: Stored | None = None  # as it is stored, before its axes are told
+    is_test: np.ndarray | None = None
     cost: Cost | None = None  # where its images must be rewritten before they are read
 
     @property
@@ -165,7 +167,8 @@ def _of_pictures(pictures: PictureList) -> Source:
     images.require_one_type()
     told = Told(notes=(*pictures.notes, *images.notes()))
     kind = "pictures" if len(pictures.names) != 1 else "picture"
-    return Source(pictures.root, kind, images, told, labels=pictures.labels, classes=pictures.classes)
+    return Source(pictures.root, kind, images, told, labels=pictures.labels, classes=pictures.classes,
+                  is_test=pictures.is_test)  # fmt: skip
 
 
 def _of_stacks(pictures: PictureList, options: Options) -> list[Source]:
@@ -176,6 +179,8 @@ def _of_stacks(pictures: PictureList, options: Options) -> list[Source]:
             if pictures.labels is not None:
                 source.labels = np.full(source.images.total, pictures.labels[number], np.float32)
                 source.classes = pictures.classes
+            if pictures.is_test is not None:
+                source.is_test = np.full(source.images.total, pictures.is_test[number])
             sources.append(source)
     sources[0].told = replace(sources[0].told, notes=(*pictures.notes, *sources[0].told.notes))
     return sources
@@ -194,9 +199,9 @@ def _of_file(path: Path, options: Options, kind: str | None) -> list[Source]:
     if len(names) > 1:  # trials
         for source in sources:
             source.told = replace(source.told, is_series=True)
-        if "masks" in set(found.open(path)):
-            note = "its masks are not applied: all pixels are stored as they are"
-            sources[0].told = replace(sources[0].told, notes=(*sources[0].told.notes, note))
+    if found.name == "HDF5" and "masks" in set(found.open(path)) and not any(n.startswith("masks") for n in names):
+        note = "its masks are not applied: all pixels are stored as they are"
+        sources[0].told = replace(sources[0].told, notes=(*sources[0].told.notes, note))
     return sources
 
 

@@ -68,6 +68,18 @@ def split_images(
     return Split(kind, chosen, f"{each}: {why}")
 
 
+def given_split(is_test: list[np.ndarray | None], items: np.ndarray, options: Options) -> Split | None:
+    """The split that folders `train` and `test` are, where all sources have one and no other is asked for.
+
+    `is_test`: of each source, its rows; `items` (n, 2): source and row of each image.
+    """
+    if options.split != "auto" or any(each is None for each in is_test):
+        return None
+    starts = np.cumsum([0, *(len(each) for each in is_test if each is not None)])
+    rows = np.concatenate([each for each in is_test if each is not None])
+    return Split("folders", rows[starts[items[:, 0]] + items[:, 1]], "by its folders, train and test (or val)")
+
+
 def _decided(total: int, files: int, is_series: bool, why: str, options: Options) -> tuple[str, str]:
     if options.patch and total < FEW_IMAGES:
         return "region", f"there are only {total} images" if total > 1 else "there is only one"

@@ -18,6 +18,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from ..data.axes import read_image_shape
 from ..errors import SpecError
 from .text import require_count
 
@@ -167,13 +168,22 @@ class Design:
 
 
 def parse_image(text: str) -> tuple[int, ...]:
-    """`3x64x96` as (channels, height, width), `64x96` as (1, 64, 96), `48` as (48,). SpecError for anything else."""
+    """`3x64x96` as (channels, height, width), `64x96` as (1, 64, 96), `48` as (48,). SpecError for anything else.
+
+    `32x32x3` would be a net of 32 channels; it is told what is meant.
+    """
     if not re.fullmatch(r"[0-9]{1,7}(x[0-9]{1,6}){0,2}", text):
         raise SpecError(
             f"input is '{text}', but must be CHANNELSxHEIGHTxWIDTH, such as 3x64x96, or 64x96, or 48 for flat rows"
         )
     sizes = tuple(map(int, text.split("x")))
-    return (1, *sizes) if len(sizes) == 2 else sizes
+    if len(sizes) == 1 or 0 in sizes:  # what is too small is told with all that a design needs
+        return (1, *sizes) if len(sizes) == 2 else sizes
+    image, order = read_image_shape(sizes)
+    if order == "hwc":
+        meant = "x".join(map(str, image))
+        raise SpecError(f"input is '{text}', which has its channels last; channels come first: --input {meant}")
+    return image
 
 
 def design(image: Sequence[int], dims: int, width: float = 1.0) -> Design:

@@ -71,7 +71,7 @@ def test_one_command_leads_from_pictures_to_codes_and_a_report(whole: tuple[Path
     folders = [Path(name).parent.name for name in found.columns["name"]]  # of the pictures, which are their classes
     assert found.columns["class"].tolist() == folders
     assert found.labels.tolist() == [("narrow", "wide").index(name) for name in folders]
-    assert (folder / "run/codes.csv").open().readline().strip().endswith(",source,row,name,part,class,label")
+    assert (folder / "run/codes.csv").read_text().splitlines()[0].endswith(",source,row,name,part,class,label")
     assert (folder / "run/report.html").stat().st_size > 10_000
     assert {path.name for path in (folder / "run/pictures").iterdir()} >= {"scatter.png", "reconstructions.png"}
 

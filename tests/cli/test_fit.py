@@ -67,11 +67,11 @@ def test_one_command_leads_from_pictures_to_codes_and_a_report(whole: tuple[Path
     found = codes.load(folder / "run/codes.h5")
     assert found.codes.shape == (COUNT, 2)
     assert found.labels is not None
-    assert sorted(np.unique(found.labels)) == [0, 1]
     folders = [Path(name).parent.name for name in found.columns["name"]]  # of the pictures, which are their classes
-    assert found.columns["class"].tolist() == folders
-    assert found.labels.tolist() == [("narrow", "wide").index(name) for name in folders]
-    assert (folder / "run/codes.csv").read_text().splitlines()[0].endswith(",source,row,name,part,class,label")
+    assert found.labels.tolist() == folders
+    assert set(folders) == {"narrow", "wide"}
+    assert (folder / "run/codes.csv").read_text().splitlines()[0].endswith(",source,row,name,part,label")
+    assert ">wide<" in (folder / "run/report.html").read_text()
     assert (folder / "run/report.html").stat().st_size > 10_000
     assert {path.name for path in (folder / "run/pictures").iterdir()} >= {"scatter.png", "reconstructions.png"}
 

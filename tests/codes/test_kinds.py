@@ -55,5 +55,5 @@ def test_codes_say_what_they_hold() -> None:
     assert "<th>net</th><td>cae&lt;1&gt;</td>" in found._repr_html_()
     assert found.column("time").tolist() == list(range(30))
     assert found.column("error")[0] == 0.5
-    with pytest.raises(Exception, match="no column 'speed'; these are there: time, label, error"):
+    with pytest.raises(Exception, match="no column 'speed'; these are there: order, label, error"):
         found.column("speed")

@@ -72,10 +72,26 @@ def test_another_seed_draws_others() -> None:
 
 def test_files_of_classes_are_drawn_and_not_the_last() -> None:
     groups = groups_of([5] * 20)
-    chosen = split_images(groups, True, "", Options(held_out=0.3), has_classes=True)
+    chosen = split_images(groups, True, "", Options(held_out=0.3), ["one"] * 20)
     assert chosen.kind == "file"
     assert chosen.held == 30
     assert not chosen.is_test[70:].all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_files_of_each_class_are_held_out(seed: int) -> None:
+    classes = ["cell", "none"] * 4
+    found = split_images(groups_of([20] * 8), True, "", Options(seed=seed), classes)
+    held = [classes[file] for file in range(8) if found.is_test[20 * file]]
+    assert sorted(held) == ["cell", "none"]
+    assert "of each class" in found.why
+
+
+def test_of_a_class_of_few_files_not_all_are_held_out() -> None:
+    classes = ["many"] * 9 + ["few"] * 2
+    found = split_images(groups_of([10] * 11), True, "", Options(held_out=0.5), classes)
+    assert 10 <= found.is_test[90:].sum() <= 10
+    assert found.held == 60
 
 
 @given(

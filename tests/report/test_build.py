@@ -126,7 +126,7 @@ def test_a_page_whatever_the_samples_are(shape: tuple[int, ...], display: int, t
     drawn = [block.title for each in found.sections for block in each.blocks if isinstance(block, Picture)]
     curves = ["Losses"] * bool(display)
     assert drawn == [
-        "Codes by time", "Decoded code plane", "Codes by error", "Images at their codes", "Images of each cluster",
+        "Codes by order", "Decoded code plane", "Codes by error", "Images at their codes", "Images of each cluster",
         "Originals and reconstructions", "Error of each image", *curves, "Layer by layer", "Learned filters",
         "Architecture",
     ]  # fmt: skip

@@ -60,7 +60,7 @@ def test_a_page_without_classes(tmp_path: Path) -> None:
     material = gather(run, None, 1000, "cpu", colour_by=["speed", "cluster"])
     found = page(material)
     assert [*pictures(found)] == [
-        "Codes by time", "Codes by error", "Codes by speed", "Codes by cluster", "Images at their codes",
+        "Codes by order", "Codes by error", "Codes by speed", "Codes by cluster", "Images at their codes",
         "What each number of the code does", "Images of each cluster", "Originals and reconstructions",
         "The most typical images", "The worst images", "Error of each image", "Losses", "Layer by layer",
         "Learned filters", "Architecture",

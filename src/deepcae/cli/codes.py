@@ -58,7 +58,7 @@ def encode(
     import numpy as np
 
     from ..codes import files
-    from ..codes.table import CLASSES, ERROR, KIND, NUMBERS
+    from ..codes.table import CLASSES, ERROR, KIND, NUMBERS, TITLE
     from ..recording.origin import known_origins
     from ..trained import passes
     from ..trained.examples import open_examples
@@ -80,6 +80,7 @@ def encode(
         if "label" in examples.labels or not classes:
             about["labels"] = examples.labels  # by which `Codes.classes` knows what is no class
         about[KIND] = CLASSES if examples.classified else NUMBERS
+        about |= {TITLE: examples.meaning.title} if examples.meaning.title else {}
     origins, done = known_origins(trained, data, len(examples)), 0
     with (
         files.writing(out, len(examples), about) as write,
@@ -91,8 +92,6 @@ def encode(
             errors.extend(columns.values())
             if origins is not None:
                 columns |= origins.columns(slice(done, done + len(block.codes)))
-                names = None if block.labels is None else origins.class_names(block.labels)
-                columns |= {} if names is None else {"class": names}
             write(block.codes, block.labels, columns)
             done += len(block.codes)
     tell(trained, quiet)

@@ -149,7 +149,7 @@ def _linear(
     if found.pca is None:
         notes.append(f"{name}: no PCA of {found.dims} dimensions: there are {found.num_train} training images")
         return {"l2_mean": found.mean}
-    if losses["l2"] > found.pca:
+    if found.beats(losses["l2"]):
         notes.append(f"{name}: its images are worse than those of PCA: {losses['l2']:.4g} to {found.pca:.4g}")
     return {"l2_pca": found.pca, "l2_mean": found.mean}
 

@@ -133,12 +133,13 @@ def _of_codes(path: Path, colour_by: Sequence[str]) -> dict[What, Callable[[], F
 def _default(loaded: Codes) -> Column | None:
     """By class; else by the labels' quantity; else by nothing."""
     from ..codes.columns import Column
+    from ..codes.table import TITLE
 
     if loaded.classes is not None:
         return Column("class", loaded.classes, classes=True)
     labels, meaning = loaded.labels, str(loaded.attributes.get("labels", "label"))
     return (
-        Column.of("label", labels)
+        Column.of(str(loaded.attributes.get(TITLE, "label")), labels)
         if labels is not None and labels.dtype.kind in "fiub" and "label" in meaning
         else None
     )

@@ -13,6 +13,7 @@ from .kinds import are_classes
 
 Attribute = str | int | float | bool
 KIND = "labels_are"  # the attribute that says what labels are: one of
+TITLE = "label_title"  # the attribute that says what they are called
 CLASSES, NUMBERS = "classes", "numbers"
 ERROR = "error"  # the column of reconstruction errors, half the squared error of each image
 
@@ -45,14 +46,14 @@ class Codes:
         return self.columns.get(ERROR)
 
     def column(self, name: str) -> np.ndarray:
-        """A column (N,): `label`, one of `columns`, or `time`, the number of each row. DataError for another name."""
+        """A column (N,): `label`, one of `columns`, or `order`, the number of each row. DataError for another name."""
         if name in self.columns:
             return self.columns[name]
         if name in ("label", "labels") and self.labels is not None:
             return self.labels
-        if name == "time":
+        if name in ("order", "time"):
             return np.arange(len(self.codes))
-        known = ", ".join(["time", *(["label"] if self.labels is not None else []), *self.columns])
+        known = ", ".join(["order", *(["label"] if self.labels is not None else []), *self.columns])
         raise DataError(f"there is no column '{name}'; these are there: {known}")
 
     def to_frame(self) -> Any:

@@ -17,6 +17,7 @@ from . import folder, h5file, idx, matfile, niftifile, npyfile, nwbfile, tiffsta
 from .joined import Part, stamp_of
 from .kept import StoredRows
 from .lists import read_list
+from .meaning import Meaning, meaning_of
 from .stored import Format, Given, Pictures, Stored
 
 FORMATS = (
@@ -106,6 +107,12 @@ class Contents:
     def labels(self, *wanted: str) -> str | None:
         """The array of labels, if there is one."""
         return next((name for name in (*wanted, *LABELS) if name in self.names), None)
+
+    def meaning(self, name: str) -> Meaning:
+        """What the numbers of the array `name` stand for, where all parts say the same."""
+        paths = [part for part in self._parts if isinstance(part, Path) and part.is_file()]
+        found = {meaning_of(path, name) for path in paths} if len(paths) == len(self._parts) else set()
+        return found.pop() if len(found) == 1 else Meaning()
 
     def rows(
         self,

@@ -58,7 +58,7 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
     labels, told_labels = _labels(opened, items, options)
     plan = Plan(opened, items, Split("none", np.zeros(len(items), bool), ""), options, shape, dtype)
     plan.split = given_split([source.is_test for source in opened], items, options) or split_images(
-        items[:, 0], *_series(plan, labels), options, bool(opened[0].classes), all(map(_is_volume, opened))
+        items[:, 0], *_series(plan, labels), options, _classes_of_files(opened), all(map(_is_volume, opened))
     )
     rows = {name: plan.part(name) for name in ("train", "test")}
     if not rows["train"].shape[0] or not (rows["test"].shape[0] or plan.split.kind == "none"):
@@ -81,6 +81,14 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
         bytes=sum(counts.values()) * math.prod(plan.row) * plan.dtype.itemsize,
     )
     return Looked(plan, labels, understood)
+
+
+def _classes_of_files(sources: Sequence[Source]) -> list[str] | None:
+    """The class of each file, where files have one: their subfolder's."""
+    if not sources[0].classes:
+        return None
+    found = [np.unique(source.labels).tolist() if source.labels is not None else [] for source in sources]
+    return [str(of[0]) if len(of) == 1 else "" for of in found]
 
 
 def _sample(sources: Sequence[Source], rows: Planned, options: Options) -> np.ndarray:
@@ -206,7 +214,9 @@ def _labels(
     if options.labels is not None:
         names = [source.images.name(row) for source in sources for row in range(source.images.total)]
         labels, classes = read_label_file(options, names)
-        return labels[starts[items[:, 0]] + items[:, 1]], _told_labels(labels, classes, str(options.labels))
+        told = _told_labels(labels, classes, str(options.labels))
+        told |= {"title": options.label_column} if options.label_column else {}
+        return labels[starts[items[:, 0]] + items[:, 1]], told
     if any(source.labels is None for source in sources):
         return None, None
     if len({source.classes for source in sources}) > 1:
@@ -217,11 +227,12 @@ def _labels(
 
 
 def _told_labels(labels: np.ndarray, classes: tuple[str, ...], came: str) -> dict[str, Any]:
+    named = bool(classes)
     if not classes and labels.ndim == 1:
         values = np.unique(labels)
         if len(values) <= min(MOST_CLASSES, max(2, len(labels) // 2)) and (values == np.round(values)).all():
             classes = tuple(f"{value:g}" for value in values.tolist())
-    return {"kind": "classes" if classes else "numbers", "classes": list(classes), "from": came}
+    return {"kind": "classes" if classes else "numbers", "classes": list(classes), "named": named, "from": came}
 
 
 def _is_volume(source: Source) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,13 +34,13 @@ def split_images(
     is_series: bool,
     why_series: str,
     options: Options,
-    has_classes: bool = False,
+    classes: Sequence[str] | None = None,
     in_depth: bool = False,
 ) -> Split:
     """The split of images whose file is `groups` (n,), numbers that never fall.
 
-    `is_series`: neighbours look alike, `why_series` tells whence that is known; `has_classes`: files may be sorted by
-    them; `in_depth`: the series goes through a body, whose end is not like the rest of it.
+    `is_series`: neighbours look alike, `why_series` tells whence that is known; `classes`: that of each file, where
+    files have one; `in_depth`: the series goes through a body, whose end is not like the rest of it.
     """
     total, files = len(groups), int(groups[-1]) + 1 if len(groups) else 0
     none = np.zeros(total, bool)
@@ -57,8 +59,10 @@ def split_images(
     if kind == "file":
         if files < 2:
             raise DataError("--split file needs two files or more; --split time holds out the last images of one")
-        chosen = _files(groups, files, options, has_classes)
-        told = f"random files, seed {options.seed}" if has_classes else "the last files"
+        chosen = _files(groups, files, options, classes)
+        told = "the last files"
+        if classes is not None:
+            told = f"random files{' of each class' if len(set(classes)) > 1 else ''}, seed {options.seed}"
         return Split(kind, chosen, f"{told} ({len(np.unique(groups[chosen]))} of {files}): {why}")
     if kind == "blocks":
         told = f"neighbouring images in {BLOCKS} places of each file"
@@ -128,14 +132,29 @@ def _blocks(groups: np.ndarray, files: int, options: Options) -> np.ndarray:
     return chosen if chosen.any() else _last(groups, files, options)
 
 
-def _files(groups: np.ndarray, files: int, options: Options, by_chance: bool) -> np.ndarray:
-    """Whole files, from the end or by chance, until they hold the part that is wanted; never all."""
+def _files(groups: np.ndarray, files: int, options: Options, classes: Sequence[str] | None) -> np.ndarray:
+    """Whole files, from the end, or of each class in turn by chance, until they hold the part that is wanted.
+
+    Never all; of a class, where files have one, at most half of the files.
+    """
     order = np.arange(files)[::-1]
-    if by_chance:
-        order = np.random.default_rng([options.seed % 2**64, 0xF11E]).permutation(files)
+    if classes is not None:
+        order = _in_turn(np.random.default_rng([options.seed % 2**64, 0xF11E]).permutation(files), classes)
     sizes, wanted = np.bincount(groups, minlength=files), _count(len(groups), options)
     count = 1 + int(np.searchsorted(np.cumsum(sizes[order]), wanted))
     return np.isin(groups, order[: min(count, files - 1)])
+
+
+def _in_turn(files: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """The files so that the classes take turns; of each only half, the rest behind all."""
+    seen, sizes = Counter[str](), Counter(classes)
+    turns: list[tuple[bool, float, int]] = []
+    for file in files.tolist():
+        of = classes[file]
+        seen[of] += 1
+        is_rest = seen[of] > sizes[of] // 2
+        turns.append((is_rest, seen[of] / sizes[of] if is_rest else seen[of], len(turns)))
+    return files[[place for _, _, place in sorted(turns)]]
 
 
 def rows_of_region(height: int, patch: int, options: Options) -> tuple[slice, slice]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ..data.meaning import Meaning
 from ..data.scaling import Scaling
 
 SHOWN = 6  # notes on a screen
@@ -16,7 +17,8 @@ class Understood:
 
     `count`: images, `rows`: of `train` and `test` (with patches there are more); `shape`: of a row, (c, h, w) or (k,);
     `range`: least and greatest value, of a sample or, after `prepare`, of all; `split`: its `kind`, and `why`;
-    `labels`: `kind` (`classes` or `numbers`) and the `classes`, or None; `notes`: what else was decided or noticed;
+    `labels`, or None: `kind` (`classes` or `numbers`), the `classes`, whether labels count these (`named`), and the
+    `title` of the column; `notes`: what else was decided or noticed;
     `skipped`: the damaged images that are left out, and why; `options`: what was given; `bytes`: of all rows.
     """
 
@@ -38,6 +40,12 @@ class Understood:
     def size(self) -> str:
         """`3x32x32`; of flat rows `48 values`."""
         return "x".join(map(str, self.shape)) if len(self.shape) == 3 else f"{self.shape[0]} values"
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the labels stand for."""
+        told = self.labels or {}
+        return Meaning(told.get("title", ""), tuple(told["classes"]) if told.get("named") else ())
 
     def lines(self) -> list[str]:
         """What people are told, each line at most about 100 letters."""

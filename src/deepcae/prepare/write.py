@@ -14,6 +14,7 @@ import numpy as np
 
 from ..atomic import whole_file
 from ..data.folder import shortlist
+from ..data.meaning import put_meaning
 from ..data.named import Named
 from ..data.stored import DAMAGE, first_line
 from ..errors import DataError
@@ -206,6 +207,7 @@ def _fill(path: Path, rows: Planned, looked: Looked, seen: _Seen, progress: Call
         label = None
         if looked.labels is not None:
             label = file.create_dataset("label", (total, *looked.labels.shape[1:]), np.float32)
+            put_meaning(label, looked.understood.meaning)
         origin = {
             name: file.create_dataset(f"{ORIGIN}/{name}", (total,), np.float64 if name == TIME else np.int64)
             for name in _columns(rows)

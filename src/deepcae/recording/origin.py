@@ -82,13 +82,6 @@ class Origins:
         found |= {TIME: self.time[rows]} if self.time is not None else {}
         return found | ({"y": self.place[rows, 0], "x": self.place[rows, 1]} if self.place is not None else {})
 
-    def class_names(self, labels: np.ndarray) -> np.ndarray | None:
-        """The names of classes (n,) that are given by number; None where they have none."""
-        told = self.understood.labels if self.understood is not None else None
-        names = np.array((told or {}).get("classes") or [""])
-        known = labels.dtype.kind in "iu" and len(names) > 1 and labels.min() >= 0 and labels.max() < len(names)
-        return names[labels] if known else None
-
     def called(self, index: int) -> str:
         """The same for people, short: `cell.tif 12`, `003.png`, `cell.tif 12 (64, 32)`."""
         source = Path(self.sources[self.source[index]]).name

@@ -19,7 +19,7 @@ from ..layers.loss import EuclideanLoss
 from ..net.advice import authors_name
 from ..printed import tables as printed
 from ..solver.run import Run
-from ..trained.examples import BATCH, Examples, one_each, open_examples, training_examples
+from ..trained.examples import BATCH, Examples, open_examples, training_examples
 from ..trained.linear import Linear, linear
 from ..trained.network import AS_TOLD, Named, Trained
 from ..trained.passes import judged_blocks, restoring
@@ -123,7 +123,7 @@ class Material:
         if self.linear is None or self.errors is None or self.linear.pca is None:
             return []
         mean, by_pca = float(self.errors.mean()), self.linear.pca
-        if mean <= by_pca:
+        if not self.linear.beats(mean):
             return []
         return [
             f"PCA with as many numbers ({self.linear.dims}) restores these images better than this network: half the "
@@ -132,14 +132,16 @@ class Material:
         ]
 
     def value(self, name: str) -> np.ndarray:
-        """A value for each image (N,): `time` (its number), `label`, `error`, `cluster`, or an array of the data."""
+        """A value for each image (N,): `order` (its number), `label`, `error`, `cluster`, or an array of the data."""
         assert self.examples is not None
         known = {
             "label": self.labels if self.labels is not None else self.quantity,
-            "time": np.arange(len(self.examples)),
+            "order": np.arange(len(self.examples)),
             "error": self.errors,
             "cluster": None if name != "cluster" or self.codes is None else find_clusters(self.codes).labels,
         }
+        if name == "time" and (self.examples.contents is None or "time" not in self.examples.contents.names):
+            name = "order"
         if name in known:
             found = known[name]
             if found is None:
@@ -221,9 +223,10 @@ def _colours(material: Material, asked: Sequence[str]) -> list[Column]:
     if material.labels is not None:
         found = [Column("class", material.labels, classes=True)]
     else:
-        names = [*(["label"] if material.quantity is not None else ["time"])]
-        names += ["error"] if material.errors is not None and np.isfinite(material.errors).any() else []
-        found = [Column(name, material.value(name).astype(np.float64), classes=False) for name in names]
+        title = material.examples.meaning.title or "label"
+        names = {title: "label"} if material.quantity is not None else {"order": "order"}
+        names |= {"error": "error"} if material.errors is not None and np.isfinite(material.errors).any() else {}
+        found = [Column(name, material.value(of).astype(np.float64), classes=False) for name, of in names.items()]
     have = {each.name for each in found}
     return found + [column(name, len(material.examples), material.value) for name in asked if name not in have]
 
@@ -252,6 +255,6 @@ def samples(material: Material, most: int = 10) -> list[tuple[int, Any]]:
         return []
     if material.labels is None:
         return [(0, None)]
-    names, first = np.unique(one_each(material.labels), return_index=True)
+    names, first = np.unique(material.labels, return_index=True)
     found = [(int(index), name.item()) for name, index in zip(names, first, strict=True)][:most]
     return sorted(found, key=lambda sample: sample[1] != 2)

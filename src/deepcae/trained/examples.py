@@ -26,6 +26,7 @@ from ..codes.kinds import Values
 from ..data.ahead import Ahead
 from ..data.contents import LABELS, Contents, contents_of
 from ..data.lists import read_list
+from ..data.meaning import Meaning
 from ..data.span import Span, outside
 from ..data.stream import Rows, Shape
 from ..errors import DataError
@@ -98,6 +99,15 @@ class Examples:
         labels = arrays[self.labels][places] if self.labels is not None else None
         return arrays[self.images][places], labels
 
+    @cached_property
+    def meaning(self) -> Meaning:
+        """What the labels' numbers stand for, where the source says it."""
+        return Meaning() if self.contents is None or self.labels is None else self.contents.meaning(self.labels)
+
+    def each(self, labels: np.ndarray) -> np.ndarray:
+        """Labels (n, ...) of some rows → one each (n,); words, where the source says what its numbers stand for."""
+        return self.meaning.words(self.label_kind.one_each(labels))
+
     @property
     def classified(self) -> bool:
         """Whether the labels are classes, and not a quantity, or the similarity of pairs.
@@ -133,7 +143,7 @@ class Examples:
         if not 0 <= index < len(self):
             raise DataError(f"{self.origin}: has no row {index}; rows are 0 to {len(self) - 1}")
         images, labels = self.take(index, index + 1)
-        return images, None if labels is None else one_each(labels).item()
+        return images, None if labels is None else self.meaning.words(one_each(labels)).item()
 
 
 @dataclass(frozen=True)

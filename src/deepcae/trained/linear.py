@@ -10,6 +10,8 @@ from ..codes.principal import blocks_of, principal
 from ..errors import DataError
 from .examples import Examples
 
+ROUNDING = 1e-3  # of an error
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -22,6 +24,10 @@ class Linear:
     num_train: int
     pca: float | None
     mean: float
+
+    def beats(self, error: float) -> bool:
+        """Whether PCA restores images better than a network with this error: by more than another way of summing."""
+        return self.pca is not None and error > self.pca * (1 + ROUNDING)
 
 
 def linear(train: Examples, test: Examples, dims: int) -> Linear:

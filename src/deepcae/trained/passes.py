@@ -16,7 +16,7 @@ import torch
 from ..errors import DataError
 from ..kernels.products import rows_alike
 from ..layers.base import count
-from .examples import Examples, one_each
+from .examples import Examples
 from .network import Trained
 
 Progress = Callable[[int], object]
@@ -84,7 +84,6 @@ def restoring(trained: Trained) -> str | None:
 def _blocks(
     trained: Trained, examples: Examples, blob: str, restored: str | None, progress: Progress | None
 ) -> Iterator[Block]:
-    kind = examples.label_kind
     waiting: list[Block] = []
     size, done = batch_size(trained), 0
     wanted = list(dict.fromkeys([blob, *([restored] if restored else [])]))
@@ -92,7 +91,7 @@ def _blocks(
         made = _computed(trained, examples, images, wanted, size)
         errors = None if restored is None else half_squared(made[restored], images)
         codes = made[blob].copy()  # which may be a view of the images
-        waiting.append(Block(codes, None if labels is None else kind.one_each(labels), errors))
+        waiting.append(Block(codes, None if labels is None else examples.each(labels), errors))
         done += len(images)
         if len(waiting) == BATCHES or done == len(examples):
             yield _joined(waiting)
@@ -164,7 +163,7 @@ def restored(
         _computed(trained, examples, images[start : start + LARGEST], [blob])[blob]
         for start in range(0, len(images), LARGEST)
     ])  # fmt: skip
-    classes = one_each(labels) if labels is not None and examples.classified else None
+    classes = examples.each(labels) if labels is not None and examples.classified else None
     return trained.as_images(images), trained.as_images(result), classes
 
 

@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from deepcae import codes
+from deepcae.data.contents import contents_of
 from deepcae.recording.origin import known_origins, origins_of
 from deepcae.trained.network import Trained
 
@@ -50,10 +51,8 @@ def test_pictures_have_their_names_and_classes(tmp_path: Path, known: Known, pre
     np.testing.assert_array_equal(images[:, 0], FRAMES[numbers])  # in the order of the data
     assert found["part"].tolist() == held
     assert set(found["source"]) == {"cells"}
-    names = origins.class_names(labels.reshape(-1).astype(int))
-    assert names is not None
-    assert names.tolist() == [Path(name).parent.name for name in found["name"]]
-    assert origins.class_names(np.array([0.5])) is None
+    words = contents_of(data / "all.txt").meaning("label").words(labels.reshape(-1).astype(int))
+    assert words.tolist() == [Path(name).parent.name for name in found["name"]]
 
 
 @pytest.mark.parametrize("timed", ["rate", "timestamps", "neither", "nonsense"])

@@ -65,6 +65,19 @@ def test_planes_of_a_volume_are_held_out_all_over_it() -> None:
     assert split_images(groups_of([100]), False, "", Options(), in_depth=True).kind == "random"
 
 
+@pytest.mark.parametrize("kind", ["random", "time", "blocks"])
+def test_no_more_are_held_out_than_are_enough_unless_one_says_so(kind: str) -> None:
+    groups = np.zeros(1000, int)
+    found = split_images(groups, True, "", Options(split=kind), enough=40)
+    assert found.held == 40
+    assert found.why.endswith("so many are enough to test with")
+    for options, enough in ((Options(split=kind), 150), (Options(split=kind), None)):
+        whole = split_images(groups, True, "", options, enough=enough)
+        assert whole.held == 150
+        assert "enough" not in whole.why
+    assert split_images(groups, True, "", Options(split=kind, held_out=0.15), enough=40).held == 150
+
+
 def test_another_seed_draws_others() -> None:
     drawn = [split_images(np.zeros(100, int), False, "", Options(seed=seed)).is_test for seed in (0, 1)]
     assert (drawn[0] != drawn[1]).any()

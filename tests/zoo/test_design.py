@@ -28,6 +28,7 @@ from deepcae.net.summary import Summary, summarize
 from deepcae.proto.read import read_net, read_net_text, read_solver
 from deepcae.proto.schema import TRAIN
 from deepcae.solver.records import Test
+from deepcae.zoo import mirrored
 from deepcae.zoo.design import CODES, design, parse_image, plain_design, window
 from deepcae.zoo.designed import DesignedModel, build_design
 
@@ -274,3 +275,27 @@ def test_is_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
 def test_channels_last_are_told_what_they_become(text: str, meant: str) -> None:
     with pytest.raises(SpecError, match=f"--input {meant}"):
         parse_image(text)
+
+
+def test_of_very_many_test_images_each_test_looks_at_some(tmp_path: Path) -> None:
+    for count, shuffled, batches in ((50_000, False, 500), (80_000, True, 500)):
+        with h5py.File(tmp_path / "images.h5", "w") as file:
+            file.create_dataset("data", data=np.zeros((count, 1, 2, 2), np.uint8))
+        files = [tmp_path / "images.h5"] * 2
+        model = build_design((1, 2, 2), 1, *files, batch=100, folder=tmp_path)
+        test = next(each for each in read_net_text(model.net_text).message.layer if each.include[0].phase != TRAIN)
+        assert test.hdf5_data_param.shuffle == shuffled
+        assert ("others of them" in model.net_text) == shuffled
+        assert f"test_iter: {batches}\n" in model.solver_text
+
+
+def test_what_is_looked_at_to_tell_left_from_right_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blocks() -> Any:
+        return iter([np.zeros((100, 12), np.float32)] * 5)
+
+    kept = mirrored._spread(blocks, 40)
+    assert kept.shape == (39, 12)
+    held: list[Any] = []
+    monkeypatch.setattr(mirrored.np, "concatenate", lambda parts: held.extend(parts) or np.zeros((0, 12)))
+    mirrored._spread(blocks, 40)
+    assert all(part.base is None for part in held)  # no view, which would hold its block

@@ -45,7 +45,7 @@ class ImageFlags:
     stride: Annotated[str | None, _flag(CUT, "Steps of the grid; default: no overlap.", "HxW")] = None
     count: Annotated[int | None, _flag(CUT, "Patches by chance, of each image.", min=1)] = None
     split: Annotated[str, _flag(SPLIT, "auto, random, time, blocks, file, region or none.", "KIND")] = "auto"
-    held_out: Annotated[float, _flag(SPLIT, "To test with.", "PART")] = 0.15
+    held_out: Annotated[float | None, _flag(SPLIT, "To test with; default: 0.15, if not too many.", "PART")] = None
     seed: Annotated[int, _flag(SPLIT, "Decides all chance.", min=0)] = 0
     normalise: Annotated[str, _flag(VALUES, "auto, range, percentile, zscore or none.", "KIND")] = "auto"
     nan: Annotated[float | None, _flag(VALUES, "Stands for NaN.", "VALUE")] = None

@@ -146,6 +146,13 @@ class Given(Stored):
             array = array.detach().cpu().numpy()
         self._array = array if hasattr(array, "shape") and hasattr(array, "dtype") else np.asarray(array)
         super().__init__(origin, tuple(self._array.shape), np.dtype(self._array.dtype))
+        chunks = getattr(self._array, "chunks", None)
+        if (
+            isinstance(chunks, tuple)
+            and len(chunks) == len(self.shape)
+            and all(isinstance(size, int) for size in chunks)
+        ):
+            self.chunks, self.chunk = chunks, chunks[0]
 
     @property
     def held(self) -> np.ndarray:

@@ -62,7 +62,8 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, the scaling and the texts of the last one.
     validation_fraction : float, default=0.1
-        Share of the images that is held out, to choose the best weights and the end. 0: the last weights are taken.
+        Share of the images that is held out, to choose the best weights and the end; of very many no more than are
+        enough. 0: the last weights are taken.
     n_iter_no_change : int, default=None
         Tests on the held-out images without a better one after which the training stops. None: as the solver's text
         has it (`patience`; 12 in that of a design).

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.axes import Axes, axes_of, oriented
+from ..data.axes import Axes, axes_of
+from ..data.heldout import enough
 from ..data.kept import StoredRows
 from ..data.scaling import Scaling, learn
 from ..data.stored import Stored
@@ -17,6 +18,7 @@ from ..data.transform import Transform, make_transform
 from ..errors import warn
 from ..proto.document import Document
 from ..proto.schema import TEST
+from .fair import fairly
 from .refused import RefusedData
 from .rows import Taken, all_rows
 from .texts import Fitted, Texts, Wanted, for_arrays, limit, solver_for, texts_for
@@ -70,7 +72,7 @@ class Last:
 
     def laid(self, rows: Stored) -> StoredRows:
         """The rows as the net reads them, whatever layout they come in. DataError where that is not clear."""
-        return all_rows(oriented(rows, self.axes_of(rows)))
+        return all_rows(fairly(rows, self.axes_of(rows), at_random=False))
 
     def axes_of(self, rows: Stored) -> Axes:
         """How these rows lie: as those of the fit, or in any other layout of the same images."""
@@ -96,7 +98,7 @@ class Fit:
         self.settings, self._last, self._weights = settings, last, weights
         self.axes = axes_of(rows.shape, settings.image_shape) if last is None else last.axes_of(rows)
         self._check(rows.shape[0])
-        self._array = oriented(rows, self.axes)
+        self._array = fairly(rows, self.axes, at_random=True)
         self._rows = all_rows(self._array)
 
     def _check(self, total: int) -> None:
@@ -131,7 +133,8 @@ class Fit:
     def _split(self) -> tuple[np.ndarray, np.ndarray]:
         """Indices of the training and of the held-out images, both rising."""
         total, share = self._rows.total, self.settings.held_out
-        count = 0 if not share or total < FEW else min(max(round(share * total), min(HELD_OUT, total // 5)), total - 2)
+        most = min(total - 2, enough(math.prod(self.axes.image)))
+        count = 0 if not share or total < FEW else min(max(round(share * total), min(HELD_OUT, total // 5)), most)
         order = np.random.default_rng([self.settings.seed, 0x5917]).permutation(total)
         return np.sort(order[count:]), np.sort(order[:count])
 

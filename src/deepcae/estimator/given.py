@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import mmap
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ def opened(X: Any, name: str) -> Stored:
 
     ValueError or TypeError in scikit-learn's words for what holds no finite numbers.
     """
+    mapped = map_of(X)
     X = _of_torch(X)
     elsewhere = _lies_elsewhere(X)
     if hasattr(X, "dtype") and getattr(X.dtype, "kind", "") == "c":
@@ -37,13 +39,47 @@ def opened(X: Any, name: str) -> Stored:
     if not elsewhere:
         X = _in_memory(_stacked(X), name)
     _require_numbers(X)
-    rows = Given(X, "X")
+    rows = Given(X, "X") if mapped is None else Mapped(X, "X", mapped)
     if not rows.shape or not rows.shape[0]:
         raise RefusedData(
             f"Found array with 0 sample(s) (shape={rows.shape}) while a minimum of 1 is required by {name}"
         )
     _require_finite(rows, name)
     return rows
+
+
+class Mapped(Given):
+    """A file that is mapped into memory: what has been read of it leaves memory again."""
+
+    def __init__(self, array: Any, origin: str, mapped: mmap.mmap) -> None:
+        super().__init__(array, origin)
+        self._map = mapped
+
+    @property
+    def is_ready(self) -> bool:
+        return False
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self._let_go(self._array[start:stop].copy())
+
+    def part(self, key: tuple[slice, ...]) -> np.ndarray:
+        return self._let_go(self._array[key].copy())
+
+    def pick(self, rows: np.ndarray) -> np.ndarray:
+        return self._let_go(self._array[rows])
+
+    def _let_go(self, copied: np.ndarray) -> np.ndarray:
+        self._map.madvise(mmap.MADV_DONTNEED)
+        return copied
+
+
+def map_of(X: Any) -> mmap.mmap | None:
+    """The map that a numpy array lies in, where its pages can be read again at any time: they are the file's own."""
+    mode, held = getattr(X, "mode", ""), X
+    while isinstance(held, np.ndarray):
+        mode, held = getattr(held, "mode", mode), held.base
+    is_shared = isinstance(held, mmap.mmap) and mode in ("r", "r+", "w+") and hasattr(mmap, "MADV_DONTNEED")
+    return held if is_shared else None
 
 
 def _of_torch(X: Any) -> Any:

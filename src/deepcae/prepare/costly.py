@@ -42,9 +42,9 @@ class Cost:
         )
 
 
-def cost_of(array: Stored) -> Cost | None:
-    """What an image costs where that is more than it is worth; None where it is cheap, also by reading all chunks of
-    its rows at once."""
+def cost_of(array: Stored, at_random: bool = False) -> Cost | None:
+    """What an image costs where that is more than it is worth; None where it is cheap, unless they are read `at_random`
+    also by reading all chunks of its rows at once."""
     if not isinstance(array, Named) or array.chunks is None:
         return None
     size = dict(zip(array.axes, zip(array.array_shape, array.chunks, strict=True), strict=True))
@@ -52,7 +52,9 @@ def cost_of(array: Stored) -> Cost | None:
     unpacked = touched * math.prod(array.chunks) * array.dtype.itemsize
     image = math.prod(array.shape[1:]) * array.dtype.itemsize
     steps = [chunk for name, (_, chunk) in size.items() if name not in "csyx"]
-    by_rows = array.axes[0] not in "csyx" and math.prod(steps[:-1]) == 1 and array.chunk * image <= BLOCK
+    by_rows = (
+        not at_random and array.axes[0] not in "csyx" and math.prod(steps[:-1]) == 1 and array.chunk * image <= BLOCK
+    )
     if unpacked <= DEAR * image or by_rows:
         return None
     return Cost(array.chunks, touched, unpacked, image * array.shape[0])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..data.folder import shortlist
+from ..data.heldout import enough
 from ..data.named import Named
 from ..errors import DataError
 from .costly import sample_of_chunks
@@ -58,8 +59,9 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
     labels, told_labels = _labels(opened, items, options)
     plan = Plan(opened, items, Split("none", np.zeros(len(items), bool), ""), options, shape, dtype)
     plan.split = given_split([source.is_test for source in opened], items, options) or split_images(
-        items[:, 0], *_series(plan, labels), options, _classes_of_files(opened), all(map(_is_volume, opened))
-    )
+        items[:, 0], *_series(plan, labels), options, _classes_of_files(opened), all(map(_is_volume, opened)),
+        enough(math.prod(shape)),
+    )  # fmt: skip
     rows = {name: plan.part(name) for name in ("train", "test")}
     if not rows["train"].shape[0] or not (rows["test"].shape[0] or plan.split.kind == "none"):
         raise DataError(f"{opened[0].path}: {len(items)} images give no rows to train or to test with; see --split")

@@ -19,9 +19,9 @@ _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 class Options:
     """How images become training and test data. What is not given is decided by the data, and told.
 
-    `split`: which images are held out (`held_out`, a part of all): `random` ones, the last ones of each series
-    (`time`), stretches all over it (`blocks`), whole files (`file`), the lower part of each image (`region`, for
-    patches), or `none`; `seed` decides.
+    `split`: which images are held out (`held_out`, a part of all; default: 0.15, but no more than are enough):
+    `random` ones, the last ones of each series (`time`), stretches all over it (`blocks`), whole files (`file`), the
+    lower part of each image (`region`, for patches), or `none`; `seed` decides.
     `every`: each n-th image alone. `channels`: those that are kept, in this order; `grey`, `rgb`: one channel, three.
     Sizes are (height, width), applied in this order: `resize` (bilinear, smoothed), `crop` and `pad` (both to the
     centre; with zeros), `patch`. Patches lie in a grid with `stride`, or `count` of each image are drawn by chance.
@@ -32,7 +32,7 @@ class Options:
     """
 
     split: str = "auto"
-    held_out: float = 0.15
+    held_out: float | None = None
     seed: int = 0
     every: int = 1
     channels: tuple[int, ...] | None = None
@@ -56,7 +56,9 @@ class Options:
         _require(self.split in SPLITS, f"split is '{self.split}'; must be one of {', '.join(SPLITS)}")
         wanted = ", ".join(NORMALISATIONS)
         _require(self.normalise in NORMALISATIONS, f"normalise is '{self.normalise}'; must be one of {wanted}")
-        _require(0 < self.held_out < 1, f"held_out is {self.held_out}; must lie between 0 and 1")
+        _require(
+            self.held_out is None or 0 < self.held_out < 1, f"held_out is {self.held_out}; must lie between 0 and 1"
+        )
         _require(self.every >= 1, f"every is {self.every}; must be at least 1")
         _require(self.count is None or self.count >= 1, f"count is {self.count}; must be at least 1")
         _require(not (self.grey and self.rgb), "grey and rgb exclude each other")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from .options import Options
 
 FEW_FILES = 6  # with fewer, a part of each is held out
 BLOCKS = 5  # of a series, that are held out by `blocks`
+PART = 0.15  # of all images, that is held out where nobody says how much
 FEW_IMAGES = 8  # of which patches are cut: with fewer, a region of each is held out
 
 
@@ -36,11 +37,13 @@ def split_images(
     options: Options,
     classes: Sequence[str] | None = None,
     in_depth: bool = False,
+    enough: int | None = None,
 ) -> Split:
     """The split of images whose file is `groups` (n,), numbers that never fall.
 
     `is_series`: neighbours look alike, `why_series` tells whence that is known; `classes`: that of each file, where
-    files have one; `in_depth`: the series goes through a body, whose end is not like the rest of it.
+    files have one; `in_depth`: the series goes through a body, whose end is not like the rest of it; `enough`: images
+    to test with, of which no more are held out where nobody says how many.
     """
     total, files = len(groups), int(groups[-1]) + 1 if len(groups) else 0
     none = np.zeros(total, bool)
@@ -51,7 +54,9 @@ def split_images(
     if kind == "none":
         return Split(kind, none, "nothing is held out")
     if kind == "region":
-        return Split(kind, none, f"the lowest {options.held_out:.0%} of each image's height: {why}")
+        return Split(kind, none, f"the lowest {share_of(options):.0%} of each image's height: {why}")
+    if options.held_out is None and enough is not None and enough < PART * total:
+        options, why = replace(options, held_out=enough / total), f"{why}; so many are enough to test with"
     if total < 2:
         raise DataError(f"there is {total} image; to learn and to test needs two: give more, --patch, or --split none")
     if kind == "random":
@@ -84,6 +89,11 @@ def given_split(is_test: list[np.ndarray | None], items: np.ndarray, options: Op
     return Split("folders", rows[starts[items[:, 0]] + items[:, 1]], "by its folders, train and test (or val)")
 
 
+def share_of(options: Options) -> float:
+    """The part that is held out, of images or of each one's height."""
+    return PART if options.held_out is None else options.held_out
+
+
 def _decided(total: int, files: int, is_series: bool, why: str, options: Options) -> tuple[str, str]:
     if options.patch and total < FEW_IMAGES:
         return "region", f"there are only {total} images" if total > 1 else "there is only one"
@@ -96,7 +106,7 @@ def _decided(total: int, files: int, is_series: bool, why: str, options: Options
 
 def _count(total: int, options: Options) -> int:
     """How many of `total` are held out: one at least, and never all."""
-    return min(max(1, round(total * options.held_out)), total - 1)
+    return min(max(1, round(total * share_of(options))), total - 1)
 
 
 def _random(total: int, options: Options) -> np.ndarray:
@@ -159,7 +169,7 @@ def _in_turn(files: np.ndarray, classes: Sequence[str]) -> np.ndarray:
 
 def rows_of_region(height: int, patch: int, options: Options) -> tuple[slice, slice]:
     """The rows of pixels in which training patches lie, and those of test patches: the lowest ones."""
-    held = max(patch, round(height * options.held_out))
+    held = max(patch, round(height * share_of(options)))
     if height - held < patch:
         raise DataError(
             f"an image of height {height} cannot be parted into patches of height {patch} to train and to test with; "

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..codes.principal import Blocks, Images, Principal, blocks_of, principal
+from ..data.heldout import enough
 from ..data.layout import misfit, samples
 from ..errors import DataError, SpecError
 from . import branches, linear, schedule
@@ -94,13 +95,15 @@ def build_design(
     if num_test is None and (tests := opened(lists.test, "data")) is not None:
         num_test = tests.total
     num_train = None if images is None else images.total
-    test = Passes(batch, UNKNOWN) if num_test is None else passes(num_test, batch)
+    most = enough(math.prod(plan.given))
+    test = Passes(batch, UNKNOWN) if num_test is None else passes(min(num_test, most), batch)
     blocks = None if images is None else _blocks(images, plan, scaling)
     if mirror is None:
         mirror = not plain and blocks is not None and looks_alike(blocks, plan.given)
     data = train_and_test(
         lists.names[0], batch, lists.names[1], test.batch, _about(plan, scaling),
         sample=plan.given, transform=_fields(scaling), mirror=mirror,
+        some_tested=num_test is not None and num_test > most,
     )  # fmt: skip
     found = None if plain or blocks is None else principal(blocks, dims)
     start = None if found is None else linear.start_weights(found, NAME, plan.given)

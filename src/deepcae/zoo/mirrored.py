@@ -7,13 +7,14 @@ well; a mirrored digit, face in profile or field of view is not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from ..codes.principal import Array, Blocks, principal
 
-MOST = 2000  # images that are looked at
+MOST, VALUES = 2000, 2**25  # images that are looked at, and values of them
 LEAST = 40
 COMPONENTS = 32
 PER_COMPONENT = 4  # images
@@ -24,7 +25,7 @@ def looks_alike(blocks: Blocks, image: Sequence[int]) -> bool:
     """Whether mirrored images look like the others. False for rows, for one pixel's width, and for too few images."""
     if len(image) != 3 or min(image[1:]) < 2:
         return False
-    seen = _spread(blocks)
+    seen = _spread(blocks, max(LEAST, min(MOST, VALUES // math.prod(image))))
     if len(seen) < LEAST:
         return False
     learned, others = seen[::2], seen[1::2]  # neighbours in time are in both halves: only what is alike remains
@@ -33,11 +34,11 @@ def looks_alike(blocks: Blocks, image: Sequence[int]) -> bool:
     return found.error(turned) <= ALIKE * found.error(others)
 
 
-def _spread(blocks: Blocks) -> Array:
-    """Up to `MOST` images, evenly from all."""
-    every = -(-sum(len(block) for block in blocks()) // MOST)
+def _spread(blocks: Blocks, most: int) -> Array:
+    """Up to `most` images, evenly from all."""
+    every = -(-sum(len(block) for block in blocks()) // most)
     picked, start = [], 0
     for block in blocks():
-        picked.append(block[start::every])
+        picked.append(block[start::every].copy())  # a view would hold the whole block
         start = (start - len(block)) % every
     return np.concatenate(picked)

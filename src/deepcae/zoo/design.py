@@ -18,7 +18,6 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from ..data.axes import read_image_shape
 from ..errors import SpecError
 from .text import require_count
 
@@ -172,6 +171,8 @@ def parse_image(text: str) -> tuple[int, ...]:
 
     `32x32x3` would be a net of 32 channels; it is told what is meant.
     """
+    from ..data.axes import read_image_shape  # numpy
+
     if not re.fullmatch(r"[0-9]{1,7}(x[0-9]{1,6}){0,2}", text):
         raise SpecError(
             f"input is '{text}', but must be CHANNELSxHEIGHTxWIDTH, such as 3x64x96, or 64x96, or 48 for flat rows"

@@ -183,3 +183,24 @@ def test_named_axes_are_checked_and_moved() -> None:
     ):
         with pytest.raises(DataError, match=message):
             Named("x", axes, array.shape, array.dtype, array.__getitem__)
+
+
+@pytest.mark.parametrize("packed", [None, "zlib"])
+def test_pages_written_one_by_one_are_a_stack(tmp_path: Path, packed: str | None) -> None:
+    frames = np.random.default_rng(0).integers(0, 60_000, (7, 12, 9)).astype(np.uint16)
+    with tifffile.TiffWriter(tmp_path / "t.tif") as file:
+        for frame in frames:
+            file.write(frame, compression=packed)
+    found = TiffArrays(tmp_path / "t.tif")
+    assert list(found) == ["data"]
+    stack = found["data"]
+    np.testing.assert_array_equal(stack.read(0, 7)[:, 0], frames)
+    np.testing.assert_array_equal(stack.pick(np.array([5, 1]))[:, 0], frames[[5, 1]])
+    stack.close()
+
+
+def test_pages_of_other_sizes_stay_series(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "t.tif") as file:
+        for height in (8, 5):
+            file.write(np.zeros((height, 9), np.uint8))
+    assert list(TiffArrays(tmp_path / "t.tif")) == ["data", "series0", "series1"]

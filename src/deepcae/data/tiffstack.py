@@ -96,9 +96,7 @@ class TiffStack(Named):
 
     def _unpacked(self, number: int) -> np.ndarray:
         if self._file is None:
-            import tifffile
-
-            self._file = tifffile.TiffFile(self._path, _multifile=False)
+            self._file = _opened(self._path)
         page = self._file.series[self._number][number]
         try:
             found: np.ndarray = page.asarray(maxworkers=1)
@@ -139,12 +137,10 @@ def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 @contextmanager
 def opened_tiff(path: Path) -> Iterator[Any]:
     """tifffile's file. DataError for what is damaged or truncated: tifffile gives what is left, and logs it."""
-    import tifffile
-
     complaints = _Complaints()
     _LOG.addHandler(complaints)
     try:
-        with tifffile.TiffFile(path, _multifile=False) as file:
+        with _opened(path) as file:
             series = file.series
             if complaints.said:
                 raise DataError(f"{path}: is damaged or truncated ({complaints.said[0]})")
@@ -158,6 +154,23 @@ def opened_tiff(path: Path) -> Iterator[Any]:
         raise DataError(unread(path, error, f"{path}: is damaged or truncated ({reason})")) from error
     finally:
         _LOG.removeHandler(complaints)
+
+
+def _opened(path: Path) -> Any:
+    """tifffile's file. Equal pages that somebody wrote one by one, each told of as a series, are a stack."""
+    import tifffile
+
+    file = tifffile.TiffFile(path, _multifile=False)
+    try:
+        series = file.series if file.is_shaped else []
+        kinds = {(each.kind, tuple(each.shape), each.dtype, each.keyframe.photometric, len(each)) for each in series}
+        if len(series) < 2 or len(kinds) > 1 or next(iter(kinds))[0] != "shaped" or len(series[0]) != 1:
+            return file
+    except BaseException:
+        file.close()
+        raise
+    file.close()
+    return tifffile.TiffFile(path, _multifile=False, is_shaped=False)
 
 
 class _Complaints(logging.Handler):

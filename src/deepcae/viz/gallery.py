@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .samples import Samples, scale_of
-from .style import INK, PAGE, axes_at, class_names, fitted, number, say, sheet, styled
+from .style import INK, PAGE, class_names, fitted, number, say, sheet, styled
+from .tile import tile_at
 
 SHOWN = 400  # images; more could not be seen on paper
 WIDEST = 1.1  # inches of one image
@@ -50,7 +51,7 @@ def gallery(
         say(page, 0.02, 0.27, facts, fontsize=small)
         for index, words in enumerate(captions):
             left, top = index % columns * (across + GAP), HEAD + index // columns * (down + caption)
-            shown.draw(axes_at(page, left, top, across, down), index, low, high)
+            shown.draw(tile_at(page, left, top, across, down), index, low, high)
             say(page, left + across / 2, top + down + caption / 2, words, ha="center", fontsize=size)
     return page
 

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from ..errors import DataError
 from .samples import Samples, apart
-from .style import INK, PAGE, axes_at, class_names, fitted, number, say, sheet, styled
+from .style import INK, PAGE, class_names, fitted, number, say, sheet, styled
+from .tile import tile_at
 
 WIDEST = 1.1  # inches of one image
 HEAD, EDGE, GAP, CAPTION = 0.36, 0.2, 0.045, 0.21  # inches: title, words at the left, between images, under a pair
@@ -64,8 +65,8 @@ def reconstructions(
                 say(page, EDGE / 2, HEAD + row * band + middle, name, ha="center", rotation=90, fontsize=size)
         for index, word in enumerate(words):
             left, top = EDGE + index % columns * (across + GAP), HEAD + index // columns * band
-            before.draw(axes_at(page, left, top, across, high), index, *scale)
-            after.draw(axes_at(page, left, top + high + GAP, across, high), index, *scale)
+            before.draw(tile_at(page, left, top, across, high), index, *scale)
+            after.draw(tile_at(page, left, top + high + GAP, across, high), index, *scale)
             size = min(6.5, 72 * (across + GAP) / (0.6 * len(word)))
             say(page, left + across / 2, top + band - CAPTION * 0.62, word, ha="center", fontsize=size)
     return page

@@ -112,8 +112,13 @@ def sheet(width: float, height: float) -> Figure:
 
 def axes_at(page: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Axes of width x height, in inches, their corner `left` and `top` inches from the page's upper left corner."""
+    return page.add_axes(rectangle(page, left, top, width, height))
+
+
+def rectangle(page: Figure, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
+    """Inches from the upper left corner → left, bottom, width, height as parts of the page, which matplotlib wants."""
     across, down = page.get_size_inches()
-    return page.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+    return left / across, 1 - (top + height) / down, width / across, height / down
 
 
 def heading(axes: Axes, title: str, subtitle: str = "", room: float | None = None) -> None:

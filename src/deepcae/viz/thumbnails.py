@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from ..errors import DataError
 from .samples import Samples, apart
-from .style import INK, PAGE, axes_at, fitted, number, say, sheet, styled
+from .style import INK, PAGE, fitted, number, say, sheet, styled
+from .tile import tile_at
 
 ACROSS = 18  # thumbnails along the longer side of a map
 WIDEST = 0.8  # inches of an image in a row
@@ -49,7 +50,7 @@ def thumbnails(
         for index, row in enumerate(rows):
             column, line = cells[row]
             left, top = 0.04 + column * side, HEAD + (high - 1 - line) * down
-            shown.draw(axes_at(page, left, top, side - 0.015, down - 0.015), index, *scale)
+            shown.draw(tile_at(page, left, top, side - 0.015, down - 0.015), index, *scale)
     return page
 
 
@@ -93,7 +94,7 @@ def image_rows(
             for column in range(columns):
                 index, left = line * columns + column, EDGE + column * (across + GAP)
                 if np.isfinite(shown.stack[index]).any():
-                    shown.draw(axes_at(page, left, top, across, high), index, *scale)
+                    shown.draw(tile_at(page, left, top, across, high), index, *scale)
                     if captions:
                         text = captions[line][column]
                         say(page, left + across / 2, top + high + 0.06, text, ha="center", fontsize=5)

@@ -16,7 +16,6 @@ from .style import (
     PAGE,
     SOFT,
     TEST_COLOR,
-    axes_at,
     figure,
     fitted,
     number,
@@ -25,6 +24,7 @@ from .style import (
     sheet,
     styled,
 )
+from .tile import tile_at
 
 MOST_CODES = 16  # curves of codes that are drawn
 MOST_NAMES = 12  # sources that are named
@@ -126,7 +126,7 @@ def unusual_images(shown: np.ndarray, restored: np.ndarray, names: Sequence[str]
         for index, name in enumerate(names):
             left = EDGE + index * (across + GAP)
             for row, (samples, scale) in enumerate(zip(stacks, ((low, high), (low, high), (-most, most)), strict=True)):
-                samples.draw(axes_at(page, left, HEAD + row * (down + GAP), across, down), index, *scale)
+                samples.draw(tile_at(page, left, HEAD + row * (down + GAP), across, down), index, *scale)
             words, size = fitted(name, across, 6)
             say(page, left + across / 2, HEAD + 3 * (down + GAP) + CAPTION / 2, words, ha="center", fontsize=size)
     return page

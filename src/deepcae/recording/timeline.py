@@ -109,18 +109,9 @@ def _images(trained: Trained, examples: Examples, index: np.ndarray) -> tuple[np
 
 def _table(line: Timeline, origins: Origins, path: Path) -> Path:
     num_codes = line.codes.shape[1]
-    counted = list(origins.counted)
     timed = ["time"] if origins.time is not None else []
-    header = [
-        "source",
-        "row",
-        "name",
-        "part",
-        *counted,
-        *timed,
-        *(f"code_{k}" for k in range(1, num_codes + 1)),
-        "error",
-    ]
+    known = ["source", "row", "name", "part", *origins.counted, *timed]
+    header = [*known, *(f"code_{k}" for k in range(1, num_codes + 1)), "error"]
 
     def rows() -> Any:
         for place, index in enumerate(line.index.tolist()):

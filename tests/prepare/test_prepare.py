@@ -101,11 +101,18 @@ def test_a_folder_of_idx_files_with_their_labels(tmp_path: Path) -> None:
             path.write_bytes(head + values.tobytes())
             path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
     (folder / "train-images-idx3-ubyte").unlink()  # packed alone
+    (folder / "t10k-labels-idx1-ubyte").unlink()  # beside images that are not
     made = prepare([folder], tmp_path / "out", Options())
-    assert made.understood.count == 13
-    assert sorted(np.concatenate([stored(made, part, "label") for part in ("train", "test")])) == [
-        0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2,
-    ]  # fmt: skip
+    assert made.understood.rows == {"train": 9, "test": 4}
+    assert made.understood.split == {"kind": "file", "why": "by the names of the files, train and t10k"}
+    assert "3 classes, from the label files: 0, 1, 2" in "\n".join(made.understood.lines())
+    for part, count in (("train", 9), ("test", 4)):
+        np.testing.assert_array_equal(stored(made, part, "label"), np.arange(count) % 3)
+    (folder / "t10k-labels-idx1-ubyte.gz").unlink()
+    without = inspect(folder, Options(split="random"))
+    assert without.labels is None
+    assert without.split["kind"] == "random"
+    assert any("t10k-images-idx3-ubyte has none" in note for note in without.notes)
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:

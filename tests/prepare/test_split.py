@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deepcae.errors import DataError
-from deepcae.prepare import prepare
+from deepcae.prepare import inspect, prepare
 from deepcae.prepare.options import Options
 from deepcae.prepare.patches import cut, places_in
-from deepcae.prepare.split import rows_of_region, split_images
+from deepcae.prepare.split import Part, part_of, rows_of_region, split_images
 
 FILES = st.lists(st.integers(1, 30), min_size=1, max_size=12).filter(lambda sizes: sum(sizes) > 1)
 PART = st.floats(0.01, 0.99)
@@ -159,3 +159,48 @@ def test_folders_train_and_test_are_the_split(tmp_path: Path) -> None:
             np.testing.assert_array_equal(file["label"][()], found % 2)
     other = prepare(tmp_path / "in", tmp_path / "other", Options(split="random"))
     assert other.understood.split["kind"] == "random"
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("train-images-idx3-ubyte", Part("", "train")),
+        ("t10k-images.idx3-ubyte", Part("", "t10k")),
+        ("emnist-letters-test-images-idx3-ubyte.gz", Part("emnist-letters", "test")),
+        ("Mouse_Training.NPY", Part("mouse", "training")),
+        ("x_val.h5", Part("x", "val")),
+        ("images-idx3-ubyte", None),
+        ("trained.npy", None),
+        ("train_test.npy", None),
+    ],
+)
+def test_a_files_name_says_which_part_of_what_it_is(name: str, part: Part | None) -> None:
+    assert part_of(name) == part
+
+
+def saved(folder: Path, **counts: int) -> Path:
+    folder.mkdir()
+    for name, count in counts.items():
+        np.save(folder / f"{name}.npy", np.random.default_rng(count).random((count, 1, 4, 4), np.float32))
+    return folder
+
+
+def test_files_train_and_test_are_the_split_and_stay_where_they_lie(tmp_path: Path) -> None:
+    made = prepare(saved(tmp_path / "in", a_test=5, a_train=30, b_test=6, b_train=20), tmp_path / "out")
+    assert made.understood.rows == {"train": 50, "test": 11}
+    assert made.understood.split == {"kind": "file", "why": "by the names of the files, train and test"}
+    assert [Path(line).name for line in made.train.read_text().splitlines()] == ["a_train.npy", "b_train.npy"]
+
+
+@pytest.mark.parametrize("counts", [{"test": 9, "more": 30}, {"train": 9, "train_2": 9}, {"test": 9, "val": 9}])
+def test_files_that_are_not_all_parts_of_both_kinds_are_no_split(tmp_path: Path, counts: dict[str, int]) -> None:
+    assert inspect(saved(tmp_path / "in", **counts)).split["kind"] == "random"
+
+
+def test_several_sets_of_idx_files_are_not_mixed(tmp_path: Path) -> None:
+    for name in ("digits-train", "digits-test", "letters-train", "letters-test"):
+        (tmp_path / f"emnist-{name}-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + b"\0\0\0\x04" * 3 + bytes(64))
+    with pytest.raises(DataError, match=r"several sets \(emnist-digits, emnist-letters\).*name the files of one"):
+        inspect(tmp_path)
+    letters = [tmp_path / f"emnist-letters-{part}-images-idx3-ubyte" for part in ("train", "test")]
+    assert inspect(letters).split["kind"] == "file"

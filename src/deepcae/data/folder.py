@@ -41,7 +41,7 @@ _STARTS = (
     b"P5",
     b"P6",
 )  # of files without an ending
-_TO_LEARN, _HELD_OUT = {"train", "training"}, {"test", "testing", "val", "valid", "validation"}
+TO_LEARN, HELD_OUT = {"train", "training"}, {"test", "testing", "val", "valid", "validation"}
 _DIGITS = re.compile(r"(\d+)")
 _STORES = ("data.mdb", ".zarray", ".zgroup", "zarr.json")  # what makes a folder something else
 
@@ -121,9 +121,9 @@ def _split_by_folder(names: Sequence[str]) -> np.ndarray | None:
     """Which pictures are held out, where the subfolders right below are those of a split, and nothing else."""
     tops = [name.split(os.sep)[0].casefold() if os.sep in name else "" for name in names]
     found = set(tops)
-    if not (found <= _TO_LEARN | _HELD_OUT and found & _TO_LEARN and found & _HELD_OUT):
+    if not (found <= TO_LEARN | HELD_OUT and found & TO_LEARN and found & HELD_OUT):
         return None
-    return np.array([top in _HELD_OUT for top in tops])
+    return np.array([top in HELD_OUT for top in tops])
 
 
 def one_list(paths: Sequence[Path]) -> PictureList:

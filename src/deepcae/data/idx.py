@@ -61,10 +61,17 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def open_idx(path: Path) -> Mapping[str, Stored]:
-    """The array as `data`, and as `label` that of `train-labels-idx1-ubyte` beside `train-images-idx3-ubyte`."""
-    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    """The array as `data`, and as `label` that of `train-labels-idx1-ubyte` beside `train-images-idx3-ubyte`.
+
+    Either may be zipped.
+    """
     arrays = {"data": _stored(path, str(path))}
-    return {**arrays, "label": _stored(beside, f"{path}: its label")} if beside != path and beside.is_file() else arrays
+    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    other = beside.with_suffix("") if beside.suffix == ".gz" else beside.with_name(f"{beside.name}.gz")
+    for labels in (beside, other) if beside.name != path.name else ():
+        if labels.is_file():
+            return {**arrays, "label": _stored(labels, f"{path}: its label")}
+    return arrays
 
 
 def _stored(path: Path, origin: str) -> Stored:

@@ -22,8 +22,8 @@ from .labels import read_label_file
 from .looked import ALIKE, VALUES, channels_alike, likeness, sample_of, scaling_of, title_of
 from .options import Options
 from .plan import Plan, Planned
-from .sources import Source, open_sources
-from .split import Split, given_split, split_images
+from .sources import KINDS, Source, open_sources
+from .split import Split, given_split, named_split, split_images
 from .steps import Steps
 from .understood import Understood
 
@@ -58,7 +58,7 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
     items, skipped = _items(opened, options)
     labels, told_labels = _labels(opened, items, options)
     plan = Plan(opened, items, Split("none", np.zeros(len(items), bool), ""), options, shape, dtype)
-    plan.split = given_split([source.is_test for source in opened], items, options) or split_images(
+    plan.split = _ready_split(plan) or split_images(
         items[:, 0], *_series(plan, labels), options, _classes_of_files(opened), all(map(_is_volume, opened)),
         enough(math.prod(shape)),
     )  # fmt: skip
@@ -83,6 +83,13 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
         bytes=sum(counts.values()) * math.prod(plan.row) * plan.dtype.itemsize,
     )
     return Looked(plan, labels, understood)
+
+
+def _ready_split(plan: Plan) -> Split | None:
+    """The split that somebody made: by folders, or by the names of files of arrays."""
+    names = [source.path.name if source.kind in KINDS["npy"] else "" for source in plan.sources]
+    of_folders = given_split([source.is_test for source in plan.sources], plan.items, plan.options)
+    return of_folders or named_split(names, plan.items, plan.options)
 
 
 def _classes_of_files(sources: Sequence[Source]) -> list[str] | None:
@@ -225,6 +232,7 @@ def _labels(
         return None, None
     labels = np.concatenate([source.labels for source in sources if source.labels is not None])
     came = "subfolders" if sources[0].classes else "the file"
+    came = "the label files" if {source.kind for source in sources} == {"IDX"} else came
     return labels[starts[items[:, 0]] + items[:, 1]], _told_labels(labels, sources[0].classes, came)
 
 
@@ -266,6 +274,9 @@ def _notes(sources: Sequence[Source], plan: Plan, values: np.ndarray) -> list[st
     several = len(sources) > 1
     notes = [f"{source.path.name}: {note}" if several else note for source in sources for note in source.told.notes]
     notes = list(dict.fromkeys(notes))
+    unlabelled = [source.title for source in sources if source.labels is None]
+    if unlabelled and len(unlabelled) < len(sources) and plan.options.labels is None:
+        notes.append(f"labels are left out, as {shortlist(unlabelled)} has none")
     if plan.options.pad:
         notes.append("what pad adds is 0")
     if plan.dtype != sources[0].images.dtype.newbyteorder("="):

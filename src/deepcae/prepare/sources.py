@@ -21,6 +21,7 @@ from ..errors import DataError
 from .costly import BLOCK, Cost, cost_of
 from .images import ArrayImages, Images, PictureImages
 from .options import Options
+from .split import part_of
 
 KINDS: dict[str, tuple[str, ...]] = {  # what each command reads, by the names of formats
     "images": ("a folder of pictures", "a picture"),
@@ -142,6 +143,11 @@ def _of_folder(folder: Path, kind: str | None) -> list[Path | _Listed]:
     if not files:
         others = shortlist([path.name for path in folder.iterdir()]) or "nothing"
         raise DataError(f"{folder}: holds no pictures and no files of a known kind; it holds {others}")
+    sets = {part.of for path in files if is_named_idx(path) and (part := part_of(path.name))}
+    if len(sets) > 1:
+        raise DataError(
+            f"{folder}: holds several sets ({shortlist([*sets])}), with labels of their own; name the files of one"
+        )
     return list(files)
 
 

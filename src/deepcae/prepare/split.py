@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..data.folder import HELD_OUT, TO_LEARN
 from ..errors import DataError
 from .options import Options
 
 FEW_FILES = 6  # with fewer, a part of each is held out
 BLOCKS = 5  # of a series, that are held out by `blocks`
 PART = 0.15  # of all images, that is held out where nobody says how much
+_TENTH = {"t10k"}  # the 10,000 test images of MNIST
+_NO_NAMES = {
+    "images",
+    "idx3",
+    "ubyte",
+    "gz",
+    "npy",
+    "npz",
+    "mat",
+    "h5",
+    "hdf5",
+    "hdf",
+}  # words of a name that name no set
 FEW_IMAGES = 8  # of which patches are cut: with fewer, a region of each is held out
 
 
@@ -87,6 +102,34 @@ def given_split(is_test: list[np.ndarray | None], items: np.ndarray, options: Op
     starts = np.cumsum([0, *(len(each) for each in is_test if each is not None)])
     rows = np.concatenate([each for each in is_test if each is not None])
     return Split("folders", rows[starts[items[:, 0]] + items[:, 1]], "by its folders, train and test (or val)")
+
+
+def named_split(names: Sequence[str], items: np.ndarray, options: Options) -> Split | None:
+    """The split that files `train` and `test` are, where the name of each source says which it is.
+
+    `names`: of the files of the sources, empty where a name says nothing; `items` (n, 2): source and row of each image.
+    """
+    parts = [part_of(name) for name in names]
+    words = sorted({part.word for part in parts if part is not None}, key=lambda word: (word not in TO_LEARN, word))
+    held = np.array([part is not None and part.word not in TO_LEARN for part in parts])
+    if options.split != "auto" or None in parts or held.all() or not held.any():
+        return None
+    return Split("file", held[items[:, 0]], f"by the names of the files, {' and '.join(words)}")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a file's name says: `of` which set, in lower case, it is the part `word`: `train`, `test`, `t10k`, ..."""
+
+    of: str
+    word: str
+
+
+def part_of(name: str) -> Part | None:
+    """`emnist-letters-test-images-idx3-ubyte.gz` is the part `test` of `emnist-letters`. None where no word tells."""
+    words = [word for word in re.split(r"[-_. ]+", name.casefold()) if word not in _NO_NAMES]
+    found = [word for word in words if word in TO_LEARN | HELD_OUT | _TENTH]
+    return Part("-".join(word for word in words if word != found[0]), found[0]) if len(found) == 1 else None
 
 
 def share_of(options: Options) -> float:

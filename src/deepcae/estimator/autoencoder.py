@@ -22,8 +22,8 @@ from sklearn.utils.validation import check_is_fitted
 from ..lazy import torch
 from ..trained.examples import Examples
 from ..trained.network import Trained
-from ..trained.passes import batch_size, decoded, encoded, in_block
-from . import given
+from ..trained.passes import decoded, encoded
+from . import chosen, given
 from .fitting import Fit, Settings
 from .pictures import Pictures
 from .refused import RefusedData, as_value_errors
@@ -234,7 +234,8 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
 
     def reconstruction_error(self, X: Any) -> np.ndarray:
         """½ |x - x̂|² of each image (n,), of scaled values: Caffe's EuclideanLoss, as `eval` and the report have it."""
-        return np.concatenate([np.square(x - restored).sum(axis=1) / 2 for x, restored in self._restored(X)])
+        with as_value_errors(), self._examples(X) as examples:
+            return chosen.errors(self._trained_, examples)
 
     def activations(self, X: Any, blobs: str | list[str] | None = None) -> dict[str, np.ndarray]:
         """Blobs (n, ...) of X by name, as arrays; None: all between image and restored image."""
@@ -273,12 +274,7 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _restored(self, X: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Images and restored images (N, D), scaled, float64."""
         with as_value_errors(), self._examples(X) as examples:
-            trained = self._trained_
-            size = batch_size(trained)
-            for images, _ in examples.batches(size):
-                entry, fed = trained.fed(images, "X")
-                made = in_block(trained, entry, fed, [trained.restored], size)[trained.restored]
-                yield _flat(images), _flat(made)
+            yield from chosen.restored(self._trained_, examples)
 
     # As scikit-learn wants it
 
@@ -300,7 +296,3 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         super().__setstate__(state)
         if hasattr(self, "net_"):
             self._trained_ = Trained(self.net_, type(self).__name__, [])
-
-
-def _flat(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), -1).astype(np.float64)

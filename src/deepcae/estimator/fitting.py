@@ -18,9 +18,12 @@ from ..data.transform import Transform, make_transform
 from ..errors import warn
 from ..proto.document import Document
 from ..proto.schema import TEST
+from ..trained.examples import Examples
+from ..trained.network import Trained
+from . import chosen
 from .fair import fairly
 from .refused import RefusedData
-from .rows import Taken, all_rows
+from .rows import ARRAY, Shown, Taken, all_rows
 from .texts import Fitted, Texts, Wanted, for_arrays, limit, solver_for, texts_for
 from .training import Course, Optimizer, Task, Tensors, train
 
@@ -116,7 +119,11 @@ class Fit:
         solver = solver_for(self.texts, self.fitted, self._wanted, self.settings.seed, self.settings.patience)
         if self.settings.epochs is not None:
             limit(solver, self.settings.epochs * self.per_pass)
-        return self._train(solver, self.settings.seed, None)
+        course = self._train(solver, self.settings.seed, None)
+        if self._held_out is not None:
+            shown = Shown(self._held_out, self.left(course).change)
+            chosen.choose(course, Trained(course.net, "fit", []), Examples(shown, ARRAY, None, "X"))
+        return course
 
     def one_pass(self) -> Course:
         """One pass over all images, at one rate, with the optimizer as it was left."""
@@ -148,7 +155,7 @@ class Fit:
             warn(f"X is constant, {self.scaling.why}: there is nothing to be learned")
         elif last is None and self.scaling.beyond > FAR:
             warn(f"X has values far from all others, which may rule the training ({self.scaling.why}): clip them")
-        self._wanted = Wanted(self.axes.image, settings.dims, self._images, len(held_out), self.scaling, settings.batch)
+        self._wanted = Wanted(self.axes.image, settings.dims, self._rows, len(held_out), self.scaling, settings.batch)
         self.texts = texts_for(settings.architecture, settings.solver, self._wanted) if last is None else last.texts
         self.fitted = for_arrays(self.texts.net, self.axes.image, self.scaling, settings.batch, len(training))
         self.per_pass = -(-len(training) // self.fitted.batch)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..data.kept import StoredRows
 from ..data.scaling import Scaling
 from ..data.stream import Shape
 from ..errors import SpecError
@@ -22,7 +23,6 @@ from ..proto.schema import TEST, TRAIN, LayerParameter, NetParameter, SolverPara
 from ..proto.text import merge, to_text
 from ..zoo import ZooModel, build, build_design, names
 from ..zoo.streams import passes
-from .rows import Taken
 
 TransformationParameter = message_class("TransformationParameter")
 DESIGN = "auto"
@@ -63,11 +63,11 @@ class Texts:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the texts are for. `images`: the training images, as stored; `held_out`: how many others there are."""
+    """What the texts are for. `images`: all of them, as stored; `held_out`: how many are not trained with."""
 
     image: Shape
     dims: int
-    images: Taken
+    images: StoredRows
     held_out: int
     scaling: Scaling
     batch: int | None

@@ -40,6 +40,7 @@ class Course:
     """How a training went. `losses`: (iteration, mean of the training losses since the last); `tests`: held-out ones.
 
     `best`: the iteration whose weights are kept; `done`: all iterations that were made, by earlier trainings included.
+    `first`: weights and optimizer of the first test, where training began with given weights.
     """
 
     net: Net
@@ -49,6 +50,7 @@ class Course:
     losses: list[tuple[int, float]] = field(default_factory=list)
     tests: list[tuple[int, float]] = field(default_factory=list)
     best: int | None = None
+    first: tuple[list[torch.Tensor], Optimizer] | None = None
 
 
 @dataclass
@@ -100,7 +102,7 @@ def train(task: Task) -> Course:
         for fed in (solver.state.train, *solver.state.tests):
             fed.feed.close()  # type: ignore[attr-defined]
     course.iterations, course.done = solver.iteration - began, solver.iteration
-    course.optimizer = kept.restored()
+    course.optimizer, course.first = kept.restored(), kept.first if task.start is not None else None
     return course
 
 
@@ -122,6 +124,7 @@ class _Kept:
     def __init__(self, solver: Solver) -> None:
         self._solver = solver
         self._held: tuple[list[torch.Tensor], Optimizer] | None = None
+        self.first: tuple[list[torch.Tensor], Optimizer] | None = None
 
     def optimizer(self) -> Optimizer:
         history = [blob.clone() for blob in self._solver.state.updater.history]
@@ -129,6 +132,7 @@ class _Kept:
 
     def hold(self) -> None:
         self._held = [tensor.detach().clone() for tensor in self._solver.net.tensors], self.optimizer()
+        self.first = self.first or self._held
 
     def restored(self) -> Optimizer:
         """Puts the best weights back, if a test has chosen some."""

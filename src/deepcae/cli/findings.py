@@ -155,7 +155,26 @@ def judge(
     if plans is not None:
         plans.append(plan)
     problems = [*graph.problems, *_missing_files(plan, missing, folders)]
-    return problems, [*([] if graph.problems else oddities(plan, passes)), *plan.odd_layouts()]
+    odd = [*([] if graph.problems else oddities(plan, passes)), *plan.odd_layouts()]
+    if not problems:
+        odd += _of_values(plan, folders, problems)
+    return problems, odd
+
+
+def _of_values(plan: Plan, folders: Sequence[Path], problems: list[Problem]) -> Iterator[Problem]:
+    """What is odd in the values of the files' first rows; adds to `problems` what cannot be read."""
+    from ..data.source import ranges
+    from ..net.unscaled import unscaled
+
+    for step in plan.sources:
+        if step.kind.reads_file:
+            try:
+                spans = ranges(step.node.param, plan.phase, folders)
+            except DataError as error:
+                place = plan.graph.place(step.node, *step.kind.file_field.split("."))
+                problems.append(Problem(f"{step.node.label}: {error}", place))
+            else:
+                yield from (each.problem for each in unscaled(plan, spans))
 
 
 def _missing_files(plan: Plan, missing: Sequence[Any], folders: Sequence[Path]) -> Iterator[Problem]:

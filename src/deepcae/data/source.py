@@ -7,6 +7,7 @@ storages, not here: `deepcae check` asks for shapes only.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,9 +19,13 @@ from ..errors import DataError
 if TYPE_CHECKING:
     import numpy as np
 
+    from .span import Span
+
 Shape = tuple[int, ...]
 Folders = Sequence[str | Path]
 
+_READ_BY = {"HDF5Data": "hdf5_data_param", "Data": "data_param", "ImageData": "image_data_param"}  # of files
+FEW, FEW_VALUES = 16, 2**24  # rows that `ranges` looks at, and their values at most
 FED_BY_CALLER = ("Input",)  # their blobs are arguments of the net, not read from anywhere
 
 
@@ -63,9 +68,32 @@ def shapes(layer: Any, phase: int, folders: Folders) -> list[Shape] | None:
         source.close()
 
 
+def ranges(layer: Any, phase: int, folders: Folders) -> dict[str, Span]:
+    """In which ranges the first rows of a data layer's file lie as the net is shown them, by blob; DataError.
+
+    Nothing is said of rows that are too large to be looked at in passing.
+    """
+    from .span import Span
+
+    few = type(layer)()
+    few.CopyFrom(layer)
+    settings = getattr(few, _READ_BY[layer.type])
+    settings.batch_size = min(settings.batch_size, FEW)
+    source = open_source(few, phase, folders, seed=0)
+    try:
+        spans: dict[str, Span] = {}
+        if all(math.prod(shape) <= FEW_VALUES for shape in source.shapes.values()):
+            for top, array in source.batch(0).items():
+                spans[top] = Span()
+                spans[top].take(array)
+        return spans
+    finally:
+        source.close()
+
+
 def _source_name(layer: Any) -> str | None:
     """The file that the layer's text names, None for layers that read no file."""
-    field = {"HDF5Data": "hdf5_data_param", "Data": "data_param", "ImageData": "image_data_param"}.get(layer.type)
+    field = _READ_BY.get(layer.type)
     return getattr(layer, field).source if field else None
 
 

@@ -124,6 +124,7 @@ class WarningKind(StrEnum):
     GRADIENTS_GONE = "gradients_gone"  # no weight moves any more; facts: norm, greatest
     OVERFITTING = "overfitting"  # facts: net_index, best_iteration, best_loss, loss, train_before, train_now
     TARGETS = "targets"  # of a cross-entropy, outside of 0..1; facts: least, most
+    UNSCALED = "unscaled"  # data far beyond 0..1, which weights multiply as they are; facts: least, most
     DATA = "data"  # of another layout or range than they seem to be, or than those that are learned from
     SETTINGS = "settings"  # of the solver text, without the effect that they seem to have
     PRECISION = "precision"  # how far the passes are from those in fp32

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import TrainingError
+from ..net.unscaled import unscaled
 from .best import Best
 from .build import require_ready
 from .clock import Clock
@@ -112,12 +113,21 @@ class Training:
         state = self.state
         raised = step if state.param.lr_policy == "multistep" and step > state.current_step else None
         self.ledger.enter(state.iteration, numbers, lr, raised, debugged)
+        if state.iteration == 0:
+            yield from self._unscaled()
         state.iteration, state.current_step, state.last_blobs = state.iteration + 1, step, blobs
         if self.ledger.is_due():
             yield from self.ledger.take()
         if due(state.param, state.iteration).snapshot:
             self.requests.snapshot = True
         yield from self.saves.if_wanted()
+
+    def _unscaled(self) -> Iterator[Warned]:
+        """Of the first batches: which of them go into the net's weights without being scaled."""
+        fed = self.state.train
+        for found in unscaled(fed.net.plan, fed.spans.of):
+            facts = {"least": found.least, "most": found.most}
+            yield Warned(self.state.iteration, str(found.problem), WarningKind.UNSCALED, found.layer, found.blob, facts)
 
     def end(self) -> Iterator[Record]:
         """Behind the last iteration: what has not been told, and the last snapshot."""

@@ -183,4 +183,5 @@ def test_data_need_not_be_there(run: Path, model: Path, capsys: Capture) -> None
             "(--shape data=N,C,H,W)"
         )
     assert main(["convert", *words, "--shape", "data=5,1,6,6"]) == 0
+    assert main(["convert", *words, "--shape", "data=6x6", "-o", "one.onnx"]) == 0  # one image of one channel
     assert "data, batch" not in capsys.readouterr().out

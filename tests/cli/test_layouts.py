@@ -94,10 +94,18 @@ def test_what_a_run_is_shown_is_compared_with_what_it_learned_from(
     Path("far.csv").write_text("code_1,code_2\n0,0\n5000,1\n")
     assert main(["decode", "run", "far.csv", "-o", "d.h5", "-q"]) == 0
     assert "warning: far.csv: codes lie in 0..5000, those of the last training images in" in capsys.readouterr().err
-    for kind in ("last", "swapped"):
-        write(kind, WRONG[kind][0])
-        assert main(["encode", "run", f"{kind}.h5", "-o", "e.npz"]) == 2
-        assert WRONG[kind][1] in capsys.readouterr().err
+    write("swapped", WRONG["swapped"][0])
+    assert main(["encode", "run", "swapped.h5", "-o", "e.npz"]) == 2
+    assert WRONG["swapped"][1] in capsys.readouterr().err
+    np.save("last.npy", WRONG["last"][0])
+    write("last", WRONG["last"][0])
+    for name in ("x.h5", "last.h5", "last.npy"):
+        assert main(["encode", "run", name, "-o", f"{name}.npz", "-q"]) == 0
+    codes = [np.load(f"{name}.npz")["codes"] for name in ("x.h5", "last.h5", "last.npy")]
+    np.testing.assert_array_equal(codes[0], codes[1])
+    np.testing.assert_array_equal(codes[0], codes[2])
+    for argv in (["plot", "run", "--data", "last.h5", "--what", "errors"], ["layers", "run", "last.h5"]):
+        assert main([*argv, "-o", f"{argv[0]}.png", "-q"]) == 0
     write("x", RGB * 255)
     assert main(["test", "run", "-q", "--iterations", "1"]) == 0
     assert "warning: its data: values lie in" in capsys.readouterr().err

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
 
-from deepcae.data.axes import Axes, axes_of, oriented
+from deepcae.data.axes import Axes, axes_of, channels_first, oriented
 from deepcae.data.stored import Given
 from deepcae.errors import DataError
 
@@ -162,3 +163,26 @@ def test_an_array_that_is_ready_is_not_copied() -> None:
 def test_rows_of_another_shape_are_refused() -> None:
     with pytest.raises(DataError, match=r"rows of shape \(8, 9\), but \(9, 8\) are expected"):
         oriented(Given(np.zeros((5, 8, 9)), "X"), axes_of((5, 9, 8)))
+
+
+@pytest.mark.parametrize(
+    ("row", "image", "cropped", "becomes"),
+    [
+        ((5, 4, 3), (3, 5, 4), False, (3, 5, 4)),
+        ((5, 4, 1), (1, 5, 4), False, (1, 5, 4)),
+        ((4, 5, 3), (3, 5, 4), False, (4, 5, 3)),  # swapped: not for us to decide
+        ((3, 3, 3), (3, 3, 3), False, (3, 3, 3)),  # as the net reads it
+        ((7, 8, 3), (3, 5, 4), False, (7, 8, 3)),
+        ((7, 8, 3), (3, 5, 4), True, (3, 7, 8)),
+        ((3, 8, 3), (3, 5, 5), True, (3, 8, 3)),
+        ((20,), (1, 5, 4), False, (20,)),
+    ],
+)
+def test_channels_come_first_where_the_net_reads_such_images(
+    row: tuple[int, ...], image: tuple[int, ...], cropped: bool, becomes: tuple[int, ...]
+) -> None:
+    values = np.arange(2 * math.prod(row)).reshape(2, *row)
+    laid = channels_first(Given(values, "x"), image, cropped)
+    assert laid.shape == (2, *becomes)
+    expected = values if becomes == row else np.moveaxis(values, -1, 1)
+    np.testing.assert_array_equal(laid.read(0, 2), expected)

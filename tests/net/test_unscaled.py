@@ -1,4 +1,4 @@
-"""Values far beyond 0..1 that go into weights as they are stored: told by `check` and by a training, and nothing else."""
+"""Values far beyond 0..1 that go into weights as they are stored: told by `check` and by a training, others not."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -104,11 +105,23 @@ def test_map_takes_by_itself_all_that_a_run_was_prepared_with(run: Path, capfd: 
     assert Path("folder/time.csv").read_bytes() == Path("maps/time.csv").read_bytes()
 
 
+def test_rows_of_an_array_are_a_recording_with_channels_last_too(run: Path) -> None:
+    np.save("last.npy", np.load("x.npy")[..., None])
+    for name in ("x", "last"):
+        assert main(["map", "run", f"{name}.npy", "-o", name, "-q"]) == 0
+        assert main(["neighbours", "run", f"{name}.npy", "--index", "3", "-q"]) == 0
+    first, second = (lines_of(Path(f"{name}/time.csv")) for name in ("x", "last"))
+    assert [line["row"] for line in first] == [str(row) for row in range(30)]
+    assert [line["error"] for line in first] == [line["error"] for line in second]
+
+
 def test_map_tells_in_one_line_what_is_wrong(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["map", "run", "x.npy", "-o", "maps", "-q"]) == 2
+    with h5py.File("x.h5", "w") as file:
+        file["data"] = np.load("x.npy")[:, None]
+    assert main(["map", "run", "x.h5", "-o", "maps", "-q"]) == 2
     error = capfd.readouterr().err
     assert error.count("\n") == 1
-    assert "x.npy" in error
+    assert "x.h5" in error
     assert "deepcae data any" in error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import tifffile
 from sklearn.decomposition import PCA
 
 from deepcae import Solver, zoo
@@ -165,8 +166,26 @@ def test_large_sets_are_sampled_in_stretches_over_the_whole(monkeypatch: pytest.
 def test_values_that_are_not_finite_are_told(tmp_path: Path) -> None:
     train = images(20, (1, 8, 8))
     train[13, 0, 2, 2] = np.nan
-    with pytest.raises(DataError, match="image 13 of those looked at holds a value that is not finite"):
+    with pytest.raises(DataError, match=r"\.h5: dataset 'data': image 13 holds values that are not finite"):
         build_design((1, 8, 8), 2, *store(tmp_path, train, train), folder=tmp_path)
+
+
+def test_a_design_names_the_file_and_the_image_that_holds_nan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train = images(20, (1, 8, 8))
+    np.save("first.npy", train)
+    train[13, 0, 2, 2] = np.nan
+    np.save("second.npy", train)
+    Path("both.txt").write_text("first.npy\nsecond.npy\n")
+    Path("pictures").mkdir()
+    for number, image in enumerate(train[:, 0]):
+        tifffile.imwrite(f"pictures/p{number}.tif", image)
+    for scale in ([], ["--scale", "1"]):
+        for data, told in (("both.txt", "second.npy: image 13 holds"), ("pictures", "pictures/p13.tif holds")):
+            assert main(["zoo", "design", "--dims", "2", "--data", data, data, "-o", "m", *scale]) == 2
+            assert capsys.readouterr().err.startswith(f"error: {told} values that are not finite")
 
 
 def test_rows_may_come_from_memory_and_be_scaled(tmp_path: Path) -> None:

@@ -95,10 +95,11 @@ def _shapes(given: list[str]) -> dict[str, tuple[int, ...]]:
     shapes = {}
     for word in given:
         name, _, sizes = word.rpartition("=")
-        parts = sizes.split(",")
+        parts = sizes.split("x" if "x" in sizes else ",")
         if not name or not all(part.isdecimal() and int(part) for part in parts):
             raise typer.BadParameter(f"--shape {word!r} is not of the form data=64,1,28,28")
-        shapes[name] = tuple(int(part) for part in parts)
+        shape = tuple(int(part) for part in parts)
+        shapes[name] = (1,) * (4 - len(shape)) + shape if "x" in sizes else shape  # 28x28: an image, 1,1,28,28
     return shapes
 
 

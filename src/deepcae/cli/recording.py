@@ -20,7 +20,8 @@ COLUMNS = 7  # images side by side
 Data = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[DATA]", help="A folder that `deepcae data` wrote, or its list; without it what RUN learned from."
+        metavar="[DATA]",
+        help="A folder that `deepcae data` wrote, or its list; an array or a stack; else what RUN learned from.",
     ),
 ]
 
@@ -179,15 +180,15 @@ def _opened(
     run: Path, data: Path | None, named: Named, snapshot: str | None, device: str, threads: int | None, quiet: bool
 ) -> tuple[Trained, Examples, Origins]:
     """The net, its data, and where their rows come from."""
-    from ..recording.origin import data_of, origins_of
+    from ..recording.origin import data_of, origins_of, rows_alone
     from ..trained.examples import open_examples
     from .device import choose_device
     from .trained import of_run
 
     trained = of_run(run, choose_device(device, threads), named, snapshot, quiet)
     place = data_of(trained, data)
-    origins = origins_of(place, trained.folders)
-    return trained, open_examples(trained, place), origins
+    examples = open_examples(trained, place)
+    return trained, examples, rows_alone(place, len(examples)) or origins_of(place, trained.folders)
 
 
 def _end(trained: Trained, quiet: bool) -> None:

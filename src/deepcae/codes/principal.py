@@ -146,12 +146,22 @@ def blocks_of(
     def read() -> Iterator[Array]:
         for first, last in spans:
             rows = images.read(slice(first, last))[name].reshape(last - first, -1)
+            _require_finite(images, name, first, rows)
             yield np.asarray(rows if scaled is None else scaled(rows), np.float32)
 
     if wanted * size > SAMPLE // 4:
         return read
     kept = list(read())
     return lambda: iter(kept)
+
+
+def _require_finite(images: Images, name: str, first: int, rows: Array) -> None:
+    """DataError names the first image that holds another value, as its source calls it."""
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        row, called = first + int(np.argmin(finite)), getattr(images, "called", None)
+        image = f"image {row}" if called is None else called(name, row)
+        raise DataError(f"{image} holds values that are not finite (NaN or infinite); replace them, or leave it out")
 
 
 def _stretches(total: int, wanted: int, most: int) -> Iterator[tuple[int, int]]:

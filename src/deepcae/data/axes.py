@@ -195,3 +195,15 @@ def oriented(array: Stored, axes: Axes) -> Stored:
     if isinstance(array, Given) and array.is_ready and not axes.is_moved:
         return Given(axes.as_read(array.held), array.origin)  # still a view of the caller's
     return _Oriented(array, axes)
+
+
+def channels_first(array: Stored, image: Shape, cropped: bool = False) -> Stored:
+    """The array as nets read images (c, h, w), where its rows are these images with channels last; else as it is.
+
+    `cropped`: its images may be larger than those that the net reads.
+    """
+    row = array.shape[1:]
+    if len(row) != 3 or len(image) != 3 or row == image or row[2] != image[0]:
+        return array
+    fits = row[:2] == image[1:] or (cropped and row[0] != image[0] and row[0] >= image[1] and row[1] >= image[2])
+    return oriented(array, Axes(row, (row[2], *row[:2]), "hwc")) if fits else array

@@ -6,7 +6,7 @@ file like `npyfile` and name its `Format` in `FORMATS`: lists, data layers and a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ FORMATS = (
 LABELS = ("label", "labels")  # what people call them
 
 Folders = Sequence[str | Path]
+Laid = Callable[[Stored], Stored]
 
 
 def open_rows(
@@ -121,14 +122,18 @@ class Contents:
         as_shown: bool = False,
         memory_limit: int | None = None,
         block: int | None = None,
+        laid: Laid | None = None,
     ) -> StoredRows:
-        """Rows as in `open_rows`. `as_shown`: of formats of pictures the first array as `Pictures`."""
+        """Rows as in `open_rows`. `as_shown`: of formats of pictures the first array as `Pictures`.
+
+        `laid` lays the first array's rows otherwise.
+        """
         if names is None:
             names = [self.images(), *filter(None, [self.labels()])]
-        parts = [self._part(each, names, as_shown and self.of_pictures) for each in self._parts]
+        parts = [self._part(each, names, as_shown and self.of_pictures, laid) for each in self._parts]
         return StoredRows(parts, memory_limit, block)
 
-    def _part(self, part: Path | Mapping[str, Any], names: Sequence[str], as_pictures: bool) -> Part:
+    def _part(self, part: Path | Mapping[str, Any], names: Sequence[str], as_pictures: bool, laid: Laid | None) -> Part:
         path = part if isinstance(part, Path) else None
         origin, stamp = (self.origin, ()) if path is None else (str(path), stamp_of(path))
         arrays: dict[str, Stored] = {}
@@ -136,6 +141,8 @@ class Contents:
         try:
             for name in names:
                 arrays[name] = _found(held, name, origin)
+            if laid is not None:
+                arrays[names[0]] = laid(arrays[names[0]])
             if as_pictures:
                 arrays[names[0]] = Pictures(arrays[names[0]])
             return Part(origin, arrays, stamp, path)

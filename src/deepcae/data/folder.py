@@ -86,6 +86,9 @@ class PictureRows(Stored):
             rows[at - start] = pixels
         return rows
 
+    def called(self, row: int) -> str:
+        return str(self._pictures.path(row))
+
 
 def kind_of(picture: Any) -> str:
     """`3x32x32 of uint8`, of an array or a `Look`."""

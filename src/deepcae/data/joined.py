@@ -124,6 +124,11 @@ class Joined:
                     out[top][places] = array.pick(wanted)
         return out
 
+    def called(self, top: str, row: int) -> str:
+        """What messages call a row of an array."""
+        part, base = self._home(row)
+        return part.arrays[top].called(row - base)
+
     def whole(self, count: int) -> Arrays:
         """The first `count` rows at once."""
         self._require_room(count * self.row_bytes)

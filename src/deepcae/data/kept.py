@@ -59,6 +59,10 @@ class StoredRows:
             return self._run(rows.start, rows.stop)
         return self._files.copied(rows.start, rows.stop)
 
+    def called(self, top: str, row: int) -> str:
+        """What messages call a row of an array: its file, and its number there."""
+        return self._files.called(top, row)
+
     def whole(self, limit: int | None = None) -> Arrays:
         """All rows, or the first `limit`, at once. DataError where they would take too much memory for their files."""
         return self._files.whole(self.total if limit is None else min(limit, self.total))

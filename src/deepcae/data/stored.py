@@ -84,6 +84,10 @@ class Stored(ABC):
                 piece = target[at : at + size]
                 piece[...] = self.read(start + at, start + at + len(piece))
 
+    def called(self, row: int) -> str:
+        """What messages call the image of a row."""
+        return f"{self.origin}: image {row}"
+
     def close(self) -> None:  # noqa: B027 - most formats hold nothing open
         """Lets go of what is open."""
 

@@ -10,6 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..data import h5file
+from ..data.contents import format_of
 from ..data.lists import read_list
 from ..data.stored import DAMAGE, first_line
 from ..errors import DataError
@@ -151,6 +153,14 @@ def origins_of(data: Path, folders: Sequence[Path] = ()) -> Origins:
         understood=_understood(data),
         time=join.get(TIME),
     )
+
+
+def rows_alone(path: Path, total: int) -> Origins | None:
+    """Of an array file or a stack, which has no place for origins: its rows, in their order. None of others."""
+    if path.suffix == ".txt" or (found := format_of(path)) is None or found is h5file.FORMAT:
+        return None
+    source, part = np.zeros(total, np.int32), np.zeros(total, np.int64)
+    return Origins(source, np.arange(total, dtype=np.int32), None, part, (path.stem,), (str(path),), {}, None, None)
 
 
 def known_origins(trained: Trained, data: Path | None, count: int) -> Origins | None:

@@ -24,10 +24,12 @@ import numpy as np
 
 from ..codes.kinds import Values
 from ..data.ahead import Ahead
+from ..data.axes import channels_first
 from ..data.contents import LABELS, Contents, contents_of
 from ..data.lists import read_list
 from ..data.meaning import Meaning
 from ..data.span import Span, outside
+from ..data.stored import Stored
 from ..data.stream import Rows, Shape
 from ..errors import DataError
 from ..net.roles import CLASSES, PAIRS
@@ -201,28 +203,32 @@ def _held(trained: Trained, contents: Contents) -> Examples:
 
 
 def _shown(trained: Trained, contents: Contents, images: str, names: list[str]) -> Rows:
-    """The rows with the images as the net wants them: scaled by its own data layer, or ready as they are.
+    """The rows with the images as the net wants them: channels first, scaled by its data layer or ready as they are.
 
     Numbers of data files are what the data layer reads. Of formats of pictures, bytes are grey levels of 0..1 and other
     numbers ready to use, but where the net's own layer scales or takes off a mean: then whole numbers are what it
     reads, and fractions what comes nearer to what the run has learned from.
     """
+    image, param = tuple((trained.net.plan.shapes[trained.images] or ())[1:]), _transform_of(trained)
+
+    def laid(array: Stored) -> Stored:
+        return channels_first(array, image, param is not None and param.crop_size > 0)
+
     if not contents.of_pictures:
-        return _scaled(trained, contents.rows(names, as_shown=True), images)
-    stored = contents.rows(names)
-    if not _rescales(trained):
-        return contents.rows(names, as_shown=True)
+        return _scaled(trained, contents.rows(names, as_shown=True, laid=laid), images)
+    stored = contents.rows(names, laid=laid)
+    if param is None or not (param.scale != 1 or param.mean_value or param.mean_file):
+        return contents.rows(names, as_shown=True, laid=laid)
     scaled = _scaled(trained, stored, images)
     if stored.dtypes[images].kind in "ui" or _nearer(trained, scaled, stored, images):
         return scaled
-    return contents.rows(names, as_shown=True)
+    return contents.rows(names, as_shown=True, laid=laid)
 
 
-def _rescales(trained: Trained) -> bool:
-    """Whether the net's own data layer changes values."""
+def _transform_of(trained: Trained) -> Any:
+    """The `transform_param` of the net's own data layer, if it has one."""
     layer = next((each for each in trained.net.sources if trained.images in each.top), None)
-    param = None if layer is None else layer.transform_param
-    return param is not None and bool(param.scale != 1 or param.mean_value or param.mean_file)
+    return layer.transform_param if layer is not None and layer.HasField("transform_param") else None
 
 
 def _nearer(trained: Trained, first: Rows, second: Rows, images: str) -> bool:
@@ -282,12 +288,12 @@ def _own(trained: Trained, reader: Trained | None = None, named: str = "test") -
 
 def _scaled(trained: Trained, rows: Rows, images: str) -> Rows:
     """The rows through the `transform_param` of the net's own data layer, if it has one."""
-    layer = next((each for each in trained.net.sources if trained.images in each.top), None)
-    if layer is None or not layer.HasField("transform_param"):
+    param = _transform_of(trained)
+    if param is None:
         return rows
     from ..data.transform import make_transform
 
-    apply = make_transform(layer.transform_param, rows.shapes[images], trained.net.phase, trained.folders, 0)
+    apply = make_transform(param, rows.shapes[images], trained.net.phase, trained.folders, 0)
     return rows if apply is None else _Transformed(rows, images, apply)
 
 

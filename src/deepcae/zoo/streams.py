@@ -115,7 +115,10 @@ def scaling_of(images: StoredRows) -> Scaling:
 
     size = max(1, math.prod(images.shapes["data"]))
     count = max(1, min(ROWS, images.total, VALUES // size))
-    values = images.read(np.linspace(0, images.total - 1, count).astype(int))["data"]
-    if not np.isfinite(values).all():
-        raise DataError("the training images hold values that are not finite (NaN or infinite)")
+    rows = np.linspace(0, images.total - 1, count).astype(int)
+    values = images.read(rows)["data"]
+    finite = np.isfinite(values.reshape(len(rows), -1)).all(axis=1)
+    if not finite.all():
+        bad = images.called("data", int(rows[np.argmin(finite)]))
+        raise DataError(f"{bad} holds values that are not finite (NaN or infinite); replace them, or leave it out")
     return learned_from(values, images.dtypes["data"])

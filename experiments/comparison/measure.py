@@ -3,10 +3,11 @@
     python experiments/comparison/measure.py --mnist data/mnist --neuro FOLDER [--only pca pytorch] [--set mouse]
 
 Each script in `scripts/` is what a user of that library would write. It runs in a process of its own, from arrays to
-codes; a line of JSON for each: its lines, seconds and peak memory in MiB (Python and imports included), half the
-squared error per test image in grey levels of 0..1, accuracy of the nearest neighbours among the test codes (left out
-one by one), trustworthiness of the first 2,000. MNIST: 60,000 and 10,000 digits; mouse: 400 and 100 frames of calcium
-imaging in order of time, 64×64, 16 bits.
+codes; a line of JSON for each: its lines, seconds and peak memory in MiB (Python and imports included), parameters that
+are trained, half the squared error per test image in grey levels of 0..1, accuracy of the nearest neighbours among the
+test codes (left out one by one), trustworthiness of the first 2,000 test images. MNIST: 60,000 and 10,000 digits;
+mouse: 400 and 100 frames of calcium imaging in order of time, 64×64, 16 bits. Both networks make as many passes over
+the training images at most (`PASSES`), and the plain one has as many neurons as make it as large as the designed one.
 """
 
 from __future__ import annotations
@@ -26,8 +27,13 @@ import numpy as np
 
 from deepcae.codes import knn_accuracy
 from deepcae.codes.faithful import trustworthiness
+from deepcae.data import open_rows
+from deepcae.net.net import Net
+from deepcae.proto.read import read_net_text
+from deepcae.zoo import build_design
 
 SCRIPTS = Path(__file__).parent / "scripts"
+PASSES = {"mnist": 10, "mouse": 125}  # 6,000 iterations of 100 images; 500
 MOST = 2000  # images whose neighbourhoods are compared
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
@@ -49,23 +55,32 @@ def mouse(folder: Path) -> Arrays:
     return frames[:400], frames[400:], None
 
 
-def measured(script: Path, arrays: Arrays, dims: int, folder: Path) -> dict[str, Any]:
-    """One script with one set."""
+def trainable(images: np.ndarray, dims: int) -> int:
+    """Parameters that training moves in the network that `ConvAutoencoder` designs for images (n, h, w)."""
+    model = build_design((1, *images.shape[1:]), dims, images=open_rows(images[:, None]))
+    return sum(blob.tensor.numel() for blob in Net(read_net_text(model.net_text)).learnable if blob.lr_mult)
+
+
+def measured(script: Path, arrays: Arrays, words: list[int], folder: Path) -> dict[str, Any]:
+    """One script with one set. `words`: dimensions, passes and parameters."""
     train, test, labels = arrays
     np.save(folder / "train.npy", train)
     np.save(folder / "test.npy", test)
     out = folder / "out.npz"
     began = time.perf_counter()
     argv = [sys.executable, "-W", "ignore", str(script), *(str(folder / f"{each}.npy") for each in ("train", "test"))]
+    argv += [str(words[0]), str(out), *map(str, words[1:])]
     with (folder / "said.txt").open("w+") as said:
-        process = subprocess.Popen([*argv, str(dims), str(out)], stdout=said, stderr=said)
+        process = subprocess.Popen(argv, stdout=said, stderr=said)
         _, status, used = os.wait4(process.pid, 0)
     if status:
         return {"failed": (folder / "said.txt").read_text().strip().splitlines()[-1:]}
     seconds = time.perf_counter() - began
     with np.load(out) as made:
-        codes, restored = made["codes"], made.get("restored")
+        codes, restored, parameters = made["codes"], made.get("restored"), made.get("parameters")
     found: dict[str, Any] = {"lines": lines(script), "seconds": round(seconds, 1), "peak": used.ru_maxrss // 1024}
+    if parameters is not None:
+        found["parameters"] = int(parameters)
     if restored is not None:
         span = float(np.ptp(train))
         error = (restored.reshape(len(test), -1) - test.reshape(len(test), -1)) / span
@@ -86,16 +101,20 @@ def main() -> None:
     parser.add_argument("--mnist", type=Path)
     parser.add_argument("--neuro", type=Path)
     parser.add_argument("--set", dest="sets", nargs="*", choices=["mnist", "mouse"], default=["mnist", "mouse"])
+    parser.add_argument("--dims", nargs="*", type=int, default=[2, 16])
     parser.add_argument("--only", nargs="*", help="names of scripts")
     given = parser.parse_args()
     for name in given.sets:
         arrays = mnist(given.mnist) if name == "mnist" else mouse(given.neuro)
-        for dims in (2, 16):
+        for dims in given.dims:
+            size = trainable(arrays[0], dims)
             for script in sorted(SCRIPTS.glob("*.py")):
                 if given.only and script.stem not in given.only:
                     continue
                 with TemporaryDirectory() as folder:
-                    found = measured(script, arrays, dims, Path(folder))
+                    found = measured(script, arrays, [dims, PASSES[name], size], Path(folder))
+                if script.stem == "conv_autoencoder":
+                    found["parameters"] = size
                 print(json.dumps({"set": name, "dims": dims, "script": script.stem, **found}), flush=True)
 
 

@@ -5,8 +5,9 @@
 Each row: `ConvAutoencoder(16).fit(images)` as it comes. All three learn from the same images, have the same number of
 dimensions, and are judged by others: half the squared error per image, of scaled values. The plain one is what one
 writes by hand: convolutions with stride 2 and ELU down to 7 pixels, two linear layers, the mirror image of it back,
-Adam at 0.001, as many presentations of an image as the estimator had. Its last weights count; the estimator holds out a
-tenth of the images to choose its own.
+Adam at 0.001, as many presentations of an image as the estimator had. All its layers are as wide as makes it as large
+as what the designed network trains. Its last weights count; the estimator holds out a tenth of the images to choose its
+own.
 
 The images are made up: two to four blobs and a grating at any angle, channels that mix both, a little noise.
 """
@@ -17,6 +18,7 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from deepcae import ConvAutoencoder
 
 IMAGES = {"1x28x28": 1000, "3x64x64": 600, "1x100x75": 600, "2x33x47": 1000, "3x120x80": 400, "1x512x512": 100}
 TESTED = 100
-SIDE, WIDEST = 7, 64  # pixels and channels at which the plain one ends
+SIDE, WIDEST = 7, 64  # pixels and, at width 1, channels at which the plain one ends
 
 
 def images(shape: tuple[int, int, int], count: int, seed: int) -> np.ndarray:
@@ -52,17 +54,18 @@ def images(shape: tuple[int, int, int], count: int, seed: int) -> np.ndarray:
     return made
 
 
-def plain(shape: tuple[int, int, int], dims: int) -> nn.Sequential:
-    """Convolutions, two linear layers, and back."""
+def plain(shape: tuple[int, int, int], dims: int, wide: float) -> nn.Sequential:
+    """Convolutions, two linear layers, and back. `wide`: a factor of their channels and neurons."""
     channels, height, width = shape
-    counts, sizes, down = [channels], [(height, width)], []
+    counts, sizes, down, wished = [channels], [(height, width)], [], max(16, 4 * channels)
     while max(height, width) > SIDE:
-        counts.append(min(WIDEST, 2 * counts[-1] if len(counts) > 1 else max(16, 4 * channels)))
+        counts.append(max(1, round(wide * wished)))
+        wished = min(WIDEST, 2 * wished)
         down += [nn.Conv2d(counts[-2], counts[-1], 3, 2, 1), nn.ELU()]
         height, width = (height + 1) // 2, (width + 1) // 2
         sizes.append((height, width))
     flat = counts[-1] * height * width
-    hidden = max(4 * dims, math.isqrt(flat * dims))
+    hidden = max(dims, round(wide * max(4 * dims, math.isqrt(round(flat / wide) * dims))))
     middle = [nn.Flatten(), nn.Linear(flat, hidden), nn.ELU(), nn.Linear(hidden, dims)]
     middle += [nn.Linear(dims, hidden), nn.ELU(), nn.Linear(hidden, flat), nn.ELU()]
     up: list[nn.Module] = [nn.Unflatten(1, (counts[-1], height, width))]
@@ -72,14 +75,35 @@ def plain(shape: tuple[int, int, int], dims: int) -> nn.Sequential:
     return nn.Sequential(*down, *middle, *up[:-1])
 
 
+def as_large(shape: tuple[int, int, int], dims: int, wanted: int) -> nn.Sequential:
+    """The plain one whose parameters are nearest to `wanted`."""
+
+    def size(wide: float) -> int:
+        with torch.device("meta"):
+            return size_of(plain(shape, dims, wide).parameters())
+
+    low, high = 0.05, 20.0
+    for _ in range(30):  # it grows with the width
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if size(middle) < wanted else (low, middle)
+    return plain(shape, dims, min(low, high, key=lambda wide: abs(size(wide) - wanted)))
+
+
+def size_of(tensors: Iterable[torch.Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors)
+
+
 def half_squared(made: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     return (made - images).square().sum() / (2 * len(images))
 
 
-def by_hand(train: np.ndarray, test: np.ndarray, dims: int, steps: int, batch: int) -> tuple[float, int, float]:
-    """Test error, parameters and seconds of the plain one."""
+def by_hand(
+    train: np.ndarray, test: np.ndarray, dims: int, wanted: int, steps: int, batch: int
+) -> tuple[float, int, float]:
+    """Test error, parameters (about as `wanted`) and seconds of the plain one."""
     torch.manual_seed(0)
-    net, began = plain(train.shape[1:], dims), time.perf_counter()
+    net = as_large(train.shape[1:], dims, wanted)  # type: ignore[arg-type]
+    began = time.perf_counter()
     learned, judged = torch.from_numpy(train), torch.from_numpy(test)
     rule, order = torch.optim.Adam(net.parameters(), 1e-3), torch.Generator().manual_seed(0)
     for _ in range(steps):
@@ -89,7 +113,7 @@ def by_hand(train: np.ndarray, test: np.ndarray, dims: int, steps: int, batch: i
         rule.step()
     with torch.no_grad():
         error = np.mean([float(half_squared(net(part), part)) for part in judged.split(10)])
-    return float(error), sum(each.numel() for each in net.parameters()), time.perf_counter() - began
+    return float(error), size_of(net.parameters()), time.perf_counter() - began
 
 
 def measured(name: str, dims: int, seed: int) -> dict[str, Any]:
@@ -106,10 +130,11 @@ def measured(name: str, dims: int, seed: int) -> dict[str, Any]:
     flat = judged.reshape(TESTED, -1)
     left = float(np.square(flat - pca.inverse_transform(pca.transform(flat))).sum() / 2 / TESTED)
     batch = estimator._fit_.fitted.batch
-    hand, parameters, hand_seconds = by_hand(shown, judged, dims, estimator.n_steps_, batch)
+    trained = size_of(blob.tensor for blob in estimator.net_.learnable if blob.lr_mult)
+    hand, parameters, hand_seconds = by_hand(shown, judged, dims, trained, estimator.n_steps_, batch)
     return {
         "shape": name, "images": count, "deepcae": error, "pca": left, "plain": hand,
-        "parameters": sum(tensor.numel() for tensor in estimator.net_.tensors), "plain_parameters": parameters,
+        "parameters": size_of(estimator.net_.tensors), "trained": trained, "plain_parameters": parameters,
         "iterations": estimator.n_steps_, "best": estimator.best_iteration_, "batch": batch,
         "seconds": seconds, "plain_seconds": hand_seconds,
     }  # fmt: skip
@@ -118,7 +143,7 @@ def measured(name: str, dims: int, seed: int) -> dict[str, Any]:
 def line(row: dict[str, Any]) -> str:
     return (
         f"| {row['shape']} | {row['images']} | {row['deepcae']:.4g} | {row['pca']:.4g} | {row['plain']:.4g} "
-        f"| {row['parameters']:,} / {row['plain_parameters']:,} | {row['iterations']} x {row['batch']} "
+        f"| {row['trained']:,} / {row['plain_parameters']:,} | {row['iterations']} x {row['batch']} "
         f"| {row['seconds']:.0f} / {row['plain_seconds']:.0f} |"
     )
 
@@ -130,7 +155,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    print("| shape | images | deepcae | PCA | plain PyTorch | parameters | iterations x batch | seconds |")
+    print("| shape | images | deepcae | PCA | plain PyTorch | trained parameters | iterations x batch | seconds |")
     print("|---|---|---|---|---|---|---|---|")
     rows = []
     for name in args.shapes:

@@ -1,13 +1,15 @@
 """What a user writes, waits for and gets: PCA, UMAP, a plain PyTorch auto-encoder and `ConvAutoencoder`, side by side.
 
-    python experiments/comparison/measure.py --mnist data/mnist --neuro FOLDER [--only pca pytorch] [--set mouse]
+    python experiments/comparison/measure.py --mnist data/mnist --neuro FOLDER [--digits 10000 2000]
+        [--only pca pytorch] [--set mouse] [--dims 2]
 
 Each script in `scripts/` is what a user of that library would write. It runs in a process of its own, from arrays to
 codes; a line of JSON for each: its lines, seconds and peak memory in MiB (Python and imports included), parameters that
 are trained, half the squared error per test image in grey levels of 0..1, accuracy of the nearest neighbours among the
-test codes (left out one by one), trustworthiness of the first 2,000 test images. MNIST: 60,000 and 10,000 digits;
-mouse: 400 and 100 frames of calcium imaging in order of time, 64×64, 16 bits. Both networks make as many passes over
-the training images at most (`PASSES`), and the plain one has as many neurons as make it as large as the designed one.
+test codes (left out one by one), trustworthiness of the first 2,000 test images. MNIST: 60,000 and 10,000 digits, or
+the first `--digits`; mouse: 400 and 100 frames of calcium imaging in order of time, 64×64, 16 bits. Both networks make
+as many passes over the training images at most (`PASSES`), and the plain one has as many neurons as make it as large as
+the designed one.
 """
 
 from __future__ import annotations
@@ -33,17 +35,17 @@ from deepcae.proto.read import read_net_text
 from deepcae.zoo import build_design
 
 SCRIPTS = Path(__file__).parent / "scripts"
-PASSES = {"mnist": 10, "mouse": 125}  # 6,000 iterations of 100 images; 500
+PASSES = {"mnist": 10, "mouse": 125}
 MOST = 2000  # images whose neighbourhoods are compared
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
-def mnist(folder: Path) -> Arrays:
-    """Grey levels 0..255 (n, 28, 28) as bytes, and the test digits' classes."""
+def mnist(folder: Path, counts: list[int]) -> Arrays:
+    """Grey levels 0..255 (n, 28, 28) as bytes, and the test digits' classes; of each part the first so many."""
     parts = {}
-    for name in ("train", "test"):
+    for name, count in zip(("train", "test"), counts, strict=True):
         with h5py.File(folder / f"{name}.h5") as file:
-            parts[name] = (np.rint(file["data"][:, 0] * 255).astype(np.uint8), file["label"][:])
+            parts[name] = (np.rint(file["data"][:count, 0] * 255).astype(np.uint8), file["label"][:count])
     return parts["train"][0], parts["test"][0], parts["test"][1].reshape(-1).astype(int)
 
 
@@ -99,13 +101,14 @@ def lines(script: Path) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mnist", type=Path)
+    parser.add_argument("--digits", type=int, nargs=2, default=[60_000, 10_000])
     parser.add_argument("--neuro", type=Path)
     parser.add_argument("--set", dest="sets", nargs="*", choices=["mnist", "mouse"], default=["mnist", "mouse"])
     parser.add_argument("--dims", nargs="*", type=int, default=[2, 16])
     parser.add_argument("--only", nargs="*", help="names of scripts")
     given = parser.parse_args()
     for name in given.sets:
-        arrays = mnist(given.mnist) if name == "mnist" else mouse(given.neuro)
+        arrays = mnist(given.mnist, given.digits) if name == "mnist" else mouse(given.neuro)
         for dims in given.dims:
             size = trainable(arrays[0], dims)
             for script in sorted(SCRIPTS.glob("*.py")):

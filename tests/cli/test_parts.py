@@ -48,7 +48,9 @@ def test_a_run_whose_loss_has_the_image_first_looks_the_same(run: Path, swapped:
     losses = [reconstruction_losses(trained, open_examples(trained, None)) for trained in seen]
     assert losses[0] == losses[1]
     assert losses[0]["l2"] > 0.1
-    for ours, other in zip(*(restored(trained, open_examples(trained, None), 5) for trained in seen), strict=True):
+    for ours, other in zip(
+        *(restored(trained, open_examples(trained, None), np.arange(5)) for trained in seen), strict=True
+    ):
         np.testing.assert_array_equal(ours, other)  # type: ignore[arg-type]
     paths = [[name for name, _ in way(trained, open_examples(trained, None), 0)] for trained in seen]
     assert paths[0] == paths[1] == ["data", "conv", "code", "up", "restored"]

@@ -77,12 +77,15 @@ def test_a_page_without_classes(tmp_path: Path) -> None:
     worst = pictures(found)["The worst images"].figure
     captions = [text.get_text() for text in worst.texts if ": " in text.get_text()]
     assert captions[1].startswith("29: ")  # behind the line that says what stands below each
+    shown = pictures(found)["Originals and reconstructions"].figure
+    numbers = [int(text.get_text().split(": ")[0]) for text in shown.texts[1:] if text.get_text()[0].isdecimal()]
+    assert (len(numbers), numbers[0], numbers[-1]) == (20, 0, 29)  # from all over the 30 images
     assert material.linear.pca < expected.mean()  # four iterations are few
     (verdict,) = [line for line in found.warnings if line.startswith("PCA ")]
     assert f"{material.linear.pca:.4g} by PCA" in verdict
     losses = pictures(found)["Losses"].figure.axes[0]
     named = [text.get_text() for text in losses.get_legend().get_texts()]
-    assert any(name.startswith("PCA, N = 3 ") for name in named)
+    assert any(name.startswith("PCA, N = 3: ") for name in named)
     assert "PCA, N = 3" in [tile.name for tile in found.tiles]
     assert not [tile for tile in found.tiles if "class" in tile.name or "kNN" in tile.name]
     assert not [cell for table in _tables(found) for row in table for cell in row if cell == "–"]

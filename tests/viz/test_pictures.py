@@ -213,7 +213,7 @@ def test_each_loss_has_a_panel_with_its_unit() -> None:
     legends = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in page.axes]
     assert legends == [
         ["train, smoothed 145.00", "test 145.00"],
-        ["train, smoothed 16.11", "test 16.11", "paper 16.85"],
+        ["train, smoothed 16.11", "test 16.11", "paper: 16.85"],
     ]
 
 

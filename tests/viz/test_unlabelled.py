@@ -105,6 +105,14 @@ def test_errors_beside_those_of_pca() -> None:
         error_panels(np.array([np.nan]))
 
 
+def test_the_legend_of_errors_hides_no_bar() -> None:
+    page = error_panels(RNG.random(150), {"PCA, mean": 0.6, "mean image": 0.9})
+    page.draw_without_rendering()
+    right = page.axes[1]
+    tallest = max(bar.get_window_extent().y1 for bar in right.patches)
+    assert tallest < right.get_legend().get_window_extent().y0
+
+
 @pytest.mark.parametrize(("mean", "drawn"), [(0.8, True), (3.5, False)])
 def test_a_line_far_beyond_all_errors_is_named_and_not_drawn(mean: float, drawn: bool) -> None:
     page = error_panels(np.linspace(0.1, 0.6, 50), {"mean image": mean})
@@ -172,7 +180,9 @@ def test_a_label_is_a_class_and_no_digit() -> None:
 def test_the_curves_have_the_line_of_pca() -> None:
     metrics = [{"iteration": step, "kind": "train", "outputs": {"l2": 20.0 - step, "ce": 5.0}} for step in range(10)]
     page = loss_curves(metrics, lines={"PCA, N = 4": {"l2": 4.5}})
-    said = ["PCA, N = 4 4.50" in str([text.get_text() for text in axes.get_legend().get_texts()]) for axes in page.axes]
+    said = [
+        "PCA, N = 4: 4.50" in str([text.get_text() for text in axes.get_legend().get_texts()]) for axes in page.axes
+    ]
     assert said == [True, False]
     axes = page.axes[0]
     assert axes.get_ylim()[0] < 4.5  # it is in the frame

@@ -152,6 +152,14 @@ def test_the_code_s_neurons_bound_the_sizes() -> None:
         assert plan.maps[-1].elements > plan.hidden[0] > dims
 
 
+def test_the_linear_way_is_no_hidden_layer_of_its_own() -> None:
+    model = build_design((1, 28, 28), 5)
+    found = summary_of(model, (1, 28, 28))
+    assert "linear_encode" in [row.name for row in found.rows]
+    assert [elements for _, elements in found.hidden] == [*model.plan.sizes]
+    assert (found.code, found.symmetric, found.size) == ("code", True, model.plan.size)
+
+
 @pytest.mark.parametrize(("width", "maps"), [(0.5, [4, 8]), (1, [8, 16]), (2, [16, 32]), (1.3, [10, 20])])
 def test_width_scales_the_maps(width: float, maps: list[int]) -> None:
     assert [each.count for each in design((1, 28, 28), 2, width).maps] == maps

@@ -173,6 +173,7 @@ def _of_run(
     from ..solver.run import Run
     from ..trained.examples import open_examples
     from ..trained.kernels import kernels
+    from ..trained.passes import all_over
     from ..trained.passes import restored as restored_images
     from ..viz import filters, loss_curves, reconstructions
     from .device import choose_device
@@ -211,13 +212,17 @@ def _of_run(
         title, about = f"{found.name}, N = {found.dims}", examples().origin
         return _maps(found.codes, columns, title, about, found.map2d)
 
+    def compared() -> Figures:
+        rows = all_over(examples(), SHOWN)
+        return {"": reconstructions(*restored_images(trained(), examples(), rows), numbers=rows)}
+
     if data is not None:
         examples()  # what is named and not there is no reason to draw the rest
     return {
         What.scatter: lambda: told(scattered()),
         What.curves: lambda: {"": loss_curves(run.metrics(), lines=_lines(material) if several else {})},
         What.filters: lambda: {"": filters(kernels(trained()))},
-        What.reconstructions: lambda: told({"": reconstructions(*restored_images(trained(), examples(), SHOWN))}),
+        What.reconstructions: lambda: told(compared()),
         What.thumbnails: lambda: told({"": maps.thumbnails_of(coded())}),
         What.traversals: lambda: told({"": maps.traversals_of(coded())}),
         What.errors: lambda: told({"": restored.errors_of(material())}),

@@ -244,10 +244,28 @@ class _Told:
         last = max((place for place, step in enumerate(way) if step.type in SIZED), default=0)
         end = self._count(way[last].tops[0]) if way else None
         code = self._narrowest(way[:last], way, restored, end)
-        sized = [(step.name, self._count(step.tops[0])) for step in way[: last + 1] if step.type in SIZED]
+        past = self._straight(restored, code, way) if code is not None else set()
+        inner = [step for step in way[: last + 1] if step.type in SIZED and step.name not in past]
+        sized = [(step.name, self._count(step.tops[0])) for step in inner]
         hidden = [(name, size) for name, size in sized[:-1] if size is not None]
         narrower = end is not None and any(size < end for _, size in hidden)
         return (hidden if narrower and len(hidden) == len(sized) - 1 else []), code
+
+    def _straight(self, restored: str, code: str, way: Sequence[Step]) -> set[str]:
+        """The layers that lead to the code, or back from it, in one step, beside a way of several: as PCA would."""
+        found: set[str] = set()
+        if not any(step.type == "Eltwise" for step in way):
+            return found
+        for start, end in ((self.images or "", code), (code, restored)):
+            sized = [step for step in self.flow.between(start, end) if step.type in SIZED]
+            lonely = {step.name for step in sized if len(self._in_line(start, step, end)) == 1}
+            found |= lonely if len(lonely) < len(sized) else set()
+        return found
+
+    def _in_line(self, start: str, step: Step, end: str) -> set[str]:
+        """The hidden layers on all ways that lead through one."""
+        line = [*self.flow.between(start, step.tops[0]), *self.flow.between(step.tops[0], end)]
+        return {each.name for each in line if each.type in SIZED}
 
     def _narrowest(self, inner: Sequence[Step], way: Sequence[Step], restored: str, end: int | None) -> str | None:
         """Of the blobs behind a layer that learns, narrower than what is restored; one that all ways lead through."""

@@ -1,4 +1,4 @@
-"""The section about what comes back: the first images, the typical and the worst ones, and all errors beside PCA's."""
+"""What comes back: images from all over the data, the typical and the worst ones, and all errors beside PCA's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def restored(material: Material) -> Section:
     """Originals above, restored images below; and how the error of this network compares."""
     if material.examples is None or material.restored is None:
         return Section("Reconstructions", [])
-    blocks = drawn(material, "reconstructions", partial(_first, material))
+    blocks = drawn(material, "reconstructions", partial(_all_over, material))
     errors = material.errors
     if errors is not None and np.isfinite(errors).all():
         if len(errors) > SHOWN:
@@ -56,11 +56,16 @@ def _kinds(errors: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
     ]
 
 
-def _first(material: Material) -> Picture:
+def _all_over(material: Material) -> Picture:
+    """Evenly: the first images of a recording look alike, and those of a folder are of one class."""
     assert material.examples is not None
-    originals, images, labels = passes.restored(material.trained, material.examples, SHOWN, material.restored)
-    about = f"The first {len(originals)} images of {origin(material)} and what the network restores from their codes."
-    return Picture("Originals and reconstructions", about, reconstructions(originals, images, labels))
+    rows = passes.all_over(material.examples, SHOWN)
+    originals, images, labels = passes.restored(material.trained, material.examples, rows, material.restored)
+    about = (
+        f"{len(rows)} images, evenly from all over {origin(material)}, and what the network restores from their codes"
+    )
+    figure = reconstructions(originals, images, labels, numbers=rows)
+    return Picture("Originals and reconstructions", f"{about}; below each its number in the data, from 0.", figure)
 
 
 def _chosen(material: Material, title: str, about: str, rows: np.ndarray) -> Picture:

@@ -151,14 +151,17 @@ def _computed(
         raise DataError(f"{examples.origin}: {error}") from None
 
 
+def all_over(examples: Examples, count: int) -> np.ndarray:
+    """The numbers of so many images, evenly from the first to the last; of all, if there are no more."""
+    return np.unique(np.linspace(0, len(examples) - 1, min(count, len(examples))).astype(int))
+
+
 def restored(
-    trained: Trained, examples: Examples, rows: int | np.ndarray, blob: str | None = None
+    trained: Trained, examples: Examples, rows: np.ndarray, blob: str | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """The first so many images, or those of some rows, what the net restores from them (both (N, C, H, W)), and their
-    classes if known."""
+    """The images of some rows, what the net restores from them (both (N, C, H, W)), and their classes if known."""
     blob = blob or trained.restored
-    chosen = np.arange(min(rows, len(examples))) if isinstance(rows, int) else rows
-    images, labels = examples.pick(chosen)
+    images, labels = examples.pick(rows)
     result = np.concatenate([
         _computed(trained, examples, images[start : start + LARGEST], [blob])[blob]
         for start in range(0, len(images), LARGEST)

@@ -180,7 +180,7 @@ def _logarithmic(axes: Axes) -> None:
 
 def _reference(axes: Axes, value: float, name: str, place: int = 0) -> None:
     dashes: Any = ((0, (4, 3)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))[place % 3]
-    axes.axhline(value, color=SOFT, linewidth=0.9, linestyle=dashes, label=f"{name} {_value(value)}", zorder=1)
+    axes.axhline(value, color=SOFT, linewidth=0.9, linestyle=dashes, label=f"{name}: {_value(value)}", zorder=1)
     low, high = axes.get_ylim()
     room = 0.06 * (high - low)
     if axes.get_yscale() == "linear":

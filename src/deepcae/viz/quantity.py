@@ -14,6 +14,7 @@ from .style import PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, figure, fitted, heading,
 
 SCALE = "viridis"  # grows lighter all the way: read alike in print and without colour vision
 MISSING = "#c4cad2"  # points of no value
+LEGEND = 0.13  # of a histogram's height that a line of its legend takes
 REACH = 1.5  # how far beyond all errors a line to compare with is still drawn
 CUT = 0.01  # part of the values at each end that share its colour, so that single ones do not take the whole scale
 
@@ -94,7 +95,8 @@ def error_panels(
             if not beyond:
                 right.axvline(value, linewidth=0.9, **style)
                 left.axhline(value, linewidth=0.7, **style)
-        right.legend(loc="upper right", frameon=True, framealpha=0.85, edgecolor="none", fontsize=6)
+        right.set_ylim(top=right.get_ylim()[1] * (1 + LEGEND * len(compared)))
+        right.legend(loc="upper right", frameon=True, framealpha=1, edgecolor="none", fontsize=6)
         for axes in (left, right):
             axes.grid(True, axis="y")
     return page

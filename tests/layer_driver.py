@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +11,26 @@ import numpy as np
 import torch
 
 from deepcae.layers import Context, Layer, make_layer
-from deepcae.proto.read import read_net_text
 from deepcae.proto.schema import TEST, TRAIN
+from reference import outline, read_case
 
 
 class Case:
-    """One .npz file: the net's message and the arrays."""
+    """One .npz file: the net's message and the arrays, which are read when they are used."""
 
     def __init__(self, path: Path) -> None:
         self.name = path.stem
-        with np.load(path) as data:
-            self.data: dict[str, Any] = {key: data[key] for key in data.files}
-        self.net = read_net_text(str(self.data["prototxt"])).message
-        self.phase = TRAIN if str(self.data["phase"]) == "TRAIN" else TEST
+        self.path = path
+        self.outline = outline(path)
+        self.net = self.outline.net
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        return read_case(self.path)
 
     @property
-    def types(self) -> set[str]:
-        return {layer.type for layer in self.net.layer}
+    def phase(self) -> int:
+        return TRAIN if str(self.data["phase"]) == "TRAIN" else TEST
 
     def names(self, kind: str) -> list[str]:
         return [str(name) for name in self.data[f"{kind}_names"]]

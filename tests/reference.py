@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from deepcae.layers import Layer
 from deepcae.proto.binary import write_message
-from deepcae.proto.schema import BlobProto
+from deepcae.proto.read import read_net_text
+from deepcae.proto.schema import BlobProto, NetParameter
 
 WORST: dict[str, float] = {}  # family of comparisons → greatest relative error so far
 COMPARED: dict[str, set[str]] = {}  # and the tests that made them
@@ -39,6 +43,40 @@ def mnist_dir() -> Path | None:
     shared = _shared()
     folder = shared / "data" / "mnist" if shared else None
     return folder if folder and folder.is_dir() else None
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a case is about, without its arrays: all that is needed to choose it while tests are collected."""
+
+    net: NetParameter
+    tops: bool  # whether it has any
+    random: bool
+    has_backward: bool
+    resumed: bool
+
+    @property
+    def types(self) -> set[str]:
+        return {layer.type for layer in self.net.layer}
+
+    @property
+    def known(self) -> bool:
+        """Whether all its layers exist here."""
+        return self.types <= set(Layer.registry)
+
+
+@cache
+def outline(path: Path) -> Outline:
+    """Of a case file of layers or of a solver, read once in each process."""
+    with np.load(path) as file:
+        text = str(file["prototxt" if "prototxt" in file else "net_prototxt"])
+        return Outline(
+            net=read_net_text(text).message,
+            tops="top_names" in file and file["top_names"].size > 0,
+            random="random" in file and bool(file["random"]),
+            has_backward="has_backward" not in file or bool(file["has_backward"]),
+            resumed="resumed_lr" in file,
+        )
 
 
 def read_case(path: Path) -> dict[str, Any]:

@@ -12,14 +12,13 @@ import torch
 from deepcae.convert.comparison import Difference, compare, random_inputs, run, session
 from deepcae.convert.model import OnnxModel, to_onnx
 from deepcae.errors import SpecError
-from deepcae.layers import Layer
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
 from layer_driver import Case
 from reference import cases, write_extra_files
 
 ALL = [Case(path) for path in [*cases("layers"), *cases("unpooling/layers")]]
-HERE = [case for case in ALL if case.types <= set(Layer.registry) and case.names("top")]
+HERE = [case for case in ALL if case.outline.known and case.outline.tops]
 REFUSED = {
     "accuracy": "counts right answers",
     "dropout_train": "drops at random",
@@ -51,7 +50,7 @@ def test_gives_caffes_outputs(case: Case, tmp_path: Path, monkeypatch: pytest.Mo
     blobs = run(session(model), model, inputs)
     for index, name in enumerate(case.names("top")):
         ours, theirs = blobs[name], case.data[f"top_{index}"]
-        assert ours.shape == tuple(net.plan.shapes[name] or ()) or "Filter" in case.types
+        assert ours.shape == tuple(net.plan.shapes[name] or ()) or "Filter" in case.outline.types
         assert ours.size == theirs.size
         scale = float(np.abs(theirs).max(initial=0.0))
         np.testing.assert_allclose(ours.reshape(theirs.shape), theirs, rtol=1e-4, atol=1e-6 * scale + 1e-7)

@@ -14,9 +14,9 @@ from reference import cases, write_extra_files
 
 FILES = [*cases("layers"), *cases("unpooling/layers")]
 ALL = [Case(path) for path in FILES]
-RUNNABLE = [case for case in ALL if case.types <= set(Layer.registry)]
+RUNNABLE = [case for case in ALL if case.outline.known]
 BY_NAME = {case.name: case for case in RUNNABLE}
-REPEATABLE = [case for case in RUNNABLE if not case.flag("random", 0)]
+REPEATABLE = [case for case in RUNNABLE if not case.outline.random]
 
 
 def close(ours: torch.Tensor, theirs: np.ndarray, tolerance: float, what: str) -> None:
@@ -39,7 +39,7 @@ def test_agrees_with_caffe(case: Case, tmp_path: Path, monkeypatch: pytest.Monke
         if f"param_after_{index}" in data:
             close(param, data[f"param_after_{index}"], 1e-4, f"param {index} afterwards")
     if not case.flag("has_backward", 1):
-        assert any(not Layer.registry[kind].differentiable for kind in case.types)
+        assert any(not Layer.registry[kind].differentiable for kind in case.outline.types)
         return
     for index, (name, gradient) in enumerate(result.bottom_diffs.items()):
         if name in result.without_gradient:
@@ -54,7 +54,7 @@ def test_agrees_with_caffe(case: Case, tmp_path: Path, monkeypatch: pytest.Monke
 def test_no_case_is_left_out_but_for_layers_yet_to_come() -> None:
     run_here = {case.name for case in REPEATABLE} | {"dropout_train"}
     for case in ALL:
-        missing = case.types - set(Layer.registry)
+        missing = case.outline.types - set(Layer.registry)
         assert bool(missing) != (case.name in run_here), case.name
         assert missing <= CAFFE_TYPES, case.name
 

@@ -11,9 +11,7 @@ import pytest
 
 import deepcae.pycaffe as caffe
 from deepcae.errors import LayerError
-from deepcae.layers import Layer
-from deepcae.proto.read import read_net_text
-from reference import cases, read_case, write_extra_files
+from reference import cases, outline, read_case, write_extra_files
 
 RANDOM = np.random.default_rng(3)
 X, D = RANDOM.normal(size=(2, 6)).astype(np.float32), RANDOM.normal(size=(2, 6)).astype(np.float32)
@@ -45,11 +43,9 @@ CONV = one("Convolution", 'convolution_param { num_output: 4 kernel_size: 3 weig
 
 
 def _has_gradients(path: Path) -> bool:
-    case = read_case(path)
-    layers = read_net_text(str(case["prototxt"])).message.layer
-    in_place = any(set(layer.bottom) & set(layer.top) for layer in layers)  # what the passes read is gone then
-    known = all(layer.type in Layer.registry for layer in layers)
-    return known and not in_place and not int(case.get("random", 0)) and bool(int(case.get("has_backward", 1)))
+    case = outline(path)
+    in_place = any(set(layer.bottom) & set(layer.top) for layer in case.net.layer)  # what the passes read is gone then
+    return case.known and not in_place and not case.random and case.has_backward
 
 
 @pytest.mark.parametrize("path", [path for path in cases("layers") if _has_gradients(path)], ids=lambda path: path.stem)

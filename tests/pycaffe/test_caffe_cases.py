@@ -11,20 +11,13 @@ import numpy as np
 import pytest
 
 import deepcae.pycaffe as caffe
-from deepcae.layers import Layer
-from deepcae.proto.read import read_net_text
-from reference import cases, read_case, reference_dir, write_extra_files
+from reference import cases, outline, read_case, reference_dir, write_extra_files
 from solver.caffe_runs import write_files
 
-
-def _supported(path: Path, text: str) -> bool:
-    case = read_case(path)
-    message = read_net_text(str(case[text])).message
-    return not int(case.get("random", 0)) and all(layer.type in Layer.registry for layer in message.layer)
-
-
-LAYERS = [path for path in cases("layers") if _supported(path, "prototxt")]
-SOLVERS = [path for path in cases("solvers") if _supported(path, "net_prototxt")]
+LAYERS, SOLVERS = (
+    [path for path in cases(family) if outline(path).known and not outline(path).random]
+    for family in ("layers", "solvers")
+)
 
 
 @pytest.fixture(autouse=True)

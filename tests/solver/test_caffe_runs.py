@@ -11,21 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from deepcae.layers import Layer
-from deepcae.proto.read import read_net_text
 from deepcae.solver.log import plain_lines
 from deepcae.solver.records import Record, Step, Test, Values
-from reference import cases, compared, read_case
+from reference import cases, compared, outline, read_case
 from solver.caffe_runs import make_solver, write_files
 
-
-def _supported(path: Path) -> bool:
-    message = read_net_text(str(read_case(path)["net_prototxt"])).message
-    return all(layer.type in Layer.registry for layer in message.layer)
-
-
-FILES = [path for path in cases("solvers") if _supported(path)]
-RESUMED = [path for path in FILES if "resumed_lr" in read_case(path)]
+FILES = [path for path in cases("solvers") if outline(path).known]
+RESUMED = [path for path in FILES if outline(path).resumed]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

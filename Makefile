@@ -2,9 +2,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Bytecode, on all cores, which pip writes on one. What cannot be compiled was never meant to be: hence the dash.
+COMPILE := -$(BIN)/python -m compileall -qq -j 0
 
 CORE := src/deepcae/kernels/core
-.PHONY: venv test docs sanitize portable fuzz faults kills conformance demo schema models clean
+.PHONY: venv test types tests docs sanitize portable fuzz faults kills conformance demo schema models clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -13,14 +15,22 @@ $(STAMP): pyproject.toml setup.py constraints.txt $(wildcard $(CORE)/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "deepcae needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
 	@echo "installing into .venv, some minutes where PyTorch has to be downloaded"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	$(COMPILE) -x '/tests?/' $$($(BIN)/python -c 'import site; print(*site.getsitepackages())')
 	touch $@
 
 test: venv
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(MAKE) --jobs 2 types tests
+
+types: venv
 	$(BIN)/python -m mypy
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist loadfile
+
+# A worker for each core, with a thread each. Its many children read the compiled package, also where Python may write none.
+tests: venv
+	$(COMPILE) src/deepcae
+	OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 # The pages of docs/ as a site: open build/site/index.html. Warnings are errors.
 docs: venv

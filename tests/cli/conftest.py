@@ -64,6 +64,14 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def short_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report of its losses alone, for what does not judge its pictures: a whole page takes seconds."""
+    from deepcae.report.sections import losses
+
+    monkeypatch.setattr("deepcae.report.build.SECTIONS", (losses,))
+
+
+@pytest.fixture
 def run(model: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """A finished run."""
     assert main(["train", "--solver", str(model / "solver.prototxt"), "--out", "run", "--quiet"]) == 0

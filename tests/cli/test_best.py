@@ -94,6 +94,7 @@ def test_it_is_told_on_the_screen_even_of_a_quiet_run(
         ["encode", "--model", "RUN/net.prototxt", "--weights", "RUN", "-o", "codes.h5"],
     ],
 )
+@pytest.mark.usefixtures("short_page")
 def test_every_command_says_which_it_takes_and_can_take_the_other(
     command: list[str], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,6 +74,7 @@ def test_what_cannot_be_opened_is_refused_before_training(
     assert not list(Path("run").glob("*.caffemodel"))
 
 
+@pytest.mark.usefixtures("short_page")
 def test_a_damaged_newest_snapshot_is_told_by_whoever_opens_the_run(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_damaged_newest_snapshot_is_told_by_whoever_opens_the_run(
     assert "Iteration 4: run/tiny_iter_6.caffemodel: " in told
 
 
+@pytest.mark.usefixtures("short_page")
 def test_damaged_metrics_are_told_by_plot_and_report(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = run / "metrics.jsonl"
     path.write_bytes(b"\xff" + path.read_bytes())

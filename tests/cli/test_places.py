@@ -50,6 +50,7 @@ NAMED = [
 
 
 @pytest.mark.parametrize(("argv", "name"), UNNAMED)
+@pytest.mark.usefixtures("short_page")
 def test_under_a_name_that_nobody_gave_a_foreign_file_is_kept(
     argv: list[str], name: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,6 +66,7 @@ def test_under_a_name_that_nobody_gave_a_foreign_file_is_kept(
 
 
 @pytest.mark.parametrize(("argv", "name"), NAMED)
+@pytest.mark.usefixtures("short_page")
 def test_a_named_file_is_replaced_and_a_link_of_its_name_not_followed(argv: list[str], name: str, run: Path) -> None:
     argv = argv if argv[0] == "upgrade" else [*argv, "-q"]
     Path(name).write_text("old")

@@ -12,6 +12,17 @@ from . import maps, restored, sections
 from .material import Material, gather
 
 LIMIT = 10_000  # examples that are encoded: MNIST's test set
+SECTIONS = (
+    maps.codes,
+    maps.images,
+    maps.clusters,
+    restored.restored,
+    sections.losses,
+    sections.layers,
+    sections.learned,
+    sections.network,
+    sections.settings,
+)
 
 
 def build(
@@ -41,24 +52,13 @@ def build(
 
 def page(material: Material) -> Page:
     """The material laid out."""
-    makers = (
-        maps.codes,
-        maps.images,
-        maps.clusters,
-        restored.restored,
-        sections.losses,
-        sections.layers,
-        sections.learned,
-        sections.network,
-        sections.settings,
-    )
     dims = f", N = {material.dims}" if material.dims else ""
     warned = [
         f"Iteration {record['iteration']:,}: {record['message']}"
         for record in material.metrics
         if record["kind"] == "warned"
     ]
-    shown = [make(material) for make in makers]  # first: what cannot be drawn is told among the warnings
+    shown = [make(material) for make in SECTIONS]  # first: what cannot be drawn is told among the warnings
     material.strange.extend(material.trained.watch.warnings())
     return Page(
         f"{material.name}{dims}",

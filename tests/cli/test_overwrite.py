@@ -341,7 +341,8 @@ def test_a_folder_that_cannot_be_written_is_as_it_was(
 
 def test_several_runs_are_overwritten_each_in_its_folder(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sets = ["--out", "runs", "--runs", "2", "--separate", "--seed", "3", "-q"]
-    assert train(capsys, model, *sets)[0] == 0
+    for seed in ("3", "4"):  # as such runs are: tests/cli/test_runs.py
+        assert train(capsys, model, "--out", f"runs/seed-{seed}", "--seed", seed, "-q")[0] == 0
     Path("runs/seed-4/mine.txt").write_text("mine")
     code, err = train(capsys, model, *sets)
     assert (code, "runs/seed-3: holds a run already" in err) == (2, True)

@@ -14,11 +14,12 @@ from .text import block, layer, one_pixel_maps
 
 Fillers = tuple[str, str]  # of the weights and of the bias
 CODE = "The code: linear, no activation."
+SLOW = 0.1  # of the rate: PCA's code is best for PCA's decoder, so at first there is only noise to learn from
 ZERO = ('weight_filler { type: "constant" }', 'bias_filler { type: "constant" }')
 
 
-def encoder(plan: Design, images: str, code: str, last: Fillers | None = None) -> Iterator[str]:
-    """From the blob `images` to the blob `code` (N, dims); `last`: the fillers of its layer."""
+def encoder(plan: Design, images: str, code: str, last: Fillers | None = None, rate: float = 1.0) -> Iterator[str]:
+    """From the blob `images` to the blob `code` (N, dims); `last`: the fillers of its layer, `rate`: its lr_mult."""
     bottom, before, size = images, plan.image, plan.image.elements
     for number, maps in enumerate(plan.maps, start=1):
         name = f"conv{number}"
@@ -30,7 +31,8 @@ def encoder(plan: Design, images: str, code: str, last: Fillers | None = None) -
         std = _std(size, activated=number > 1 or bool(plan.maps))
         yield from _activated(name, _neurons(name, bottom, count, _fillers(std)))
         bottom, size = f"{name}elu", count
-    yield _neurons(code, bottom, plan.dims, last or _fillers(_std(size)), "" if last else CODE)
+    note = CODE if last is None else "It learns slowly: at first the code is better as it is." if rate < 1 else ""
+    yield _neurons(code, bottom, plan.dims, last or _fillers(_std(size)), note, rate)
 
 
 def decoder(plan: Design, code: str, made: str, last: Fillers | None = None) -> Iterator[str]:
@@ -95,8 +97,9 @@ def _filter(kind: str, name: str, bottom: str, made: Maps, windows: tuple[Window
     return layer(name, kind, [bottom], [name], body, note=shape_of(made))
 
 
-def _neurons(name: str, bottom: str, count: int, fillers: Fillers, note: str = "") -> str:
-    body = block("inner_product_param", f"num_output: {count}", *fillers)
+def _neurons(name: str, bottom: str, count: int, fillers: Fillers, note: str = "", rate: float = 1.0) -> str:
+    rates = [f"param {{ lr_mult: {rate:g} }}"] * 2 if rate != 1 else []
+    body = rates + block("inner_product_param", f"num_output: {count}", *fillers)
     return layer(name, "InnerProduct", [bottom], [name], body, note=note)
 
 

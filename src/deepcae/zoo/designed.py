@@ -190,7 +190,7 @@ given. The linear layers' weights are in start.caffemodel.
         *data,
         linear.encoder(plan.dims),
         *linear.centred(1 / found.contrast if found else 1),
-        *branches.encoder(plan, linear.NORMAL, code, branches.ZERO),
+        *branches.encoder(plan, linear.NORMAL, code, branches.ZERO, 1.0 if kept else branches.SLOW),
         linear.joined("code", [linear.ENCODE, code], branches.CODE),
         *linear.decoder("code", plan.given),
         *branches.decoder(plan, "code", made, branches.ZERO),

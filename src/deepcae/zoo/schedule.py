@@ -11,7 +11,7 @@ from .design import Design
 from .streams import Passes
 
 START = "start.caffemodel"
-RATE, AT = 0.005, 784  # of images of so many values; it falls with the fourth root of their number
+RATE, AT = 0.01, 784  # of images of so many values; it falls with the fourth root of their number
 PLAIN_RATE, PLAIN_COURSE = 0.003, (5000, 500)  # iterations, and those between two tests
 EPOCHS = 60
 LEAST, MOST = 500, 10_000  # iterations

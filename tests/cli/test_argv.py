@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepcae.cli.argv import FOR_ALL, SWITCHES, normalise
+from deepcae.cli.argv import FOR_ALL, SWITCHES, normalise, require_no_empty
+from deepcae.errors import DataError
 
 names = st.from_regex(r"[a-z][a-z0-9]+([-_][a-z0-9]+)*", fullmatch=True).filter(
     lambda name: name != "gpu" and name.replace("_", "-") not in {*SWITCHES, *(switch[2:] for switch in FOR_ALL)}
@@ -68,6 +69,16 @@ def test_a_value_is_never_taken_for_a_flag() -> None:
 def test_is_idempotent(argv: list[str]) -> None:
     once = normalise(argv)
     assert normalise(once) == once
+
+
+@pytest.mark.parametrize(
+    "words", [["fit", ""], ["fit", "x", "-o", ""], ["plot", "run", "--data", ""], ["fit", "--data="]]
+)
+def test_an_empty_word_is_not_taken_for_the_working_directory(words: list[str]) -> None:
+    with pytest.raises(DataError, match="an argument is empty"):
+        require_no_empty(words)
+    require_no_empty([word + "." if word.endswith("=") else word or "." for word in words])
+    require_no_empty(["train", "--solver", "s", "--set", ""])
 
 
 @given(names, values)

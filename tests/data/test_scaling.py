@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,7 +90,13 @@ def test_constant_values_are_told() -> None:
         found = learn(given(np.full((9, 5), value)))
         assert found.constant
         assert (found.shown(np.full(3, value)) == 0).all()
-    assert learned_from(np.array([1e9, 1e9 + 1e-3]), np.float64).constant  # which float32 does not tell apart
+    assert learned_from(np.array([0.3, 0.1 + 0.2]), np.float64).constant  # but for rounding
+
+
+@pytest.mark.parametrize("values", [[1e9, 1e9 + 1e-3], [1e-40, 2e-40], np.array([2**60, 2**60 + 9])], ids=str)
+def test_values_that_float32_cannot_tell_apart_are_no_constant(values: Any) -> None:
+    with pytest.raises(DataError, match="differ by less than float32 tells apart; take off their mean, or multiply"):
+        learned_from(np.asarray(values), np.asarray(values).dtype)
 
 
 @pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinity"), (1e300, "too large for float32")])

@@ -36,6 +36,15 @@ def closed(folder: Path) -> Any:
         return file["x"]
 
 
+def closed_group(folder: Path) -> Path:
+    closed(folder)
+    return folder / "closed.h5"
+
+
+def of_nothing(folder: Path) -> Any:
+    return h5py.File(folder / "nothing.h5", "w").create_dataset("x", dtype="f4")
+
+
 def of_text(folder: Path) -> Any:
     file = h5py.File(folder / "text.h5", "w")
     return file.create_dataset("x", (4, 3), h5py.string_dtype())
@@ -65,7 +74,7 @@ REFUSED: dict[str, tuple[Any, str | None]] = {
     "a path": (Path("images.h5"), None),
     "five axes": (np.zeros((5, 2, 3, 4, 5)), "5 axes"),
     "one picture": (RANDOM.random((48, 64, 3)), r"one picture \(h, w, c\)"),
-    "either way": (RANDOM.random((9, 5, 5, 5)), "channels last"),
+    "either way": (RANDOM.random((9, 5, 6, 5)), "channels last"),
     "mixed sizes": ([np.zeros((9, 10)), np.zeros((9, 11))], r"2 sizes, such as \(9, 10\) and \(9, 11\)"),
     "mixed objects": (lambda _: as_objects([np.zeros((9, 10)), np.zeros((9, 11))]), "2 sizes"),
     "ragged": ([[1, 2, 3], [4, 5]], "inhomogeneous"),
@@ -78,6 +87,24 @@ REFUSED: dict[str, tuple[Any, str | None]] = {
     "sparse": (scipy.sparse.csr_matrix(FLAT), "[Ss]parse"),
     "closed file": (closed, "closed"),
     "texts in a file": (of_text, "not compatible"),
+    "a group": (
+        lambda folder: h5py.File(closed_group(folder)),
+        r"is a File with 'x'; give one of its arrays, X\['x'\]",
+    ),
+    "arrays by name": ({"a": IMAGES, "b": IMAGES}, r"is a dict with 'a', 'b'; give one of its arrays, X\['a'\]"),
+    "a generator": (lambda _: (image for image in IMAGES), r"is a generator, .* give numpy.stack\(list\(X\)\)"),
+    "a set": ({1, 2}, "is a set, which has no order"),
+    "the name of a file": ("images.npy", "'images.npy', but needs an array: numpy.load"),
+    "masked": (np.ma.masked_array(IMAGES, IMAGES > 0.9), r"masked values; fill them, X.filled\(0\)"),
+    "masked flat": (np.ma.masked_array(FLAT, FLAT > 1), "masked values"),
+    "masked in a list": (list(np.ma.masked_array(IMAGES, IMAGES > 0.9)), "masked values"),
+    "tensors of nothing": (torch.empty(5, 8, 8, device="meta"), "device 'meta', which holds no values"),
+    "complex tensors": ((torch.from_numpy(IMAGES) + 1j).conj(), "Complex data not supported"),
+    "beyond float32's steps": (IMAGES + 1e9, "differ by less than float32 tells apart"),
+    "whole, beyond its steps": ((IMAGES * 100).astype(np.int64) + 2**60, "differ by less than float32 tells apart"),
+    "too small": (IMAGES * 1e-40, "differ by less than float32 tells apart"),
+    "no axis of channels": (RANDOM.random((9, 5, 5, 5)), "cannot be told"),
+    "a dataset of nothing": (lambda folder: of_nothing(folder), "without values"),
     "torch NaN": (torch.full((5, 8, 8), float("nan")), "Input X contains NaN"),
 }
 
@@ -111,6 +138,7 @@ TAKEN: dict[str, Callable[[], Any]] = {
     "torch": lambda: torch.from_numpy(IMAGES),
     "torch with gradient": lambda: torch.from_numpy(IMAGES).requires_grad_(),
     "torch bfloat16": lambda: torch.from_numpy(IMAGES).bfloat16(),
+    "torch negative view": lambda: torch.complex(torch.zeros(12, 9, 10), -torch.from_numpy(IMAGES).float()).conj().imag,
     "list of tensors": lambda: list(torch.from_numpy(IMAGES)),
     "pillow": lambda: pictures(),
     "masked": lambda: np.ma.masked_array(IMAGES),

@@ -21,9 +21,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from ..errors import DataError
+
 _LONG = re.compile(r"--?(?P<name>[A-Za-z][A-Za-z0-9_-]+)(?P<value>=.*)?", re.DOTALL)
 _SHORT_WITH_VALUE = re.compile(r"(?P<flag>-[A-Za-z])=(?P<value>.*)", re.DOTALL)
 
+MAY_BE_EMPTY = ("--", "--set")  # flags whose value is a text
 FOR_ALL = ("--allow-python-layers", "--allow-writes-elsewhere")  # switches of no command, but of them all
 
 SWITCHES = frozenset(
@@ -38,6 +41,12 @@ def normalise(argv: Iterable[str]) -> list[str]:
     groups = list(_groups(iter(argv)))
     for_all = [switch for switch in FOR_ALL if [switch] in groups]
     return [*for_all, *(word for group in groups if group not in [[switch] for switch in FOR_ALL] for word in group)]
+
+
+def require_no_empty(argv: Iterable[str]) -> None:
+    """DataError for an empty word, as "$DIR" is while DIR is not set: as a path it would be the working directory."""
+    if any(not group[-1] and group[0] not in MAY_BE_EMPTY for group in _groups(iter(argv))):
+        raise DataError("an argument is empty (''); is a variable of the shell unset? The working directory is '.'")
 
 
 def _groups(words: Iterator[str]) -> Iterator[list[str]]:

@@ -77,6 +77,8 @@ def designed(wanted: Wanted, folder: Path) -> tuple[DesignedModel, Found]:
     given = None if wanted.image is None else parse_image(wanted.image)
     lists = Lists.of(*wanted.lists, folder)
     images = opened(lists.train, "data")
+    if given is None and images is None and wanted.lists[0] is not None:
+        raise DataError(f"{lists.train}: no such file; give the images, or their size: --input CxHxW, such as 3x64x96")
     if given is None and images is None:
         raise SpecError("design needs the images, --data TRAIN TEST, or their size: --input CxHxW, such as 3x64x96")
     image = given or _image(images, lists.train)

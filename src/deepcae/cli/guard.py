@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..errors import DeepcaeError, DeepcaeWarning, Incomplete, SpecError, TrainingError
-from .argv import normalise
+from .argv import normalise, require_no_empty
 from .screen import say, unbreakable_stderr
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -97,10 +97,10 @@ def dispatch(argv: Sequence[str] | None, began: float) -> int:
 
     from .app import app
 
+    words = sys.argv[1:] if argv is None else list(argv)
+    require_no_empty(words)
     command = get_command(app)  # not app(...), which would put typer's own printer of tracebacks into sys.excepthook
-    result = command.main(
-        args=normalise(sys.argv[1:] if argv is None else argv), prog_name="deepcae", standalone_mode=False, obj=began
-    )
+    result = command.main(args=normalise(words), prog_name="deepcae", standalone_mode=False, obj=began)
     return result if isinstance(result, int) else DONE
 
 

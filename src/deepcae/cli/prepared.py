@@ -87,13 +87,18 @@ def _run(
         _tell(made, out, known, quiet)
 
 
+def _counted(rows: tuple[str, int]) -> str:
+    part, count = rows
+    return f"{count} {'row' if count == 1 else 'rows'} for {part}"
+
+
 def _tell(made: Prepared, out: Path, known: list[str], quiet: bool) -> None:
     """What came to light while the images were stored, what was written, and what comes next."""
     told = made.understood
     for note in told.notes:
         if note not in known:
             say(f"note       {note}", quiet)
-    say(f"wrote      {out}: {', '.join(f'{count} rows for {part}' for part, count in told.rows.items())}", quiet)
+    say(f"wrote      {out}: {', '.join(map(_counted, told.rows.items()))}", quiet)
     if made.test is not None:
         size, scaling = "x".join(map(str, told.shape)), told.scaling
         words = ["--input", size, "--dims", "16", "--data", str(made.train), str(made.test)]

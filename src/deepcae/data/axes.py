@@ -109,6 +109,11 @@ def _grey(shape: Shape, what: str) -> Axes:
 def _of_three(row: Shape, what: str) -> Axes:
     first, last = _plausible(row[0], row[1:]), _plausible(row[2], row[:2])
     if first == last or (last and not _is_colour(row[2], row[:2])):
+        if row[0] == row[1] == row[2]:
+            raise DataError(
+                f"{what} has shape {samples(row)}: which axis is that of the channels cannot be told. Give "
+                f"image_shape={row} if it is the first; if it is the last, numpy.moveaxis({what}, -1, 1), too"
+            )
         raise DataError(
             f"{what} has shape {samples(row)}: {row[0]} channels of {row[1]}x{row[2]}, or {row[0]}x{row[1]} with "
             f"{row[2]} channels last? Give image_shape={row} or image_shape={(row[2], *row[:2])}, channels first"

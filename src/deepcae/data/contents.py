@@ -73,6 +73,8 @@ def format_of(path: Path) -> Format | None:
         head = b"" if path.is_dir() else start_of(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not head and not path.is_dir() and path.suffix != ".txt":
+        raise DataError(f"{path}: is empty")
     found = next((each for each in FORMATS if each.begins(path, head)), None)
     if found is None and why:
         raise DataError(f"{path}: {why}")

@@ -30,6 +30,8 @@ def read_list(path: Path, *folders: str | Path) -> list[Path]:
         raise DataError(f"{path}: is an HDF5 file; source must be a text file that lists HDF5 files, one name per line")
     if not content.strip():
         raise DataError(f"{path}: lists no file")
+    if b"\0" in content:
+        raise DataError(f"{path}: is no list of files, which is a text: it holds other bytes")
     files, allowance = [], Allowance(len(content))
     for number, word in enumerate(_WORDS.finditer(content), 1):
         try:

@@ -27,6 +27,7 @@ LOW, HIGH = 0.1, 99.9  # percentiles that become 0 and 1
 DIM = 1 / 8  # of the range that 8 bits or 0..1 offer; values that fill less are spread
 ROWS, VALUES = 1024, 2**22  # of a sample, at most
 TINY = 1e-37  # a difference that float32 does not resolve any more
+ROUNDING = 1e-14  # of a double's size: what arithmetic leaves of values that are one
 FAR = 2.0  # beyond 0..1: told
 
 
@@ -124,13 +125,24 @@ def _require_finite(values: np.ndarray, origin: str, row: int) -> None:
         raise DataError(f"{origin}: row {row} contains {kind}; replace such values, or leave the row out")
 
 
+def _require_alike(values: np.ndarray) -> None:
+    """DataError for values that are one number as float32, and are not."""
+    least, most = values.min(), values.max()
+    noise = ROUNDING * max(abs(float(least)), abs(float(most))) if values.dtype.kind == "f" else 0
+    if most > least and float(int(most) - int(least) if noise == 0 else most - least) > noise:
+        lie = f"values of the images lie in {float(least):.17g}..{float(most):.17g}, which"
+        raise DataError(f"{lie} differ by less than float32 tells apart; take off their mean, or multiply them, before")
+
+
 def learned_from(values: np.ndarray, dtype: Any) -> Scaling:
     """The scaling for values of an array of type `dtype`, all of them finite as float32."""
-    dtype, values = np.dtype(dtype), values.astype(np.float32).astype(np.float64)  # as they are read
+    stored, dtype = values, np.dtype(dtype)
+    values = values.astype(np.float32).astype(np.float64)  # as they are read
     if dtype.kind == "b":
         return Scaling(why="true and false are 1 and 0")
     least, most = float(values.min()), float(values.max())
     if most - least < TINY:
+        _require_alike(stored)
         return Scaling(most, 1.0, f"all values are {most:g}", constant=True)
     low = float(np.percentile(values, LOW, method="higher"))  # inwards: of few values, one alone decides nothing
     high = float(np.percentile(values, HIGH, method="lower"))

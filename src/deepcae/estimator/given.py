@@ -16,6 +16,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import assert_all_finite
 
 from ..data.stored import Given, Stored
+from .noarray import from_torch, require_array, require_unmasked
 from .refused import RefusedData
 
 LOOKED_AT = 2**30  # bytes of an array that is not in memory; of what lies behind, the training looks at what it reads
@@ -31,8 +32,9 @@ def opened(X: Any, name: str) -> Stored:
 
     ValueError or TypeError in scikit-learn's words for what holds no finite numbers.
     """
+    require_array(X)
     mapped = map_of(X)
-    X = _of_torch(X)
+    X = from_torch(X)
     elsewhere = _lies_elsewhere(X)
     if hasattr(X, "dtype") and getattr(X.dtype, "kind", "") == "c":
         raise RefusedData(f"Complex data not supported: X is of type {X.dtype}")
@@ -82,19 +84,16 @@ def map_of(X: Any) -> mmap.mmap | None:
     return held if is_shared else None
 
 
-def _of_torch(X: Any) -> Any:
-    if not hasattr(X, "detach"):
-        return X
-    X = X.detach().cpu()
-    return (X.float() if str(X.dtype) == "torch.bfloat16" else X).numpy()
-
-
 def _lies_elsewhere(X: Any) -> bool:
     """Whether it is sliced like an array, and what it holds is not in memory."""
     if isinstance(X, np.ndarray) or hasattr(X, "iloc") or hasattr(X, "tocsr") or hasattr(X, "__array_namespace__"):
         return False
     try:
+        if getattr(X, "shape", ()) is None:
+            raise RefusedData(f"X is a {type(X).__name__} without values: its shape is None")
         return hasattr(X, "shape") and hasattr(X, "dtype") and hasattr(X, "__getitem__") and len(X.shape) > 1
+    except RefusedData:
+        raise
     except (ValueError, RuntimeError) as error:  # h5py's, of a file that is closed
         raise RefusedData(f"X cannot be read: {error}; is its file closed?") from error
 
@@ -104,7 +103,9 @@ def _stacked(X: Any) -> Any:
     is_list = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
     if not is_list or not len(X) or not all(hasattr(each, "shape") or hasattr(each, "size") for each in X):
         return X
-    images = [np.asarray(_of_torch(each)) for each in X]
+    for each in X:
+        require_unmasked(each)
+    images = [np.asarray(from_torch(each)) for each in X]
     sizes = dict.fromkeys(image.shape for image in images)
     if len(sizes) > 1:
         first, second = list(sizes)[:2]

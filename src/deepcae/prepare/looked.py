@@ -37,10 +37,14 @@ def sample_of(rows: Planned, seed: int) -> np.ndarray:
 
 def require_finite(values: np.ndarray, plan: Plan, item: int) -> None:
     """DataError, with what to do, where an image holds NaN or infinity."""
-    if values.dtype.kind != "f" or np.isfinite(values).all():
+    if values.dtype.kind != "f":
         return
-    kind = "NaN" if np.isnan(values).any() else "infinite"
-    wrong = values.size - int(np.count_nonzero(np.isfinite(values)))
+    with np.errstate(over="ignore"):  # a double beyond float32 becomes inf, as it will be read
+        finite = np.isfinite(values.astype(np.float32, copy=False))
+    if finite.all():
+        return
+    kind = "NaN" if np.isnan(values).any() else "infinite" if np.isinf(values).any() else "too large for float32"
+    wrong = values.size - int(np.count_nonzero(finite))
     raise DataError(
         f"{title_of(plan, item)}: {wrong} of {values.size} values are {kind}; --nan 0 puts 0 in their place, "
         "--skip-damaged leaves such images out"
@@ -92,8 +96,11 @@ def likeness(plan: Plan) -> float | None:
         at for at in np.linspace(0, len(items) - 2, pairs).astype(int).tolist() if items[at, 0] == items[at + 1, 0]
     ]
     wanted = sorted({item for at in firsts for item in (at, at + 1, (at + half) % len(items))})
-    held = {item: _image(plan, item).astype(np.float32) for item in wanted}  # in order: chunks are unpacked once
+    with np.errstate(over="ignore"):  # a double beyond float32: told where rows are stored
+        held = {item: _image(plan, item).astype(np.float32) for item in wanted}  # in order: chunks are unpacked once
     if len({image.shape for image in held.values()}) > 1:
+        return None
+    if not all(np.isfinite(image).all() for image in held.values()):
         return None
     near = [np.abs(held[at] - held[at + 1]).mean() for at in firsts]
     far = [np.abs(held[at] - held[(at + half) % len(items)]).mean() for at in firsts]

@@ -259,6 +259,9 @@ def _of_array(path: Path, found: Format, name: str, options: Options) -> Source:
         stored = arrays[label]
         if stored.shape[0] == laid.shape[0] and len(stored.shape) <= 2:
             labels = np.asarray(stored.read(0, stored.shape[0]))
+        else:
+            note = f"'{label}' has shape {list(stored.shape)} for {laid.shape[0]} images: it is left out"
+            told = replace(told, notes=(*told.notes, note))
         stored.close()
     cost = cost_of(laid)
     if cost is not None and cost.total <= BLOCK:

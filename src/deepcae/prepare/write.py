@@ -254,11 +254,11 @@ def _origins(rows: Planned, start: int, stop: int) -> dict[str, np.ndarray]:
 
 def _name_sources(file: Any, rows: Planned) -> None:
     """The names of the sources, and of pictures: those of the rows."""
-    sources = [source.title.encode() for source in rows.plan.sources]
+    sources = [source.title.encode(errors="surrogateescape") for source in rows.plan.sources]
     file.create_dataset(f"{ORIGIN}/sources", data=np.array(sources, "S"))
     images = rows.plan.sources[0].images
     if images.total and images.name(0):
-        names = [_name(rows, item).encode() for item in rows.items.tolist()]
+        names = [_name(rows, item).encode(errors="surrogateescape") for item in rows.items.tolist()]
         file.create_dataset(f"{ORIGIN}/names", data=np.array(names, "S"))
         if rows.plan.options.patch:  # several rows have one name
             numbers = np.searchsorted(rows.ends, np.arange(rows.shape[0]), side="right")

@@ -251,7 +251,7 @@ def _meaning(trained: Trained, labels: str | None) -> str:
 
 def _require_fitting(trained: Trained, row: Shape, source: str) -> None:
     """DataError where the net has no place for rows of this shape: before one of them is read."""
-    entry, none = trained.fed(np.empty((0, *row), np.float32))
+    entry, none = trained.fed(np.empty((0, *row), np.float32), source)
     planned = trained.net.plan.shapes[entry]
     if planned is not None and none.shape[1:] != planned[1:]:
         wanted = ", ".join(["N", *map(str, planned[1:])])

@@ -119,6 +119,7 @@ def test_a_stopped_training_is_gone_on_with(here: Path) -> None:
     fit("pictures", "-o", "parts", *SHORT)
     for name in ("design_iter_30.caffemodel", "codes.csv"):
         assert Path("parts", name).read_bytes() == Path("run", name).read_bytes(), name
+    assert not [*Path("parts").rglob("*~*")]  # nothing there is taken for somebody else's
 
 
 def test_patience_ends_a_training_and_the_rest_follows(here: Path) -> None:

@@ -172,8 +172,9 @@ class Fit:
             solver, settings, None, False, None if self.overwrite else "latest", self.overwrite, self.device, None,
             threads=self.threads,
         )  # fmt: skip
-        training = given.open(self.out, seed, quiet=True)
-        outcome = carry_out(training, self.out / LOG, self.quiet, Effects(training, "stop", "snapshot"), calm_lines)
+        with foreign_kept(False):  # a run knows its own files, which it writes anew when it goes on
+            training = given.open(self.out, seed, quiet=True)
+            outcome = carry_out(training, self.out / LOG, self.quiet, Effects(training, "stop", "snapshot"), calm_lines)
         if outcome.finished.reason == "stopped":
             say(f"stopped at iteration {outcome.finished.iteration}; the same command goes on from there")
         return outcome

@@ -14,6 +14,7 @@ from deepcae.errors import DataError
 from deepcae.page.html import Folded, Page, Picture, Section, Table, write
 from deepcae.report.build import build, page
 from deepcae.report.material import gather, samples
+from deepcae.report.sections import tiles
 from deepcae.report.shown import duration
 from deepcae.solver.run import Run
 from deepcae.solver.solver import Solver
@@ -180,6 +181,22 @@ def test_a_code_of_more_numbers_is_laid_out(classic: Run) -> None:
         "parameters",
         "training",
     ]
+
+
+def test_the_time_of_a_run_that_was_gone_on_with_is_that_of_its_last_part(cae: Run) -> None:
+    material = gather(cae, None, 1000, "cpu")
+    last = material.last("finished")
+
+    def told(begun: int) -> list[str]:
+        entries = [each for each in material.metrics if each["kind"] != "started"]
+        started = {"kind": "started", "iteration": begun}
+        material.metrics = [started, *entries]
+        return [tile.note for tile in tiles(material) if tile.name == "training"]
+
+    assert last["iteration"] == 4
+    assert [note.endswith("ms per iteration") for note in told(0)] == [True]
+    assert [note.endswith("ms per iteration from iteration 3 on") for note in told(3)] == [True]
+    assert told(4) == []  # nothing was trained
 
 
 def test_a_siamese_network_is_shown_single_digits(tmp_path: Path) -> None:

@@ -42,10 +42,11 @@ def tiles(material: Material) -> list[Tile]:
         note = f"paper, by eye: {reached.classes} of {CLASSES}" if reached else "in the map of the codes"
         found.append(Tile("classes separated", str(material.separation), note))
     found.append(Tile("parameters", f"{material.trained.summary.parameters:,}", _size(material)))
-    finished = material.last("finished")
-    if finished:
+    finished, begun = material.last("finished"), material.last("started").get("iteration", 0)
+    if finished and finished["iteration"] > begun:  # a run that was gone on with tells of its last part
+        part = f" from iteration {begun:,} on" if begun else ""
         each = f"{1000 * finished['seconds_per_iteration']:.3g} ms per iteration"
-        found.append(Tile("training", duration(finished["seconds"]), each))
+        found.append(Tile("training", duration(finished["seconds"]), f"{each}{part}"))
     return found
 
 

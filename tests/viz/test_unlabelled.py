@@ -105,6 +105,16 @@ def test_errors_beside_those_of_pca() -> None:
         error_panels(np.array([np.nan]))
 
 
+def test_errors_of_many_images_are_dots_with_their_median() -> None:
+    errors = np.concatenate([np.full(3000, 2.0), np.full(3000, 5.0)])
+    errors[100], errors[200] = 40, np.nan  # neither moves a median
+    dots, median = error_panels(errors).axes[0].lines[:2]
+    np.testing.assert_array_equal(dots.get_ydata(), errors)
+    assert set(np.asarray(median.get_ydata()).tolist()) == {2.0, 5.0}
+    few = error_panels(errors[:50]).axes[0].lines[0]
+    assert few.get_linestyle() == "-"
+
+
 def test_the_legend_of_errors_hides_no_bar() -> None:
     page = error_panels(RNG.random(150), {"PCA, mean": 0.6, "mean image": 0.9})
     page.draw_without_rendering()

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .style import PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, figure, fitted, heading, number, styled
+from .style import INK, PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, figure, fitted, heading, number, styled
 
 SCALE = "viridis"  # grows lighter all the way: read alike in print and without colour vision
 MISSING = "#c4cad2"  # points of no value
+LINE = 2000  # images whose errors are drawn as one line
 LEGEND = 0.13  # of a histogram's height that a line of its legend takes
 REACH = 1.5  # how far beyond all errors a line to compare with is still drawn
 CUT = 0.01  # part of the values at each end that share its colour, so that single ones do not take the whole scale
@@ -62,6 +63,16 @@ def limits(values: np.ndarray) -> tuple[float, float, str]:
     return low, high, "both" if below and above else "min" if below else "max" if above else "neither"
 
 
+def _in_order(axes: Axes, errors: np.ndarray) -> None:
+    """A line; of more images than there is room for, a dot for each, and of a stretch of neighbours the median."""
+    if len(errors) <= LINE:
+        axes.plot(errors, color=TRAIN_COLOR, linewidth=0.5)
+        return
+    axes.plot(errors, color=TRAIN_COLOR, marker=",", linestyle="none", alpha=0.5, rasterized=True)
+    parts = [part for part in np.array_split(np.arange(len(errors)), LINE // 10) if np.isfinite(errors[part]).any()]
+    axes.plot([part.mean() for part in parts], [np.nanmedian(errors[part]) for part in parts], color=INK, linewidth=0.7)
+
+
 def error_panels(
     errors: np.ndarray, lines: Mapping[str, float] | None = None, title: str = "Error of each image",
     *, width: float = PAGE,
@@ -79,7 +90,7 @@ def error_panels(
         page = figure(width, 0.33 * width)
         left, right = page.subplots(1, 2, width_ratios=(2, 1))
         heading(left, title, f"median {number(float(np.nanmedian(known)))}, worst {number(float(np.nanmax(known)))}")
-        left.plot(known, color=TRAIN_COLOR, linewidth=0.5, rasterized=len(known) > 2000)
+        _in_order(left, known)
         left.set_xlabel("image, in the order of the data")
         left.set_ylabel("½·squared error")
         finite = known[np.isfinite(known)]

@@ -247,6 +247,19 @@ def test_markdown_and_csv_hold_the_same_cells(tmp_path: Path) -> None:
     ]
 
 
+def test_a_wide_table_is_shown_in_parts_on_a_narrow_screen() -> None:
+    rows = [["cae1", str(n), "149.78; 17.27", "158.00; 18.37 (1 of 3)", "verdict " * 4] for n in (2, 10)]
+    columns = ("network", "N", "paper: train", "paper: test", "what is to be said of it")
+    table = Table("t", "T", "a title", columns, rows, ["a note of several words, and more than the screen holds"])
+    assert table.to_text(200) == table.to_text()
+    told = table.to_text(50)
+    assert max(map(len, told.splitlines())) <= 50
+    assert told.count("cae1     2 ") == told.count("cae1     10") == 2, "what tells rows apart begins each part"
+    for word in (word for line in [columns, *rows, table.notes] for each in line for word in each.split()):
+        assert word in told
+    assert max(map(len, table.to_text(30).splitlines())) <= 30
+
+
 def test_expected_numbers_are_json() -> None:
     paths = sorted(Path(printed.__file__).parent.glob("*.json"))
     assert [path.stem for path in paths] == ["table1", "table2", "table3", "table4", "table5"]

@@ -14,7 +14,7 @@ from ..atomic import MARK, foreign_kept, whole_file
 from ..errors import DataError
 from .advice import came_to
 from .duration import about
-from .screen import bar, say
+from .screen import bar, say, set_in
 
 if TYPE_CHECKING:
     from ..prepare import Looked, Prepared, Understood
@@ -280,4 +280,4 @@ class Fit:
             temporary.write_text(text, encoding="utf-8")
 
     def _say(self, line: str) -> None:
-        say(line, self.quiet)
+        say(set_in(line), self.quiet)

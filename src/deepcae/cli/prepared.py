@@ -13,7 +13,7 @@ import typer
 from ..errors import DataError
 from . import options
 from .imageflags import ImageFlags, with_image_flags
-from .screen import answer, bar, say
+from .screen import answer, bar, say, set_in
 
 if TYPE_CHECKING:
     from ..prepare import Options, Prepared, Understood
@@ -62,7 +62,7 @@ def _run(
         if json:
             answer(understood.to_json())
         for line in () if json else understood.lines():
-            say(line, quiet)
+            say(set_in(line), quiet)
         return
     if out is None:
         raise DataError("where to? Give -o DIR, or --dry-run to see what is understood")
@@ -73,7 +73,7 @@ def _run(
         def tell(understood: Understood) -> None:
             known.extend(understood.notes)
             for line in () if json else understood.lines():
-                say(line, quiet)
+                say(set_in(line), quiet)
             total = sum(understood.rows.values())
             advance.append(shown.enter_context(bar("rows", total, quiet or json)))
 
@@ -97,8 +97,8 @@ def _tell(made: Prepared, out: Path, known: list[str], quiet: bool) -> None:
     told = made.understood
     for note in told.notes:
         if note not in known:
-            say(f"note       {note}", quiet)
-    say(f"wrote      {out}: {', '.join(map(_counted, told.rows.items()))}", quiet)
+            say(set_in(f"note       {note}"), quiet)
+    say(set_in(f"wrote      {out}: {', '.join(map(_counted, told.rows.items()))}"), quiet)
     if made.test is not None:
         size, scaling = "x".join(map(str, told.shape)), told.scaling
         words = ["--input", size, "--dims", "16", "--data", str(made.train), str(made.test)]

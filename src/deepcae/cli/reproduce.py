@@ -12,7 +12,7 @@ import typer
 from ..atomic import foreign_kept
 from ..errors import DataError, SpecError, TrainingError
 from . import options
-from .screen import answer, bar, say, tell
+from .screen import UNBOUND, answer, bar, say, set_in, tell, width
 
 if TYPE_CHECKING:
     from ..paper.book import Book
@@ -80,8 +80,9 @@ def reproduce(
             }
         )
     else:
-        tell("\n\n".join(table.to_text() for table in tables if table.on_screen))
-    say(f"written to {out}: {', '.join(path.name for path in paths)}", quiet or not paths)
+        limit = None if width() == UNBOUND else width()
+        tell("\n\n".join(table.to_text(limit) for table in tables if table.on_screen))
+    say(set_in(f"written to {out}: {', '.join(path.name for path in paths)}"), quiet or not paths)
     if stopped:
         say("stopped; the same command goes on")
     for warning in runner.warnings if runner else ():

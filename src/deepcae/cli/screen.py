@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 from ..errors import in_one_line, shortened, shown
 
+_NAMED = re.compile(r" *\S+( \S+)? {2,}| +")
 UNBOUND = 200  # letters of a line that nobody sees on a screen
 
 
@@ -44,6 +46,14 @@ def wrapped(text: str, indent: str = "") -> str:
         textwrap.wrap(line, width(), subsequent_indent=indent, break_on_hyphens=False) for line in text.splitlines()
     )
     return "\n".join("\n".join(parts) for parts in lines)
+
+
+def set_in(line: str) -> str:
+    """`shapes  1x28x28 - ...`: a name and its words, which go on below the words where a screen is too narrow."""
+    if width() == UNBOUND:
+        return line
+    name = _NAMED.match(line)
+    return wrapped(line, " " * (name.end() if name else 2))
 
 
 def cell(name: str) -> str:

@@ -12,7 +12,7 @@ from ..atomic import set_aside
 from ..errors import SpecError
 from . import options
 from .designing import Wanted, designed
-from .screen import answer, say, tell, wrapped
+from .screen import answer, say, set_in, tell, wrapped
 
 if TYPE_CHECKING:
     from ..zoo import ZooModel
@@ -98,7 +98,8 @@ def _design(wanted: Wanted, folder: Path, json: bool) -> None:
         _write(model, folder, json, {**model.plan.to_json(model.num_images), **found.to_json()})
         return
     _write(model, folder, json)
-    tell(table({**model.plan.facts(model.num_images), **found.facts()}))
+    for line in table({**model.plan.facts(model.num_images), **found.facts()}).splitlines():
+        tell(set_in(line))
     if not (found.start is not None or wanted.plain):
         tell("start.caffemodel is made of the training images: give the same command again when they are there")
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from .narrow import laid
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,14 @@ class Table:
         """One line: `Table I: …`."""
         return f"{self.heading}: {self.about}"
 
-    def to_text(self) -> str:
-        """For the screen: columns side by side."""
-        lines = [self.columns, *self.rows]
-        widths = [max(len(line[place]) for line in lines) for place in range(len(self.columns))]
-        laid = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-        ]
-        rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-        return "\n".join([self.title, "", laid[0], rule, *laid[1:], *[f"  {note}" for note in self.notes]])
+    def to_text(self, width: int | None = None) -> str:
+        """For a screen of so many letters in a line: columns side by side, or in parts below one another."""
+        notes = [f"  {note}" for note in self.notes]
+        title = [self.title]
+        if width is not None:
+            notes = [line for note in notes for line in textwrap.wrap(note, width, subsequent_indent="    ")]
+            title = textwrap.wrap(self.title, width)
+        return "\n".join([*title, "", laid(self.columns, self.rows, width), *notes])
 
     def to_markdown(self) -> str:
         """A heading, the table, the notes as a list."""

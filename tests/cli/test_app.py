@@ -56,6 +56,13 @@ def test_the_commands_of_the_fixed_interface_are_there() -> None:
     }
 
 
+def test_every_command_answers_programs() -> None:
+    lacking = [
+        words for words, command in COMMANDS.items() if not any("--json" in each.opts for each in command.params)
+    ]
+    assert not lacking
+
+
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_help(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--help"]) == 0

@@ -10,6 +10,7 @@ import pytest
 
 from deepcae.cli import main
 from deepcae.cli.duration import Estimate, about
+from deepcae.cli.screen import set_in
 from deepcae.net.net import Net
 from deepcae.solver.run import Run
 from deepcae.solver.solver import Solver
@@ -125,12 +126,25 @@ def test_a_guess_has_few_digits(seconds: float, words: str) -> None:
     assert about(seconds) == words
 
 
+def test_lines_of_a_name_go_on_below_their_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "    shown as   " + "values " * 20 + "end"
+    monkeypatch.setenv("COLUMNS", "60")
+    first, *others = set_in(line).splitlines()
+    assert first.startswith("    shown as   values")
+    assert all(other.startswith(" " * 15 + "values") for other in others)
+    assert max(map(len, [first, *others])) <= 60
+    assert (" ".join([first, *others])).split() == line.split()
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    assert set_in(line) == line, "in a file it is one line"
+
+
 def test_objects_show_themselves(run: Path, model: Path) -> None:
     solver = Solver(model / "solver.prototxt", overrides="type: 'Adam'")
     assert repr(solver).startswith("Solver(net: tiny, iteration: 0 of 6, type: Adam, base_lr 0.1, lr_policy fixed")
     assert "<tr><th>iteration</th><td>0 of 6</td></tr>" in solver._repr_html_()
     found = Run(run)
-    assert repr(found).startswith("Run(folder: run, net: tiny, weights: ")
+    assert repr(found).startswith("Run(folder: run, net: tiny, weights: iteration ")
     assert "test: entropy " in repr(found)
     assert "<th>folder</th><td>run</td>" in found._repr_html_()
     net = Net(model / "net.prototxt", "TEST", seed=0)

@@ -41,7 +41,9 @@ def _next(best: int, last: int, is_pca: bool, overfits: bool) -> list[str]:
     if overfits:
         return ["next: more images, or --width 0.5; it learned the training images by heart after its best test"]
     if not last:
-        return ["next: it was tested before its first iteration alone; --minutes, or --set 'max_iter: N', gives it time"]
+        return [
+            "next: it was tested before its first iteration alone; --minutes, or --set 'max_iter: N', gives it time"
+        ]
     if best == last:
         return [f"next: it was still improving; --minutes, or --set 'max_iter: {2 * last}', gives it more time"]
     return []

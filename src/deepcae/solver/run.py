@@ -82,7 +82,7 @@ class Run:
         with suppress(DataError, SpecError, SnapshotError):
             found["net"] = self.net_document.message.name or "unnamed"
             chosen = self.choose(tell=lambda line: None)
-            found["weights"] = chosen.told or f"weights of iteration {chosen.iteration}"
+            found["weights"] = (chosen.told or f"iteration {chosen.iteration}").removeprefix("weights of ")
         records = self.metrics() if (self.folder / METRICS).exists() else []
         for kind in ("train", "test"):
             outputs = next((each.get("outputs") for each in reversed(records) if each.get("kind") == kind), None) or {}

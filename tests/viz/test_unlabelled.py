@@ -21,7 +21,7 @@ from deepcae.viz import (
     traversals,
 )
 from deepcae.viz.quantity import limits
-from deepcae.viz.samples import apart
+from deepcae.viz.samples import Samples, apart
 
 RNG = np.random.default_rng(4)
 POINTS = RNG.normal(size=(200, 2))
@@ -196,3 +196,13 @@ def test_the_curves_have_the_line_of_pca() -> None:
     assert said == [True, False]
     axes = page.axes[0]
     assert axes.get_ylim()[0] < 4.5  # it is in the frame
+
+
+@pytest.mark.parametrize(
+    ("shape", "note", "box"),
+    [((2, 40, 20), "2 channels, side by side", (40, 41)), ((2, 20, 40), "2 channels, one below the other", (41, 40)),
+     ((4, 27, 27), "4 channels, row by row", (55, 55)), ((3, 9, 9), "", (9, 9))],
+)  # fmt: skip
+def test_where_channels_stand_is_told_as_it_is(shape: tuple[int, ...], note: str, box: tuple[int, int]) -> None:
+    samples = Samples(RNG.random((5, *shape)))
+    assert (samples.note, samples.picture(0).shape[:2]) == (note, box)

@@ -78,7 +78,9 @@ class Samples:
             return ""
         count, what = self._tiles(0).shape[0], "channels" if self.stack.ndim == 4 else "slices"
         whole = math.prod(self.stack.shape[1:-2])
-        return f"{count} {what} side by side" if count == whole else f"{count} of {whole} {what} side by side"
+        columns = self._columns(self._tiles(0))
+        laid = "side by side" if columns >= count else "one below the other" if columns == 1 else "row by row"
+        return f"{count if count == whole else f'{count} of {whole}'} {what}, {laid}"
 
     @property
     def aspect(self) -> float:
@@ -93,7 +95,11 @@ class Samples:
         tiles = self._tiles(index)
         if self._is_plain:
             return tiles[0] if len(tiles) == 1 else tiles.transpose(1, 2, 0)
-        return mosaic(tiles, columns_to_fit(len(tiles), tiles.shape[2] / tiles.shape[1], 1.0))
+        return mosaic(tiles, self._columns(tiles))
+
+    def _columns(self, tiles: np.ndarray) -> int:
+        """So many that the sample's box is about square."""
+        return columns_to_fit(len(tiles), tiles.shape[2] / tiles.shape[1], 1.0)
 
     def curves(self, index: int) -> np.ndarray:
         """(lines, values) of a sample that is a signal."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -161,7 +162,7 @@ def test_tensorboard_gets_a_line_for_each_code(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is there already, and is left alone"):
         files.save(path, CODES * 2)
     np.testing.assert_array_equal(np.loadtxt(path / "tensors.tsv", delimiter="\t", dtype=np.float32), CODES)
-    with pytest.raises(DataError, match="is for TensorBoard, and is not read back"):
+    with pytest.raises(DataError, match="is for other programs, and is not read back"):
         files.load(path)
     assert list(tmp_path.iterdir()) == [path]
 
@@ -175,3 +176,43 @@ def test_one_column_for_tensorboard_has_no_head_and_none_no_file(tmp_path: Path)
     with pytest.raises(ValueError, match="7 of 9"), files.writing(tmp_path / "half.projector", 9) as write:
         write(CODES)
     assert not (tmp_path / "half.projector").exists()
+
+
+@pytest.mark.parametrize(
+    ("time", "wanted"),
+    [
+        (np.arange(7) / 4, {"starting_time": 0.0, "rate": 4.0}),
+        (np.array([0, 1, 2, 4, 8, 9, 10.5]), {"timestamps": [0, 1, 2, 4, 8, 9, 10.5]}),
+        (np.array([0, 1, 1, 2, 3, 4, 5.0]), None),
+        (np.array([5, 4, 3, 2, 1, 0, -1.0]), None),
+        (np.array([0, 1, 2, np.nan, 4, 5, 6]), None),
+        (None, None),
+    ],
+)
+def test_nwb_holds_a_series_where_time_grows_and_else_a_table(
+    time: np.ndarray | None, wanted: dict | None, tmp_path: Path
+) -> None:
+    import pynwb
+
+    columns = {**COLUMNS, "name": np.array([*"gfedcba"])}
+    columns.pop("time")
+    columns |= {} if time is None else {"time": time}
+    path = files.save(tmp_path / "c.nwb", CODES, LABELS, ABOUT, columns)
+    with pynwb.NWBHDF5IO(path, "r") as stream:
+        file = stream.read()
+        module = file.processing["deepcae"]
+        table = module["codes" if wanted is None else "images"]
+        if wanted is None:
+            np.testing.assert_array_equal(np.array(table["code"].data), CODES)
+        else:
+            series = module["codes"]
+            np.testing.assert_array_equal(series.data[:], CODES)
+            for name, value in wanted.items():
+                np.testing.assert_allclose(np.asarray(getattr(series, name)), value)
+        assert json.loads(file.notes) == ABOUT
+        assert list(table["source"].data) == COLUMNS["source"].tolist()
+        assert list(table["image_name"].data) == [*"gfedcba"]
+        assert table["label"].data[:].tolist() == LABELS.tolist()
+        assert pynwb.validate(io=stream) == []
+    with pytest.raises(DataError, match="is not read back"):
+        files.load(path)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..trained.network import Trained
 
 READ = ".h5, .npz, .csv, .mat, .parquet or .h5ad."
-KINDS = ".h5, .npz, .csv, .mat, .parquet, .h5ad or .projector (for TensorBoard)."
+KINDS = ".h5, .npz, .csv, .mat, .parquet, .h5ad, .nwb or .projector (for TensorBoard)."
 CodesFile = Annotated[Path, typer.Argument(metavar="CODES", help=f"A file of codes: {READ}")]
 
 

@@ -7,7 +7,7 @@
 | `.csv` | header `code_1,...,code_K,error,label`; no attributes    | anything |
 | `.mat` | variables `codes`, `labels`, struct `attributes`         | MATLAB, Octave |
 | `.parquet` | columns as of `.csv`, typed; attributes as metadata  | pandas, polars, R's arrow |
-| `.h5ad`, `.projector` | see the files of their names | anndata, scanpy; TensorBoard (not read back) |
+| `.h5ad`, `.nwb`, `.projector` | see the files of their names | scanpy; pynwb, TensorBoard (not read back) |
 
 Further columns, such as `error`, are arrays of their own name beside `codes`, with one value for each row.
 """
@@ -73,8 +73,8 @@ def writing(
 ) -> Iterator[Write]:
     """What `save` does for `total` rows that come in blocks: yields `write(codes, labels, columns)`, for each.
 
-    The memory that is needed is that of a block, except for `.mat`. The file appears when the context ends without an
-    error. `names`: of codes and labels in the file.
+    The memory that is needed is that of a block, except for `.mat` and `.nwb`. The file appears when the context ends
+    without an error. `names`: of codes and labels in the file.
     """
     target = Path(path)
     open_writer = WRITERS[ending(target)]
@@ -109,7 +109,7 @@ def load(path: str | os.PathLike[str]) -> Codes:
     source = Path(path)
     read = _READERS.get(ending(source))
     if read is None:
-        raise DataError(f"{source}: is for TensorBoard, and is not read back; keep the codes as .h5 as well")
+        raise DataError(f"{source}: is for other programs, and is not read back; keep the codes as .h5 as well")
     with _readable(source):
         content = read(source)
     return _checked(source, content)

@@ -1,4 +1,5 @@
-"""Codes to disk, block by block: one writer for each format. Only a `.mat` keeps all of them in memory until the end.
+"""Codes to disk, block by block: one writer for each format. Only `.mat` and `.nwb` keep all of them in memory until
+the end.
 
 A writer is a context that yields `put(start, block)`: rows `start` … of all, with their labels and columns. Every block
 has the inner shape, the types and the columns of the first.
@@ -20,6 +21,7 @@ from ..h5disk import new_h5
 from ..npy import Spool
 from .h5ad import write_h5ad
 from .job import Job, Put, Words, columns_of, fixed
+from .nwb import write_nwb
 from .parquet import write_parquet
 from .projector import write_projector
 from .table import Codes
@@ -135,6 +137,7 @@ WRITERS: dict[str, Callable[[Job], AbstractContextManager[Put]]] = {
     ".mat": _mat,
     ".parquet": write_parquet,
     ".h5ad": write_h5ad,
+    ".nwb": write_nwb,
     ".projector": write_projector,
 }
 FOLDERS = {".projector"}

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from PIL import Image
 
 from deepcae.data.contents import contents_of, open_rows
 from deepcae.errors import DataError
@@ -218,6 +219,36 @@ def test_trials_of_behavenet_follow_one_another(tmp_path: Path) -> None:
         assert file["origin/sources"][2].decode().endswith("data.hdf5: images/trial_0002")
     assert made.understood.split["kind"] == "file"
     assert inspect(tmp_path / "data.hdf5", Options(dataset="images/trial_0003")).count == 5
+
+
+def test_masks_of_behavenet_are_applied_where_that_is_asked_for(tmp_path: Path) -> None:
+    trials = RANDOM.integers(0, 256, (3, 5, 2, 8, 6), np.uint8)
+    masks = RANDOM.integers(0, 2, trials.shape, np.uint8)
+    path = tmp_path / "data.hdf5"
+    with h5py.File(path, "w") as file:
+        for number, trial in enumerate(trials):
+            file[f"images/trial_{number:04d}"] = trial
+            file[f"masks/trial_{number:04d}"] = masks[number]
+    made = prepare(path, tmp_path / "out", Options(masks=True, split="none"))
+    assert any("masks are applied" in note for note in made.understood.notes)
+    assert made.understood.options["masks"] is True
+    with h5py.File(tmp_path / "out" / "train.h5") as file:
+        assert file["data"].dtype == np.uint8
+        np.testing.assert_array_equal(file["data"][()], (trials * masks).reshape(15, 2, 8, 6))
+    with h5py.File(path, "r+") as file:
+        file["masks/trial_0001"][2] = 255
+    with pytest.raises(DataError, match=r"trial_0001': a mask's values must lie within 0\.\.1"):
+        prepare(path, tmp_path / "odd", Options(masks=True, split="none"))
+    with h5py.File(path, "r+") as file:
+        del file["masks/trial_0001"]
+        file["masks/trial_0001"] = masks[1, :, :1]
+    with pytest.raises(DataError, match=r"masks have shape \[5, 1, 8, 6\], the images \[5, 2, 8, 6\]"):
+        inspect(path, Options(masks=True))
+    np.save(tmp_path / "a.npy", trials[0])
+    Image.fromarray(trials[0, 0, 0]).save(tmp_path / "a.png")
+    for name in ("a.npy", "a.png"):
+        with pytest.raises(DataError, match="leave --masks out"):
+            inspect(tmp_path / name, Options(masks=True))
 
 
 # MATLAB

@@ -35,6 +35,9 @@ class ImageFlags:
     channels: Annotated[str | None, _flag(LOOK, "These channels alone.", "0,2")] = None
     grey: Annotated[bool, typer.Option("--grey", help="One channel.", rich_help_panel=LOOK)] = False
     rgb: Annotated[bool, typer.Option("--rgb", help="Three channels.", rich_help_panel=LOOK)] = False
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Multiply by the file's masks (BehaveNet).", rich_help_panel=LOOK)
+    ] = False
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave out what cannot be read.", rich_help_panel=LOOK)
     ] = False

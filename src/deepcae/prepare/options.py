@@ -23,6 +23,7 @@ class Options:
     `random` ones, the last ones of each series (`time`), stretches all over it (`blocks`), whole files (`file`), the
     lower part of each image (`region`, for patches), or `none`; `seed` decides.
     `every`: each n-th image alone. `channels`: those that are kept, in this order; `grey`, `rgb`: one channel, three.
+    `masks`: images of BehaveNet's files are multiplied by theirs.
     Sizes are (height, width), applied in this order: `resize` (bilinear, smoothed), `crop` and `pad` (both to the
     centre; with zeros), `patch`. Patches lie in a grid with `stride`, or `count` of each image are drawn by chance.
     `dataset`: the array's name in files of several; `axes`: what its axes are, one letter each, as `tzcyx` or `nyxc`.
@@ -38,6 +39,7 @@ class Options:
     channels: tuple[int, ...] | None = None
     grey: bool = False
     rgb: bool = False
+    masks: bool = False
     resize: Size | None = None
     crop: Size | None = None
     pad: Size | None = None

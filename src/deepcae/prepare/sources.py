@@ -13,6 +13,7 @@ from ..data.contents import LABELS, format_of
 from ..data.folder import PictureList, is_picture_folder, list_pictures, natural, one_list, shortlist
 from ..data.idx import is_named_idx
 from ..data.lists import read_list
+from ..data.masked import Masked
 from ..data.named import Named
 from ..data.stored import Format, Given, Stored, Told
 from ..data.tiffstack import FORMAT as TIFF
@@ -78,6 +79,8 @@ def open_sources(paths: Sequence[str | Path], options: Options, kind: str | None
         elif entry.are_stacks:
             sources.extend(_of_stacks(entry.pictures, options))
         else:
+            if options.masks:
+                raise DataError(f"{entry.pictures.root}: picture files have no masks: leave --masks out")
             sources.append(_of_pictures(entry.pictures))
     if not sources:
         raise DataError("no images are given: name files or folders")
@@ -206,7 +209,9 @@ def _of_file(path: Path, options: Options, kind: str | None) -> list[Source]:
         for source in sources:
             source.told = replace(source.told, is_series=True)
     if found.name == "HDF5" and "masks" in set(found.open(path)) and not any(n.startswith("masks") for n in names):
-        note = "its masks are not applied: all pixels are stored as they are"
+        note = "its masks are not applied: all pixels are stored as they are (--masks applies them)"
+        if options.masks:
+            note = "its masks are applied: pixels that they hide are 0"
         sources[0].told = replace(sources[0].told, notes=(*sources[0].told.notes, note))
     return sources
 
@@ -252,6 +257,11 @@ def _of_array(path: Path, found: Format, name: str, options: Options) -> Source:
     arrays = found.open(path)
     plain = getattr(arrays, "plain", None) if options.axes is not None else None  # a word against the file's
     array: Stored = arrays[name] if plain is None else plain(name)
+    if options.masks:
+        mask = name.replace("images", "masks", 1)
+        if mask == name or mask not in arrays:
+            raise DataError(f"{path}: has no masks for '{name}', as masks/… beside images/…: leave --masks out")
+        array = Masked(array, arrays[mask])
     laid, told = laid_out(array, options)
     label = next((each for each in LABELS if each in set(arrays) and each != name), None)
     labels = None

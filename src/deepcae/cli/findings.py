@@ -157,7 +157,7 @@ def judge(
     problems = [*graph.problems, *_missing_files(plan, missing, folders)]
     odd = [*([] if graph.problems else oddities(plan, passes)), *plan.odd_layouts()]
     if not problems:
-        odd += _of_values(plan, folders, problems)
+        odd += [*_of_values(plan, folders, problems), *_dear(plan, folders)]
     return problems, odd
 
 
@@ -175,6 +175,16 @@ def _of_values(plan: Plan, folders: Sequence[Path], problems: list[Problem]) -> 
                 problems.append(Problem(f"{step.node.label}: {error}", place))
             else:
                 yield from (each.problem for each in unscaled(plan, spans))
+
+
+def _dear(plan: Plan, folders: Sequence[Path]) -> Iterator[Problem]:
+    """Data layers that read files of which far more is unpacked than is read."""
+    from ..data.source import dear
+
+    for step in plan.sources:
+        if why := dear(step.node.param, plan.graph.phase, folders):
+            place = plan.graph.place(step.node, "hdf5_data_param", "source")
+            yield Problem(f"{step.node.label}: {why}", place)
 
 
 def _missing_files(plan: Plan, missing: Sequence[Any], folders: Sequence[Path]) -> Iterator[Problem]:

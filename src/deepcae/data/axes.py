@@ -174,6 +174,11 @@ class _Oriented(Stored):
         shape = (array.shape[0], *axes.image)
         super().__init__(array.origin, shape, array.dtype, array.chunk, array.packed)
         self._array, self._axes = array, axes
+        self.keeps = array.keeps
+
+    @property
+    def alone(self) -> int:
+        return self._array.alone
 
     def read(self, start: int, stop: int) -> np.ndarray:
         return self._axes.as_read(self._array.read(start, stop))

@@ -164,17 +164,30 @@ class H5File:
             self._file = None
 
 
+def cache_of(dataset: h5py.Dataset) -> int:
+    """Bytes of chunks that HDF5 keeps. A chunk that is larger, and not packed, is read in part."""
+    return int(dataset.id.get_access_plist().get_chunk_cache()[1])
+
+
 class H5Array(Stored):
     """A dataset."""
 
-    __slots__ = ("_file", "_name", "chunks")
+    __slots__ = ("_file", "_in_part", "_name", "chunks", "keeps")
 
     def __init__(self, file: H5File, name: str, dataset: h5py.Dataset) -> None:
         chunk = dataset.chunks[0] if dataset.chunks else 1
         origin = f"{file.path}: dataset {name!r}"
         super().__init__(origin, dataset.shape, dataset.dtype, chunk, chunk_bytes(dataset))
         self._file, self._name, self.chunks = file, name, dataset.chunks
+        cache, chunk = cache_of(dataset), math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
+        self._in_part = not self.packed and chunk > cache
+        self.keeps = self._in_part or self.alone <= max(cache, self.packed if self.packed <= CHUNK else 0)
         file.packed += self.packed
+
+    @property
+    def alone(self) -> int:
+        image = math.prod(self.shape[1:]) * self.dtype.itemsize
+        return image if self._in_part else super().alone
 
     def read(self, start: int, stop: int) -> np.ndarray:
         rows: np.ndarray = self._file.dataset(self._name)[start:stop]

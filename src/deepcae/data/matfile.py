@@ -245,7 +245,11 @@ class _As(Stored):
 
     def __init__(self, array: Stored, dtype: np.dtype[Any]) -> None:
         super().__init__(array.origin, array.shape, dtype)
-        self._array = array
+        self._array, self.keeps = array, array.keeps
+
+    @property
+    def alone(self) -> int:
+        return self._array.alone
 
     def read(self, start: int, stop: int) -> np.ndarray:
         return self._array.read(start, stop).astype(self.dtype, copy=False)

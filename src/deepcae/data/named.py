@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .stored import Stored, Told
+from .stored import Stored, Told, unpacked
 from .stream import Shape
 
 Key = tuple[slice, ...]
@@ -60,6 +60,14 @@ class Named(Stored):
         self.chunks = None if chunks is None else tuple(map(int, chunks))
         steps = tuple((name, size[name]) for name in self._steps if size[name] > 1)
         self.told = Told(steps, any(name != "n" for name, _ in steps), (*made_of(axes, shape), *notes))
+
+    @property
+    def alone(self) -> int:
+        if self.chunks is None:
+            return super().alone
+        sides = dict(zip(self.axes, zip(self.array_shape, self.chunks, strict=True), strict=True))
+        image, parts = zip(*(sides[name] for name in self._image), strict=True)
+        return unpacked(image, parts, self.chunks, self.dtype)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         parts = [self._run(key) for key in self._keys(start, stop)]

@@ -91,6 +91,20 @@ def ranges(layer: Any, phase: int, folders: Folders) -> dict[str, Span]:
         source.close()
 
 
+def dear(layer: Any, phase: int, folders: Folders) -> str:
+    """What is to be said of an HDF5Data layer whose rows cost far more than they are, and what to do; or ""."""
+    from ..proto.lookup import resolve
+
+    if layer.type != "HDF5Data" or not os.path.exists(listed := resolve(layer.hdf5_data_param.source, *folders)):
+        return ""
+    source: Any = open_source(layer, phase, folders, seed=0)
+    try:
+        why = source.rows.dear(layer.hdf5_data_param.batch_size, layer.hdf5_data_param.shuffle)
+    finally:
+        source.close()
+    return f"{why}: `deepcae data any {os.path.normpath(listed)} -o NEW.h5` rewrites it once" if why else ""
+
+
 def _source_name(layer: Any) -> str | None:
     """The file that the layer's text names, None for layers that read no file."""
     field = _READ_BY.get(layer.type)

@@ -57,9 +57,16 @@ class Stored(ABC):
     told: Told | None = None
     chunks: Shape | None = None
     notes: tuple[str, ...] = ()
+    keeps = False  # whether what was unpacked last is still there for the rows that come next
 
     def __init__(self, origin: str, shape: Shape, dtype: np.dtype[Any], chunk: int = 1, packed: int = 0) -> None:
         self.origin, self.shape, self.dtype, self.chunk, self.packed = origin, shape, dtype, chunk, packed
+
+    @property
+    def alone(self) -> int:
+        """Bytes that are unpacked to read one row by itself: those of all chunks that it lies in."""
+        chunks = (1, *self.shape[1:]) if self.chunks is None else self.chunks
+        return unpacked(self.shape[1:], chunks[1:], chunks, self.dtype)
 
     @abstractmethod
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -92,6 +99,12 @@ class Stored(ABC):
         """Lets go of what is open."""
 
 
+def unpacked(image: Shape, parts: Shape, chunks: Shape, dtype: np.dtype[Any]) -> int:
+    """Bytes of the chunks that an image lies in; `parts`: the sides of a chunk along the axes of the image."""
+    touched = math.prod(-(-side // part) for side, part in zip(image, parts, strict=True))
+    return touched * math.prod(chunks) * dtype.itemsize
+
+
 @dataclass(frozen=True)
 class Format:
     """A kind of file. `name`: in messages; `begins(path, head)`: whether a file is one, `head` its first 8 bytes.
@@ -117,6 +130,11 @@ class Pictures(Stored):
         shape = (total, 1, *row) if len(row) == 2 else array.shape
         super().__init__(array.origin, shape, array.dtype, array.chunk, array.packed)
         self._array, self._grey = array, array.dtype == np.uint8
+        self.keeps = array.keeps
+
+    @property
+    def alone(self) -> int:
+        return self._array.alone
 
     def read(self, start: int, stop: int) -> np.ndarray:
         return self._shown(self._array.read(start, stop))
@@ -203,6 +221,8 @@ class PackedArray(Stored):
     `unpacked` opens the stream, whose first value is byte `begin`.
     """
 
+    keeps = True
+
     def __init__(
         self, origin: str, shape: Shape, dtype: np.dtype[Any], begin: int, unpacked: Callable[[], IO[bytes]]
     ) -> None:
@@ -210,6 +230,10 @@ class PackedArray(Stored):
         self._begin, self._unpacked = begin, unpacked
         self._stream: IO[bytes] | None = None
         self._at = 0  # byte of the values that comes next
+
+    @property
+    def alone(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def read(self, start: int, stop: int) -> np.ndarray:
         size = math.prod(self.shape[1:]) * self.dtype.itemsize

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.dear import DEAR, in_units, row_bytes
 from ..data.named import Key, Named
 from ..data.stored import Stored
 
-DEAR = 8  # times the bytes of an image: what may be unpacked for it
 BLOCK = 64 * 2**20  # bytes that are held at a time
 SAMPLE = 24  # blocks of chunks that are looked at
 
@@ -37,8 +37,8 @@ class Cost:
     def __str__(self) -> str:
         shape = "x".join(map(str, self.chunk))
         return (
-            f"stored in chunks of {shape}: one image lies in {self.chunks} of them, {_size(self.unpacked)} would be "
-            f"unpacked for each; so it is rewritten once, {_size(self.total)}"
+            f"stored in chunks of {shape}: one image lies in {self.chunks} of them, {in_units(self.unpacked)} would be "
+            f"unpacked for each; so it is rewritten once, {in_units(self.total)}"
         )
 
 
@@ -49,8 +49,7 @@ def cost_of(array: Stored, at_random: bool = False) -> Cost | None:
         return None
     size = dict(zip(array.axes, zip(array.array_shape, array.chunks, strict=True), strict=True))
     touched = math.prod(math.ceil(whole / chunk) for name, (whole, chunk) in size.items() if name in "csyx")
-    unpacked = touched * math.prod(array.chunks) * array.dtype.itemsize
-    image = math.prod(array.shape[1:]) * array.dtype.itemsize
+    unpacked, image = array.alone, row_bytes(array)
     steps = [chunk for name, (_, chunk) in size.items() if name not in "csyx"]
     by_rows = (
         not at_random and array.axes[0] not in "csyx" and math.prod(steps[:-1]) == 1 and array.chunk * image <= BLOCK
@@ -130,10 +129,3 @@ def blocks_of(array: Named) -> Iterator[Key]:
         yield tuple(
             slice(first, min(sizes[name], first + block[name])) for name, first in zip(array.axes, firsts, strict=True)
         )
-
-
-def _size(count: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count / 1e3:.0f} kB"

@@ -21,7 +21,7 @@ from .images import ArrayImages, PictureImages
 from .labels import read_label_file
 from .looked import ALIKE, VALUES, channels_alike, likeness, sample_of, scaling_of, title_of
 from .options import Options
-from .plan import Plan, Planned
+from .plan import Plan, Planned, stands_as_it_is
 from .sources import KINDS, Source, open_sources
 from .split import Split, given_split, named_split, split_images
 from .steps import Steps
@@ -67,6 +67,8 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
         raise DataError(f"{opened[0].path}: {len(items)} images give no rows to train or to test with; see --split")
     values = _sample(opened, rows["train"], options)
     counts = {name: part.shape[0] for name, part in rows.items() if part.shape[0]}
+    stored = sum(counts.values()) * math.prod(plan.row) * plan.dtype.itemsize
+    is_listed = stands_as_it_is(plan, labels is not None, bool(skipped))
     understood = Understood(
         sources=tuple(_facts(source) for source in opened),
         count=len(items),
@@ -80,7 +82,8 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
         notes=tuple(_notes(opened, plan, values)),
         skipped=tuple(skipped),
         options=options.to_json(),
-        bytes=sum(counts.values()) * math.prod(plan.row) * plan.dtype.itemsize,
+        bytes=stored,
+        copied=0 if is_listed else stored + sum(source.cost.total for source in opened if source.cost),
     )
     return Looked(plan, labels, understood)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.dear import DEAR, row_bytes
 from ..data.stored import Stored
 from ..data.stream import Shape
 from ..errors import DataError
@@ -65,13 +66,18 @@ def stands_as_it_is(plan: Plan, is_labelled: bool, lacks_some: bool) -> bool:
         return False
     for source in plan.sources:
         array, path = source.array, str(source.path.resolve())
-        plain = source.kind in _PLAIN and source.dataset == "data" and array is not None and not array.packed
+        plain = source.kind in _PLAIN and source.dataset == "data" and array is not None and _is_cheap(array)
         laid = isinstance(source.images, ArrayImages) and source.images.array is array
         if not plain or not laid or source.cost or source.classes or path.split() != [path]:
             return False
         if plan.steps.changes(source.images.size(0)):
             return False
     return not is_labelled or all(source.labels is not None for source in plan.sources)
+
+
+def _is_cheap(array: Stored) -> bool:
+    """Whether its rows may be read in random order."""
+    return not array.packed and array.alone <= DEAR * row_bytes(array)
 
 
 class Planned(Stored):

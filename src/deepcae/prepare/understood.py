@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ..data.dear import in_units
 from ..data.meaning import Meaning
 from ..data.scaling import Scaling
 
 SHOWN = 6  # notes on a screen
+LARGE = 10**9  # bytes: copies that are told
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Understood:
     `range`: least and greatest value, of a sample or, after `prepare`, of all; `split`: its `kind`, and `why`;
     `labels`, or None: `kind` (`classes` or `numbers`), the `classes`, whether labels count these (`named`), and the
     `title` of the column; `notes`: what else was decided or noticed;
-    `skipped`: the damaged images that are left out, and why; `options`: what was given; `bytes`: of all rows.
+    `skipped`: the damaged images that are left out, and why; `options`: what was given; `bytes`: of all rows;
+    `copied`: those that are written, 0 where the files are used as they lie.
     """
 
     sources: tuple[dict[str, Any], ...]
@@ -35,6 +38,7 @@ class Understood:
     skipped: tuple[tuple[str, str], ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     bytes: int = 0
+    copied: int = 0
 
     @property
     def size(self) -> str:
@@ -55,6 +59,8 @@ class Understood:
             told.append(f"labels     {_of_labels(self.labels)}")
         parts = ", ".join(f"{count} to {name}" for name, count in self.rows.items())
         told.append(f"split      {parts}: {self.split['why']}")
+        if self.copied >= LARGE:
+            told.append(f"disk       {in_units(self.copied)} are written")
         if self.skipped:
             names = ", ".join(name for name, _ in self.skipped[:3])
             more = f" and {len(self.skipped) - 3} more" if len(self.skipped) > 3 else ""

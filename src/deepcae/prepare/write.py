@@ -25,7 +25,7 @@ from .images import ArrayImages
 from .inspect import Looked, look, title_of
 from .looked import require_finite
 from .options import Options
-from .plan import BLOCK, PARTS, Planned, stands_as_it_is
+from .plan import BLOCK, PARTS, Planned
 from .sources import Source
 from .understood import Understood
 
@@ -92,14 +92,15 @@ def prepare(
     _require_free(target, alone, overwrite)
     if looked is None or looked.plan.options != options:
         looked = look(sources, options, kind)
+    if alone and not looked.understood.copied:
+        looked = replace(looked, understood=replace(looked.understood, copied=looked.understood.bytes))
     try:
         if tell is not None:
             tell(looked.understood)
-        if not alone and stands_as_it_is(looked.plan, looked.labels is not None, bool(looked.understood.skipped)):
+        if not looked.understood.copied:
             return _listed(target, looked)
-        rewritten = sum(source.cost.total for source in looked.plan.sources if source.cost)
         folder = target.parent if alone else target
-        _require_room(folder, looked.understood.bytes + rewritten)
+        _require_room(folder, looked.understood.copied)
         for source in looked.plan.sources:
             if source.cost is not None:
                 _rewrite(source, folder)

@@ -10,9 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from ..data.ahead import Ahead
 from ..data.identity import Facts, identity
 from ..data.layout import misfit, samples
 from ..data.output import Outputs
+from ..data.source import Feed, dear
 from ..data.span import Spans
 from ..data.stream import ALIGNMENT
 from ..errors import DataError
@@ -129,7 +131,8 @@ def _tensor(array: np.ndarray) -> torch.Tensor:
 
 
 def odd_data(train: FedNet, tests: Sequence[FedNet]) -> Iterator[str]:
-    """Data that seem to lie otherwise than they are read, and test images of another layout than is learned from."""
+    """Data that seem to lie otherwise than they are read, test images of another layout than is learned from, and files
+    of which far more is unpacked than is read."""
     yield from dict.fromkeys(str(problem) for fed in (train, *tests) for problem in fed.net.plan.odd_layouts())
     name = train.roles.images or ""
     wanted = train.net.plan.shapes.get(name)
@@ -138,3 +141,7 @@ def odd_data(train: FedNet, tests: Sequence[FedNet]) -> Iterator[str]:
         if wanted and found and (why := misfit(found[1:], wanted[1:], name)):
             told = f"test net #{index} reads {samples(found[1:])} as '{name}', learned from are {samples(wanted[1:])}"
             yield f"{told}: {why}"
+    for fed in (train, *tests):
+        for layer in fed.net.sources if isinstance(fed.feed, Feed | Ahead) else ():
+            if why := dear(layer, fed.net.phase, fed.net.folders):
+                yield f"layer '{layer.name}': {why}"

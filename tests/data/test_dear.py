@@ -13,6 +13,7 @@ from deepcae.cli import main
 from deepcae.data import h5file, joined, kept, open_rows
 from deepcae.data.axes import axes_of, oriented
 from deepcae.data.contents import contents_of
+from deepcae.data.named import Named
 from deepcae.data.stored import Pictures
 from deepcae.prepare import Options, inspect, prepare, understood
 
@@ -98,6 +99,15 @@ def test_what_changes_an_array_on_the_way_costs_as_much() -> None:
     turned = oriented(array, axes_of(array.shape))
     for each in (Pictures(array), turned):
         assert (each.alone, each.keeps) == (array.alone, array.keeps) == (100 * 256, True)
+
+
+@pytest.mark.parametrize("axes", ["nyx", "yxn", "ynx"])
+def test_of_axes_with_names_those_of_an_image_count(axes: str) -> None:
+    sizes, parts = {"n": 400, "y": 16, "x": 12}, {"n": 100, "y": 8, "x": 12}
+    shape, chunks = [sizes[name] for name in axes], [parts[name] for name in axes]
+    array = Named("x", axes, shape, np.dtype(np.uint8), lambda key: np.zeros(0, np.uint8), chunks=chunks)
+    assert array.alone == 2 * 100 * 8 * 12
+    assert Named("x", axes, shape, np.dtype(np.uint8), lambda key: np.zeros(0, np.uint8)).alone == 16 * 12
 
 
 def test_small_labels_in_a_chunk_are_no_matter() -> None:

@@ -48,6 +48,7 @@ def sets(neuro: Path) -> dict[str, tuple[int, Callable[[], Split]]]:
         "tissue 32x32": (16, lambda: tissue(neuro, 300, 32)),
         "photographs 3x32x32": (16, lambda: photographs(300, 32, 32)),
         "calcium 64x64": (16, lambda: film(neuro)),
+        "calcium 64x64, N = 2": (2, lambda: film(neuro)),
     }
 
 

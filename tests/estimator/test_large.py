@@ -118,6 +118,6 @@ def test_of_very_many_images_enough_are_held_out() -> None:
     settings = Settings(2, "auto", None, None, None, None, "cpu", 0.1, None, None, 0)
     for shape in ((700_000, 2, 2), (400_000, 2, 2), (3000, 1024, 1024)):
         rows = opened(np.broadcast_to(np.uint8(1), shape), "X")
-        _, held = Fit(settings, rows)._split()
+        held = Fit(settings, rows)._parts().held_out
         assert len(held) == min(shape[0] // 10, enough(shape[1] * shape[2]))
     assert [enough(size) for size in (4, 2000, 64 * 64, 2**20)] == [50_000, 50_000, 24_414, 100]

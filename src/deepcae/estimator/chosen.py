@@ -14,6 +14,7 @@ import torch
 from ..trained.examples import Examples
 from ..trained.network import Trained
 from ..trained.passes import batch_size, in_block
+from .heldout import Parts
 from .training import Course
 
 WORTH = 0.01  # of the error, that has to be gained
@@ -34,7 +35,7 @@ def errors(trained: Trained, examples: Examples) -> np.ndarray:
     return np.concatenate([np.square(x - made).sum(axis=1) / 2 for x, made in restored(trained, examples)])
 
 
-def choose(course: Course, trained: Trained, held_out: Examples) -> None:
+def choose(course: Course, trained: Trained, held_out: Examples, parts: Parts) -> None:
     """Puts the first weights back, unless the best are surely better for the held-out images."""
     if course.first is None or not course.best or len(held_out) < 2:
         return
@@ -42,14 +43,14 @@ def choose(course: Course, trained: Trained, held_out: Examples) -> None:
     best = [tensor.detach().clone() for tensor in course.net.tensors]
     after = errors(trained, held_out)
     _put(course, tensors)
-    if surely_better(errors(trained, held_out), after):
+    if surely_better(parts.means(errors(trained, held_out)), parts.means(after)):
         _put(course, best)
     else:
         course.best, course.optimizer = course.tests[0][0], optimizer
 
 
 def surely_better(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether errors (n,) of the same images fell by more than chance and more than little."""
+    """Whether errors (n,) of the same images, independent of each other, fell by more than chance and than little."""
     gain = before - after
     chance = float(gain.std(ddof=1)) / np.sqrt(len(gain))
     return bool(gain.mean() > max(SURE * chance, WORTH * before.mean()))

@@ -22,6 +22,7 @@ from ..trained.examples import Examples
 from ..trained.network import Trained
 from . import chosen
 from .fair import fairly
+from .heldout import Parts, parts_of
 from .refused import RefusedData
 from .rows import ARRAY, Shown, Taken, all_rows
 from .texts import Fitted, Texts, Wanted, for_arrays, limit, solver_for, texts_for
@@ -115,14 +116,15 @@ class Fit:
 
     def train(self) -> Course:
         """Trains on most images, and chooses the best weights by the others."""
-        self._prepare(*self._split())
+        parts = self._parts()
+        self._prepare(parts.training, parts.held_out)
         solver = solver_for(self.texts, self.fitted, self._wanted, self.settings.seed, self.settings.patience)
         if self.settings.epochs is not None:
             limit(solver, self.settings.epochs * self.per_pass)
         course = self._train(solver, self.settings.seed, None)
         if self._held_out is not None:
             shown = Shown(self._held_out, self.left(course).change)
-            chosen.choose(course, Trained(course.net, "fit", []), Examples(shown, ARRAY, None, "X"))
+            chosen.choose(course, Trained(course.net, "fit", []), Examples(shown, ARRAY, None, "X"), parts)
         return course
 
     def one_pass(self) -> Course:
@@ -137,13 +139,15 @@ class Fit:
         limit(solver, done + self.per_pass)
         return self._train(solver, seed, optimizer)
 
-    def _split(self) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of the training and of the held-out images, both rising."""
+    def _parts(self) -> Parts:
+        """Training and held-out images."""
         total, share = self._rows.total, self.settings.held_out
         most = min(total - 2, enough(math.prod(self.axes.image)))
         count = 0 if not share or total < FEW else min(max(round(share * total), min(HELD_OUT, total // 5)), most)
-        order = np.random.default_rng([self.settings.seed, 0x5917]).permutation(total)
-        return np.sort(order[count:]), np.sort(order[:count])
+        found = parts_of(self._rows, count, self.settings.seed)
+        if found.stretch is not None and self.settings.tell is not None:
+            self.settings.tell("neighbouring images resemble each other: stretches are held out, not single images")
+        return found
 
     def _prepare(self, training: np.ndarray, held_out: np.ndarray) -> None:
         """Scaling and texts, or those of the last fit."""

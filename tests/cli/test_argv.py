@@ -79,6 +79,7 @@ def test_an_empty_word_is_not_taken_for_the_working_directory(words: list[str]) 
         require_no_empty(words)
     require_no_empty([word + "." if word.endswith("=") else word or "." for word in words])
     require_no_empty(["train", "--solver", "s", "--set", ""])
+    require_no_empty(["convert_imageset", "--shuffle=false", "folder/", "list.txt", "db"])
 
 
 @given(names, values)

@@ -45,7 +45,7 @@ def normalise(argv: Iterable[str]) -> list[str]:
 
 def require_no_empty(argv: Iterable[str]) -> None:
     """DataError for an empty word, as "$DIR" is while DIR is not set: as a path it would be the working directory."""
-    if any(not group[-1] and group[0] not in MAY_BE_EMPTY for group in _groups(iter(argv))):
+    if any(group and not group[-1] and group[0] not in MAY_BE_EMPTY for group in _groups(iter(argv))):
         raise DataError("an argument is empty (''); is a variable of the shell unset? The working directory is '.'")
 
 

@@ -8,6 +8,7 @@ import shutil
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -177,6 +178,22 @@ def test_minutes_bound_the_training(here: Path, capsys: pytest.CaptureFixture[st
     assert "--minutes 0.02: " in capsys.readouterr().err
     (course,) = json.loads(Path("short/fit.json").read_text())["course"]
     assert f"--set '{course}'" in Path("short/steps.sh").read_text()
+
+
+def test_minutes_are_kept_for_codes_and_pictures(tmp_path: Path) -> None:
+    """By what a test of the held-out images takes, and by what a map of them does."""
+
+    def left(minutes: float, rows: dict[str, int], dims: int = 16, test: float = 2.0) -> float:
+        wishes = fitting.Wishes([tmp_path], dims, minutes, None, None, (), None)  # type: ignore[arg-type]
+        started = fitting.Fit(tmp_path / "run", wishes, "cpu", 1, False, True)
+        started.__dict__["looked"] = SimpleNamespace(understood=SimpleNamespace(rows=rows))
+        return started._left(minutes, test)
+
+    mnist = {"train": 60_000, "test": 10_000}
+    assert left(10, mnist) == pytest.approx(600 - 30 - 2 * 7 * 2 - 70, abs=1)
+    assert left(10, mnist, dims=2) == pytest.approx(600 - 30 - 2 * 7 * 2, abs=1)
+    assert left(10, {"train": 900_000, "test": 10_000}, dims=2) == pytest.approx(600 - 30 - 91 * 2, abs=1)  # no CSV
+    assert left(1, mnist) == 30, "half at least is for the training"
 
 
 @pytest.mark.parametrize("count", [0, 1])

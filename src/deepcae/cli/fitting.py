@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import time
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 TOLD, STEPS = "fit.json", "steps.sh"
 TESTS = 20  # of a training that --minutes makes shorter
 TABLE = 100_000  # images up to which codes are written as a table, too
-SPARE = 30.0  # seconds of --minutes that are kept for codes and pictures
+SPARE = 30.0  # seconds of --minutes that are kept for pictures and report ...
+MAPPED = 0.007  # ... and for each held-out image in a map by t-SNE
 HEAD = f"# {MARK}: what `deepcae fit` did, step by step. Change a text in model/, and go on from there.\n"
 
 
@@ -196,7 +198,8 @@ class Fit:
             merge(document, text, "--set")
         param, settings = document.message, list[str]()
         found = estimate(solver, self.wishes.overrides, device=self.device, threads=self.threads)
-        if self.wishes.minutes is not None and found.seconds(param) > (left := self._left(self.wishes.minutes)):
+        left = math.inf if self.wishes.minutes is None else self._left(self.wishes.minutes, found.test(param))
+        if self.wishes.minutes is not None and found.seconds(param) > left:
             iterations, interval = found.within(left, param, TESTS)
             self._say(f"    --minutes {self.wishes.minutes:g}: {iterations:,} iterations instead of {param.max_iter:,}")
             settings = [f"max_iter: {iterations} test_interval: {interval} snapshot: {max(1, iterations // 2)}"]
@@ -205,10 +208,13 @@ class Fit:
         self._keep("course", settings)
         return settings
 
-    def _left(self, minutes: float) -> float:
-        """Seconds of --minutes that are for the training."""
-        total = 60 * minutes
-        return max(total / 2, total - (time.perf_counter() - self.began) - SPARE)
+    def _left(self, minutes: float, test: float) -> float:
+        """Seconds of --minutes that are for the training, where a test of the held-out images takes `test` seconds."""
+        rows, total = self.looked.understood.rows, 60 * minutes
+        count, held_out = sum(rows.values()), max(1, rows.get("test", 0))
+        codes = (2 if count <= TABLE else 1) * test * count / held_out
+        after = codes + SPARE + (MAPPED * held_out if self.wishes.dims > 2 else 0)
+        return max(total / 2, total - (time.perf_counter() - self.began) - after)
 
     def _encode(self, prepared: Prepared) -> None:
         """Codes of all images: of those that were learned from, and of those that were held out."""

@@ -64,6 +64,8 @@ def test_errors_of_a_stretch_are_one() -> None:
 
 def test_a_fit_tells_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     ConvAutoencoder(2, max_iter=1, random_state=0, verbose=True).fit(DRIFT)
-    assert "neighbouring images resemble each other" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "neighbouring images resemble each other" in told
+    assert "kept: PCA" in told
     ConvAutoencoder(2, max_iter=1, random_state=0, verbose=True).fit(NOISE)
     assert "neighbouring" not in capsys.readouterr().out

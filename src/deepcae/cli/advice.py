@@ -21,7 +21,10 @@ def came_to(metrics: Sequence[Mapping[str, Any]], dims: int) -> list[str]:
     if first == 0:
         gain = (pca - error) / pca if pca else 0.0
         said.append(f"PCA with as many numbers ({dims}): {pca:.4g}; the network is {_better(gain)}")
-    said.append(f"(the best of {len(tests)} tests with these images, so a little better than with others)")
+    if best == first == 0 and best < last:
+        said.append(f"What is kept is that PCA itself: none of the {len(tests) - 1} later tests was better")
+    else:
+        said.append(f"(the best of {len(tests)} tests with these images, so a little better than with others)")
     overfits = any(record.get("warning") == WarningKind.OVERFITTING for record in metrics)
     return [*said, *_next(best, last, first == 0 and pca - error <= LITTLE * pca, overfits)]
 

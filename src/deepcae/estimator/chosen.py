@@ -19,6 +19,7 @@ from .training import Course
 
 WORTH = 0.01  # of the error, that has to be gained
 SURE = 1.0  # standard errors of the gain, likewise
+KEPT = "kept: PCA, with which the training began; what was learned restores held-out images not surely better"
 
 
 def restored(trained: Trained, examples: Examples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -35,18 +36,21 @@ def errors(trained: Trained, examples: Examples) -> np.ndarray:
     return np.concatenate([np.square(x - made).sum(axis=1) / 2 for x, made in restored(trained, examples)])
 
 
-def choose(course: Course, trained: Trained, held_out: Examples, parts: Parts) -> None:
-    """Puts the first weights back, unless the best are surely better for the held-out images."""
-    if course.first is None or not course.best or len(held_out) < 2:
-        return
+def choose(course: Course, trained: Trained, held_out: Examples, parts: Parts) -> str:
+    """Puts the first weights back, unless the best are surely better for held-out images; says where they are back."""
+    if course.first is None or course.best is None or len(held_out) < 2:
+        return ""
+    if course.best == course.tests[0][0]:
+        return KEPT
     tensors, optimizer = course.first
     best = [tensor.detach().clone() for tensor in course.net.tensors]
     after = errors(trained, held_out)
     _put(course, tensors)
     if surely_better(parts.means(errors(trained, held_out)), parts.means(after)):
         _put(course, best)
-    else:
-        course.best, course.optimizer = course.tests[0][0], optimizer
+        return ""
+    course.best, course.optimizer = course.tests[0][0], optimizer
+    return KEPT
 
 
 def surely_better(before: np.ndarray, after: np.ndarray) -> bool:

@@ -124,7 +124,9 @@ class Fit:
         course = self._train(solver, self.settings.seed, None)
         if self._held_out is not None:
             shown = Shown(self._held_out, self.left(course).change)
-            chosen.choose(course, Trained(course.net, "fit", []), Examples(shown, ARRAY, None, "X"), parts)
+            said = chosen.choose(course, Trained(course.net, "fit", []), Examples(shown, ARRAY, None, "X"), parts)
+            if said and self.settings.tell is not None:
+                self.settings.tell(said)
         return course
 
     def one_pass(self) -> Course:

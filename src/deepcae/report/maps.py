@@ -69,7 +69,7 @@ def _map(material: Material, column: Column) -> Picture:
 
 
 def _meaning(column: Column) -> str:
-    known = {"time": "the time.", "order": "the image's number in the data, which in a recording is its time.",
+    known = {"time": "the time.", "order": "the image's place among these, in the order of the data.",
              "error": "half the squared error of the restored image."}  # fmt: skip
     return known.get(column.name, f"the value of '{column.name}'.")
 

@@ -264,3 +264,15 @@ def test_data_that_are_asked_for_must_be_there(cae: Run, tmp_path: Path) -> None
 )
 def test_durations_are_short(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_losses_are_those_of_the_weights_that_are_shown(cae: Run) -> None:
+    material = gather(cae, None, 1000, "cpu")
+    chosen = material.trained.chosen
+    assert chosen is not None
+    last = tiles(material)[0].value
+    earlier = {"kind": "test", "net_index": 0, "outputs": {"cross_entropy_loss": 123.0}}
+    material.metrics = [{**earlier, "iteration": chosen.iteration + 1}, *material.metrics]
+    assert tiles(material)[0].value == last
+    material.metrics = [*material.metrics, {**earlier, "iteration": chosen.iteration}]
+    assert tiles(material)[0].value == "123.00"

@@ -156,6 +156,16 @@ class Material:
             return None
         return printed.reached(self.name, self.dims, len(self.examples))
 
+    @property
+    def shown_test(self) -> dict[str, Any] | None:
+        """The outputs of the test of the weights that are shown, of the first test net; None where there was none."""
+        chosen = self.trained.chosen
+        if chosen is None:
+            return None
+        tests = [record for record in self.metrics if record.get("kind") == "test"]
+        of = (record for record in reversed(tests) if record.get("iteration") == chosen.iteration)
+        return next((record.get("outputs") for record in of if not record.get("net_index")), None)
+
     def last(self, kind: str) -> dict[str, Any]:
         """The last record of a kind; {} where there is none."""
         return next((record for record in reversed(self.metrics) if record.get("kind") == kind), {})

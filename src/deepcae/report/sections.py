@@ -187,8 +187,9 @@ def _plain(value: Any) -> str:
 
 
 def _losses(material: Material, phase: str) -> dict[str, float]:
-    """The last value of every output of one number."""
-    record: Mapping[str, Any] = material.last("finished").get(phase) or material.last(phase).get("outputs") or {}
+    """The last value of every output of one number; of a test that of the weights shown, where they were tested."""
+    last: Mapping[str, Any] = material.last("finished").get(phase) or material.last(phase).get("outputs") or {}
+    record = (material.shown_test if phase == "test" else None) or last
     return {blob: float(value) for blob, value in record.items() if not isinstance(value, list | tuple)}
 
 

@@ -214,7 +214,7 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
             return self.axes_.as_given(self._fit_.undone(images.reshape(len(images), *self.axes_.image)))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """R² of the restored images:  1 - Σ |x - x̂|² / Σ |x - x̄|²,  x̄ the mean image of X; 1 is best.
+        """R² of the restored images: `1 - Σ |x - x̂|² / Σ |x - x̄|²`, x̄ the mean image of X; 1 is best.
 
         It is what `sklearn.metrics.r2_score(..., multioutput="variance_weighted")` says of flat images.
         """
@@ -233,7 +233,7 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         return 1 - left / spread if spread else float(not left)
 
     def reconstruction_error(self, X: Any) -> np.ndarray:
-        """½ |x - x̂|² of each image (n,), of scaled values: Caffe's EuclideanLoss, as `eval` and the report have it."""
+        """`½ |x - x̂|²` of each image (n,), of scaled values: Caffe's EuclideanLoss, as in `eval` and the report."""
         with as_value_errors(), self._examples(X) as examples:
             return chosen.errors(self._trained_, examples)
 

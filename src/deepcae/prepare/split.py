@@ -17,18 +17,7 @@ FEW_FILES = 6  # with fewer, a part of each is held out
 BLOCKS = 5  # of a series, that are held out by `blocks`
 PART = 0.15  # of all images, that is held out where nobody says how much
 _TENTH = {"t10k"}  # the 10,000 test images of MNIST
-_NO_NAMES = {
-    "images",
-    "idx3",
-    "ubyte",
-    "gz",
-    "npy",
-    "npz",
-    "mat",
-    "h5",
-    "hdf5",
-    "hdf",
-}  # words of a name that name no set
+_NO_NAMES = frozenset("images idx3 ubyte gz npy npz mat h5 hdf5 hdf".split())  # noqa: SIM905 - words that name no set
 FEW_IMAGES = 8  # of which patches are cut: with fewer, a region of each is held out
 
 

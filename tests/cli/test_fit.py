@@ -17,7 +17,7 @@ from PIL import Image
 
 from deepcae import codes
 from deepcae.cli import fitting, main, training
-from deepcae.cli.advice import came_to
+from deepcae.report.advice import came_to
 from deepcae.solver.estimate import Estimate
 from deepcae.solver.records import Step
 

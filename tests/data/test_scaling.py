@@ -134,3 +134,10 @@ def test_a_sample_is_small_seeded_and_of_the_whole() -> None:
 def test_json() -> None:
     found = learn(given(RANDOM.normal(3, 1, (9, 9))))
     assert Scaling.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_what_lies_beyond_is_measured_at_each_end() -> None:
+    """A tenth of a percent is what percentiles ask for: of a black ground nothing lies below."""
+    values = np.concatenate([np.zeros(3000), np.arange(7000)]).astype(np.uint16)
+    assert learned_from(values, np.uint16).why.endswith("0 % of the values lie below, 0.1 % above")
+    assert learned_from(-values.astype(np.int16), np.int16).why.endswith("0.1 % of the values lie below, 0 % above")

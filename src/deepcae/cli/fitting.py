@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..atomic import MARK, foreign_kept, whole_file
 from ..errors import DataError
-from .advice import came_to
+from ..report.advice import came_to
 from .duration import about
 from .screen import bar, say, set_in
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -17,7 +19,10 @@ from PIL import Image
 
 from deepcae import codes
 from deepcae.cli import fitting, main, training
+from deepcae.cli.foreseen import left_of
+from deepcae.cli.wishes import Wishes
 from deepcae.report.advice import came_to
+from deepcae.solver import estimate
 from deepcae.solver.estimate import Estimate
 from deepcae.solver.records import Step
 
@@ -36,6 +41,14 @@ def write_pictures(folder: Path) -> None:
         path = folder / ("wide" if kind else "narrow") / f"{number:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((blob * 255).astype(np.uint8)).save(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def briefly_timed() -> Iterator[None]:
+    """Trainings are estimated from few steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(estimate, "ENOUGH", 0.02)
+        yield
 
 
 def fit(*words: object, code: int = 0) -> None:
@@ -89,10 +102,58 @@ def test_what_it_understood_and_came_to_is_told(whole: tuple[Path, str, dict[str
         assert words in whole[1]
 
 
-def test_a_look_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fit("pictures", "-o", "other", "--dry-run")
-    assert "60 of 1x12x10" in capsys.readouterr().err
+def test_a_look_tells_images_network_and_time_and_writes_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(here.rglob("*"))
+    fit("pictures", "-o", "other", "--dry-run", "--json", *SHORT)
+    told, said = capsys.readouterr()
+    assert sorted(here.rglob("*")) == before
+    answer = json.loads(told)
+    design = json.loads(Path("run/fit.json").read_text())["lengths"][0]
+    assert (answer["training"]["iterations"], answer["training"]["batch"]) == (design["ends"], 20)
+    for words in (
+        "60 of 1x12x10",
+        "51 to train, 9 to test",
+        answer["network"]["shapes"],
+        f"parameters {answer['network']['parameters']:,}",
+        "30 iterations of 20 images: about",
+        "codes, pictures and report: about",
+    ):
+        assert words in said, words
+    assert f"{answer['network']['parameters']:,}" in Path("run/model/net.prototxt").read_text()
+
+
+def test_a_look_tells_what_minutes_make_of_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit("pictures", "-o", "other", "--dry-run", "--json", "--minutes", 0.02, "--threads", 1)
+    told, said = capsys.readouterr()
+    answer = json.loads(told)["training"]
+    assert f"--minutes 0.02: {answer['iterations']:,} iterations in place of 5" in said  # of 500, or a few more
+    assert answer["iterations"] < 500
+    assert answer["iterations"] % answer["test_interval"] == 0
+
+
+@pytest.mark.parametrize("look", [["--dry-run"], []])
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--dims", "120"], "dims is 120, but must be less than the 120 values of an image of 1x12x10"),
+        (["--dims", "2", "--width", "0"], "width is 0, but must be a number above 0"),
+        (["--dims", "2", "--split", "none"], "without images held out nothing says how good the codes are"),
+        (["--dims", "2", "--patch", "20x20"], "less than patch 20x20"),
+    ],
+)
+def test_impossible_numbers_are_refused_before_anything_is_stored(
+    words: list[str], complaint: str, look: list[str], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", "pictures", "-o", "other", *words, *look]) == 2
+    assert complaint in capsys.readouterr().err
     assert not Path("other").exists()
+
+
+def test_more_numbers_than_training_images_are_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "pictures", "-o", "other", "--dims", "51", "--dry-run"]) == 0
+    assert "51 numbers for a code are as many as there are training images (51)" in capsys.readouterr().err
 
 
 def test_the_single_steps_give_the_same_bytes(here: Path) -> None:
@@ -105,17 +166,22 @@ def test_the_single_steps_give_the_same_bytes(here: Path) -> None:
         assert Path("byhand", name).read_bytes() == Path("run", name).read_bytes(), name
 
 
-def test_a_stopped_training_is_gone_on_with(here: Path) -> None:
+def stop_at(iteration: int, *words: object) -> None:
+    """A fit that is stopped behind an iteration."""
     take = training.Listener.take
 
     def stopping(self: training.Listener, record: Any) -> None:
         take(self, record)
-        if isinstance(record, Step) and record.iteration >= 12:
+        if isinstance(record, Step) and record.iteration >= iteration:
             self.solver.request_stop()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training.Listener, "take", stopping)
-        fit("pictures", "-o", "parts", *SHORT)
+        fit(*words)
+
+
+def test_a_stopped_training_is_gone_on_with(here: Path) -> None:
+    stop_at(12, "pictures", "-o", "parts", *SHORT)
     assert not Path("parts/codes.csv").exists()
     fit("pictures", "-o", "parts", *SHORT)
     for name in ("design_iter_30.caffemodel", "codes.csv"):
@@ -123,25 +189,108 @@ def test_a_stopped_training_is_gone_on_with(here: Path) -> None:
     assert not [*Path("parts").rglob("*~*")]  # nothing there is taken for somebody else's
 
 
-def test_patience_ends_a_training_and_the_rest_follows(here: Path) -> None:
-    fit(
-        "pictures",
-        "-o",
-        "early",
-        *SHORT[:1],
-        "max_iter: 400 test_interval: 1 patience: 2 base_lr: 0.5",
-        "--threads",
-        "1",
-    )
+def stamps(folder: Path) -> dict[str, int]:
+    """When each file of a fit was written; steps.sh and fit.json, which tell of it, aside."""
+    found = {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    return {name: at for name, at in found.items() if name not in ("steps.sh", "fit.json")}
+
+
+def test_what_is_done_is_not_done_again(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit("pictures", "-o", "parts", *SHORT)
+    before, steps = stamps(Path("parts")), Path("parts/steps.sh").read_text()
+    capsys.readouterr()
+    fit("pictures", "-o", "parts", *SHORT, "--json")
+    told, said = capsys.readouterr()
+    assert stamps(Path("parts")) == before
+    assert Path("parts/steps.sh").read_text() == steps
+    assert "done before: it trained 30 iterations" in said
+    assert "all of this was there before" in said
+    assert json.loads(told)["test"] == json.loads(Path("parts/metrics.jsonl").read_text().splitlines()[-1])["test"]
+
+
+def test_what_is_missing_or_older_than_the_weights_is_made_again(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = "codes.h5"
+    fit("pictures", "-o", "parts", *SHORT)
+    content, before = Path("parts", lost).read_bytes(), stamps(Path("parts"))
+    Path("parts", lost).unlink()
+    fit("pictures", "-o", "parts", *SHORT)
+    assert Path("parts", lost).read_bytes() == content
+    now = stamps(Path("parts"))
+    assert {name for name in now if now[name] != before[name]} == {lost}
+    os.utime(Path("parts", lost), (0, 0))
+    capsys.readouterr()
+    fit("pictures", "-o", "parts", *SHORT)
+    assert Path("parts", lost).stat().st_mtime > 0
+    assert "all of this was there before" not in capsys.readouterr().err
+    assert not [*Path("parts").rglob("*~*")]
+
+
+def test_more_time_goes_on_with_a_finished_training(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To the iterations of a training that has so many from the beginning; by hand the same."""
+    longer = [SHORT[0], SHORT[1].replace("30", "50"), *SHORT[2:]]
+    fit("pictures", "-o", "parts", *SHORT)
+    shorter = Path("parts/codes.csv").read_bytes()
+    capsys.readouterr()
+    fit("pictures", "-o", "parts", *longer)
+    assert "20 more iterations, to 50" in capsys.readouterr().err
+    assert Path("parts/codes.csv").read_bytes() != shorter
+    lines = [line for line in Path("parts/steps.sh").read_text().splitlines() if " train " in line]
+    assert len(lines) == 2
+    for line in lines:
+        words = [word.replace("--out", "--out=byhand").replace("parts", "") for word in shlex.split(line)]
+        words = [word for word in words if word != ""]
+        words = [word.replace("/model/", "parts/model/") if word.startswith("/model") else word for word in words]
+        assert main(words[1:]) == 0
+    last = "design_iter_50.caffemodel"
+    assert Path("byhand", last).read_bytes() == Path("parts", last).read_bytes()
+    capsys.readouterr()
+    fit("pictures", "-o", "parts", *SHORT)  # fewer: nothing of what is done is given up
+    said = capsys.readouterr().err
+    assert "50 iterations are done, and no more are asked for" in said
+    assert "all of this was there before" in said
+
+
+def test_minutes_bound_a_training_and_more_of_them_go_on(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["pictures", "-o", "short", "--batch", "20", "--threads", "1", "--set", "patience: 0"]
+    fit(*words, "--minutes", 0.01)
+    assert "--minutes 0.01: " in capsys.readouterr().err
+    (first,) = json.loads(Path("short/fit.json").read_text())["lengths"]
+    assert f"--set '{first['course'][0]}'" in Path("short/steps.sh").read_text()
+    fit(*words, "--minutes", 0.03)
+    lengths = json.loads(Path("short/fit.json").read_text())["lengths"]
+    assert [each["minutes"] for each in lengths] == [0.01, 0.03]
+    assert lengths[0] == first
+    assert lengths[1]["begins"] == first["ends"] < lengths[1]["ends"]
+    records = [json.loads(line) for line in Path("short/metrics.jsonl").read_text().splitlines()]
+    assert records[-1]["iteration"] == lengths[1]["ends"]
+
+
+def test_a_stopped_training_takes_a_new_length_and_says_where_it_was_stopped(here: Path) -> None:
+    stop_at(12, "pictures", "-o", "parts", *SHORT)
+    fit("pictures", "-o", "parts", SHORT[0], SHORT[1].replace("30", "20"), *SHORT[2:])
+    assert Path("parts/design_iter_20.caffemodel").exists()
+    assert "# stopped at iteration 13, and gone on with by" in Path("parts/steps.sh").read_text()
+
+
+def test_patience_ends_a_training_and_the_rest_follows(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    early = ["--set", "max_iter: 400 test_interval: 1 patience: 2 base_lr: 0.5", "--threads", "1"]
+    fit("pictures", "-o", "early", *early)
     records = [json.loads(line) for line in Path("early/metrics.jsonl").read_text().splitlines()]
     assert records[-1]["reason"] == "stopped early"
     assert codes.load("early/codes.h5").codes.shape == (COUNT, 2)
+    before = stamps(Path("early"))
+    capsys.readouterr()
+    fit("pictures", "-o", "early", *early, "--minutes", 10)
+    assert "ended as the held-out images were restored no better; more time changes nothing" in capsys.readouterr().err
+    assert stamps(Path("early")) == before
 
 
 def test_another_fit_in_its_place_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = Path("run/codes.csv").read_bytes()
     fit("pictures", "-o", "run", *SHORT, "--crop", "8x8", code=2)
-    assert "holds a fit with another '" in capsys.readouterr().err
+    assert "holds a fit with another choice of images: none, not --crop 8x8; take another -o" in capsys.readouterr().err
     assert Path("run/codes.csv").read_bytes() == before
     fit("pictures", "-o", "run", *SHORT, "--crop", "8x8", "--overwrite")
     assert json.loads(Path("run/data/images.json").read_text())["images"]["shape"] == [1, 8, 8]
@@ -173,21 +322,12 @@ def test_what_a_damaged_note_advises_helps(here: Path, capsys: pytest.CaptureFix
     fit("pictures", "-o", "run", *SHORT, "--overwrite")
 
 
-def test_minutes_bound_the_training(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fit("pictures", "-o", "short", "--minutes", 0.02, "--threads", "1", "--batch", "20")
-    assert "--minutes 0.02: " in capsys.readouterr().err
-    (course,) = json.loads(Path("short/fit.json").read_text())["course"]
-    assert f"--set '{course}'" in Path("short/steps.sh").read_text()
-
-
-def test_minutes_are_kept_for_codes_and_pictures(tmp_path: Path) -> None:
+def test_minutes_are_kept_for_codes_and_pictures() -> None:
     """By what a test of the held-out images takes, and by what a map of them does."""
 
     def left(minutes: float, rows: dict[str, int], dims: int = 16, test: float = 2.0) -> float:
-        wishes = fitting.Wishes([tmp_path], dims, minutes, None, None, (), None)  # type: ignore[arg-type]
-        started = fitting.Fit(tmp_path / "run", wishes, "cpu", 1, False, True)
-        started.__dict__["looked"] = SimpleNamespace(understood=SimpleNamespace(rows=rows))
-        return started._left(minutes, test)
+        wishes = Wishes([Path("images")], dims, minutes, None, None, (), None)  # type: ignore[arg-type]
+        return left_of(wishes, SimpleNamespace(rows=rows), test)  # type: ignore[arg-type]
 
     mnist = {"train": 60_000, "test": 10_000}
     assert left(10, mnist) == pytest.approx(600 - 30 - 2 * 7 * 2 - 70, abs=1)
@@ -227,6 +367,12 @@ def test_what_a_fit_came_to(records: list[dict[str, Any]], better: str, advice: 
     nexts = [line for line in said if line.startswith("next: ")]
     assert len(nexts) == bool(advice)
     assert advice in "".join(nexts)
+
+
+def test_what_gives_more_time_is_told() -> None:
+    records = records_of(4.0, 3.0, 2.0)
+    assert "the same command with more --minutes goes on" in came_to(records, 8, bounded=True)[-1]
+    assert "the same command with --set 'max_iter: 40' goes on" in came_to(records, 8)[-1]
 
 
 def test_what_a_fit_came_to_is_told_of_the_images_where_neighbours_count_too() -> None:

@@ -38,14 +38,15 @@ def fit(
     The same command goes on after an interruption. RUN/steps.sh has the commands of the single steps.
     """
     from .device import choose_device
-    from .fitting import Fit, Wishes
+    from .fitting import Fit
+    from .wishes import Wishes
 
     wishes = Wishes(paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours)
     whole = Fit(out, wishes, choose_device(device, threads), threads, overwrite, quiet)
     if dry_run:
-        understood = whole.look()
+        foretold = whole.foretell()
         if json:
-            answer(understood.to_json())
+            answer(foretold)
         return
     outcome = whole.carry_out()
     if json:

@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import math
-import shlex
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import MARK, foreign_kept, whole_file
+from ..atomic import foreign_kept
 from ..errors import DataError
 from ..report.advice import came_to
 from .duration import about
+from .fitbefore import Before, newest
+from .fitkept import Kept
+from .foreseen import TABLE, Foreseen, foresee, left_of, shortened
 from .screen import bar, say, set_in
 
 if TYPE_CHECKING:
-    from ..prepare import Looked, Prepared, Understood
-    from .imageflags import ImageFlags
+    from ..prepare import Looked, Prepared
     from .training import Outcome
-
-TOLD, STEPS = "fit.json", "steps.sh"
-TESTS = 20  # of a training that --minutes makes shorter
-TABLE = 100_000  # images up to which codes are written as a table, too
-SPARE = 30.0  # seconds of --minutes that are kept for pictures and report ...
-MAPPED = 0.007  # ... and for each held-out image in a map by t-SNE
-HEAD = f"# {MARK}: what `deepcae fit` did, step by step. Change a text in model/, and go on from there.\n"
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What was asked for. `images`: which images, and how they become data."""
-
-    paths: list[Path]
-    dims: int
-    minutes: float | None
-    width: float | None
-    batch: int | None
-    overrides: tuple[str, ...]
-    images: ImageFlags
-    neighbours: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "paths": [str(path.absolute()) for path in self.paths], "dims": self.dims, "minutes": self.minutes,
-            "width": self.width, "batch": self.batch, "set": [*self.overrides], "images": self.images.arguments(),
-            **({"neighbours": self.neighbours} if self.neighbours else {}),
-        }  # fmt: skip
+    from .wishes import Wishes
 
 
 class Fit:
@@ -61,7 +33,7 @@ class Fit:
         self.overwrite, self.quiet = overwrite, quiet
         self.began = time.perf_counter()
         self.data, self.model = out / "data", out / "model"
-        self._commands: list[str] = []
+        self._did = False  # whether a step was done by this call
 
     @property
     def _where(self) -> list[str]:
@@ -74,12 +46,27 @@ class Fit:
 
         return look(self.wishes.paths, self.wishes.images.options())
 
-    def look(self) -> Understood:
-        """What lies there, told."""
+    @cached_property
+    def kept(self) -> Kept:
+        return Kept(self.out, self.overwrite)
+
+    def look(self) -> Foreseen:
+        """What lies there, told; and the network for it."""
         understood = self.looked.understood
         for line in understood.lines():
             self._say(f"    {line}")
-        return understood
+        if "test" not in understood.rows:
+            raise DataError("without images held out nothing says how good the codes are; take another --split")
+        return foresee(understood, self.wishes)
+
+    def foretell(self) -> dict[str, Any]:
+        """What would be done, and how long it would take, told; for programs as JSON. Nothing is written."""
+        foreseen = self.look()
+        estimate = foreseen.timed(self.device, self.threads)
+        for line in foreseen.lines(estimate):
+            self._say(f"    {line}")
+        self._say("nothing is written; the same command without --dry-run does all this")
+        return {**foreseen.understood.to_json(), **foreseen.to_json(estimate)}
 
     def carry_out(self) -> Outcome:
         """All steps. A training that is stopped leaves the others to the next call."""
@@ -87,7 +74,7 @@ class Fit:
         self._say("1/5 images")
         self.look()
         with foreign_kept():
-            self._keep("wishes", self.wishes.to_json())
+            self.kept.put(wishes=self.wishes.to_json())
             prepared = self._prepare()
             self._say("2/5 network")
             self._design(prepared)
@@ -98,6 +85,8 @@ class Fit:
                 self._encode(prepared)
                 self._say("5/5 pictures and report")
                 self._show()
+        if not self._did:
+            say("all of this was there before; --overwrite makes it anew, another -o keeps it", self.quiet)
         return outcome
 
     # The steps
@@ -106,17 +95,16 @@ class Fit:
         from ..prepare import Prepared, prepare
 
         wishes = self.wishes
-        self._command("data", "any", *map(str, wishes.paths), *wishes.images.arguments(), "-o", str(self.data))
+        self.kept.step("data", "any", *map(str, wishes.paths), *wishes.images.arguments(), "-o", str(self.data))
         if (self.data / "images.json").exists() and not self.overwrite:
             self._say(f"    stored before, in {self.data}")
             return self._unchanged(Prepared.load(self.data))
+        self._did = True
         with bar("storing images", sum(self.looked.understood.rows.values()), self.quiet) as advance:
             made = prepare(
                 wishes.paths, self.data, wishes.images.options(), overwrite=self.overwrite, looked=self.looked,
                 progress=lambda done, _: advance(done),
             )  # fmt: skip
-        if made.test is None:
-            raise DataError("without images held out nothing says how good the codes are; take another --split")
         for note in made.understood.notes:
             if note not in self.looked.understood.notes:
                 self._say(f"    note       {note}")
@@ -147,10 +135,11 @@ class Fit:
         words += ["--width", f"{wishes.width:g}"] if wishes.width else []
         words += ["--batch", str(wishes.batch)] if wishes.batch else []
         words += ["--neighbours", f"{wishes.neighbours:g}"] if wishes.neighbours else []
-        self._command("zoo", "design", *words, "-o", str(self.model))
+        self.kept.step("zoo", "design", *words, "-o", str(self.model))
         if (self.model / "solver.prototxt").exists() and not self.overwrite:
             self._say(f"    designed before, in {self.model}")
             return
+        self._did = True
         wanted = Wanted(
             size, wishes.dims, wishes.width, lists, wishes.batch, scale, offset or None, None, False,
             wishes.neighbours,
@@ -165,14 +154,16 @@ class Fit:
         from .training import Effects, TrainingOptions, calm_lines, carry_out
 
         solver, seed = self.model / "solver.prototxt", self.wishes.images.seed
-        settings = [*self.wishes.overrides, *self._course(solver)]
-        words = [word for text in settings for word in ("--set", text)]
-        self._command(
-            "train", "--solver", str(solver), *words, "--seed", str(seed), "--out", str(self.out), *self._where
-        )
+        before = Before() if self.overwrite else Before.of(self.out, self.model)
+        settings = self._course(solver, before)
+        self._note_training(solver, seed)
+        if before.outcome is not None and before.is_over(self._param(solver, *settings)):
+            self._say(f"    done before: {before}")
+            return before.outcome
+        self._did = True
         given = TrainingOptions(
-            solver, settings, None, False, None if self.overwrite else "latest", self.overwrite, self.device, None,
-            threads=self.threads,
+            solver, [*self.wishes.overrides, *settings], None, False, None if self.overwrite else "latest",
+            self.overwrite, self.device, None, threads=self.threads,
         )  # fmt: skip
         with foreign_kept(False):  # a run knows its own files, which it writes anew when it goes on
             training = given.open(self.out, seed, quiet=True)
@@ -181,40 +172,64 @@ class Fit:
             say(f"stopped at iteration {outcome.finished.iteration}; the same command goes on from there")
         return outcome
 
-    def _course(self, solver: Path) -> list[str]:
-        """What --minutes makes of max_iter and test_interval; says how long the training will take.
+    def _course(self, solver: Path, before: Before) -> list[str]:
+        """What is laid over the solver text so that the training takes as long as is wished; says how long that is.
 
-        Chosen once: a training that goes on keeps its course.
+        Chosen once for each wish, so a training that is gone on with keeps its course. The iterations of a new wish
+        are those of a training that has it from the beginning: those that are done count.
         """
-        from ..proto.read import read_solver
-        from ..proto.text import merge
+        lengths = self.kept.lengths
+        if lengths and {name: lengths[-1].get(name) for name in self.wishes.length} == self.wishes.length:
+            return list(lengths[-1]["course"])
+        if lengths and before.gave_up:
+            self._say(f"    {before}; more time changes nothing")
+            return list(lengths[-1]["course"])
         from ..solver.estimate import estimate
 
-        kept = self._kept().get("course")
-        if isinstance(kept, list) and not self.overwrite:
-            return [str(text) for text in kept]
-        document = read_solver(solver)
-        for text in self.wishes.overrides:
-            merge(document, text, "--set")
-        param, settings = document.message, list[str]()
-        found = estimate(solver, self.wishes.overrides, device=self.device, threads=self.threads)
-        left = math.inf if self.wishes.minutes is None else self._left(self.wishes.minutes, found.test(param))
-        if self.wishes.minutes is not None and found.seconds(param) > left:
-            iterations, interval = found.within(left, param, TESTS)
-            self._say(f"    --minutes {self.wishes.minutes:g}: {iterations:,} iterations instead of {param.max_iter:,}")
-            settings = [f"max_iter: {iterations} test_interval: {interval} snapshot: {max(1, iterations // 2)}"]
-            merge(document, settings[0], "--minutes")
-        self._say(f"    {param.max_iter:,} iterations, about {about(found.seconds(param))} on this machine")
-        self._keep("course", settings)
+        found, param = estimate(solver, self.wishes.overrides, device=self.device, threads=self.threads), None
+        param, settings = self._param(solver), list[str]()
+        gone, told = time.perf_counter() - self.began, self.looked.understood
+        left = left_of(self.wishes, told, found.test(param), gone)
+        if found.seconds(param) > left and (settings := shortened(found, param, left)):
+            whole, param = param.max_iter, self._param(solver, *settings)
+            self._say(f"    --minutes {self.wishes.minutes:g}: {param.max_iter:,} iterations in place of {whole:,}")
+        if before.iteration >= param.max_iter and lengths:
+            self._say(f"    {before.iteration:,} iterations are done, and no more are asked for")
+            if before.outcome is not None:
+                return list(lengths[-1]["course"])
+            settings = [f"max_iter: {before.iteration}"]
+            param = self._param(solver, *settings)
+        more = param.max_iter - before.iteration
+        some = f"{more:,} more iterations, to {param.max_iter:,}" if before.iteration else f"{more:,} iterations"
+        if before.outcome is not None:
+            self._say("    its rate rises to what it is there in a longer training, and with it the loss for a while")
+        seconds = found.seconds(param) * more / max(1, param.max_iter)
+        self._say(f"    {some}, about {about(seconds)} on this machine")
+        length = {**self.wishes.length, "course": settings, "begins": before.iteration, "ends": param.max_iter}
+        self.kept.put(lengths=[*lengths, length])
         return settings
 
-    def _left(self, minutes: float, test: float) -> float:
-        """Seconds of --minutes that are for the training, where a test of the held-out images takes `test` seconds."""
-        rows, total = self.looked.understood.rows, 60 * minutes
-        count, held_out = sum(rows.values()), max(1, rows.get("test", 0))
-        codes = (2 if count <= TABLE else 1) * test * count / held_out
-        after = codes + SPARE + (MAPPED * held_out if self.wishes.dims > 2 else 0)
-        return max(total / 2, total - (time.perf_counter() - self.began) - after)
+    def _param(self, solver: Path, *settings: str) -> Any:
+        """The solver's settings, with the wishes and `settings` laid over them."""
+        from ..proto.read import read_solver
+        from ..proto.text import merge
+
+        document = read_solver(solver)
+        for text in (*self.wishes.overrides, *settings):
+            merge(document, text, "--set")
+        return document.message
+
+    def _note_training(self, solver: Path, seed: int) -> None:
+        """The commands of the training, and of each that went on with it."""
+        ends = 0
+        for number, length in enumerate(self.kept.lengths):
+            if number and length["begins"] != ends:
+                self.kept.step(f"stopped at iteration {length['begins']}, and gone on with by")
+            words = [word for text in (*length["set"], *length["course"]) for word in ("--set", text)]
+            on = ["--snapshot", "latest"] if number else []
+            where = ["--seed", str(seed), "--out", str(self.out), *on, *self._where]
+            self.kept.step("train", "--solver", str(solver), *words, *where)
+            ends = length["ends"]
 
     def _encode(self, prepared: Prepared) -> None:
         """Codes of all images: of those that were learned from, and of those that were held out."""
@@ -222,24 +237,44 @@ class Fit:
 
         everything = self.data / "all.txt"
         few = sum(prepared.understood.rows.values()) <= TABLE
-        for target in [self.out / "codes.h5", *([self.out / "codes.csv"] if few else [])]:
-            self._command("encode", str(self.out), str(everything), "-o", str(target), *self._where)
-            encode(target, self.out, everything, device=self.device, threads=self.threads, quiet=True)
-            self._say(f"    {target}")
+        for name in ["codes.h5", *(["codes.csv"] if few else [])]:
+            target = self.out / name
+            self.kept.step("encode", str(self.out), str(everything), "-o", str(target), *self._where)
+
+            def make(target: Path = target) -> list[Path]:
+                encode(target, self.out, everything, device=self.device, threads=self.threads, quiet=True)
+                return [target]
+
+            self._make(name, make)
 
     def _show(self) -> None:
         from ..solver.run import Run
         from .pictures import report
         from .plot import plot
 
-        pictures = self.out / "pictures"
-        self._command("plot", str(self.out), "-o", str(pictures))
-        plot(self.out, pictures, device=self.device, threads=self.threads, quiet=True)
-        self._command("report", str(self.out))
-        report(self.out, device=self.device, threads=self.threads, quiet=True)
-        self._say(f"    {pictures}\n    {self.out / 'report.html'}")
-        for line in came_to(Run(self.out).metrics(), self.wishes.dims):
+        pictures, page = self.out / "pictures", self.out / "report.html"
+
+        def draw() -> list[Path]:
+            since = newest(self.out, self.data)
+            plot(self.out, pictures, device=self.device, threads=self.threads, quiet=True)
+            return [path for path in sorted(pictures.iterdir()) if path.stat().st_mtime >= since]
+
+        def write() -> list[Path]:
+            report(self.out, device=self.device, threads=self.threads, quiet=True)
+            return [page]
+
+        self.kept.step("plot", str(self.out), "-o", str(pictures))
+        self._make("pictures", draw)
+        self.kept.step("report", str(self.out))
+        self._make("report.html", write)
+        for line in came_to(Run(self.out).metrics(), self.wishes.dims, self.wishes.minutes is not None):
             say(line)
+
+    def _make(self, name: str, make: Callable[[], Iterable[Path]]) -> None:
+        """What a step makes of the trained network, unless it is there, and newer than that."""
+        made = self.kept.makes(name, newest(self.out, self.data), make)
+        self._did |= made
+        self._say(f"    {self.out / name}{'' if made else ', there before'}")
 
     # What is told and kept
 
@@ -252,38 +287,9 @@ class Fit:
 
     def _require_own(self) -> None:
         """DataError where an earlier fit with other wishes left something in the folder."""
-        earlier = None if self.overwrite else self._kept().get("wishes")
-        if earlier is None or earlier == self.wishes.to_json():
-            return
-        now = self.wishes.to_json()
-        other = next((name for name in now if not isinstance(earlier, dict) or earlier.get(name) != now[name]), "")
-        raise DataError(
-            f"{self.out}: holds a fit with another '{other}'; take another -o, or --overwrite to give it up"
-        )
-
-    def _kept(self) -> dict[str, Any]:
-        """fit.json: what was asked, and the course that was chosen."""
-        try:
-            found = json.loads((self.out / TOLD).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self.out / TOLD}: is damaged ({error}); take another -o, or --overwrite") from None
-        return found if isinstance(found, dict) else {}
-
-    def _keep(self, name: str, value: Any) -> None:
-        told = {} if self.overwrite and name == "wishes" else self._kept()
-        self._write(TOLD, json.dumps({"about": MARK, **told, name: value}, indent=1) + "\n")
-
-    def _command(self, *words: str) -> None:
-        """Notes the command that does the step."""
-        self._commands.append(shlex.join(["deepcae", *words]))
-        self._write(STEPS, HEAD + "".join(f"{line}\n" for line in self._commands))
-
-    def _write(self, name: str, text: str) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
-        with whole_file(self.out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        earlier = self.kept.wishes
+        if earlier is not None and (other := self.wishes.other(earlier)):
+            raise DataError(f"{self.out}: holds a fit with another {other}; take another -o, or --overwrite")
 
     def _say(self, line: str) -> None:
         say(set_in(line), self.quiet)

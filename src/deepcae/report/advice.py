@@ -10,8 +10,11 @@ from ..solver.records import WarningKind
 LITTLE = 0.01  # of the error: a gain that says nothing
 
 
-def came_to(metrics: Sequence[Mapping[str, Any]], dims: int) -> list[str]:
-    """Lines for people. The first test of a designed network, before it has learned, is that of PCA."""
+def came_to(metrics: Sequence[Mapping[str, Any]], dims: int, bounded: bool = False) -> list[str]:
+    """Lines for people. The first test of a designed network, before it has learned, is that of PCA.
+
+    `bounded`: whether --minutes says how long is trained.
+    """
     tests = [record for record in metrics if record["kind"] == "test"]
     if not tests:
         return []
@@ -26,7 +29,7 @@ def came_to(metrics: Sequence[Mapping[str, Any]], dims: int) -> list[str]:
     else:
         said.append(f"(the best of {len(tests)} tests with these images, so a little better than with others)")
     overfits = any(record.get("warning") == WarningKind.OVERFITTING for record in metrics)
-    return [*said, *_next(best, last, first == 0 and pca - error <= LITTLE * pca, overfits)]
+    return [*said, *_next(best, last, first == 0 and pca - error <= LITTLE * pca, overfits, bounded)]
 
 
 def _error(test: Mapping[str, Any]) -> float:
@@ -38,15 +41,14 @@ def _better(gain: float) -> str:
     return f"{gain:.0%} better" if gain > LITTLE else "as good"
 
 
-def _next(best: int, last: int, is_pca: bool, overfits: bool) -> list[str]:
+def _next(best: int, last: int, is_pca: bool, overfits: bool, bounded: bool) -> list[str]:
     if is_pca and best < last:
         return ["next: more images, if there are any; the network found little in these that PCA does not have"]
     if overfits:
         return ["next: more images, or --width 0.5; it learned the training images by heart after its best test"]
+    more = "more --minutes" if bounded else f"--set 'max_iter: {2 * last or 'N'}'"
     if not last:
-        return [
-            "next: it was tested before its first iteration alone; --minutes, or --set 'max_iter: N', gives it time"
-        ]
+        return [f"next: it was tested before its first iteration alone; the same command with {more} goes on"]
     if best == last:
-        return [f"next: it was still improving; --minutes, or --set 'max_iter: {2 * last}', gives it more time"]
+        return [f"next: it was still improving; the same command with {more} goes on from here"]
     return []

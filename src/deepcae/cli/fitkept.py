@@ -1,0 +1,82 @@
+"""What a fit keeps beside its results: fit.json (what was asked, how long it trains, what was made), and steps.sh."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ..atomic import MARK, foreign_kept, whole_file
+from ..errors import DataError
+
+TOLD, STEPS = "fit.json", "steps.sh"
+HEAD = f"# {MARK}: what `deepcae fit` did, step by step. Change a text in model/, and go on from there.\n"
+
+
+class Kept:
+    """Of the fit in `folder`. `afresh`: what an earlier one kept there is given up."""
+
+    def __init__(self, folder: Path, afresh: bool) -> None:
+        self.folder, self._steps = folder, HEAD
+        try:
+            before = _read(folder / TOLD)
+        except DataError:
+            if not afresh:
+                raise
+            before = {}
+        self._told = {} if afresh else before
+        self._own = {name for names in before.get("made", {}).values() for name in names}
+
+    @property
+    def wishes(self) -> Any:
+        """None where no fit has been."""
+        return self._told.get("wishes")
+
+    @property
+    def lengths(self) -> list[dict[str, Any]]:
+        """How long it trains: the wishes of the first call and of each that asked for more, with what became of them.
+
+        `minutes` and `set` as asked; `course`, solver text laid over the designed one; `begins`, the iteration.
+        """
+        found = self._told.get("lengths", [])
+        return list(found) if isinstance(found, list) else []
+
+    def put(self, **told: Any) -> None:
+        self._told |= told
+        self._write(TOLD, json.dumps({"about": MARK, **self._told}, indent=1) + "\n")
+
+    def makes(self, name: str, since: float, make: Callable[[], Iterable[Path]]) -> bool:
+        """Has the files of a step made, unless all that it made before are there and no older than `since`, seconds of
+        the system's clock; whether they were made now."""
+        made = self._told.get("made", {})
+        before = [self.folder / each for each in made.get(name, [])]
+        if before and all(path.exists() and path.stat().st_mtime >= since for path in before):
+            return False
+        with foreign_kept(name not in self._own):  # what a fit made here is nobody else's
+            now = [str(path.relative_to(self.folder)) for path in make()]
+        self.put(made={**made, name: now})
+        return True
+
+    def step(self, *words: str) -> None:
+        """Notes the command that does a step; a single word is a remark."""
+        self._steps += (f"# {words[0]}" if len(words) == 1 else shlex.join(["deepcae", *words])) + "\n"
+        path = self.folder / STEPS
+        if not (path.is_file() and path.read_bytes().startswith(self._steps.encode())):  # of a fit that was done before
+            self._write(STEPS, self._steps)
+
+    def _write(self, name: str, text: str) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(self.folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: is damaged ({error}); take another -o, or --overwrite") from None
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,162 @@
+"""What a fit will do, told before it does it: the network for these images, and how long all takes on this machine."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from .duration import about
+
+if TYPE_CHECKING:
+    from ..prepare import Understood
+    from ..solver.estimate import Estimate
+    from ..zoo.design import Design
+    from ..zoo.schedule import Course
+    from ..zoo.streams import Passes
+    from .wishes import Wishes
+
+TESTS = 20  # of a training that --minutes makes shorter
+TABLE = 100_000  # images up to which codes are written as a table, too
+SPARE = 30.0  # seconds that pictures and report take ...
+MAPPED = 0.007  # ... and each held-out image in a map by t-SNE
+NOISE = 256  # images of noise that a pass is timed with, unless a batch has more
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """The network, and how it is trained where nobody says otherwise. `test`: a pass over the held-out images."""
+
+    plan: Design
+    width: float
+    batch: int
+    test: Passes
+    course: Course
+    understood: Understood
+    wishes: Wishes
+
+    @property
+    def course_text(self) -> str:
+        return f"max_iter: {self.course.iterations} test_interval: {self.course.interval}"
+
+    def lines(self, estimate: Estimate) -> list[str]:
+        """For people. `estimate`: of this network, see `timed`."""
+        param, settings = self._param(), list[str]()
+        left = left_of(self.wishes, self.understood, estimate.test(param))
+        told = ""
+        if estimate.seconds(param) > left:
+            whole = param.max_iter
+            settings = shortened(estimate, param, left)
+            if settings:
+                param = self._param(*settings)
+                told = f"--minutes {self.wishes.minutes:g}: {param.max_iter:,} iterations in place of {whole:,}"
+        rest = after(self.wishes.dims, self.understood, estimate.test(param))
+        count = self.understood.rows["train"]
+        found = [f"{name:10} {words}" for name, words in self.plan.facts(count).items()]
+        each = f"{param.max_iter:,} iterations of {self.batch:,} images: about {about(estimate.seconds(param))} here"
+        early = ", or less: it ends when held-out images are restored no better" if param.patience else ""
+        found += [f"training   {told}"] if told else []
+        found += [f"training   {each}{early}", f"then       codes, pictures and report: about {about(rest)}"]
+        return [*found, *(f"note       {note}" for note in self.notes())]
+
+    def notes(self) -> list[str]:
+        """What is possible, and hardly meant."""
+        count, dims = self.understood.rows["train"], self.wishes.dims
+        if dims < count:
+            return []
+        return [
+            f"{dims} numbers for a code are as many as there are training images ({count}), or more: they can be "
+            "learned by heart; fewer --dims, or more images"
+        ]
+
+    def to_json(self, estimate: Estimate) -> dict[str, Any]:
+        """For programs."""
+        param = self._param()
+        left = left_of(self.wishes, self.understood, estimate.test(param))
+        if estimate.seconds(param) > left:
+            param = self._param(*shortened(estimate, param, left))
+        return {
+            "network": self.plan.to_json(self.understood.rows["train"]),
+            "training": {
+                "iterations": param.max_iter, "batch": self.batch, "test_interval": param.test_interval,
+                "patience": param.patience, "seconds": estimate.seconds(param),
+            },
+            "rest": {"seconds": after(self.wishes.dims, self.understood, estimate.test(param))},
+        }  # fmt: skip
+
+    def _param(self, *settings: str) -> Any:
+        """The solver's settings that count here."""
+        from ..proto.schema import SolverParameter
+        from ..proto.text import merge, parse
+
+        text = f"{self.course_text} patience: {self.course.patience} test_iter: {self.test.iterations}"
+        document = parse(text, SolverParameter, "<design>")
+        for text in (*self.wishes.overrides, *settings):
+            merge(document, text, "--set")
+        return document.message
+
+    def timed(self, device: str, threads: int | None) -> Estimate:
+        """Trains the same network a little, with noise in place of the images, and leaves nothing behind."""
+        import h5py
+        import numpy as np
+
+        from .. import zoo
+        from ..solver.estimate import estimate
+        from ..zoo.designed import build_design
+
+        told = self.understood
+        with TemporaryDirectory(prefix="deepcae-") as name:
+            folder = Path(name)
+            count = max(2, self.batch, min(NOISE, told.rows["train"]))
+            with h5py.File(folder / "noise.h5", "w") as file:
+                noise = np.random.default_rng(0).uniform(*told.range, (count, *told.shape))
+                file["data"] = noise.astype(told.dtype)
+            model = build_design(
+                told.shape, self.wishes.dims, folder / "noise.h5", folder / "noise.h5", batch=self.batch,
+                width=self.width, folder=folder, scaling=told.scaling, num_test=told.rows["test"], mirror=False,
+                neighbours=self.wishes.neighbours or 0.0,
+            )  # fmt: skip
+            _, solver = zoo.write(model, folder)
+            return estimate(solver, [self.course_text, *self.wishes.overrides], device=device, threads=threads)
+
+
+def foresee(understood: Understood, wishes: Wishes) -> Foreseen:
+    """SpecError where no network can be as wished, before anything is stored. Fast: no image is read."""
+    from ..data.heldout import enough
+    from ..zoo.design import design
+    from ..zoo.designed import default_width
+    from ..zoo.schedule import course
+    from ..zoo.streams import passes
+
+    train, test = understood.rows["train"], understood.rows.get("test", 0)
+    width = default_width(understood.shape, train) if wishes.width is None else wishes.width
+    plan = design(understood.shape, wishes.dims, width)
+    batch = wishes.batch or plan.batch
+    tested = passes(max(1, min(test, enough(math.prod(plan.given)))), batch)
+    return Foreseen(plan, width, batch, tested, course(plan, tested, train, batch), understood, wishes)
+
+
+def after(dims: int, understood: Understood, test: float) -> float:
+    """Seconds that codes, pictures and report take, where a test of the held-out images takes `test` seconds."""
+    rows = understood.rows
+    count, held_out = sum(rows.values()), max(1, rows.get("test", 0))
+    codes = (2 if count <= TABLE else 1) * test * count / held_out
+    return codes + SPARE + (MAPPED * held_out if dims > 2 else 0)
+
+
+def left_of(wishes: Wishes, understood: Understood, test: float, gone: float = 0.0) -> float:
+    """Seconds of --minutes that are for the training, of which `gone` are over; half of all at least."""
+    if wishes.minutes is None:
+        return math.inf
+    total = 60 * wishes.minutes
+    return max(total / 2, total - gone - after(wishes.dims, understood, test))
+
+
+def shortened(estimate: Estimate, param: Any, left: float) -> list[str]:
+    """The solver text of the longest training that takes `left` seconds; empty where all that is wanted fits in."""
+    iterations, interval = estimate.within(left, param, TESTS)
+    if iterations >= param.max_iter:
+        return []
+    return [f"max_iter: {iterations} test_interval: {interval} snapshot: {max(1, iterations // 2)}"]

@@ -92,8 +92,8 @@ def test_stacks_and_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     movie = np.arange(30 * 8 * 9, dtype=np.uint16).reshape(30, 8, 9)
     tifffile.imwrite("a.tif", movie, photometric="minisblack")
     np.save("a.npy", movie.transpose(1, 2, 0))
-    assert main(["data", "tiff", "a.tif", "-o", "one", "--every", "2", "-q"]) == 0
-    assert main(["data", "npy", "a.npy", "-o", "two", "--axes", "yxt", "--every", "2", "-q"]) == 0
+    assert main(["data", "tiff", "a.tif", "-o", "one", "--every", "2", "--split", "time", "-q"]) == 0
+    assert main(["data", "npy", "a.npy", "-o", "two", "--axes", "yxt", "--every", "2", "--split", "time", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
     for name in ("one", "two"):
         with h5py.File(f"{name}/train.h5") as file:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deepcae.data.scaling import ROWS, Scaling, learn, learned_from
+from deepcae.data.scaling import BYTES, IMAGES, LEAST, VALUES, Scaling, learn, learned_from, sample
 from deepcae.data.stored import Given, Stored
 from deepcae.data.transform import make_transform
 from deepcae.errors import DataError
@@ -127,7 +127,7 @@ def test_a_sample_is_small_seeded_and_of_the_whole() -> None:
     assert learn(first, seed=3) == learn(again, seed=3)
     learn(other, seed=4)
     assert first.seen == again.seen != other.seen
-    assert len(first.seen) == ROWS
+    assert len(first.seen) == IMAGES
     assert min(first.seen) < 100 < 3900 < max(first.seen)
 
 
@@ -141,3 +141,26 @@ def test_what_lies_beyond_is_measured_at_each_end() -> None:
     values = np.concatenate([np.zeros(3000), np.arange(7000)]).astype(np.uint16)
     assert learned_from(values, np.uint16).why.endswith("0 % of the values lie below, 0.1 % above")
     assert learned_from(-values.astype(np.int16), np.int16).why.endswith("0.1 % of the values lie below, 0 % above")
+
+
+@pytest.mark.parametrize(
+    ("total", "size", "looked_at"),
+    [(10, 4, 10), (5000, 4, IMAGES), (5000, BYTES // 400, 100), (5000, BYTES, LEAST), (3, BYTES, 3)],
+)
+def test_of_large_images_fewer_are_looked_at(total: int, size: int, looked_at: int) -> None:
+    read: list[int] = []
+
+    def image(number: int) -> np.ndarray:
+        read.append(number)
+        return np.full(min(size, 1000), number)
+
+    values = sample(image, total, size, seed=3)
+    assert read == sorted(set(read))
+    assert len(read) == looked_at
+    assert set(values.tolist()) == set(read)
+
+
+def test_of_large_images_some_values_are_held() -> None:
+    image = np.arange(VALUES, dtype=np.float32)
+    assert sample(lambda number: image, 5, VALUES).size <= VALUES
+    assert sample(lambda number: image[:7], 5, 7).tolist() == image[:7].tolist() * 5

@@ -68,7 +68,7 @@ def test_ome_zarr_is_read_at_its_largest_level_with_its_axes(version: int, tmp_p
     np.testing.assert_array_equal(rows.read(slice(0, 12))["data"], expected)
     np.testing.assert_array_equal(rows.read(slice(5, 7))["data"], expected[5:7])
     made = prepare(tmp_path / "a.zarr", tmp_path / "out")
-    assert made.understood.split["kind"] == "time"
+    assert made.understood.split["kind"] == "blocks"
     assert any("3 times x 4 depths are 12 images, 2 channels" in note for note in made.understood.notes)
 
 

@@ -167,7 +167,7 @@ def test_patches_of_pictures_of_many_sizes(tmp_path: Path) -> None:
 def test_frames_of_a_movie_are_parted_in_time(tmp_path: Path) -> None:
     movie = np.arange(40 * 6 * 5, dtype=np.uint16).reshape(40, 6, 5)
     tifffile.imwrite(tmp_path / "a.tif", movie, photometric="minisblack")
-    made = prepare(tmp_path / "a.tif", tmp_path / "out")
+    made = prepare(tmp_path / "a.tif", tmp_path / "out", Options(split="time"))
     np.testing.assert_array_equal(stored(made, "train")[:, 0], movie[:34])
     np.testing.assert_array_equal(stored(made, "test")[:, 0], movie[34:])
     assert stored(made, "train").dtype == np.uint16
@@ -177,12 +177,12 @@ def test_frames_of_a_movie_are_parted_in_time(tmp_path: Path) -> None:
 def test_depths_and_times_are_kept(tmp_path: Path) -> None:
     hyper = np.arange(5 * 2 * 3 * 4, dtype=np.uint16).reshape(5, 2, 1, 3, 4)
     tifffile.imwrite(tmp_path / "a.tif", hyper, imagej=True, metadata={"axes": "TZCYX"})
-    made = prepare(tmp_path / "a.tif", tmp_path / "out")
+    made = prepare(tmp_path / "a.tif", tmp_path / "out", Options(split="time"))
     assert stored(made, "train", "origin/t").tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert stored(made, "train", "origin/z").tolist() == [0, 1] * 4
 
 
-@pytest.mark.parametrize(("files", "kind", "held"), [(3, "time", [8, 9]), (8, "file", list(range(10)))])
+@pytest.mark.parametrize(("files", "kind", "held"), [(3, "blocks", [4, 9]), (8, "file", list(range(10)))])
 def test_several_movies(files: int, kind: str, held: list[int], tmp_path: Path) -> None:
     for number in range(files):
         tifffile.imwrite(tmp_path / f"{number}.tif", noise(10, 6, 5), photometric="minisblack")
@@ -190,14 +190,40 @@ def test_several_movies(files: int, kind: str, held: list[int], tmp_path: Path) 
     assert made.understood.split["kind"] == kind
     rows, sources = stored(made, "test", "origin/row"), stored(made, "test", "origin/source")
     assert sorted(set(rows.tolist())) == held
-    assert set(sources.tolist()) == (set(range(files)) if kind == "time" else {6, 7})
+    assert set(sources.tolist()) == (set(range(files)) if kind == "blocks" else {6, 7})
 
 
 def test_pictures_that_follow_one_another_are_seen_to_be_a_movie(tmp_path: Path) -> None:
     drift = np.cumsum(RANDOM.normal(0, 4, (60, 8, 8)), axis=0)
     movie = np.clip(128 + drift, 0, 255).astype(np.uint8)
-    assert inspect(pictures(tmp_path / "a", movie)).split["kind"] == "time"
+    assert inspect(pictures(tmp_path / "a", movie)).split["kind"] == "blocks"
     assert inspect(pictures(tmp_path / "b", RANDOM.permutation(movie))).split["kind"] == "random"
+
+
+@pytest.mark.parametrize("name", ["drift", "noise"])
+def test_of_classes_that_are_movies_stretches_of_each_are_held_out(name: str, tmp_path: Path) -> None:
+    """Sorted by class alone, neighbours are of one class, and no movie."""
+    for number, of in enumerate("ab"):
+        step = np.cumsum(RANDOM.normal(0, 6, (40, 8, 8)), axis=0) if name == "drift" else noise(40, 8, 8) / 16
+        pictures(tmp_path / "in" / of, np.clip(80 + 60 * number + step, 0, 255).astype(np.uint8))
+    made = prepare(tmp_path / "in", tmp_path / "out", Options(held_out=0.25))
+    rows, labels = stored(made, "test", "origin/row"), stored(made, "test", "label")
+    assert made.understood.split["kind"] == ("blocks" if name == "drift" else "random")
+    if name == "drift":
+        expected = [40 * of + 8 * fifth + at for of in (0, 1) for fifth in range(5) for at in (6, 7)]
+        assert rows.tolist() == expected
+        assert labels.tolist() == [0] * 10 + [1] * 10
+        assert "in 5 places of each class" in made.understood.split["why"]
+
+
+@pytest.mark.parametrize("drifts", [True, False])
+def test_frames_with_classes_in_any_order_are_looked_at(drifts: bool, tmp_path: Path) -> None:
+    """As the state of an animal in each frame; a stretch may hold any."""
+    movie = np.cumsum(RANDOM.normal(0, 1, (60, 8, 8)), axis=0) if drifts else RANDOM.normal(0, 1, (60, 8, 8))
+    np.savez(tmp_path / "a.npz", data=movie, label=RANDOM.integers(0, 2, 60))
+    split = inspect(tmp_path / "a.npz", Options(held_out=0.25)).split
+    assert split["kind"] == ("blocks" if drifts else "random")
+    assert ("places of the file" in split["why"]) == drifts
 
 
 STEPS: dict[str, tuple[Options, Any]] = {

@@ -1,6 +1,6 @@
 """How stored values become about 0..1 for a net:  shown = (stored - offset) · scale.
 
-A net's text says it as `transform_param { mean_value: offset scale: scale }`. `learn` looks at a seeded sample of rows:
+A net's text says it as `transform_param { mean_value: offset scale: scale }`. It is learned from a seeded sample:
 
 | values                              | become 0 and 1                                                           |
 |-------------------------------------|--------------------------------------------------------------------------|
@@ -14,7 +14,8 @@ percentiles become less than 0 or more than 1; nothing is clipped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,8 @@ from .stored import Stored
 
 LOW, HIGH = 0.1, 99.9  # percentiles that become 0 and 1
 DIM = 1 / 8  # of the range that 8 bits or 0..1 offer; values that fill less are spread
-ROWS, VALUES = 1024, 2**22  # of a sample, at most
+IMAGES, VALUES = 1024, 2**22  # of a sample, at most
+LEAST, BYTES = 16, 2**27  # images that are looked at however large they are, and what the others may take, as float32
 TINY = 1e-37  # a difference that float32 does not resolve any more
 ROUNDING = 1e-14  # of a double's size: what arithmetic leaves of values that are one
 FAR = 2.0  # beyond 0..1: told
@@ -90,26 +92,32 @@ def _short(value: float) -> str:
 
 
 def learn(array: Stored, rows: Sequence[int] | np.ndarray | None = None, *, seed: int = 0) -> Scaling:
-    """The scaling for an array, from a sample of `rows` (default: all) that the seed decides.
-
-    At most `ROWS` rows and `VALUES` values are held. DataError where one is NaN or infinite.
-    """
-    held = np.asarray(range(array.shape[0]) if rows is None else rows)
+    """The scaling for an array, from a `sample` of `rows` (default: all). DataError where a value is not finite."""
+    held = range(array.shape[0]) if rows is None else rows
     if not len(held):
         raise DataError(f"{array.origin} has no rows")
-    return learned_from(_sample(array, held, seed), array.dtype)
 
-
-def _sample(array: Stored, rows: np.ndarray, seed: int) -> np.ndarray:
-    """Values of the array in one row; of rows that are too large for all to be held, values drawn from each."""
-    generator = np.random.default_rng([seed % 2**64, 0x5CA1E])
-    if len(rows) > ROWS:
-        rows = np.sort(generator.choice(rows, ROWS, replace=False, shuffle=False))
-    most = max(1, VALUES // len(rows))
-    parts = []
-    for row in rows.tolist():
-        values = np.asarray(array.read(row, row + 1)).reshape(-1)
+    def read(number: int) -> np.ndarray:
+        row = int(held[number])
+        values = np.asarray(array.read(row, row + 1))
         _require_finite(values, array.origin, row)
+        return values
+
+    return learned_from(sample(read, len(held), math.prod(array.shape[1:]), seed), array.dtype)
+
+
+def sample(read: Callable[[int], np.ndarray], total: int, size: int, seed: int = 0) -> np.ndarray:
+    """Values of images that the seed draws, flat: all of them, or of large images some.
+
+    `read(number)`: one of the `total` images, each of about `size` values; it is called in rising order.
+    """
+    generator = np.random.default_rng([seed % 2**64, 0x5CA1E])
+    count = min(total, IMAGES, max(LEAST, BYTES // (4 * max(1, size))))
+    chosen = np.sort(generator.choice(total, count, replace=False, shuffle=False)) if count < total else range(total)
+    most = max(1, VALUES // count)
+    parts = []
+    for number in chosen:
+        values = read(int(number)).reshape(-1)
         parts.append(values if values.size <= most else values[generator.integers(0, values.size, most)])
     return np.concatenate(parts)
 

@@ -161,12 +161,18 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         """A fit of X that goes on from the last one, or begins anew."""
         rows = given.opened(X, type(self).__name__)
         given.check_names(self, X, reset=not goes_on)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        seed = self._seed()
         settings = Settings(
             self.n_components, self.architecture, self.image_shape, self.solver, self.max_iter, self.batch_size,
             self._device(), self.validation_fraction, self.n_iter_no_change, print if self.verbose else None, seed,
         )  # fmt: skip
         return Fit(settings, rows, self._fit_, self.net_.tensors) if goes_on else Fit(settings, rows)
+
+    def _seed(self) -> int:
+        """`random_state` where it is a number, so that it is the `--seed` of the command line; else drawn from it."""
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _device(self) -> str:
         found = torch.cuda.is_available()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,17 @@ import numpy as np
 from ..data.folder import shortlist
 from ..data.heldout import enough
 from ..data.named import Named
+from ..data.scaling import VALUES
 from ..errors import DataError
 from .costly import sample_of_chunks
 from .images import ArrayImages, PictureImages
 from .labels import read_label_file
-from .looked import ALIKE, VALUES, channels_alike, likeness, sample_of, scaling_of, title_of
+from .looked import channels_alike, sample_of, scaling_of, title_of
 from .options import Options
 from .plan import Plan, Planned, stands_as_it_is
+from .series import classes_of, is_volume, lines_of, series
 from .sources import KINDS, Source, open_sources
-from .split import Split, given_split, named_split, split_images
+from .split import Split, given_split, named_split, share_of, split_images
 from .steps import Steps
 from .understood import Understood
 
@@ -58,10 +59,7 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
     items, skipped = _items(opened, options)
     labels, told_labels = _labels(opened, items, options)
     plan = Plan(opened, items, Split("none", np.zeros(len(items), bool), ""), options, shape, dtype)
-    plan.split = _ready_split(plan) or split_images(
-        items[:, 0], *_series(plan, labels), options, _classes_of_files(opened), all(map(_is_volume, opened)),
-        enough(math.prod(shape)),
-    )  # fmt: skip
+    plan.split = _ready_split(plan) or _split(plan, classes_of(labels))
     rows = {name: plan.part(name) for name in ("train", "test")}
     if not rows["train"].shape[0] or not (rows["test"].shape[0] or plan.split.kind == "none"):
         raise DataError(f"{opened[0].path}: {len(items)} images give no rows to train or to test with; see --split")
@@ -86,6 +84,14 @@ def look(sources: Any, options: Options, kind: str | None = None) -> Looked:
         copied=0 if is_listed else stored + sum(source.cost.total for source in opened if source.cost),
     )
     return Looked(plan, labels, understood)
+
+
+def _split(plan: Plan, classes: np.ndarray | None) -> Split:
+    files, options = plan.items[:, 0], plan.options
+    return split_images(
+        files, *series(plan, classes), options, _classes_of_files(plan.sources), all(map(is_volume, plan.sources)),
+        enough(math.prod(plan.image)), lines_of(files, classes, share_of(options)),
+    )  # fmt: skip
 
 
 def _ready_split(plan: Plan) -> Split | None:
@@ -246,31 +252,6 @@ def _told_labels(labels: np.ndarray, classes: tuple[str, ...], came: str) -> dic
         if len(values) <= min(MOST_CLASSES, max(2, len(labels) // 2)) and (values == np.round(values)).all():
             classes = tuple(f"{value:g}" for value in values.tolist())
     return {"kind": "classes" if classes else "numbers", "classes": list(classes), "named": named, "from": came}
-
-
-def _is_volume(source: Source) -> bool:
-    """Whether its images are planes of a body, at one time."""
-    steps = dict(source.told.steps)
-    return "z" in steps and "t" not in steps
-
-
-def _series(plan: Plan, labels: np.ndarray | None) -> tuple[bool, str]:
-    """Whether neighbours look alike, and whence that is known."""
-    if plan.options.split != "auto":
-        return False, ""
-    if any(source.told.is_series for source in plan.sources):
-        planes = all(map(_is_volume, plan.sources))
-        return True, "neighbouring planes look alike" if planes else "neighbours in a recording look alike"
-    if any(source.cost for source in plan.sources):
-        return True, "images that are stored together are taken for a recording"
-    if labels is not None and labels.ndim == 1 and len(np.unique(labels)) <= max(1, len(labels) // 4):
-        return False, "images of classes in any order"
-    near = None
-    with suppress(DataError):  # damage is told where the images are read
-        near = likeness(plan)
-    if near is not None and near < ALIKE:
-        return True, f"neighbours look alike, {near:.0%} of the distance of others"
-    return False, "neighbours are no more alike than others" if near is not None else "nothing tells an order"
 
 
 def _notes(sources: Sequence[Source], plan: Plan, values: np.ndarray) -> list[str]:

@@ -20,7 +20,7 @@ class Options:
     """How images become training and test data. What is not given is decided by the data, and told.
 
     `split`: which images are held out (`held_out`, a part of all; default: 0.15, but no more than are enough):
-    `random` ones, the last ones of each series (`time`), stretches all over it (`blocks`), whole files (`file`), the
+    `random` ones, the last ones of each file (`time`), five stretches all over it (`blocks`), whole files (`file`), the
     lower part of each image (`region`, for patches), or `none`; `seed` decides.
     `every`: each n-th image alone. `channels`: those that are kept, in this order; `grey`, `rgb`: one channel, three.
     `masks`: images of BehaveNet's files are multiplied by theirs.

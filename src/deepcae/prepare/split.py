@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.folder import HELD_OUT, TO_LEARN
+from ..data.heldout import END, MIDDLE, STRETCHES, at_random, stretches
 from ..errors import DataError
 from .options import Options
 
 FEW_FILES = 6  # with fewer, a part of each is held out
-BLOCKS = 5  # of a series, that are held out by `blocks`
 PART = 0.15  # of all images, that is held out where nobody says how much
 _TENTH = {"t10k"}  # the 10,000 test images of MNIST
 _NO_NAMES = frozenset("images idx3 ubyte gz npy npz mat h5 hdf5 hdf".split())  # noqa: SIM905 - words that name no set
@@ -42,19 +42,20 @@ def split_images(
     classes: Sequence[str] | None = None,
     in_depth: bool = False,
     enough: int | None = None,
+    lines: np.ndarray | None = None,
 ) -> Split:
     """The split of images whose file is `groups` (n,), numbers that never fall.
 
     `is_series`: neighbours look alike, `why_series` tells whence that is known; `classes`: that of each file, where
     files have one; `in_depth`: the series goes through a body, whose end is not like the rest of it; `enough`: images
-    to test with, of which no more are held out where nobody says how many.
+    to test with, of which no more are held out where nobody says how many; `lines` (n,), numbers that never fall:
+    images that follow one another, in each of which stretches lie; default: those of a file.
     """
     total, files = len(groups), int(groups[-1]) + 1 if len(groups) else 0
     none = np.zeros(total, bool)
     kind, why = options.split, "as asked"
     if kind == "auto":
         kind, why = _decided(total, files, is_series, why_series, options)
-        kind = "blocks" if kind == "time" and in_depth else kind
     if kind == "none":
         return Split(kind, none, "nothing is held out")
     if kind == "region":
@@ -64,7 +65,8 @@ def split_images(
     if total < 2:
         raise DataError(f"there is {total} image; to learn and to test needs two: give more, --patch, or --split none")
     if kind == "random":
-        return Split(kind, _random(total, options), f"random images, seed {options.seed}: {why}")
+        chosen = at_random(total, _count(total, options), options.seed)
+        return Split(kind, chosen, f"random images, seed {options.seed}: {why}")
     if kind == "file":
         if files < 2:
             raise DataError("--split file needs two files or more; --split time holds out the last images of one")
@@ -74,8 +76,10 @@ def split_images(
             told = f"random files{' of each class' if len(set(classes)) > 1 else ''}, seed {options.seed}"
         return Split(kind, chosen, f"{told} ({len(np.unique(groups[chosen]))} of {files}): {why}")
     if kind == "blocks":
-        told = f"neighbouring images in {BLOCKS} places of each file"
-        return Split(kind, _blocks(groups, files, options), f"{told}: {why}")
+        lines = groups if lines is None else lines
+        each = "of each file" if files > 1 else "of each class" if lines[-1] else "of the file"
+        chosen = _blocks(lines, MIDDLE if in_depth else END, options)
+        return Split(kind, chosen, f"neighbouring images in {STRETCHES} places {each}: {why}")
     chosen = _last(groups, files, options)
     each = "the last images of each file" if files > 1 else "the last images"
     return Split(kind, chosen, f"{each}: {why}")
@@ -133,19 +137,12 @@ def _decided(total: int, files: int, is_series: bool, why: str, options: Options
         return "random", why
     if files >= FEW_FILES:
         return "file", f"{why}, and there are several files"
-    return "time", why
+    return "blocks", why
 
 
 def _count(total: int, options: Options) -> int:
     """How many of `total` are held out: one at least, and never all."""
     return min(max(1, round(total * share_of(options))), total - 1)
-
-
-def _random(total: int, options: Options) -> np.ndarray:
-    chosen = np.zeros(total, bool)
-    order = np.random.default_rng([options.seed % 2**64, 0x5911]).permutation(total)
-    chosen[order[: _count(total, options)]] = True
-    return chosen
 
 
 def _last(groups: np.ndarray, files: int, options: Options) -> np.ndarray:
@@ -159,19 +156,14 @@ def _last(groups: np.ndarray, files: int, options: Options) -> np.ndarray:
     return chosen
 
 
-def _blocks(groups: np.ndarray, files: int, options: Options) -> np.ndarray:
-    """Stretches of equal length, evenly over each file, none at its ends."""
-    chosen = np.zeros(len(groups), bool)
-    for file in range(files):
-        begin, end = np.searchsorted(groups, [file, file + 1])
-        if end - begin < 2:
-            continue
-        count = _count(int(end - begin), options)
-        for part in np.array_split(np.arange(count), min(BLOCKS, count)):
-            middle = begin + (part[0] + part[-1] + 1) / 2 / count * (end - begin)
-            first = int(np.clip(round(middle - len(part) / 2), begin, end - len(part)))
-            chosen[first : first + len(part)] = True
-    return chosen if chosen.any() else _last(groups, files, options)
+def _blocks(lines: np.ndarray, place: float, options: Options) -> np.ndarray:
+    """Stretches of each line that has two images."""
+    chosen = np.zeros(len(lines), bool)
+    ends = np.flatnonzero(np.diff(lines, append=-1)) + 1
+    for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+        if end - begin > 1:
+            chosen[begin:end] = stretches(end - begin, _count(int(end - begin), options), place) >= 0
+    return chosen if chosen.any() else _last(lines, len(ends), options)
 
 
 def _files(groups: np.ndarray, files: int, options: Options, classes: Sequence[str] | None) -> np.ndarray:

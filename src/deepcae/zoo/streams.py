@@ -107,18 +107,17 @@ def is_data(path: Path) -> bool:
     return path.exists() and (path.is_dir() or format_of(path) is not None)
 
 
-def scaling_of(images: StoredRows) -> Scaling:
-    """How the values of `images` become about 0..1, learned from a sample of rows that are spread over all."""
+def scaling_of(images: StoredRows, seed: int = 0) -> Scaling:
+    """How the values of `images` become about 0..1, learned from a sample that the seed draws."""
     import numpy as np
 
-    from ..data.scaling import ROWS, VALUES, learned_from
+    from ..data.scaling import learned_from, sample
 
-    size = max(1, math.prod(images.shapes["data"]))
-    count = max(1, min(ROWS, images.total, VALUES // size))
-    rows = np.linspace(0, images.total - 1, count).astype(int)
-    values = images.read(rows)["data"]
-    finite = np.isfinite(values.reshape(len(rows), -1)).all(axis=1)
-    if not finite.all():
-        bad = images.called("data", int(rows[np.argmin(finite)]))
-        raise DataError(f"{bad} holds values that are not finite (NaN or infinite); replace them, or leave it out")
-    return learned_from(values, images.dtypes["data"])
+    def read(number: int) -> np.ndarray:
+        values = images.read(np.array([number]))["data"]
+        if not np.isfinite(values).all():
+            bad = images.called("data", number)
+            raise DataError(f"{bad} holds values that are not finite (NaN or infinite); replace them, or leave it out")
+        return values
+
+    return learned_from(sample(read, images.total, math.prod(images.shapes["data"]), seed), images.dtypes["data"])

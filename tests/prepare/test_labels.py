@@ -23,6 +23,12 @@ READ: dict[str, tuple[str, str | None, list[float], tuple[str, ...]]] = {
     "columns.csv": ("t,speed,kind\n0,5,a\n1,6,b\n2,7,a\n", "speed", [5, 6, 7], ()),
     "tabs.csv": ("t\tspeed\tkind\n0\t5\ta\n1\t6\tb\n2\t7\ta\n", "kind", [0, 1, 0], ("a", "b")),
     "giant.json": (f"[1, 2, 1{'0' * 400}]", None, [0, 1, 2], ("1", "2", f"1{'0' * 400}")),
+    "caffe.txt": ("x/b.png 4\nx/c.png 2\nx/a.png 3\n", None, [3, 4, 2], ()),
+    "blanks.txt": ("x/b.png two\n\nx/c.png one\nx/a.png one\n", None, [0, 1, 0], ("one", "two")),
+    "more.csv": ("file,class\nx/z.png,9\nx/b.png,4\nx/c.png,2\nx/a.png,3\nx/y.png,9\n", None, [3, 4, 2], ()),
+    "more_columns.csv": ("f,k,s\nb.png,u,4\nc.png,v,2\na.png,u,3\nd.png,u,1\n", "s", [3, 4, 2], ()),
+    "numbered.csv": ("9,5\n9,6\n9,7\n", "1", [5, 6, 7], ()),
+    "truths.json": ("[true, false, true]", None, [1, 0, 1], ()),
     "list.json": ("[1, 2.5, 3]", None, [1, 2.5, 3], ()),
     "names.json": ('{"a.png": "u", "x/b.png": "v", "c.png": "u", "other": "w"}', None, [0, 1, 0], ("u", "v")),
     "column.json": ('{"speed": [4, 5, 6]}', None, [4, 5, 6], ()),
@@ -48,24 +54,36 @@ def test_arrays_of_labels_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([2, 0, 1]))
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["label"] = np.array([[2.5], [0], [1]])
-    for name, expected in (("a.npy", [2, 0, 1]), ("a.h5", [2.5, 0, 1])):
+    np.save(tmp_path / "words.npy", np.array(["dog", "cat", "dog"]))
+    for name, expected in (("a.npy", [2, 0, 1]), ("a.h5", [2.5, 0, 1]), ("words.npy", [1, 0, 1])):
         assert read_label_file(Options(labels=tmp_path / name), NAMES)[0].tolist() == expected
+    np.save(tmp_path / "two.npy", np.array([[2, 5], [0, 6], [1, 7]]))
+    assert read_label_file(Options(labels=tmp_path / "two.npy"), NAMES)[0].shape == (3, 2)
+    assert read_label_file(Options(labels=tmp_path / "two.npy", label_column="1"), NAMES)[0].tolist() == [5, 6, 7]
 
 
 REFUSED = {
-    "a.csv": ("1\n2\n", None, "holds 2 labels, but there are 3 images"),
+    "a.csv": ("1\n2\n", None, "holds 2 values, but there are 3 images"),
     "b.csv": ("", None, "is empty"),
     "c.csv": ("a.png,1\nb.png,2\nd.png,3\n", None, "has no label for 'x/c.png'"),
-    "d.csv": ("t,u,v\n1,2,3\n1,2,3\n1,2,3\n", None, "has 3 columns; name one with --label-column: t, u, v"),
-    "e.csv": ("t,u\n1,2\n1,2\n1,2\n", "w", "has no column 'w'; its first line is t, u"),
+    "d.csv": (
+        "t,u,v\n1,2,3\n1,2,3\n1,2,3\n",
+        None,
+        "has 3 columns; name one, as --label-column NAME; these are there: t, u, v",
+    ),
+    "e.csv": ("t,u\n1,2\n1,2\n1,2\n", "w", "has no column 'w'; these are there: t, u"),
     "f.csv": ("\x00\xff", None, "holds"),
+    "g.csv": ("a,b\n1,2\n3\n4,5\n", "a", "not all of its lines have 2 columns"),
+    "h.csv": ("1,5\n2,6\n3,7\n", None, "has 2 columns; name one"),
+    "i.csv": ("a.png,\nb.png,u\nc.png,v\n", None, r"has no value for image 0 \(x/a.png\)"),
+    "h.json": ('[{"u": 1}, {"u": 2}, {"u": 3}]', None, "must be {name, value} each"),
     "a.json": ("{", None, "is no JSON"),
-    "b.json": ("[1, 2]", None, "holds 2 labels"),
-    "c.json": ('{"u": [1], "v": [2]}', None, "has 2 columns; name one with --label-column: u, v"),
-    "d.json": ("3", None, "must hold a list of labels"),
-    "e.json": ("[1, [2], 3]", None, "something else than one label"),
-    "f.json": ('{"u": [1, 2, 3], "v": [2]}', "w", "has no column 'w'; it holds u, v"),
-    "g.json": (json.dumps([1, None, 2]), None, "something else than one label"),
+    "b.json": ("[1, 2]", None, "holds 2 values"),
+    "c.json": ('{"u": [1], "v": [2]}', None, "has 2 columns; name one, as --label-column NAME; these are there: u, v"),
+    "d.json": ("3", None, "must hold a list of values"),
+    "e.json": ("[1, [2], 3]", None, "something else than one value"),
+    "f.json": ('{"u": [1, 2, 3], "v": [2]}', "w", "has no column 'w'; these are there: u, v"),
+    "g.json": (json.dumps([1, None, 2]), None, r"has no value for image 1 \(x/b.png\)"),
 }
 
 
@@ -81,5 +99,5 @@ def test_bytes_that_are_no_text_and_missing_files_are_told(tmp_path: Path) -> No
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="is no text in UTF-8"):
         read_label_file(Options(labels=tmp_path / "a.csv"), NAMES)
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(DataError, match="no such file"):
         read_label_file(Options(labels=tmp_path / "b.csv"), NAMES)

@@ -226,6 +226,42 @@ def test_frames_with_classes_in_any_order_are_looked_at(drifts: bool, tmp_path: 
     assert ("places of the file" in split["why"]) == drifts
 
 
+LISTS = {
+    "caffe": ("in/2.png 7\nin/0.png 3\n\nin/19.png 7\n", [2, 0, 19], [7, 3, 7]),
+    "words": ("in/2.png dog\nin/0.png cat\nin/19.png dog\n", [2, 0, 19], [1, 0, 1]),
+    "commas": ("in/2.png,7\nin/0.png,3\nin/19.png,7\n", [2, 0, 19], [7, 3, 7]),
+    "blank": ("in/a b.png 7\nin/0.png 3\n", [20, 0], [7, 3]),
+    "alone": ("in/2.png\nin/0.png\nin/19.png\n", [2, 0, 19], None),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("kind", [None, "images"])
+def test_lists_of_pictures_and_labels(name: str, kind: str | None, tmp_path: Path) -> None:
+    text, order, labels = LISTS[name]
+    images = noise(21, 8, 6)
+    pictures(tmp_path / "in", images, [*(f"{number}.png" for number in range(20)), "a b.png"])
+    (tmp_path / "list.txt").write_text(text)
+    made = prepare(tmp_path / "list.txt", tmp_path / "out", Options(split="none"), kind=kind)
+    np.testing.assert_array_equal(stored(made, "train")[:, 0], images[order])
+    told = made.understood
+    assert told.sources[0]["path"] == str(tmp_path / "list.txt")
+    if labels is None:
+        assert told.labels is None
+        return
+    assert stored(made, "train", "label").tolist() == labels
+    assert told.labels is not None
+    assert told.labels["from"] == "the list"
+    assert told.labels["classes"] == (["cat", "dog"] if name == "words" else ["3", "7"])
+
+
+def test_what_a_list_names_and_is_not_there_is_told(tmp_path: Path) -> None:
+    pictures(tmp_path / "in", noise(2, 8, 6))
+    (tmp_path / "list.txt").write_text("in/0.png 1\nin/7.png 2\n")
+    with pytest.raises(DataError, match=r"list.txt: its picture 'in/7.png' does not exist"):
+        inspect(tmp_path / "list.txt")
+
+
 STEPS: dict[str, tuple[Options, Any]] = {
     "crop": (Options(crop=(4, 2)), lambda images: images[:, :, 2:6, 3:5]),
     "pad": (Options(pad=(10, 9)), lambda images: np.pad(images, ((0, 0), (0, 0), (1, 1), (0, 1)))),

@@ -152,7 +152,7 @@ def _of_column(loaded: Codes, name: str) -> np.ndarray:
 
 
 def _columns(asked: Sequence[str], count: int, find: Callable[[str], np.ndarray]) -> list[Column | None]:
-    from ..codes.columns import column
+    from ..report.coloured import column
 
     return [column(name, count, find) for name in asked]
 

@@ -21,9 +21,10 @@ from .images import ArrayImages, PictureImages
 from .labels import read_label_file
 from .looked import channels_alike, sample_of, scaling_of, title_of
 from .options import Options
+from .paths import KINDS
 from .plan import Plan, Planned, stands_as_it_is
 from .series import classes_of, is_volume, lines_of, series
-from .sources import KINDS, Source, open_sources
+from .sources import LISTED, Source, open_sources
 from .split import Split, given_split, named_split, share_of, split_images
 from .steps import Steps
 from .understood import Understood
@@ -152,7 +153,7 @@ def _one_size(sources: Sequence[Source], options: Options) -> tuple[int, ...]:
         for row, size in enumerate(map(tuple, source.images.sizes.tolist())):
             if row not in damaged:
                 found[size] += 1
-                examples.setdefault(size, str(source.path / source.images.name(row)))
+                examples.setdefault(size, source.called(row))
     if not found:
         return _none_whole(sources)
     made = {steps.shape_of(size, examples[size]) for size, _ in found.most_common()}
@@ -241,7 +242,8 @@ def _labels(
         return None, None
     labels = np.concatenate([source.labels for source in sources if source.labels is not None])
     came = "subfolders" if sources[0].classes else "the file"
-    came = "the label files" if {source.kind for source in sources} == {"IDX"} else came
+    kinds = {source.kind for source in sources}
+    came = "the label files" if kinds == {"IDX"} else "the list" if kinds == {LISTED} else came
     return labels[starts[items[:, 0]] + items[:, 1]], _told_labels(labels, sources[0].classes, came)
 
 

@@ -44,8 +44,7 @@ def require_finite(values: np.ndarray, plan: Plan, item: int) -> None:
 def title_of(plan: Plan, item: int) -> str:
     """What messages call an image: its file's name, or its row."""
     source, row = plan.items[item].tolist()
-    name = plan.sources[source].images.name(row)
-    return str(plan.sources[source].path / name) if name else f"{plan.sources[source].title}: image {row}"
+    return plan.sources[source].called(row)
 
 
 def scaling_of(values: np.ndarray, dtype: np.dtype[np.generic], options: Options) -> Scaling:

@@ -81,5 +81,6 @@ def _cost(source: Source) -> int:
     """Bytes that one image of a source costs: as float32, or what is unpacked for it."""
     images = source.images
     size = 4 * int(images.sizes.prod(axis=1).max(initial=0))
-    is_packed = isinstance(images, ArrayImages) and not images.array.keeps
-    return max(size, images.array.alone) if is_packed else size
+    if isinstance(images, ArrayImages) and not images.array.keeps:
+        return max(size, images.array.alone)
+    return size

@@ -10,32 +10,17 @@ import numpy as np
 
 from ..data.axes import axes_of, oriented
 from ..data.contents import LABELS, format_of
-from ..data.folder import PictureList, is_picture_folder, list_pictures, natural, one_list, shortlist
-from ..data.idx import is_named_idx
-from ..data.lists import read_list
+from ..data.folder import PictureList, natural
 from ..data.masked import Masked
 from ..data.named import Named
 from ..data.stored import Format, Given, Stored, Told
-from ..data.tiffstack import FORMAT as TIFF
-from ..data.tiffstack import TiffArrays
 from ..errors import DataError
 from .costly import BLOCK, Cost, cost_of
 from .images import ArrayImages, Images, PictureImages
 from .options import Options
-from .split import part_of
+from .paths import KINDS, expanded
 
-KINDS: dict[str, tuple[str, ...]] = {  # what each command reads, by the names of formats
-    "images": ("a folder of pictures", "a picture"),
-    "tiff": ("TIFF",),
-    "nwb": ("NWB",),
-    "npy": (".npy", ".npz", ".mat", "IDX", "HDF5"),
-    "zarr": ("Zarr",),
-    "video": ("video",),
-    "nifti": ("NIfTI",),
-}
-ENDINGS = (".h5", ".hdf5", ".hdf", ".npy", ".npz", ".mat", ".nwb", ".zarr", ".nii", ".nii.gz", ".mp4", ".avi", ".mov",
-           ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")  # fmt: skip
-TIFFS = (".tif", ".tiff")
+LISTED = "listed pictures"
 _LETTERS = {"hw": "nyx", "chw": "ncyx", "hwc": "nyxc"}  # of what the shape tells
 
 
@@ -63,6 +48,12 @@ class Source:
         """What messages call it."""
         return f"{self.path}: {self.dataset}" if self.dataset not in ("", "data") else str(self.path)
 
+    def called(self, row: int) -> str:
+        """What messages call one of its images: the file of a picture, or its row."""
+        if isinstance(self.images, PictureImages):
+            return str(self.images.pictures.path(row))
+        return f"{self.title}: image {row}"
+
     def close(self) -> None:
         self.images.close()
 
@@ -73,7 +64,7 @@ def open_sources(paths: Sequence[str | Path], options: Options, kind: str | None
     A folder is one of pictures, or its files are sources: stacks, or data files. DataError where nothing can be read.
     """
     sources: list[Source] = []
-    for entry in _expanded([Path(path) for path in paths], kind):
+    for entry in expanded([Path(path) for path in paths], kind):
         if isinstance(entry, Path):
             sources.extend(_of_file(entry, options, kind))
         elif entry.are_stacks:
@@ -81,102 +72,18 @@ def open_sources(paths: Sequence[str | Path], options: Options, kind: str | None
         else:
             if options.masks:
                 raise DataError(f"{entry.pictures.root}: picture files have no masks: leave --masks out")
-            sources.append(_of_pictures(entry.pictures))
+            sources.append(_of_pictures(entry.pictures, entry.path))
     if not sources:
         raise DataError("no images are given: name files or folders")
     return sources
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """Picture files: each a picture, or a stack of them."""
-
-    pictures: PictureList
-    are_stacks: bool = False
-
-
-def _expanded(paths: Sequence[Path], kind: str | None) -> list[Path | _Listed]:
-    """Folders become what lies in them; single pictures are one list."""
-    found: list[Path | _Listed] = []
-    singles: list[Path] = []
-    for path in paths:
-        if path.suffix == ".txt" and path.is_file():
-            found.extend(read_list(path))
-        elif path.is_dir() and is_picture_folder(path):
-            found.extend(_of_folder(path, kind))
-        elif _is_single(path, kind):
-            singles.append(path)
-        else:
-            found.append(path)
-    return [*found, *([_Listed(one_list(singles))] if singles else [])]
-
-
-def _is_single(path: Path, kind: str | None) -> bool:
-    """Whether a file is one picture."""
-    if kind is not None:
-        return kind == "images" and path.is_file()
-    found = format_of(path)
-    if found is TIFF:
-        return _pages(path) == 1
-    return found is not None and found.name in KINDS["images"]
-
-
-def _pages(path: Path) -> int:
-    return TiffArrays(path)["data"].shape[0]
-
-
-def _of_folder(folder: Path, kind: str | None) -> list[Path | _Listed]:
-    """A list of its pictures; but of stacks and data files, each of them."""
-    if kind in (None, "images", "tiff"):
-        try:
-            pictures = list_pictures(folder)
-        except DataError:
-            if kind is not None:
-                raise
-        else:
-            tiffs = [name for name in pictures.names if Path(name).suffix.lower() in TIFFS]
-            if kind == "tiff" and len(tiffs) < len(pictures.names):
-                others = shortlist([name for name in pictures.names if name not in set(tiffs)])
-                raise DataError(f"{folder}: holds pictures that are no TIFF ({others}); name the TIFF files")
-            are_stacks = kind == "tiff" or (
-                kind is None and len(tiffs) == len(pictures.names) and _are_stacks(folder, tiffs)
-            )
-            return [_Listed(pictures, are_stacks)]
-    files = sorted(filter(_is_data, folder.iterdir()), key=lambda path: natural(path.name))
-    if not files:
-        others = shortlist([path.name for path in folder.iterdir()]) or "nothing"
-        raise DataError(f"{folder}: holds no pictures and no files of a known kind; it holds {others}")
-    sets = {part.of for path in files if is_named_idx(path) and (part := part_of(path.name))}
-    if len(sets) > 1:
-        raise DataError(
-            f"{folder}: holds several sets ({shortlist([*sets])}), with labels of their own; name the files of one"
-        )
-    return list(files)
-
-
-def _is_data(path: Path) -> bool:
-    """Whether a file's name says that it holds images. Of an IDX file that is there packed and unpacked, one does."""
-    if is_named_idx(path):
-        return path.suffix != ".gz" or not path.with_suffix("").exists()
-    return path.name.lower().endswith(ENDINGS)
-
-
-def _are_stacks(folder: Path, names: Sequence[str]) -> bool:
-    """Told by the first one that is whole."""
-    for name in names:
-        try:
-            return _pages(folder / name) > 1
-        except DataError:
-            continue
-    return False
-
-
-def _of_pictures(pictures: PictureList) -> Source:
+def _of_pictures(pictures: PictureList, listed: Path | None) -> Source:
     images = PictureImages(pictures)
     images.require_one_type()
     told = Told(notes=(*pictures.notes, *images.notes()))
-    kind = "pictures" if len(pictures.names) != 1 else "picture"
-    return Source(pictures.root, kind, images, told, labels=pictures.labels, classes=pictures.classes,
+    kind = LISTED if listed else "pictures" if len(pictures.names) != 1 else "picture"
+    return Source(listed or pictures.root, kind, images, told, labels=pictures.labels, classes=pictures.classes,
                   is_test=pictures.is_test)  # fmt: skip
 
 

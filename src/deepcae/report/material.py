@@ -12,7 +12,7 @@ import numpy as np
 
 from ..codes import Separation, classes_separated, knn_accuracy, tsne
 from ..codes.cluster import Clusters, find_clusters
-from ..codes.columns import Column, column
+from ..codes.columns import Column
 from ..codes.measure import NEIGHBOURS
 from ..errors import DataError, SpecError
 from ..layers.loss import EuclideanLoss
@@ -23,6 +23,7 @@ from ..trained.examples import BATCH, Examples, open_examples, training_examples
 from ..trained.linear import Linear, linear
 from ..trained.network import AS_TOLD, Named, Trained
 from ..trained.passes import judged_blocks, restoring
+from .coloured import column
 
 FEWEST = 5  # codes of which a map can be made
 
@@ -182,7 +183,7 @@ def gather(
 ) -> Material:
     """Open the run's net and encode its test data (or `data`), `limit` examples at most.
 
-    `colour_by`: names as `Material.value` takes them, or files, see `codes.columns`.
+    `colour_by`: names as `Material.value` takes them, or files, see `coloured`.
     """
     material = Material(run, Trained.of_run(run, device, named, snapshot))
     try:

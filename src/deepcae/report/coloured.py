@@ -1,0 +1,23 @@
+"""The columns by which a person asks to colour points: of the data, of the codes, or of a file of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..codes.columns import Column
+from ..data.labelfile import ENDINGS, read_values
+
+
+def column(name: str, count: int, find: Callable[[str], np.ndarray]) -> Column:
+    """The column that `name` means, of `count` values: what `find` gives for it, or `FILE` or `FILE:NAME` on disk.
+
+    FILE is what `data.labelfile` reads. DataError for another number of values.
+    """
+    file, _, inside = name.partition(":")
+    if not file.lower().endswith(ENDINGS):
+        return Column.of(name, find(name))
+    values = read_values(Path(file), [""] * count, inside or None, f"{file}:{{}}".format)
+    return Column.of(inside or Path(file).stem, values)

@@ -72,7 +72,7 @@ def test_dry_run_says_it_and_writes_nothing(photos: Path, capsys: pytest.Capture
         ("images photos -o d --split never", "split is 'never'"),
         ("tiff photos -o d", "holds pictures that are no TIFF"),
         ("npy photos/a/0.png -o d", "is a picture; here .npy, .npz, .mat, IDX, HDF5 can be read"),
-        ("images photos -o d --labels l.csv", "l.csv: cannot be read"),
+        ("images photos -o d --labels l.csv", "l.csv: no such file"),
     ],
 )
 def test_what_is_wrong_is_one_line(argv: str, message: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +108,7 @@ def test_a_stack_is_encoded_as_it_was_learned_from(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     movie = np.random.default_rng(0).integers(100, 3000, (30, 12, 12), np.uint16)
     tifffile.imwrite("a.tif", movie, photometric="minisblack")
-    assert main(["data", "tiff", "a.tif", "-o", "d", "-q"]) == 0
+    assert main(["data", "tiff", "a.tif", "-o", "d", "--split", "time", "-q"]) == 0
     scaling = json.loads(Path("d/images.json").read_text())["images"]["scaling"]
     design = ["zoo", "design", "--input", "1x12x12", "--dims", "2", "--data", "d/train.txt", "d/test.txt", "-o", "m"]
     assert main([*design, "--scale", f"{scaling['scale']:.9g}", "--mean-value", f"{scaling['offset']:.9g}"]) == 0

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from deepcae.cli import main
-from deepcae.codes import files
-from deepcae.errors import DataError
+from deepcae.codes import files, h5adread, varwords
+from deepcae.errors import DataError, DeepcaeWarning
 
 ENDINGS = (".parquet", ".h5ad")
 CODES = np.random.default_rng(3).normal(size=(7, 3)).astype(np.float32)
@@ -124,16 +124,30 @@ def test_a_map_lies_beside_its_codes_in_h5ad(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.columns["source"], COLUMNS["source"])
 
 
-def test_categories_of_variable_length_are_read_as_numbers(tmp_path: Path) -> None:
+def test_words_of_variable_length_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As anndata writes them."""
     path = files.save(tmp_path / "c.h5ad", CODES, None, ABOUT, COLUMNS)
-    with h5py.File(path, "a") as file:  # as anndata writes them
+    with h5py.File(path, "a") as file:
         group = file["obs"].create_group("leiden")
-        group["categories"] = np.array(["0", "1"], object)
-        group["codes"] = np.array([0, 1, 1, 0, 1, 0, 0], np.int8)
-        file["obs/words"] = np.array(["x"] * 7, object)
+        group["categories"] = np.array(["ä", "one"], object)
+        group["codes"] = np.array([0, 1, 1, 0, 1, 0, -1], np.int8)
+        file["obs/words"] = np.array(["x", "yes"] * 3 + [""], object)
+        file["obs/few"] = np.array(["x"] * 6, object)
+        file["obs/away"] = h5py.ExternalLink(str(path), "obs/words")
     back = files.load(path)
-    assert back.columns["leiden"].tolist() == [0, 1, 1, 0, 1, 0, 0]
+    assert back.columns["leiden"].tolist() == ["ä", "one", "one", "ä", "one", "ä", ""]
+    assert back.columns["words"].tolist() == ["x", "yes"] * 3 + [""]
+    assert not {"few", "away"} & set(back.columns)
+    monkeypatch.setattr(h5adread, "read_words", lambda path, names: {})  # as where the other process was ended
+    with pytest.warns(DeepcaeWarning, match="words of 'leiden' cannot be read; its numbers are taken"):
+        back = files.load(path)
+    assert back.columns["leiden"].tolist() == [0, 1, 1, 0, 1, 0, -1]
     assert "words" not in back.columns
+
+
+def test_a_file_that_ends_the_reader_of_words_ends_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "a.h5ad").write_bytes(b"no HDF5")
+    assert varwords.read_words(tmp_path / "a.h5ad", ["obs/x"]) == {}
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

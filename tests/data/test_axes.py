@@ -187,3 +187,22 @@ def test_channels_come_first_where_the_net_reads_such_images(
     assert laid.shape == (2, *becomes)
     expected = values if becomes == row else np.moveaxis(values, -1, 1)
     np.testing.assert_array_equal(laid.read(0, 2), expected)
+
+
+@pytest.mark.parametrize(
+    ("row", "image", "words"),
+    [
+        ((20, 28), (1, 28, 28), "images of 20x28 are given; crop, pad or resize them to 28x28"),
+        ((1, 20, 28), (1, 28, 28), "images of 20x28 are given; crop"),
+        ((3, 32, 30), (3, 32, 32), "images of 32x30 are given; crop"),
+        ((32, 30, 3), (3, 32, 32), "images of 32x30 are given; crop"),
+        ((28, 28), (3, 28, 28), "images of 1 channel are given, 3 are read"),
+        ((3, 28, 28), (1, 28, 28), "images of 3 channels are given, 1 is read"),
+        ((28, 32), (1, 32, 28), "height and width are swapped"),
+        ((3, 28, 32), (3, 32, 28), "height and width are swapped"),
+    ],
+)
+def test_images_of_another_size_are_told_as_such(row: tuple[int, ...], image: tuple[int, ...], words: str) -> None:
+    """A transform of images of another height spoke of the axis of channels."""
+    with pytest.raises(DataError, match=words):
+        axes_of((10, *row), image)

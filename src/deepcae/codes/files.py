@@ -29,12 +29,13 @@ import h5py
 import numpy as np
 
 from ..atomic import whole_file, whole_folder
-from ..bounds import require_room, require_stored
+from ..bounds import require_room
 from ..errors import DataError
 from ..inplace import unread, why_no_file
 from ..npy import arrays_from
 from .csvtable import read_csv
-from .h5ad import MAP
+from .h5adread import read_h5ad
+from .h5values import dataset_of, is_fixed, labels_of
 from .job import Job, numbers_or_words
 from .parquet import read_parquet
 from .table import Attribute, Codes
@@ -184,9 +185,9 @@ def _read_h5(path: Path) -> Codes:
 def _from_h5(file: h5py.File, path: Path) -> Codes:
     if "codes" not in file:
         raise _missing(path, list(file))
-    codes: Any = StoredRows(_h5_dataset(file, path, "codes"), path)
-    labels = _h5_labels(_h5_dataset(file, path, "labels"), codes, path) if "labels" in file else None
-    attributes = {key: _attribute(file, key) for key in file.attrs if _is_fixed(file.attrs.get_id(key).dtype)}
+    codes: Any = StoredRows(dataset_of(file, path, "codes"), path)
+    labels = labels_of(dataset_of(file, path, "labels"), codes, path) if "labels" in file else None
+    attributes = {key: _attribute(file, key) for key in file.attrs if is_fixed(file.attrs.get_id(key).dtype)}
     return Codes(codes, labels, attributes, _h5_columns(file, codes, path))
 
 
@@ -195,21 +196,10 @@ def _h5_columns(file: h5py.File, codes: StoredRows, path: Path) -> dict[str, Any
     found: dict[str, Any] = {}
     for name in [name for name in file if name not in ("codes", "labels")][:MOST_COLUMNS]:
         with suppress(DataError):
-            dataset = _h5_dataset(file, path, name)
+            dataset = dataset_of(file, path, name)
             if codes.shape and dataset.shape in ((codes.shape[0],), (codes.shape[0], 1)):
-                found[name] = numbers_or_words(_h5_labels(dataset, codes, path).reshape(-1))
+                found[name] = numbers_or_words(labels_of(dataset, codes, path).reshape(-1))
     return found
-
-
-def _h5_labels(dataset: Any, codes: Any, path: Path) -> Any:
-    """The labels, if they are as many as the codes."""
-    if codes.shape and dataset.size != codes.shape[0]:
-        raise DataError(f"{path}: {dataset.size} labels for {codes.shape[0]} codes")
-    if isinstance(dataset, np.ndarray):
-        return dataset
-    word = 100 + 6 * dataset.dtype.itemsize if dataset.dtype.kind == "S" else dataset.dtype.itemsize
-    require_room(dataset.size * word, path.stat().st_size)  # words are made of bytes
-    return dataset[()]
 
 
 class StoredRows:
@@ -228,36 +218,12 @@ class StoredRows:
             return np.asarray(self._dataset[rows] if self.shape else self._dataset[()])
 
 
-def _is_fixed(dtype: np.dtype) -> bool:
-    """Values of variable length are never read: in a hostile file they lead HDF5's library anywhere, or in circles."""
-    return dtype.kind in "fiubS"
-
-
 def _attribute(file: h5py.File, key: str) -> Attribute:
     if math.prod(file.attrs.get_id(key).shape) != 1:
         raise ValueError(f"attribute {key!r} is more than one value")
     value = file.attrs[key]
     plain: Attribute = value.decode() if isinstance(value, bytes) else np.asarray(value).item()
     return plain
-
-
-def _h5_dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
-    if not isinstance(
-        file.get(name, getlink=True), h5py.HardLink
-    ):  # an external link would read any file of this machine
-        raise DataError(f"{path}: '{name}' is a link to elsewhere; expected a dataset of this file")
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise DataError(f"{path}: '{name}' is a group; expected a dataset")
-    if dataset.is_virtual or dataset.external:
-        raise DataError(f"{path}: '{name}' keeps its values in other files, which is refused")
-    if not _is_fixed(dataset.dtype):
-        raise DataError(f"{path}: '{name}' is of type {dataset.dtype}; expected numbers, or words of a fixed length")
-    try:
-        require_stored(dataset)
-    except ValueError as error:
-        raise DataError(f"{path}: '{name}' {error}") from None
-    return dataset
 
 
 def _read_npz(path: Path) -> Codes:
@@ -301,40 +267,6 @@ def _read_mat(path: Path) -> Codes:
     return Codes(arrays["codes"], labels, attributes, columns)
 
 
-def _read_h5ad(path: Path) -> Codes:
-    with h5py.File(path, "r") as file:
-        about = _h5ad_values(file, path, "uns/deepcae")
-        attributes = {name: values[()].item() for name, values in about.items() if values.shape == ()}
-        plain = {name: value.decode() if isinstance(value, bytes) else value for name, value in attributes.items()}
-        name = f"obsm/{plain.pop(MAP)}" if MAP in plain else "X"
-        if name not in file:
-            raise DataError(f"{path}: has no '{name}'; it holds {', '.join(list(file)[:8]) or 'nothing'}")
-        codes = _h5_dataset(file, path, name)
-        require_room(codes.size * codes.dtype.itemsize, path.stat().st_size)
-        found = {name: _h5_labels(each, codes, path) for name, each in _h5ad_values(file, path, "obs").items()
-                 if each.shape == codes.shape[:1] and name != "_index"}  # fmt: skip
-        columns = {name: numbers_or_words(values) for name, values in found.items()}
-        return Codes(codes[()], columns.pop("label", None), plain, columns)
-
-
-def _h5ad_values(file: h5py.File, path: Path, group: str) -> dict[str, Any]:
-    """The datasets of a group that can be read; of categories their words, or else their numbers."""
-    found: dict[str, Any] = {}
-    if group.partition("/")[0] not in file or group not in file:
-        return found
-    for name in list(file[group])[:MOST_COLUMNS]:
-        inside = f"{group}/{name}"
-        with suppress(DataError):
-            if f"{inside}/codes" not in file:
-                found[name] = _h5_dataset(file, path, inside)
-                continue
-            found[name] = numbers = _h5_dataset(file, path, f"{inside}/codes")
-            words = numbers_or_words(np.asarray(_h5_dataset(file, path, f"{inside}/categories")))
-            if len(words) and numbers.dtype.kind in "iu":
-                found[name] = np.where(numbers[:] < 0, "", words[np.clip(numbers[:], 0, len(words) - 1)])
-    return found
-
-
 def _missing(path: Path, names: list[str]) -> DataError:
     found = ", ".join(f"'{name}'" for name in names[:8]) or "nothing"
     return DataError(f"{path}: has no 'codes'; it holds {found}")
@@ -346,5 +278,5 @@ _READERS: dict[str, Callable[[Path], Codes]] = {
     ".csv": _read_csv,
     ".mat": _read_mat,
     ".parquet": read_parquet,
-    ".h5ad": _read_h5ad,
+    ".h5ad": read_h5ad,
 }

@@ -8,8 +8,8 @@
 | `uns/deepcae` | the attributes; `map` names the points, which are what is read then |
 
 Written through h5py as the format is published (AnnData's on-disk format, versions 0.1 and 0.2 of its encodings),
-block by block: anndata would hold all of it, and asks for an older pandas. Read without what has variable length: of
-categories whose words are such, as anndata writes them, the numbers are read.
+block by block: anndata would hold all of it, and asks for an older pandas. Words of variable length, as anndata writes
+them, are read by `varwords`.
 Source: https://anndata.readthedocs.io/en/stable/fileformat-prose.html
 """
 

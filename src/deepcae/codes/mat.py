@@ -48,7 +48,7 @@ def main() -> None:
 
     from .job import numbers_or_words
 
-    _limit(path.stat().st_size)
+    limit(path.stat().st_size)
     warnings.simplefilter("ignore")
     try:
         variables = loadmat(path, variable_names=_VARIABLES[:2])
@@ -91,7 +91,8 @@ def _is_column(shape: tuple[int, ...], count: int) -> bool:
     return math.prod(shape) == count == max(shape, default=0)
 
 
-def _limit(size: int) -> None:
+def limit(size: int) -> None:
+    """From now on this process may compute for a while, and hold twice the `size` of a file beside what it holds."""
     try:
         import resource
     except ModuleNotFoundError:  # not on Windows

@@ -143,9 +143,29 @@ def _by_image_shape(row: Shape, image_shape: Sequence[int], what: str) -> Axes:
         return Axes(row, image, "hwc")
     if channels == 1 and row == (height, width):
         return Axes(row, image, "hw")
-    why = misfit(row, image, what)
+    why = _unlike(row, image) or misfit(row, image, what)
     said = f"{what} has rows of shape {row}, {math.prod(row)} values, but image_shape is {tuple(image_shape)}"
     raise DataError(f"{said}: {why}" if why else f"{said}, {math.prod(image)} values")
+
+
+def _unlike(row: Shape, image: Shape) -> str:
+    """What is to be said of images that lie as they should, and are of another size or have other channels; or ""."""
+    channels, *size = image
+    if len(row) == 2:
+        first, sides = 1, list(row)
+    elif len(row) == 3 and row[0] != channels and 1 <= row[2] <= MOST_COLOURS and min(row[:2]) >= LARGE:
+        first, sides = row[2], list(row[:2])
+    elif len(row) == 3:
+        first, sides = row[0], list(row[1:])
+    else:
+        return ""
+    if sorted(row) == sorted(image) or sides == size[::-1] != size:
+        return ""  # the axes come in another order
+    if first != channels:
+        return (
+            f"images of {first} channel{'s' * (first > 1)} are given, {channels} {'are' if channels > 1 else 'is'} read"
+        )
+    return f"images of {sides[0]}x{sides[1]} are given; crop, pad or resize them to {size[0]}x{size[1]}"
 
 
 def read_image_shape(image_shape: Sequence[int]) -> tuple[tuple[int, int, int], str]:

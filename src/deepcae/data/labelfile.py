@@ -73,7 +73,7 @@ def _of_array(path: Path, count: int, column: str | None, ask: Callable[[str], s
         raise _another_count(path, len(labels), count)
     if column is None or labels.ndim == 1:
         return labels
-    columns = {str(number): each for number, each in enumerate(labels.reshape(count, -1).T)}
+    columns = {str(number): each.tolist() for number, each in enumerate(labels.reshape(count, -1).T)}
     return np.asarray(_chosen(columns, path, column, ask))
 
 
@@ -149,7 +149,7 @@ def _of_json(path: Path, names: Sequence[str], column: str | None, ask: Callable
 def _chosen(columns: Columns, path: Path, column: str | None, ask: Callable[[str], str]) -> Words:
     if column is None and len(columns) == 1:
         column = next(iter(columns))
-    if column in columns:
+    if column is not None and column in columns:
         return columns[column]
     known = ", ".join(list(columns)[:8]) or "none"
     if column is not None:

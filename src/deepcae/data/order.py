@@ -50,7 +50,10 @@ def likeness(read: Callable[[int], np.ndarray], lines: Sequence[Line], cost: int
     images = list(held.values())
     if len({image.shape for image in images}) > 1 or not all(np.isfinite(image).all() for image in images):
         return None
-    distances = np.array([[np.abs(held[x] - held[other]).mean() for other in others] for x, *others in trios])
+    with np.errstate(over="ignore"):  # of values near float32's largest
+        distances = np.array(
+            [[np.abs(held[x] - held[other]).mean(dtype=np.float64) for other in others] for x, *others in trios]
+        )
     near, far = np.median(distances, axis=0).tolist()
     gain = distances[:, 1] - distances[:, 0]
     if not math.isfinite(gain.sum()) or not far:

@@ -44,6 +44,10 @@ class TiffArrays(Mapping[str, Stored]):
     def __getitem__(self, name: str) -> Stored:
         return TiffStack(self._path, self._names[name], len(self._names) - 1)
 
+    def plain(self, name: str) -> Stored:
+        """The series as an array, for axes that a person names in place of the file's."""
+        return _Plain(TiffStack(self._path, self._names[name], len(self._names) - 1))
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
@@ -62,8 +66,8 @@ class TiffStack(Named):
             page, axes, shape = series.keyframe, series.axes.lower(), tuple(series.shape)
             _require_whole(series, path)
             self._page_shape = tuple(page.shape)
-            self._lead = shape[: len(shape) - len(self._page_shape)]
-            if shape[len(self._lead) :] != self._page_shape:
+            self.lead = shape[: len(shape) - len(self._page_shape)]
+            if shape[len(self.lead) :] != self._page_shape:
                 raise DataError(f"{path}: its pages {list(self._page_shape)} do not make up its shape {list(shape)}")
             dtype = np.dtype(series.dtype)
             self._white = _white_of(page, dtype)
@@ -76,15 +80,19 @@ class TiffStack(Named):
         colours = shape[axes.index("s")] - 1 if is_clear and "s" in axes else None
         super().__init__(str(path), axes, shape, dtype, self._part, notes=notes, colours=colours)
         self.told = _timed(self.told, interval)
+        self.notes = tuple(notes)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        rows = super().read(start, stop)
-        return rows if self._white is None else self._white - rows
+        return self.shown(super().read(start, stop))
+
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        """With 0 as black."""
+        return values if self._white is None else self._white - values
 
     def _part(self, key: Key) -> np.ndarray:
         """The pages of a part of the array; of a page all is read."""
-        leading = len(self._lead)
-        pages = np.arange(math.prod(self._lead)).reshape(self._lead)[key[:leading]]
+        leading = len(self.lead)
+        pages = np.arange(math.prod(self.lead)).reshape(self.lead)[key[:leading]]
         found = [self._pages(first, count) for first, count in _runs(pages.reshape(-1).tolist())]
         whole = np.concatenate(found).reshape(*pages.shape, *self._page_shape)
         return whole[(*(slice(None) for _ in range(leading)), *key[leading:])]
@@ -112,6 +120,24 @@ class TiffStack(Named):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+class _Plain(Stored):
+    """A series as it lies, (pages ..., height, width), whatever its axes are called."""
+
+    def __init__(self, stack: TiffStack) -> None:
+        super().__init__(stack.origin, stack.array_shape, stack.dtype)
+        self.chunks = (*(1 for _ in stack.lead), *stack.array_shape[len(stack.lead) :])
+        self.notes, self._stack = stack.notes, stack
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self.part((slice(start, stop), *(slice(None) for _ in self.shape[1:])))
+
+    def part(self, key: Key) -> np.ndarray:
+        return self._stack.shown(self._stack.fetch(key))
+
+    def close(self) -> None:
+        self._stack.close()
 
 
 def _timed(told: Told | None, interval: Any) -> Told | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.axes import Axes, axes_of
+from ..data.countslast import counts_last
 from ..data.heldout import enough
 from ..data.kept import StoredRows
 from ..data.scaling import Scaling, learn
@@ -102,6 +103,12 @@ class Fit:
         self.settings, self._last, self._weights = settings, last, weights
         self.axes = axes_of(rows.shape, settings.image_shape) if last is None else last.axes_of(rows)
         self._check(rows.shape[0])
+        if last is None and settings.image_shape is None and self.axes.order == "hw" and counts_last(rows):
+            height, width, count = rows.shape
+            warn(
+                f"X is read as {height} images of {width}x{count}; but by its values the first two axes look like "
+                f"height and width: numpy.moveaxis(X, -1, 0) are {count} images of {height}x{width}"
+            )
         self._array = fairly(rows, self.axes, at_random=True)
         self._rows = all_rows(self._array)
 

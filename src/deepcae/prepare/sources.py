@@ -10,6 +10,7 @@ import numpy as np
 
 from ..data.axes import axes_of, oriented
 from ..data.contents import LABELS, format_of
+from ..data.countslast import counts_last
 from ..data.folder import PictureList, natural
 from ..data.masked import Masked
 from ..data.named import Named
@@ -70,8 +71,9 @@ def open_sources(paths: Sequence[str | Path], options: Options, kind: str | None
         elif entry.are_stacks:
             sources.extend(_of_stacks(entry.pictures, options))
         else:
-            if options.masks:
-                raise DataError(f"{entry.pictures.root}: picture files have no masks: leave --masks out")
+            if options.masks or options.axes:
+                what, flag = ("have no masks", "masks") if options.masks else ("tell their axes themselves", "axes")
+                raise DataError(f"{entry.path or entry.pictures.root}: picture files {what}: leave --{flag} out")
             sources.append(_of_pictures(entry.pictures, entry.path))
     if not sources:
         raise DataError("no images are given: name files or folders")
@@ -212,6 +214,12 @@ def laid_out(array: Stored, options: Options) -> tuple[Stored, Told]:
     elif axes.order == "flat":
         rows, values = array.shape
         notes += (f"{rows} flat rows of {values} values, no images; one image would be --axes yx",)
+    elif axes.order == "hw" and counts_last(array):
+        height, width, count = array.shape
+        notes += (
+            f"read as {height} images of {width}x{count}; but by their values the first two axes look like height and "
+            f"width: --axes yxn reads {count} images of {height}x{width}",
+        )
     if array.chunks is not None and axes.order in _LETTERS and cost_of(named := _named(array, _LETTERS[axes.order])):
         return named, Told(notes=notes)
     return oriented(array, axes), Told(notes=notes)

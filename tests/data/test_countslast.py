@@ -1,0 +1,73 @@
+"""Stacks that are stored with their number last are told from those of long images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from deepcae import ConvAutoencoder
+from deepcae.data.countslast import counts_last
+from deepcae.data.stored import Given
+from deepcae.prepare import Options, inspect
+
+RANDOM = np.random.default_rng(5)
+
+
+def blobs(count: int, height: int, width: int) -> np.ndarray:
+    """A spot at another place in each image, and noise: (n, h, w)."""
+    y, x = np.mgrid[:height, :width]
+    at = RANDOM.uniform(0.2, 0.8, (2, count, 1, 1))
+    spots = np.exp(-((y - at[0] * height) ** 2 + (x - at[1] * width) ** 2) / 30)
+    return np.asarray(spots + 0.02 * RANDOM.standard_normal(spots.shape))
+
+
+def movie(count: int, height: int, width: int) -> np.ndarray:
+    """The spots fade in and out."""
+    spots = sum(blobs(1, height, width) * (1 + np.sin(RANDOM.uniform(5, 9) + np.arange(count))[:, None, None])
+                for _ in range(5))  # fmt: skip
+    return np.asarray(spots + 0.02 * RANDOM.standard_normal((count, height, width)))
+
+
+@pytest.mark.parametrize("made", [blobs, movie])
+@pytest.mark.parametrize(("count", "height", "width"), [(200, 32, 32), (90, 24, 30), (20, 40, 40)])
+def test_stacks_in_both_orders(made: object, count: int, height: int, width: int) -> None:
+    stack = (blobs if made is blobs else movie)(count, height, width)
+    assert not counts_last(Given(stack, "X"))
+    assert counts_last(Given(np.moveaxis(stack, 0, -1), "X"))
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [blobs(40, 40, 60), movie(40, 40, 60), RANDOM.random((30, 30, 200)), np.zeros((30, 30, 200)), blobs(7, 32, 32),
+     np.moveaxis(blobs(4, 32, 32), 0, -1), np.full((30, 30, 200), np.nan)],
+)  # fmt: skip
+def test_others_are_what_their_shape_says(stack: np.ndarray) -> None:
+    assert not counts_last(Given(stack, "X"))
+
+
+@pytest.mark.parametrize("ending", ["npy", "h5"])
+def test_it_is_told_where_images_are_prepared(ending: str, tmp_path: Path) -> None:
+    stack, path = np.moveaxis(blobs(60, 24, 24), 0, -1), tmp_path / f"a.{ending}"
+    if ending == "npy":
+        np.save(path, stack)
+    else:
+        with h5py.File(path, "w") as file:
+            file["images"] = stack
+    told = [note for note in inspect(path).notes if "--axes" in note]
+    assert told == [
+        "read as 24 images of 24x60; but by their values the first two axes look like height and width: "
+        "--axes yxn reads 60 images of 24x24"
+    ]
+    turned = inspect(path, Options(axes="yxn"))
+    assert (turned.count, turned.shape) == (60, (1, 24, 24))
+    assert not any("--axes" in note for note in turned.notes)
+
+
+def test_it_is_told_where_an_estimator_learns() -> None:
+    stack = np.moveaxis(blobs(60, 24, 24), 0, -1)
+    with pytest.warns(UserWarning, match=r"numpy.moveaxis\(X, -1, 0\) are 60 images of 24x24"):
+        ConvAutoencoder(2, max_iter=1, solver="max_iter: 1").fit(stack)
+    ConvAutoencoder(2, max_iter=1, solver="max_iter: 1", image_shape=(24, 60)).fit(stack)  # said so: no word

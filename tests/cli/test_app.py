@@ -73,6 +73,19 @@ def test_help(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> Non
         assert option.param_type_name == "argument" or option.help, f"{option.name} has no help"
 
 
+def test_who_has_images_comes_first_and_caffe_last(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    named = re.findall(r"^│ (\w+) {2,}\S", out, re.MULTILINE)
+    assert named[0] == "fit"
+    assert named.index("data") < named.index("encode") < named.index("report") < named.index("train")
+    assert named.index("train") < named.index("convert_imageset")
+    assert "fit images/ --dims 16 -o run --dry-run\n" in re.sub(" +\n", "\n", out), "a command to copy is in one line"
+
+
 def test_switches_are_exactly_the_flags_without_a_value() -> None:
     flags = {
         word.removeprefix("--")

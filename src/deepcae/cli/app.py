@@ -29,19 +29,19 @@ from .train import train
 from .upgrade import upgrade
 from .zoo import zoo
 
+IMAGES, TOOLS = "You have images", "Caffe's tools"
 PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "Train and test": (train, evaluate, time_layers),
-    "Network and solver texts": (summary, check, draw, upgrade, convert, zoo),
-    "Look at a run": (encode, decode, embed, judge_codes, layers, plot, report),
-    "Work on a recording": (map_recording, denoise, neighbours),
-    "Caffe's tools": (convert_imageset, compute_image_mean, extract_features, parse_log),
+    IMAGES: (fit, demo),
+    "Codes: compute them, use them": (encode, map_recording, neighbours, denoise, embed, judge_codes, decode),
+    "Pictures and pages": (report, plot, layers),
+    "Networks as text": (zoo, train, evaluate, check, summary, draw, convert, upgrade, time_layers),
+    TOOLS: (convert_imageset, compute_image_mean, extract_features, parse_log),
     "The paper": (reproduce,),
-    "Begin": (fit, demo),
 }
 
 NAMES = {evaluate: "test", time_layers: "time", judge_codes: "eval"}  # where the function is called otherwise
 NAMES |= {map_recording: "map"}
-NAMES |= {tool: tool.__name__ for tool in PANELS["Caffe's tools"]}  # with underscores, as Caffe's programs
+NAMES |= {tool: tool.__name__ for tool in PANELS[TOOLS]}  # with underscores, as Caffe's programs
 
 app = typer.Typer(
     name="deepcae",
@@ -53,7 +53,7 @@ for _panel, _commands in PANELS.items():
     for _command in _commands:
         kind = None if _command is upgrade else Command  # which reads the whole text before it writes
         app.command(NAMES.get(_command), cls=kind, rich_help_panel=_panel)(_command)
-app.add_typer(data_app, name="data", rich_help_panel="Begin")
+app.add_typer(data_app, name="data", rich_help_panel=IMAGES)
 
 
 def _version(wanted: bool) -> None:
@@ -85,9 +85,13 @@ def deepcae(
         ),
     ] = False,
 ) -> None:
-    """Deep convolutional auto-encoders from Caffe's text files: train them, look into them, draw what they learned.
+    """Learn codes of images with convolutional auto-encoders, and look into every layer.
 
-    Caffe's own spellings of flags work too: `deepcae train -solver solver.prototxt -gpu 0`.
+    Begin with your images: deepcae fit images/ --dims 16 -o run --dry-run
+
+    Or with an example: deepcae demo
+
+    Networks and trainings are texts in Caffe's language; its files and flags work, too.
     """
     if allow_python_layers:
         from ..layers.python import python_layers

@@ -12,7 +12,8 @@ from .prepared import KINDS, own_files
 from .screen import answer, say
 
 data_app = typer.Typer(
-    no_args_is_help=True, help="Write data sets: train.h5, test.h5 and the lists train.txt, test.txt."
+    no_args_is_help=True,
+    help="Store images as data for `train`: your own files, MNIST, digits; as train.h5, test.h5 and lists of them.",
 )
 for _kind, _what in KINDS.items():
     data_app.command(_kind, help=_what, rich_help_panel="From your own files")(own_files)

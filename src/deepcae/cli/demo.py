@@ -33,7 +33,7 @@ def demo(
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """From a text file to pictures: digits, a network, training, test, codes, pictures, one page."""
+    """Try it on small digits, in minutes: a network as text, training, test, codes, pictures, one page."""
     from .device import choose_device
     from .training import summary
 

@@ -14,28 +14,76 @@ from .screen import answer
 
 @with_image_flags
 def fit(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images: folders or files of any kind.")],
-    dims: Annotated[int, typer.Option("--dims", min=1, help="Numbers in a code.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="RUN", help="Folder for everything.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH",
+            help="Images: a folder of pictures, or files: TIFF, HDF5, NWB, Zarr, .npy, .mat, NIfTI, video.",
+            show_default=False,
+        ),
+    ],
+    dims: Annotated[
+        int,
+        typer.Option(
+            "--dims", metavar="N", min=1, show_default=False,
+            help="How many numbers stand for an image: its code. 2 make a map; more restore more.",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--out", metavar="RUN", show_default=False,
+            help="Folder for all results. The same command goes on there if it was stopped.",
+        ),
+    ],
     minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0.01, metavar="M", help="Take about so long, or less.")
+        float | None,
+        typer.Option(
+            "--minutes", min=0.01, metavar="M",
+            help="Take about so long, or less. A larger M later goes on with the same training.",
+            show_default="until held-out images get no better; --dry-run tells how long at most",
+        ),
     ] = None,
-    width: Annotated[float | None, typer.Option("--width", metavar="W", help="A factor of the network's maps.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Training images per iteration.")] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only look: tell the images, the network and how long it takes. Writes nothing.",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Begin anew, and give up what an earlier fit left in RUN.")
+    ] = False,
+    width: Annotated[
+        float | None,
+        typer.Option(
+            "--width", metavar="W",
+            help="Size of the network: at 2 every layer has twice as many maps and neurons as at 1, and learning takes "
+            "two to four times as long. Try 0.5 where it learns images by heart.",
+            show_default="2; 1 for large images, if few",
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch", metavar="N", min=1,
+            help="Training images that are looked at before each change of the weights.",
+            show_default="100, fewer if large",
+        ),
+    ] = None,
     neighbours: options.Neighbours = None,
     overrides: options.Overrides = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is understood; write nothing.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Give up what an earlier fit left in RUN.")] = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
     *,
     flags: ImageFlags,
-) -> None:
-    """Learn codes of any images: look at them, design and train a network, encode, draw, report.
+) -> None:  # fmt: skip
+    """Learn codes of any images in one command: it designs and trains a network, encodes, draws and reports.
 
-    The same command goes on after an interruption. RUN/steps.sh has the commands of the single steps.
+    Begin with --dry-run. If the command is stopped, the same one goes on.
+    RUN/steps.sh has the commands of the single steps.
     """
     from .device import choose_device
     from .fitting import Fit

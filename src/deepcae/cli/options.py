@@ -41,10 +41,17 @@ TestPhase = Annotated[str | None, typer.Option("--phase", metavar="TRAIN|TEST", 
 Level = Annotated[int, typer.Option("--level", help="The level of the net's state.")]
 Stage = Annotated[str, typer.Option("--stage", metavar="A,B", help="The stages of the net's state.")]
 Device = Annotated[
-    str, typer.Option("--device", metavar="auto|cpu|cuda[:N]|mps", help="Where to compute; Caffe's --gpu N is cuda:N.")
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="Where to compute: cpu, cuda (cuda:1 for the second), mps; auto: the fastest there. "
+        "Caffe's --gpu N is cuda:N.",
+    ),
 ]
 Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Processor threads to compute with.", show_default="all cores")
+    int | None,
+    typer.Option("--threads", metavar="N", min=1, help="Processor threads to compute with.", show_default="all cores"),
 ]
 Seed = Annotated[
     int | None, typer.Option("--seed", min=0, help="The seed of all randomness.", show_default="the text's")
@@ -71,14 +78,20 @@ ColourBy = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="TEXT", help="Solver text laid over the file, e.g. 'max_iter: 100'."),
+    typer.Option(
+        "--set",
+        metavar="TEXT",
+        help="A setting of the solver, laid over its text, such as 'max_iter: 100'; as often as wanted.",
+    ),
 ]
 Neighbours = Annotated[
     float | None,
     typer.Option(
         "--neighbours",
         metavar="WEIGHT",
-        help="For maps: a loss with which codes keep neighbours; 1 weighs about as much as the images.",
+        help="For maps: images that are alike shall have codes that are near. 1 weighs about as much as restoring the "
+        "images does.",
+        show_default="0: images alone count",
     ),
 ]
 

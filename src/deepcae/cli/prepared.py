@@ -34,7 +34,7 @@ ANY = "any"
 @with_image_flags
 def own_files(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.", show_default=False)],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.", show_default=False)],
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="DIR|X.h5", help="Folder for both parts; or one file, for all images."),

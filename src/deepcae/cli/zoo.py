@@ -64,7 +64,7 @@ def zoo(
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")] = None,
     json: options.Json = False,
 ) -> None:
-    """List the networks on offer, or write one: net.prototxt and solver.prototxt."""
+    """List the networks on offer, or write one as net.prototxt and solver.prototxt; `design` is for your images."""
     from .. import zoo as catalogue
     from ..zoo import design
     from ..zoo.catalog import has_code

@@ -27,6 +27,7 @@ MAY_LOAD_TORCH = {
     "timing",
     "solver",
     "trained",
+    "race",
     "convert",
     "report",
     "estimator",
@@ -224,6 +225,7 @@ NAMES_KINDS = {  # whose business the names of layer types are; others ask a lay
     "pycaffe/draw.py": "Caffe's own tables",
     "pycaffe/mode.py": "Caffe's list of types",
     "pycaffe/net_spec.py": "Caffe's own tables",
+    "race/race.py": "writes an Input layer into a text",
     "trained/examples.py": "reads the text of a data layer",
 }
 KNOW_LAYERS = {"layers", "kernels", "tape", "proto", "zoo"}  # rooms that make, compute or write them

@@ -21,10 +21,12 @@ from deepcae import codes
 from deepcae.cli import fitting, main, training
 from deepcae.cli.foreseen import left_of
 from deepcae.cli.wishes import Wishes
+from deepcae.race import sure
 from deepcae.report.advice import came_to
 from deepcae.solver import estimate
 from deepcae.solver.estimate import Estimate
 from deepcae.solver.records import Step
+from deepcae.zoo import designed, schedule
 
 SHORT = ["--set", "max_iter: 30 test_interval: 10 snapshot: 10", "--batch", "20", "--threads", "1"]
 COUNT = 60
@@ -164,6 +166,56 @@ def test_the_single_steps_give_the_same_bytes(here: Path) -> None:
         assert main(words[1:]) == 0
     for name in ("data/train.h5", "model/start.caffemodel", "design_iter_30.caffemodel", "codes.csv"):
         assert Path("byhand", name).read_bytes() == Path("run", name).read_bytes(), name
+
+
+@pytest.fixture
+def alone_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short race, in which a network beside the linear way learns nothing."""
+    monkeypatch.setattr(schedule, "SHORTEST", 20)
+    monkeypatch.setattr(schedule, "RATE", 1e-9)
+    monkeypatch.setattr(schedule, "ALONE", 1e7)
+    monkeypatch.setattr(designed, "JUDGES", 5)
+    monkeypatch.setattr(sure, "WORTH", -1e9)  # whatever is ahead is good enough
+    monkeypatch.setattr(sure, "SURE", -1e9)
+
+
+@pytest.mark.usefixtures("alone_is_ahead")
+def test_the_design_that_is_ahead_in_a_race_is_trained(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    longer = ["--set", "max_iter: 240 test_interval: 120", *SHORT[2:]]
+    fit("pictures", "-o", "raced", *longer)
+    assert "race        25 iterations each; held-out error" in capsys.readouterr().err
+    assert "linear_encode" not in Path("raced/model/net.prototxt").read_text()
+    design = Path("raced/steps.sh").read_text().splitlines()[2].replace("raced/model", "byhand")
+    assert main([*shlex.split(design)[1:], "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["race"]["winner"], told["race"]["iterations"], told["starts_as_pca"]) == ("alone", 25, False)
+    for name in ("net.prototxt", "solver.prototxt", "start.caffemodel"):
+        ours, theirs = (Path(folder, name).read_bytes() for folder in ("raced/model", "byhand"))
+        assert ours.replace(b"../data", b"") == theirs.replace(b"../raced/data", b"").replace(b"raced/data", b""), name
+    fit("pictures", "-o", "raced", *longer)  # finished: nothing is raced again
+    assert "race " not in capsys.readouterr().err
+    assert Path("raced/steps.sh").read_text().splitlines()[2].replace("raced/model", "byhand") == design
+
+
+@pytest.mark.usefixtures("alone_is_ahead")
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [(["--linear"], "--linear"), (["--no-linear"], "--no-linear"), (["--minutes", "0.01"], "--linear")],
+)
+def test_without_a_race_the_steps_say_which_design_it_is(
+    words: list[str], flag: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fitting, "SHARE", 1e-9)
+    monkeypatch.setattr(fitting.Fit, "_train", _stopped)
+    fit("pictures", "-o", "told", *SHORT[2:], *words)
+    assert "race" not in capsys.readouterr().err
+    design = Path("told/steps.sh").read_text().splitlines()[2]
+    assert f" {flag} " in design
+    assert ("linear_encode" in Path("told/model/net.prototxt").read_text()) == (flag == "--linear")
+
+
+def _stopped(self: fitting.Fit) -> Any:
+    return SimpleNamespace(finished=SimpleNamespace(reason="stopped"), require_whole=lambda: None)
 
 
 def stop_at(iteration: int, *words: object) -> None:

@@ -7,27 +7,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from deepcae import ConvAutoencoder
-from deepcae.estimator import chosen
-from deepcae.estimator.chosen import surely_better
-
-RNG = np.random.default_rng(0)
-
-
-@pytest.mark.parametrize(
-    ("gain", "kept"),
-    [
-        (np.full(20, 0.5), True),
-        (np.full(20, 0.05), False),  # 0.5 % of 10: not worth it
-        (np.zeros(20), False),
-        (np.full(20, -0.5), False),
-        (0.2 + RNG.standard_normal(50), True),  # 0.2 ± 0.14
-        (0.2 + 10 * RNG.standard_normal(50), False),  # chance
-        (np.r_[np.full(19, -0.1), 6.0], False),  # one image alone
-    ],
-)
-def test_what_is_surely_better(gain: np.ndarray, kept: bool) -> None:
-    before = np.full(len(gain), 10.0)
-    assert surely_better(before, before - gain) == kept
+from deepcae.race import sure
 
 
 def moving(count: int, seed: int) -> np.ndarray:
@@ -52,7 +32,7 @@ def test_what_is_not_surely_better_stays_the_pca_of_all_images(kind: str, monkey
     elif kind == "few":
         images = images[:12]
     else:
-        monkeypatch.setattr(chosen, "SURE", 1e9)
+        monkeypatch.setattr(sure, "SURE", 1e9)
     fitted = ConvAutoencoder(3, random_state=0, max_iter=10).fit(images)
     if kind == "chance":
         assert min(fitted.held_out_losses_, key=lambda test: test[1])[0] > 0, "a better test was there"

@@ -31,6 +31,7 @@ class Wanted(NamedTuple):
     mirror: bool | None
     plain: bool
     neighbours: float | None = None
+    linear: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,6 @@ class Found:
         return {
             "scaling": None if self.scaling is None else self.scaling.to_json(),
             "mirrored": self.mirrored,
-            "starts_as_pca": self.start is not None,
         }
 
 
@@ -89,7 +89,7 @@ def designed(wanted: Wanted, folder: Path) -> tuple[DesignedModel, Found]:
     model = build_design(
         image, wanted.dims, *wanted.lists, batch=wanted.batch, width=wanted.width,
         folder=folder, scaling=scaling, images=images, mirror=wanted.mirror, plain=wanted.plain,
-        neighbours=wanted.neighbours or 0.0,
+        neighbours=wanted.neighbours or 0.0, linear=wanted.linear,
     )  # fmt: skip
     return model, Found(scaling, model.mirrored, model.principal)
 

@@ -71,6 +71,7 @@ def fit(
             show_default="100, fewer if large",
         ),
     ] = None,
+    linear: options.Linear = None,
     neighbours: options.Neighbours = None,
     overrides: options.Overrides = None,
     device: options.Device = "auto",
@@ -89,7 +90,7 @@ def fit(
     from .fitting import Fit
     from .wishes import Wishes
 
-    wishes = Wishes(paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours)
+    wishes = Wishes(paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours, linear)
     whole = Fit(out, wishes, choose_device(device, threads), threads, overwrite, quiet)
     if dry_run:
         foretold = whole.foretell()

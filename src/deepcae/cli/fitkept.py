@@ -35,6 +35,13 @@ class Kept:
         return self._told.get("wishes")
 
     @property
+    def design(self) -> dict[str, Any]:
+        """`linear`: whether a linear way stays beside the network, None where a race told; `pca`: the error of PCA on
+        the held-out images, where the network does not begin as PCA."""
+        found = self._told.get("design", {})
+        return dict(found) if isinstance(found, dict) else {}
+
+    @property
     def lengths(self) -> list[dict[str, Any]]:
         """How long it trains: the wishes of the first call and of each that asked for more, with what became of them.
 

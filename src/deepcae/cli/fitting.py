@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ..prepare import Looked, Prepared
     from .training import Outcome
     from .wishes import Wishes
+
+SHARE = 0.2  # of --minutes, that a race may take at most
 
 
 class Fit:
@@ -123,8 +126,9 @@ class Fit:
 
     def _design(self, prepared: Prepared) -> None:
         """net.prototxt, solver.prototxt and start.caffemodel for these images."""
-        from ..zoo.designed import table
+        from ..zoo.designtext import table
         from .designing import Wanted, designed
+        from .racing import Where, planned_by, raced
         from .zoo import put
 
         wishes, told = self.wishes, prepared.understood
@@ -135,19 +139,35 @@ class Fit:
         words += ["--width", f"{wishes.width:g}"] if wishes.width else []
         words += ["--batch", str(wishes.batch)] if wishes.batch else []
         words += ["--neighbours", f"{wishes.neighbours:g}"] if wishes.neighbours else []
-        self.kept.step("zoo", "design", *words, "-o", str(self.model))
         if (self.model / "solver.prototxt").exists() and not self.overwrite:
+            words += self._ways(self.kept.design.get("linear", True))
+            self.kept.step("zoo", "design", *words, "-o", str(self.model))
             self._say(f"    designed before, in {self.model}")
             return
         self._did = True
         wanted = Wanted(
             size, wishes.dims, wishes.width, lists, wishes.batch, scale, offset or None, None, False,
-            wishes.neighbours,
+            wishes.neighbours, wishes.linear,
         )  # fmt: skip
         model, found = designed(wanted, self.model)
+        seconds = math.inf if wishes.minutes is None else SHARE * 60 * wishes.minutes
+        planned = planned_by(model, wishes.overrides)
+        where = Where(wishes.images.seed, self.device, self.threads, seconds, planned)
+        race = raced(model, lists, self.model, where, self.quiet)
+        linear = wishes.linear if race is not None or wishes.linear is not None else True
+        model = model if race is None else race.model
+        self.kept.put(design={"linear": linear, "pca": race.pca if race is not None and race.alone_won else None})
+        self.kept.step("zoo", "design", *words, *self._ways(linear), "-o", str(self.model))
         put(model, self.model)
-        for line in table({**model.plan.facts(model.num_images), **found.facts()}).splitlines():
+        facts = {} if race is None else {"race": str(race)}
+        for line in table({**model.plan.facts(model.num_images), **found.facts(), **facts}).splitlines():
             self._say(f"    {line}")
+
+    def _ways(self, linear: object) -> list[str]:
+        """What `zoo design` is told of the linear way: to leave or to take it, or what decides a race."""
+        if linear is not None:
+            return ["--linear" if linear else "--no-linear"]
+        return ["--seed", str(self.wishes.images.seed), *self._where]
 
     def _train(self) -> Outcome:
         from ..solver.about import LOG
@@ -267,7 +287,8 @@ class Fit:
         self._make("pictures", draw)
         self.kept.step("report", str(self.out))
         self._make("report.html", write)
-        for line in came_to(Run(self.out).metrics(), self.wishes.dims, self.wishes.minutes is not None):
+        bounded = self.wishes.minutes is not None
+        for line in came_to(Run(self.out).metrics(), self.wishes.dims, bounded, self.kept.design.get("pca")):
             say(line)
 
     def _make(self, name: str, make: Callable[[], Iterable[Path]]) -> None:

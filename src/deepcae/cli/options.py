@@ -84,6 +84,13 @@ Overrides = Annotated[
         help="A setting of the solver, laid over its text, such as 'max_iter: 100'; as often as wanted.",
     ),
 ]
+Linear = Annotated[
+    bool | None,
+    typer.Option(
+        "--linear/--no-linear",
+        help="Whether a linear way that starts as PCA stays beside the network. [default: a race of both tells]",
+    ),
+]
 Neighbours = Annotated[
     float | None,
     typer.Option(

@@ -25,12 +25,14 @@ class Wishes:
     overrides: tuple[str, ...]
     images: ImageFlags
     neighbours: float | None = None
+    linear: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
             "paths": [str(path.absolute()) for path in self.paths], "dims": self.dims, "minutes": self.minutes,
             "width": self.width, "batch": self.batch, "set": [*self.overrides], "images": self.images.arguments(),
             **({"neighbours": self.neighbours} if self.neighbours else {}),
+            **({} if self.linear is None else {"linear": self.linear}),
         }  # fmt: skip
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ from ..atomic import set_aside
 from ..errors import SpecError
 from . import options
 from .designing import Wanted, designed
+from .device import choose_device
+from .racing import Where, raced
 from .screen import answer, say, set_in, tell, wrapped
 
 if TYPE_CHECKING:
@@ -59,9 +62,13 @@ def zoo(
         bool,
         typer.Option("--plain", help="For `design`: the paper's way, without the linear layers that start as PCA."),
     ] = False,
+    linear: options.Linear = None,
     neighbours: options.Neighbours = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Training images per iteration.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="For `design`: decides what is random in the race.")] = 0,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
     json: options.Json = False,
 ) -> None:
     """List the networks on offer, or write one as net.prototxt and solver.prototxt; `design` is for your images."""
@@ -75,13 +82,15 @@ def zoo(
         return
     folder = out or Path(name)
     if name == design.NAME:
-        wanted = Wanted(image, dims, width, data or (None, None), batch, scale, mean_value, mirror, plain, neighbours)
-        _design(wanted, folder, json)
+        wanted = Wanted(
+            image, dims, width, data or (None, None), batch, scale, mean_value, mirror, plain, neighbours, linear
+        )
+        _design(wanted, folder, Where(seed, device, threads), json)
         return
     if image is not None:
         raise SpecError(f"network '{name}' has one size of images; --input is for design")
-    if plain or (scale, mean_value, mirror, neighbours) != (None, None, None, None):
-        raise SpecError("--scale, --mean-value, --mirror, --plain and --neighbours are for design")
+    if plain or (scale, mean_value, mirror, neighbours, linear) != (None,) * 5:
+        raise SpecError("--scale, --mean-value, --mirror, --plain, --linear and --neighbours are for design")
     train_list, test_list = data or (None, None)
     if dims is not None and not has_code(name):
         say(f"network '{name}' has classes and no code; --dims changes nothing")
@@ -89,16 +98,23 @@ def zoo(
     _write(model, folder, json)
 
 
-def _design(wanted: Wanted, folder: Path, json: bool) -> None:
+def _design(wanted: Wanted, folder: Path, where: Where, json: bool) -> None:
     """Writes an auto-encoder for images of any size, and tells what it found and chose."""
-    from ..zoo.designed import table
+    from ..zoo.designtext import table
 
     model, found = designed(wanted, folder)
+    if model.rival is not None:
+        where = replace(where, device=choose_device(where.device, where.threads))
+    race = raced(model, wanted.lists, folder, where, json)
+    model = model if race is None else race.model
     if json:
-        _write(model, folder, json, {**model.plan.to_json(model.num_images), **found.to_json()})
+        won = None if race is None else race.to_json()
+        told = {**found.to_json(), "starts_as_pca": model.starts_as_pca, "race": won}
+        _write(model, folder, json, {**model.plan.to_json(model.num_images), **told})
         return
     _write(model, folder, json)
-    for line in table({**model.plan.facts(model.num_images), **found.facts()}).splitlines():
+    facts = {} if race is None else {"race": str(race)}
+    for line in table({**model.plan.facts(model.num_images), **found.facts(), **facts}).splitlines():
         tell(set_in(line))
     if not (found.start is not None or wanted.plain):
         tell("start.caffemodel is made of the training images: give the same command again when they are there")

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from ..race.sure import surely_better
 from ..trained.examples import Examples
 from ..trained.network import Trained
 from ..trained.passes import batch_size, in_block
 from .heldout import Parts
 from .training import Course
 
-WORTH = 0.01  # of the error, that has to be gained
-SURE = 1.0  # standard errors of the gain, likewise
 KEPT = "kept: PCA, with which the training began; what was learned restores held-out images not surely better"
 
 
@@ -51,13 +50,6 @@ def choose(course: Course, trained: Trained, held_out: Examples, parts: Parts) -
         return ""
     course.best, course.optimizer = course.tests[0][0], optimizer
     return KEPT
-
-
-def surely_better(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether errors (n,) of the same images, independent of each other, fell by more than chance and than little."""
-    gain = before - after
-    chance = float(gain.std(ddof=1)) / np.sqrt(len(gain))
-    return bool(gain.mean() > max(SURE * chance, WORTH * before.mean()))
 
 
 def _put(course: Course, tensors: list[torch.Tensor]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from ..data.transform import Transform, make_transform
 from ..errors import warn
 from ..proto.document import Document
 from ..proto.schema import TEST
+from ..race.race import Ground, Lay, race
 from ..trained.examples import Examples
 from ..trained.network import Trained
+from ..zoo.designed import DesignedModel
 from . import chosen
 from .fair import fairly
 from .heldout import Parts, parts_of
@@ -124,7 +127,7 @@ class Fit:
     def train(self) -> Course:
         """Trains on most images, and chooses the best weights by the others."""
         parts = self._parts()
-        self._prepare(parts.training, parts.held_out)
+        self._prepare(parts.training, parts.held_out, parts)
         solver = solver_for(self.texts, self.fitted, self._wanted, self.settings.seed, self.settings.patience)
         if self.settings.epochs is not None:
             limit(solver, self.settings.epochs * self.per_pass)
@@ -158,8 +161,8 @@ class Fit:
             self.settings.tell("neighbouring images resemble each other: stretches are held out, not single images")
         return found
 
-    def _prepare(self, training: np.ndarray, held_out: np.ndarray) -> None:
-        """Scaling and texts, or those of the last fit."""
+    def _prepare(self, training: np.ndarray, held_out: np.ndarray, parts: Parts | None = None) -> None:
+        """Scaling and texts, or those of the last fit. `parts`: the images, where two designs may be compared."""
         settings, last = self.settings, self._last
         self._images = Taken(self._rows, training)
         self._held_out = Taken(self._rows, held_out) if len(held_out) else None
@@ -169,15 +172,34 @@ class Fit:
         elif last is None and self.scaling.beyond > FAR:
             warn(f"X has values far from all others, which may rule the training ({self.scaling.why}): clip them")
         self._wanted = Wanted(self.axes.image, settings.dims, self._rows, len(held_out), self.scaling, settings.batch)
-        self.texts = texts_for(settings.architecture, settings.solver, self._wanted) if last is None else last.texts
+        choose = None if parts is None else partial(self._race, parts)
+        self.texts = (
+            texts_for(settings.architecture, settings.solver, self._wanted, choose) if last is None else last.texts
+        )
         self.fitted = for_arrays(self.texts.net, self.axes.image, self.scaling, settings.batch, len(training))
         self.per_pass = -(-len(training) // self.fitted.batch)
+
+    def _race(self, parts: Parts, model: DesignedModel, lay: Lay) -> DesignedModel:
+        """Of two designs the one that is ahead."""
+        if self._held_out is None or model.rival is None:
+            return model
+        settings, per_pass = self.settings, -(-self._images.total // (self.settings.batch or model.plan.batch))
+        iterations = None if settings.epochs is None else settings.epochs * per_pass
+        found = race(model, Ground(
+            self._images, self._held_out, settings.seed, settings.device, iterations=iterations,
+            independent=parts.means, lay=lay,
+        ))  # fmt: skip
+        if found is None:
+            return model
+        if settings.tell is not None:
+            settings.tell(f"race of two designs: {found}")
+        return found.model
 
     def _train(self, solver: Document, seed: int, optimizer: Optimizer | None) -> Course:
         settings = self.settings
         return train(Task(
             solver, self.fitted, self._images, self._held_out, seed, settings.device,
-            self.texts.start, self._weights, optimizer, settings.tell,
+            self.texts.start, self.texts.is_pca, self._weights, optimizer, settings.tell,
         ))  # fmt: skip
 
     def left(self, course: Course) -> Last:

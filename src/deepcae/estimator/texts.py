@@ -7,7 +7,7 @@ Input layer; what `transform_param` of a data layer says is done to the rows bef
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,11 @@ from ..proto.read import read_net, read_net_text, read_solver, read_solver_text
 from ..proto.schema import TEST, TRAIN, LayerParameter, NetParameter, SolverParameter, message_class
 from ..proto.text import merge, to_text
 from ..zoo import ZooModel, build, build_design, names
+from ..zoo.designed import DesignedModel
 from ..zoo.streams import passes
 
 TransformationParameter = message_class("TransformationParameter")
+Choose = Callable[[DesignedModel, Callable[[Document], object]], DesignedModel]
 DESIGN = "auto"
 BATCH = 100  # images per iteration, where no text says it
 TESTS = 20  # in a training
@@ -50,11 +52,15 @@ _OF_FILES = (
 
 @dataclass(frozen=True)
 class Texts:
-    """`net`, `solver`: as a run has them. `start`: weights to begin with, a NetParameter, if there are any."""
+    """`net`, `solver`: as a run has them. `start`: weights to begin with, a NetParameter, if there are any.
+
+    `is_pca`: whether the net is PCA with these.
+    """
 
     net: str
     solver: str
     start: Any = None
+    is_pca: bool = False
 
     def document(self) -> Document:
         """The net's."""
@@ -73,12 +79,22 @@ class Wanted:
     batch: int | None
 
 
-def texts_for(architecture: Any, solver: Any, wanted: Wanted) -> Texts:
-    """The texts that `architecture` (a parameter of ConvAutoencoder) means, the fields of `solver` over its own."""
+def texts_for(architecture: Any, solver: Any, wanted: Wanted, choose: Choose | None = None) -> Texts:
+    """The texts that `architecture` (a parameter of ConvAutoencoder) means, the fields of `solver` over its own.
+
+    `choose`: takes one of two designs, if there are two. It is told how `solver` is laid over a text.
+    """
+
+    def lay(document: Document) -> None:
+        _lay_over(document, solver)
+
     made = _made(architecture, wanted)
+    if choose is not None and isinstance(made, DesignedModel) and architecture == DESIGN:
+        made = choose(made, lay)
     document = read_solver_text(made.solver_text, "solver")
-    _lay_over(document, solver)
-    return Texts(_scaled(made.net_text, wanted.scaling), to_text(document.message), getattr(made, "start", None))
+    lay(document)
+    net, is_pca = _scaled(made.net_text, wanted.scaling), isinstance(made, DesignedModel) and made.starts_as_pca
+    return Texts(net, to_text(document.message), getattr(made, "start", None), is_pca)
 
 
 def _made(architecture: Any, wanted: Wanted) -> ZooModel:

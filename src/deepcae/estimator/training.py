@@ -40,7 +40,7 @@ class Course:
     """How a training went. `losses`: (iteration, mean of the training losses since the last); `tests`: held-out ones.
 
     `best`: the iteration whose weights are kept; `done`: all iterations that were made, by earlier trainings included.
-    `first`: weights and optimizer of the first test, where training began with given weights.
+    `first`: weights and optimizer of the first test, where training began as PCA.
     """
 
     net: Net
@@ -64,6 +64,7 @@ class Task:
     seed: int
     device: str
     start: Any = None
+    is_pca: bool = False  # with `start`
     begin: Tensors | None = None
     optimizer: Optimizer | None = None
     tell: Told | None = None
@@ -102,7 +103,7 @@ def train(task: Task) -> Course:
         for fed in (solver.state.train, *solver.state.tests):
             fed.feed.close()  # type: ignore[attr-defined]
     course.iterations, course.done = solver.iteration - began, solver.iteration
-    course.optimizer, course.first = kept.restored(), kept.first if task.start is not None else None
+    course.optimizer, course.first = kept.restored(), kept.first if task.is_pca and task.start is not None else None
     return course
 
 

@@ -10,8 +10,10 @@ from ..solver.records import WarningKind
 LITTLE = 0.01  # of the error: a gain that says nothing
 
 
-def came_to(metrics: Sequence[Mapping[str, Any]], dims: int, bounded: bool = False) -> list[str]:
-    """Lines for people. The first test of a designed network, before it has learned, is that of PCA.
+def came_to(
+    metrics: Sequence[Mapping[str, Any]], dims: int, bounded: bool = False, by_pca: float | None = None
+) -> list[str]:
+    """Lines for people. `by_pca`: PCA's error; None: the first test's, before a designed network has learned.
 
     `bounded`: whether --minutes says how long is trained.
     """
@@ -19,17 +21,18 @@ def came_to(metrics: Sequence[Mapping[str, Any]], dims: int, bounded: bool = Fal
     if not tests:
         return []
     first, last, kept = tests[0]["iteration"], tests[-1]["iteration"], min(tests, key=lambda test: float(test["loss"]))
-    pca, best, error = _error(tests[0]), kept["iteration"], _error(kept)
+    best, error = kept["iteration"], _error(kept)
+    pca = by_pca if by_pca is not None else _error(tests[0]) if first == 0 else None
     said = [f"half the squared error per held-out image: {error:.4g}, after {best:,} iterations"]
-    if first == 0:
-        gain = (pca - error) / pca if pca else 0.0
+    gain = 0.0 if not pca else (pca - error) / pca
+    if pca is not None:
         said.append(f"PCA with as many numbers ({dims}): {pca:.4g}; the network is {_better(gain)}")
-    if best == first == 0 and best < last:
+    if best == first == 0 and best < last and by_pca is None:
         said.append(f"What is kept is that PCA itself: none of the {len(tests) - 1} later tests was better")
     else:
         said.append(f"(the best of {len(tests)} tests with these images, so a little better than with others)")
     overfits = any(record.get("warning") == WarningKind.OVERFITTING for record in metrics)
-    return [*said, *_next(best, last, first == 0 and pca - error <= LITTLE * pca, overfits, bounded)]
+    return [*said, *_next(best, last, pca is not None and gain <= LITTLE, overfits, bounded)]
 
 
 def _error(test: Mapping[str, Any]) -> float:

@@ -10,9 +10,8 @@ has them.
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +19,21 @@ from ..codes.principal import Blocks, Images, Principal, blocks_of, principal
 from ..data.heldout import enough
 from ..data.layout import misfit, samples
 from ..errors import DataError, SpecError
-from . import branches, linear, schedule
-from .cae import losses
+from . import designtext, schedule
+from . import linear as linear_way
 from .catalog import ZooModel
 from .design import NAME, Design, design, plain_design
 from .mirrored import looks_alike
+from .schedule import Way
 from .streams import Lists, Passes, opened, passes
-from .text import layer, net, require_count, train_and_test
+from .text import layer, require_count, train_and_test
 
 if TYPE_CHECKING:
     from ..data.scaling import Scaling
 
 LARGE, MANY = 2048, 10_000  # values of an image; training images
 PERPLEXITY = 10.0  # neighbours of an image in a batch, unless that is small
+JUDGES = 20  # test images from which on they tell which of two designs is better
 UNKNOWN = 10  # batches of a test whose images nobody has counted
 
 
@@ -45,6 +46,14 @@ class DesignedModel(ZooModel):
     start: Any = None  # the NetParameter in start.caffemodel, and what it is made of; None where there are no images
     principal: Principal | None = None
     mirrored: bool = False  # whether training images are
+    rival: DesignedModel | None = None  # the same without the linear way, where it may be better: see `race`
+    starts_as_pca: bool = False
+    trial: int = 0  # iterations after which it is told which of them is
+
+    def begun(self, start: Any) -> DesignedModel:
+        """With these weights to start from."""
+        stored = start.SerializeToString(deterministic=True)
+        return replace(self, start=start, files={**self.files, schedule.START: stored})
 
 
 def build_design(
@@ -62,6 +71,7 @@ def build_design(
     mirror: bool | None = None,
     plain: bool = False,
     neighbours: float = 0.0,
+    linear: bool | None = None,
 ) -> DesignedModel:
     """Texts of an auto-encoder for images (channels, height, width) or flat rows (k,), with `dims` code neurons.
 
@@ -77,6 +87,9 @@ def build_design(
     default: those of `train_list`. Where neither is there, `start` is None, and the solver text names a file that is
     still to be made. `num_test`: how many test images there are, where no list says it. With `plain` the net is the
     paper's, without a linear way.
+
+    `linear`: whether a linear way stays beside the net. None: it does in what is given, and where there are images
+    enough to tell which is better, its `rival` is the net without it (see `race`).
 
     `neighbours`: weight of a NeighbourLoss, with which the code keeps neighbours, for maps; 0: none. At 1 a unit of it
     weighs as much as all that PCA leaves of an image.
@@ -106,17 +119,31 @@ def build_design(
         some_tested=num_test is not None and num_test > most,
     )  # fmt: skip
     found = None if plain or blocks is None else principal(blocks, dims)
-    start = None if found is None else linear.start_weights(found, NAME, plan.given)
+    base = DesignedModel(NAME, dims, "", "", dict(lists.files), num_train, None, found, mirror, plan=plan)
+
+    def made(way: Way, text: str) -> DesignedModel:
+        return replace(base, net_text=text, solver_text=schedule.solver_text(plan, test, way, num_train, batch))
+
     if plain:
-        text = _plain_text(plan, data, num_train)
-    else:
-        kept = _neighbours(neighbours, found, min(batch, test.batch)) if neighbours else []
-        text = _net_text(plan, data, num_train, found, kept)
-    files = dict(lists.files)
-    if start is not None:
-        files[schedule.START] = start.SerializeToString(deterministic=True)
-    solver = schedule.solver_text(plan, test, plain, num_train, batch)
-    return DesignedModel(NAME, dims, text, solver, files, num_train, start, found, mirror, plan=plan)
+        return made(Way.PLAIN, designtext.papers(plan, data, num_train))
+    kept = _neighbours(neighbours, found, min(batch, test.batch)) if neighbours else []
+    beside = made(Way.BESIDE, designtext.beside_pca(plan, data, num_train, found, kept))
+    alone = made(Way.ALONE, designtext.alone(plan, data, num_train, found))
+    judged = linear is None and not kept and (num_test or 0) >= JUDGES
+    return _started(beside, alone, linear, schedule.trial(plan, test, num_train, batch) if judged else 0)
+
+
+def _started(beside: DesignedModel, alone: DesignedModel, linear: bool | None, trial: int) -> DesignedModel:
+    """The design that is wanted, with weights to start from; with a rival if there is a trial, and both have some."""
+    found = beside.principal
+    if found is None:
+        return alone if linear is False else beside
+    given = beside.plan.given
+    alone = alone.begun(linear_way.start_means(found, NAME, given, "restored"))
+    beside = replace(beside.begun(linear_way.start_weights(found, NAME, given)), starts_as_pca=True)
+    if linear is False:
+        return alone
+    return replace(beside, rival=alone, trial=trial) if trial else beside
 
 
 def default_width(image: Sequence[int], num_images: int | None) -> float:
@@ -142,13 +169,6 @@ def _about(plan: Design, scaling: Scaling | None) -> str:
     return f"({shape}), {'values in 0..1' if scaling is None else scaling}"
 
 
-def table(facts: dict[str, str]) -> str:
-    """Facts as a table of two columns."""
-    indent = max(map(len, facts)) + 2
-    wrapped = {name: textwrap.wrap(text, 100, break_long_words=False) for name, text in facts.items()}
-    return "\n".join(f"{name:{indent}}" + f"\n{'':{indent}}".join(text) for name, text in wrapped.items())
-
-
 def _check_neighbours(weight: float, plain: bool) -> None:
     if not (math.isfinite(weight) and weight >= 0):
         raise SpecError(f"neighbours is {weight:g}, but must be a weight of at least 0")
@@ -167,70 +187,3 @@ def _neighbours(weight: float, found: Principal | None, batch: int) -> list[str]
         "How badly the codes keep the neighbours of the images in a batch. Of deepcae alone: Caffe needs it taken out."
     )
     return [layer("neighbour_loss", "NeighbourLoss", ["code", "data"], ["neighbour_loss"], body, note=note)]
-
-
-def _net_text(
-    plan: Design, data: Sequence[str], num_images: int | None, found: Principal | None, kept: Sequence[str]
-) -> str:
-    made, scale = _last(plan), found.left if found else 1.0
-    header = f"""
-Auto-encoder for {_what(plan)} of {plan.shape} with {plan.dims} code neurons: a linear way that starts as the training
-images' PCA, and beside it a network that learns what PCA lacks.
-
-{table(plan.facts(num_images))}
-
-    code     = linear_encode(data) + ip{len(plan.hidden) + 1}encode(... {"conv1" if plan.maps else "ip1encode"}(data))
-    restored = linear_decode(code) + {made}(... ip1decode(code))
-
-The last layers of both networks start at 0; all others are drawn so that each layer keeps the variance of what it is
-given. The linear layers' weights are in start.caffemodel.
-"""
-    code = f"ip{len(plan.hidden) + 1}encode"
-    return net(NAME, header, [
-        *data,
-        linear.encoder(plan.dims),
-        *linear.centred(1 / found.contrast if found else 1),
-        *branches.encoder(plan, linear.NORMAL, code, branches.ZERO, 1.0 if kept else branches.SLOW),
-        linear.joined("code", [linear.ENCODE, code], branches.CODE),
-        *linear.decoder("code", plan.given),
-        *branches.decoder(plan, "code", made, branches.ZERO),
-        linear.joined("restored", [linear.restored(plan.given), made], "The restored image.", scale),
-        layer("l2_error", "EuclideanLoss", ["restored", "data"], ["l2_error"],
-              note="Half the squared distance per image: what is measured."),
-        *kept,
-    ])  # fmt: skip
-
-
-def _last(plan: Design) -> str:
-    """The blob that the network beside the linear way makes of the code."""
-    return "deconv1neur" if plan.maps else f"ip{len(plan.hidden) + 1}decode"
-
-
-def _what(plan: Design) -> str:
-    return "images" if len(plan.given) == 3 else "rows"
-
-
-def _plain_text(plan: Design, data: Sequence[str], num_images: int | None) -> str:
-    last = len(plan.maps)
-    convs, deconvs = (
-        "conv1 -> ... -> " * (last > 1) + f"conv{last}",
-        f"deconv{last} -> " + "... -> deconv1 -> " * (last > 1),
-    )
-    header = f"""
-Convolutional auto-encoder for images of {plan.shape} with {plan.dims} code neurons, after principles 1, 2 and 5 of
-"Creation of a Deep Convolutional Auto-Encoder in Caffe" (arXiv:1512.01596).
-
-{table(plan.facts(num_images))}
-
-    encode: data -> {convs} -> ip1encode -> ip2encode (the code)
-    decode: ip1decode -> {deconvs}deconv1neur -> deconv1neursig (the restored image)
-
-Weights are drawn so that each layer keeps the variance of what it is given, however many layers there are.
-"""
-    return net(NAME, header, [
-        *data,
-        *branches.encoder(plan, "data", "ip2encode"),
-        *branches.decoder(plan, "ip2encode", "deconv1neur"),
-        layer("deconv1neursig", "Sigmoid", ["deconv1neur"], ["deconv1neursig"]),
-        *losses(),
-    ])  # fmt: skip

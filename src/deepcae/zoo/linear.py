@@ -19,7 +19,7 @@ from .branches import as_image
 from .text import block, layer
 
 ENCODE, DECODE, IMAGE = "linear_encode", "linear_decode", "linear_image"
-CENTRED, NORMAL = "centred", "normal"
+CENTRED, NORMAL, SCALED = "centred", "normal", "scaled"
 FIXED = ("param { lr_mult: 0 }", "param { lr_mult: 0 }")
 
 
@@ -55,6 +55,15 @@ def centred(scale: float) -> tuple[str, str]:
     )  # fmt: skip
 
 
+def uncentred(bottom: str, top: str, scale: float) -> tuple[str, str]:
+    """scale · bottom + m, the blob `top`: what the network makes, in units of the images, and their mean."""
+    return (
+        layer(SCALED, "Power", [bottom], [SCALED], [f"power_param {{ scale: {scale:.4g} }}"]),
+        layer(top, "Bias", [SCALED], [top], ["param { lr_mult: 0 }", "bias_param { axis: 1 num_axes: -1 }"],
+              note="The restored image: the mean, and what the network makes."),
+    )  # fmt: skip
+
+
 def _neurons(name: str, bottom: str, count: int, note: str) -> str:
     body = [*FIXED, *block("inner_product_param", f"num_output: {count}", 'weight_filler { type: "xavier" }')]
     return layer(name, "InnerProduct", [bottom], [name], body, note=note)
@@ -73,6 +82,14 @@ def start_weights(found: Principal, net: str, shape: Sequence[int]) -> NetParame
         added.blobs.extend(_blob(each) for each in blobs)
     centre = message.layer.add(name=CENTRED, type="Bias")
     centre.blobs.append(_blob(-found.mean.reshape(shape)))
+    return message
+
+
+def start_means(found: Principal, net: str, shape: Sequence[int], restored: str) -> NetParameter:
+    """What a network without the linear way starts with: the images' mean, taken away before it and added behind."""
+    message = NetParameter(name=net)
+    for name, sign in ((CENTRED, -1), (restored, 1)):
+        message.layer.add(name=name, type="Bias").blobs.append(_blob(sign * found.mean.reshape(shape)))
     return message
 
 

@@ -6,12 +6,14 @@ Measured on many kinds of images: docs/15-design.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from .design import Design
 from .streams import Passes
 
 START = "start.caffemodel"
 RATE, AT = 0.01, 784  # of images of so many values; it falls with the fourth root of their number
+ALONE = 0.6  # of that rate, without a linear way
 PLAIN_RATE, PLAIN_COURSE = 0.003, (5000, 500)  # iterations, and those between two tests
 EPOCHS = 60
 LEAST, MOST = 500, 10_000  # iterations
@@ -21,6 +23,15 @@ SHARE = 0.5  # test images, of the training images between two tests, at most
 FEWEST = 10  # tests, all the same
 PATIENCE = 12
 UNKNOWN = 10_000  # training images, where nobody has counted them
+TRIAL, SHORTEST, LONGEST = 0.05, 200, 400  # of a training's iterations, after which one design is taken of two
+
+
+class Way(Enum):
+    """How a network is designed: beside a linear way that starts as PCA, without one, or as the paper's."""
+
+    BESIDE = 1
+    ALONE = 2
+    PLAIN = 3
 
 
 @dataclass(frozen=True)
@@ -44,10 +55,18 @@ def course(plan: Design, test: Passes, num_images: int | None, batch: int) -> Co
     return Course(float(f"{RATE * (AT / size) ** 0.25:.2g}"), whole, interval, PATIENCE)
 
 
-def solver_text(plan: Design, test: Passes, plain: bool, num_images: int | None, batch: int) -> str:
+def trial(plan: Design, test: Passes, num_images: int | None, batch: int) -> int:
+    """Iterations after which two designs are compared."""
+    whole = course(plan, test, num_images, batch).iterations
+    return min(max(SHORTEST, int(TRIAL * whole)), LONGEST)
+
+
+def solver_text(plan: Design, test: Passes, way: Way, num_images: int | None, batch: int) -> str:
     """Adam, its rate falling to 0 in a straight line."""
+    plain = way is Way.PLAIN
     chosen = Course(PLAIN_RATE, *PLAIN_COURSE, 0) if plain else course(plan, test, num_images, batch)
-    start = "" if plain else f'weights: "{START}"  # of the linear layers: the training images\' PCA\n'
+    rate = chosen.rate * (ALONE if way is Way.ALONE else 1)
+    start = "" if plain else f'weights: "{START}"  # {_STARTS[way]}\n'
     patience = f"patience: {chosen.patience}  # tests without a better one, then it ends; as the line above\n"
     return f"""\
 # Auto-encoder for {"images" if len(plan.given) == 3 else "rows"} of {plan.shape} with {plan.dims} code neurons.
@@ -55,7 +74,7 @@ def solver_text(plan: Design, test: Passes, plain: bool, num_images: int | None,
 # to 0 in a straight line.
 net: "net.prototxt"
 {start}type: "Adam"
-base_lr: {chosen.rate:g}
+base_lr: {rate:.2g}
 lr_policy: "poly"
 power: 1
 momentum: 0.9
@@ -70,3 +89,6 @@ snapshot: {max(1, chosen.iterations // 2)}
 snapshot_prefix: "design"
 snapshot_best: true  # the best test's, beside them; of deepcae alone: Caffe needs this line taken out
 {patience if chosen.patience else ""}"""
+
+
+_STARTS = {Way.BESIDE: "of the linear layers: the training images' PCA", Way.ALONE: "learned in a race"}

@@ -1,0 +1,1 @@
+"""Which of two designs learns the images better, and what is surely better."""

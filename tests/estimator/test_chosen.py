@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 
 from deepcae import ConvAutoencoder
 from deepcae.race import sure
+from deepcae.zoo import schedule
 
 
 def moving(count: int, seed: int) -> np.ndarray:
@@ -45,3 +46,18 @@ def test_what_is_surely_better_is_kept() -> None:
     fitted = ConvAutoencoder(3, random_state=0, max_iter=30).fit(moving(200, 1))
     assert fitted.best_iteration_ == min(fitted.held_out_losses_, key=lambda test: test[1])[0] > 0
     assert against_pca(fitted, moving(200, 1), moving(100, 2)) < 0.8
+
+
+def test_the_design_that_is_ahead_in_a_race_is_trained(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("SHORTEST", 20), ("TRIAL", 0.0), ("RATE", 1e-9), ("ALONE", 1e7)):  # one of two learns nothing
+        monkeypatch.setattr(schedule, name, value)
+    monkeypatch.setattr(sure, "WORTH", -1e9)
+    monkeypatch.setattr(sure, "SURE", -1e9)
+    fitted = ConvAutoencoder(3, random_state=0, max_iter=80, verbose=True).fit(moving(200, 1))
+    assert "race of two designs: 20 iterations each; held-out error 1.000 of PCA's" in capsys.readouterr().out
+    assert "linear_encode" not in fitted.net_text_
+    assert fitted.best_iteration_ == min(fitted.held_out_losses_, key=lambda test: test[1])[0]
+    short = ConvAutoencoder(3, random_state=0, max_iter=10).fit(moving(200, 1))
+    assert "linear_encode" in short.net_text_, "no race in so short a training"

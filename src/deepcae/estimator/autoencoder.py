@@ -43,8 +43,8 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
     n_components : int, default=2
         Numbers of a code.
     architecture : 'auto', str, path, NetParameter or callable, default='auto'
-        `auto` designs a network for the images and starts it as their PCA. A name of the zoo, a Caffe text or its path,
-        or a function (image_shape, n_components) that gives one of these.
+        `auto` designs a network for the images, which is never worse than PCA. A name of the zoo, a Caffe text or its
+        path, or a function (image_shape, n_components) that gives one of these.
     image_shape : tuple, default=None
         (h, w), (c, h, w) or (h, w, c): what a flat row is, or an array of which the shape alone does not tell it.
     solver : str, path or SolverParameter, default=None

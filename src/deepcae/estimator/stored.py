@@ -94,7 +94,8 @@ def load(kind: type, path: str | os.PathLike[str]) -> Any:
         shape = parameters["image_shape"]
         made = kind(**{**parameters, "image_shape": None if shape is None else tuple(shape)})
         axes, scaling = Axes.from_json(told["axes"]), Scaling.from_json(told["scaling"])
-        texts = Texts(*((folder / name).read_text(encoding="utf-8") for name in (NET, SOLVER)))
+        net_text, solver_text = ((folder / name).read_text(encoding="utf-8") for name in (NET, SOLVER))
+        texts = Texts(net_text, solver_text)
         fitted = for_arrays(texts.net, axes.image, scaling, told["batch"], told["batch"])
         net = Net(fitted.net, "TEST")
         load_weights(net, folder / WEIGHTS, strict=True)

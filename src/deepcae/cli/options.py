@@ -88,7 +88,8 @@ Linear = Annotated[
     bool | None,
     typer.Option(
         "--linear/--no-linear",
-        help="Whether a linear way that starts as PCA stays beside the network. [default: a race of both tells]",
+        help="Whether PCA stays beside the network, as layers that do not learn.",
+        show_default="what is better after a short training of both",
     ),
 ]
 Neighbours = Annotated[

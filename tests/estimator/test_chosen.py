@@ -51,12 +51,12 @@ def test_what_is_surely_better_is_kept() -> None:
 def test_the_design_that_is_ahead_in_a_race_is_trained(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in (("SHORTEST", 20), ("TRIAL", 0.0), ("RATE", 1e-9), ("ALONE", 1e7)):  # one of two learns nothing
+    for name, value in (("SHORTEST", 50), ("TRIAL", 0.0), ("RATE", 1e-9), ("ALONE", 1e7)):  # one of two learns nothing
         monkeypatch.setattr(schedule, name, value)
     monkeypatch.setattr(sure, "WORTH", -1e9)
     monkeypatch.setattr(sure, "SURE", -1e9)
-    fitted = ConvAutoencoder(3, random_state=0, max_iter=80, verbose=True).fit(moving(200, 1))
-    assert "race of two designs: 20 iterations each; held-out error 1.000 of PCA's" in capsys.readouterr().out
+    fitted = ConvAutoencoder(3, random_state=0, max_iter=200, n_iter_no_change=1, verbose=True).fit(moving(200, 1))
+    assert "race of two designs: 50 iterations each; held-out error 1.000 of PCA's" in capsys.readouterr().out
     assert "linear_encode" not in fitted.net_text_
     assert fitted.best_iteration_ == min(fitted.held_out_losses_, key=lambda test: test[1])[0]
     short = ConvAutoencoder(3, random_state=0, max_iter=10).fit(moving(200, 1))

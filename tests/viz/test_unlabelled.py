@@ -162,9 +162,9 @@ def test_other_images_are_drawn_as_they_are(stack: np.ndarray) -> None:
 
 def test_worst_images_have_their_numbers() -> None:
     images = RNG.random((3, 5, 5))
-    said = words(reconstructions(images, images, numbers=np.array([17, 4, 2040])))
+    said = words(reconstructions(images, images, names=["17", "4", "2040"]))
     assert "2040: 0" in said
-    assert "below each pair: number: ½·squared error" in said
+    assert "below each pair: its name: ½·squared error" in said
 
 
 def shown(page: object) -> list[tuple[int, ...]]:

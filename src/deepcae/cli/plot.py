@@ -168,6 +168,7 @@ def _of_run(
     several: bool,
 ) -> dict[What, Callable[[], Figures]]:
     """How each picture of a run is made; nothing is read or computed before it is asked for."""
+    from ..recording.origin import known_origins
     from ..report import maps, restored
     from ..report.material import Material, of_examples
     from ..solver.run import Run
@@ -192,7 +193,11 @@ def _of_run(
 
     @cache
     def material() -> Material:
-        return of_examples(Material(run, trained()), examples(), colour_by)
+        return of_examples(described(), examples(), colour_by)
+
+    @cache
+    def described() -> Material:
+        return Material(run, trained(), origins=known_origins(trained(), data, len(examples())))
 
     def told(figures: Figures) -> Figures:
         tell(trained())
@@ -214,7 +219,8 @@ def _of_run(
 
     def compared() -> Figures:
         rows = all_over(examples(), SHOWN)
-        return {"": reconstructions(*restored_images(trained(), examples(), rows), numbers=rows)}
+        named = restored.named(described(), rows)
+        return {"": reconstructions(*restored_images(trained(), examples(), rows), **named)}
 
     if data is not None:
         examples()  # what is named and not there is no reason to draw the rest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ MOST, FEWEST = 10, 5  # clusters that are tried; codes of one, on average
 SAMPLED = 2_000  # codes of which the silhouette is computed: memory goes by the square
 CLEAR = 0.25  # silhouette from which one may speak of heaps (Kaufman and Rousseeuw 1990) ...
 BEYOND = 0.05  # ... and so much more than that of a cloud
+VALLEY = 0.5  # of the codes at two centres, how many there may be half way, where one may speak of heaps
+WINDOW = 0.15  # of the way between two centres, to each side, in which codes are counted
 STARTS = 10  # of k-means; the one of least inertia counts
 
 
@@ -33,13 +36,16 @@ class Clusters:
 
     `silhouette`: mean of (b - a) / max(a, b), a: distance of a code to the others of its heap, b: to those of the next
     one; 1 is clear, 0 none. `of_a_cloud`: that of a Gaussian cloud with the same mean and covariance, cut alike, which
-    has no heaps. `near`: N codes' distances to their centres.
+    has no heaps. `near`: N codes' distances to their centres. `valley`: of any two heaps that are cut from each other,
+    the codes half way between their centres, of those at the centres, the most: 0 where heaps lie apart, about 1 where
+    a band or a cloud is cut.
     """
 
     labels: np.ndarray
     silhouette: float
     of_a_cloud: float
     near: np.ndarray
+    valley: float = 0.0
 
     @property
     def count(self) -> int:
@@ -51,8 +57,8 @@ class Clusters:
 
     @property
     def are_clear(self) -> bool:
-        """Whether the silhouette is that of heaps, and more than what cutting a cloud gives."""
-        return self.silhouette >= max(CLEAR, self.of_a_cloud + BEYOND)
+        """Whether the silhouette is that of heaps, more than what cutting a cloud gives, and few codes lie between."""
+        return self.silhouette >= max(CLEAR, self.of_a_cloud + BEYOND) and self.valley <= VALLEY
 
     def examples(self, cluster: int, most: int) -> np.ndarray:
         """The rows of the codes nearest to a heap's centre, nearest first."""
@@ -91,7 +97,20 @@ def find_clusters(codes: np.ndarray, *, most: int = MOST, seed: int = 0) -> Clus
     score, model = best
     order = np.argsort(-np.bincount(model.labels_, minlength=model.n_clusters), kind="stable")
     near = np.linalg.norm(rows - model.cluster_centers_[model.labels_], axis=1)
-    return Clusters(np.argsort(order)[model.labels_], score, _of_a_cloud(rows[sample], model.n_clusters, seed), near)
+    cloud = _of_a_cloud(rows[sample], model.n_clusters, seed)
+    return Clusters(np.argsort(order)[model.labels_], score, cloud, near, _valley(rows, model))
+
+
+def _valley(rows: np.ndarray, model: Any) -> float:
+    """Codes of two clusters on the line through their centres: how many half way, of those at the centres."""
+    centres, found = model.cluster_centers_, 0.0
+    for first, second in combinations(range(len(centres)), 2):
+        way = centres[second] - centres[first]
+        own = rows[(model.labels_ == first) | (model.labels_ == second)]
+        place = (own - centres[first]) @ way / (way @ way)  # 0 and 1 at the centres
+        at = [float((np.abs(place - middle) <= WINDOW).sum()) for middle in (0, 0.5, 1)]
+        found = max(found, at[1] / max(min(at[0], at[2]), 1.0))
+    return found
 
 
 def _of_a_cloud(rows: np.ndarray, count: int, seed: int) -> float:

@@ -90,6 +90,20 @@ class Origins:
         words = self.name(index) or (f"{source} {self.row[index]}" if len(self.sources) > 1 else str(self.row[index]))
         return words if self.place is None else f"{words} ({self.place[index, 0]}, {self.place[index, 1]})"
 
+    @property
+    def told(self) -> str:
+        """What `called` says, for the caption of a picture: `its number in cell.tif, from 0`."""
+        name = "its name" if self.names is not None else "its file and its number in it, from 0"
+        if self.names is None and len(self.sources) == 1:
+            name = f"its number in {Path(self.sources[0]).name}, from 0"
+        return name if self.place is None else f"{name}, and y and x of the patch"
+
+    @property
+    def numbered(self) -> str:
+        """The one source in which `row` counts whole images; "" where there are several, or images have names."""
+        alone = len(self.sources) == 1 and self.names is None and self.place is None
+        return Path(self.sources[0]).name if alone else ""
+
     def image_size(self, source: int, patch: Size) -> Size:
         """Height and width of the images of a source as they were prepared, or what their patches cover."""
         assert self.place is not None

@@ -31,8 +31,21 @@ def came_to(
         said.append(f"What is kept is that PCA itself: none of the {len(tests) - 1} later tests was better")
     else:
         said.append(f"(the best of {len(tests)} tests with these images, so a little better than with others)")
+    step = next_step(metrics, bounded, by_pca)
+    return [*said, *([f"next: {step}"] if step else [])]
+
+
+def next_step(
+    metrics: Sequence[Mapping[str, Any]], bounded: bool | None = None, by_pca: float | None = None
+) -> str:
+    """What to try next; "" where nothing is known to help. As of `came_to`; `bounded` None: that is not known."""
+    tests = [record for record in metrics if record["kind"] == "test"]
+    if not tests:
+        return ""
+    first, last, kept = tests[0]["iteration"], tests[-1]["iteration"], min(tests, key=lambda test: float(test["loss"]))
+    pca, error = by_pca if by_pca is not None else _error(tests[0]) if first == 0 else None, _error(kept)
     overfits = any(record.get("warning") == WarningKind.OVERFITTING for record in metrics)
-    return [*said, *_next(best, last, pca is not None and gain <= LITTLE, overfits, bounded)]
+    return _next(kept["iteration"], last, pca is not None and pca - error <= LITTLE * pca, overfits, bounded)
 
 
 def _error(test: Mapping[str, Any]) -> float:
@@ -44,14 +57,15 @@ def _better(gain: float) -> str:
     return f"{gain:.0%} better" if gain > LITTLE else "as good"
 
 
-def _next(best: int, last: int, is_pca: bool, overfits: bool, bounded: bool) -> list[str]:
+def _next(best: int, last: int, is_pca: bool, overfits: bool, bounded: bool | None) -> str:
     if is_pca and best < last:
-        return ["next: more images, if there are any; the network found little in these that PCA does not have"]
+        return "more images, if there are any; the network found little in these that PCA does not have"
     if overfits:
-        return ["next: more images, or --width 0.5; it learned the training images by heart after its best test"]
-    more = "more --minutes" if bounded else f"--set 'max_iter: {2 * last or 'N'}'"
+        return "more images, or --width 0.5; it learned the training images by heart after its best test"
+    longer = f"--set 'max_iter: {2 * last or 'N'}'"
+    more = {True: "more --minutes", False: longer, None: f"more --minutes or {longer}"}[bounded]
     if not last:
-        return [f"next: it was tested before its first iteration alone; the same command with {more} goes on"]
+        return f"it was tested before its first iteration alone; the same command with {more} goes on"
     if best == last:
-        return [f"next: it was still improving; the same command with {more} goes on from here"]
-    return []
+        return f"it was still improving; the same command with {more} goes on from here"
+    return ""

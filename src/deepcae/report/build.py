@@ -9,6 +9,7 @@ from ..page.html import Page, write
 from ..solver.run import Run
 from ..trained.network import AS_TOLD, Named
 from . import maps, restored, sections
+from .advice import next_step
 from .material import Material, gather
 
 LIMIT = 10_000  # examples that are encoded: MNIST's test set
@@ -74,4 +75,5 @@ def _lead(material: Material) -> str:
     last = newest.iteration if newest is not None else chosen.iteration if chosen is not None else 0
     told = f" Shown: {chosen.told}." if chosen is not None and chosen.told else ""
     shown = f" Shown with {material.examples.origin}: {len(material.examples):,} images." if material.examples else ""
-    return f"Trained for {last:,} iterations.{told}{shown}"
+    step = next_step(material.metrics) if material.is_designed else ""
+    return f"Trained for {last:,} iterations.{told}{shown}{f' What to try next: {step}.' if step else ''}"

@@ -70,6 +70,7 @@ def _map(material: Material, column: Column) -> Picture:
 
 def _meaning(column: Column) -> str:
     known = {"time": "the time.", "order": "the image's place among these, in the order of the data.",
+             "row": "the image's number in its recording, from 0.",
              "error": "half the squared error of the restored image."}  # fmt: skip
     return known.get(column.name, f"the value of '{column.name}'.")
 
@@ -170,5 +171,7 @@ def _clusters(material: Material) -> Picture:
     places = np.concatenate([cluster * EACH + np.arange(len(rows)) for cluster, rows in enumerate(chosen)])
     stack[places] = shown
     names = [f"cluster {number}\n{size:,} image{'s' * (size != 1)}" for number, size in enumerate(found.sizes)]
-    figure = image_rows(stack, names, "Clusters of the codes", f"the {EACH} images nearest to the middle of each")
+    captions = [[*map(material.called, rows.tolist()), *[""] * (EACH - len(rows))] for rows in chosen]
+    about = f"the {EACH} images nearest to the middle of each; below each {material.called_by}"
+    figure = image_rows(stack, names, "Clusters of the codes", about, captions)
     return Picture("Images of each cluster", "The images whose codes are nearest to the middle of each heap.", figure)

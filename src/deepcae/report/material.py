@@ -18,13 +18,16 @@ from ..errors import DataError, SpecError
 from ..layers.loss import EuclideanLoss
 from ..net.advice import authors_name
 from ..printed import tables as printed
+from ..recording.origin import Origins, known_origins
 from ..solver.run import Run
 from ..trained.examples import BATCH, Examples, open_examples, training_examples
 from ..trained.linear import Linear, linear
 from ..trained.network import AS_TOLD, Named, Trained
 from ..trained.passes import judged_blocks, restoring
+from ..zoo.linear import ENCODE
 from .coloured import column
 
+DESIGN = "design"  # how the names of designed nets begin
 FEWEST = 5  # codes of which a map can be made
 
 
@@ -40,6 +43,7 @@ class Material:
     errors: np.ndarray | None = None  # (N,), half the squared error of each image
     quantity: np.ndarray | None = None  # (N,), the labels where they are no classes but a quantity
     colours: list[Column] = field(default_factory=list)  # of the points of the maps, the first one's first
+    origins: Origins | None = None  # where the examples come from, if their files say it
     missing: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)  # in the data, once they are shown
 
@@ -52,6 +56,15 @@ class Material:
     def name(self) -> str:
         """The net's name, else the folder's."""
         return self.trained.net.name or self.run.folder.name
+
+    def called(self, index: int) -> str:
+        """What the user calls an example: its number in the recording, its file and number, or its name."""
+        return str(index) if self.origins is None else self.origins.called(index)
+
+    @property
+    def called_by(self) -> str:
+        """What `called` gives, in words."""
+        return "its number in the data, from 0" if self.origins is None else self.origins.told
 
     @property
     def dims(self) -> int | None:
@@ -133,15 +146,23 @@ class Material:
         ]
 
     def value(self, name: str) -> np.ndarray:
-        """A value for each image (N,): `order` (its number), `label`, `error`, `cluster`, or an array of the data."""
+        """A value for each image (N,): `order` (its place), `label`, `error`, `cluster`, or an array of the data.
+
+        Or what is known of where it comes from: `row` (its number in its file), `source`, `time`, ...
+        """
         assert self.examples is not None
-        known = {
+        known: dict[str, np.ndarray | None] = {
+            **({} if self.origins is None else self.origins.columns(slice(0, len(self.examples)))),
             "label": self.labels if self.labels is not None else self.quantity,
             "order": np.arange(len(self.examples)),
             "error": self.errors,
             "cluster": None if name != "cluster" or self.codes is None else find_clusters(self.codes).labels,
         }
-        if name == "time" and (self.examples.contents is None or "time" not in self.examples.contents.names):
+        if (
+            name == "time"
+            and name not in known
+            and (self.examples.contents is None or "time" not in self.examples.contents.names)
+        ):
             name = "order"
         if name in known:
             found = known[name]
@@ -166,6 +187,29 @@ class Material:
         tests = [record for record in self.metrics if record.get("kind") == "test"]
         of = (record for record in reversed(tests) if record.get("iteration") == chosen.iteration)
         return next((record.get("outputs") for record in of if not record.get("net_index")), None)
+
+    @property
+    def shown_train(self) -> dict[str, Any] | None:
+        """The outputs of the training when the weights that are shown were made, if the run went on after that."""
+        chosen = self.trained.chosen
+        trained = [record for record in self.metrics if record.get("kind") in ("train", "last_pass")]
+        if chosen is None or not trained or trained[-1]["iteration"] <= chosen.iteration:
+            return None
+        near = min(trained, key=lambda record: abs(record["iteration"] - chosen.iteration))
+        return near.get("outputs")
+
+    @cached_property
+    def is_designed(self) -> bool:
+        """Whether the net is one of `zoo design`, which keeps the weights of its best test."""
+        names = {step.name for step in self.trained.net.plan.steps}
+        return ENCODE in names or self.trained.net.name.startswith(DESIGN)
+
+    @cached_property
+    def keeps_pca(self) -> bool:
+        """Whether the weights that are shown are the PCA that a designed network starts as, though it learned on."""
+        chosen, names = self.trained.chosen, {step.name for step in self.trained.net.plan.steps}
+        learned = any(record.get("kind") in ("train", "last_pass") for record in self.metrics)
+        return ENCODE in names and learned and chosen is not None and chosen.iteration == 0
 
     def last(self, kind: str) -> dict[str, Any]:
         """The last record of a kind; {} where there is none."""
@@ -194,6 +238,7 @@ def gather(
             raise
         material.missing.append(f"No codes and no images: {error}")
         return material
+    material.origins = known_origins(material.trained, data, len(examples))
     return of_examples(material, _first(examples, limit), colour_by)
 
 
@@ -235,7 +280,8 @@ def _colours(material: Material, asked: Sequence[str]) -> list[Column]:
         found = [Column("class", material.labels, classes=True)]
     else:
         title = material.examples.meaning.title or "label"
-        names = {title: "label"} if material.quantity is not None else {"order": "order"}
+        place = "row" if material.origins is not None and material.origins.numbered else "order"
+        names = {title: "label"} if material.quantity is not None else {place: place}
         names |= {"error": "error"} if material.errors is not None and np.isfinite(material.errors).any() else {}
         found = [Column(name, material.value(of).astype(np.float64), classes=False) for name, of in names.items()]
     have = {each.name for each in found}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from .shown import drawn, loss, origin
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHOWN = 20  # images of each kind
+SHOWN, FEW = 20, 5  # images of each kind; of a set of few images
 
 
 def restored(material: Material) -> Section:
@@ -48,11 +48,13 @@ def compared(material: Material) -> str:
 
 
 def _kinds(errors: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
+    """Of few images not so many that most of them would be both."""
+    count = min(SHOWN, max(FEW, len(errors) // 4))
     order = np.argsort(errors, kind="stable")
-    middle = np.argsort(np.abs(errors - np.median(errors)), kind="stable")[:SHOWN]
+    middle = np.argsort(np.abs(errors - np.median(errors)), kind="stable")[:count]
     return [
         ("The most typical images", "whose error is nearest to the median", np.sort(middle)),
-        ("The worst images", "whose error is greatest, the worst first", order[::-1][:SHOWN]),
+        ("The worst images", "whose error is greatest, the worst first", order[::-1][:count]),
     ]
 
 
@@ -64,15 +66,20 @@ def _all_over(material: Material) -> Picture:
     about = (
         f"{len(rows)} images, evenly from all over {origin(material)}, and what the network restores from their codes"
     )
-    figure = reconstructions(originals, images, labels, numbers=rows)
-    return Picture("Originals and reconstructions", f"{about}; below each its number in the data, from 0.", figure)
+    figure = reconstructions(originals, images, labels, **named(material, rows))
+    return Picture("Originals and reconstructions", f"{about}; below each {material.called_by}.", figure)
+
+
+def named(material: Material, rows: np.ndarray) -> dict[str, Any]:
+    """How `reconstructions` is told what the user calls these rows."""
+    return {"names": [material.called(row) for row in rows.tolist()], "called": material.called_by}
 
 
 def _chosen(material: Material, title: str, about: str, rows: np.ndarray) -> Picture:
     assert material.examples is not None
     originals, images, labels = passes.restored(material.trained, material.examples, rows, material.restored)
-    figure = reconstructions(originals, images, labels, title, numbers=rows)
-    return Picture(title, f"The {len(rows)} {about}; below each its number in the data, from 0.", figure)
+    figure = reconstructions(originals, images, labels, title, **named(material, rows))
+    return Picture(title, f"The {len(rows)} {about}; below each {material.called_by}.", figure)
 
 
 def errors_of(material: Material) -> Figure:
@@ -83,7 +90,10 @@ def errors_of(material: Material) -> Figure:
     lines = {}
     if linear is not None:
         lines = {**({"PCA, mean": linear.pca} if linear.pca is not None else {}), "mean image": linear.mean}
-    return error_panels(errors, lines)
+    origins = material.origins
+    if origins is None or not origins.numbered:
+        return error_panels(errors, lines)
+    return error_panels(errors, lines, places=origins.row[: len(errors)], axis=f"image of {origins.numbered}, from 0")
 
 
 def _errors(material: Material) -> Picture:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ..codes.measure import NEIGHBOURS
 from ..draw import plan_figure
 from ..page.html import Folded, Picture, Section, Table, Text, Tile
@@ -16,6 +18,7 @@ from ..trained import passes
 from ..trained.kernels import kernels
 from ..viz import filters, layer_panels, loss_curves
 from ..viz.curves import unit_of
+from ..zoo.linear import ENCODE
 from .material import Material, samples
 from .shown import drawn, duration, loss, percent
 
@@ -24,7 +27,7 @@ MOST_LAYERS, MOST_TILES = 300, 24  # that are drawn; that are told first
 
 def tiles(material: Material) -> list[Tile]:
     """The numbers that people look for first."""
-    found = []
+    found = [Tile("kept", "PCA", _nothing_learned(material))] if material.keeps_pca else []
     reached = material.paper
     for blob, value in list(_losses(material, "test").items())[:MOST_TILES]:
         beside = f"paper: {reached.test[blob]:.2f}" if reached and blob in reached.test else unit_of(blob)
@@ -42,12 +45,29 @@ def tiles(material: Material) -> list[Tile]:
         note = f"paper, by eye: {reached.classes} of {CLASSES}" if reached else "in the map of the codes"
         found.append(Tile("classes separated", str(material.separation), note))
     found.append(Tile("parameters", f"{material.trained.summary.parameters:,}", _size(material)))
-    finished, begun = material.last("finished"), material.last("started").get("iteration", 0)
-    if finished and finished["iteration"] > begun:  # a run that was gone on with tells of its last part
-        part = f" from iteration {begun:,} on" if begun else ""
-        each = f"{1000 * finished['seconds_per_iteration']:.3g} ms per iteration"
-        found.append(Tile("training", duration(finished["seconds"]), f"{each}{part}"))
-    return found
+    return [*found, *_training(material)]
+
+
+def _nothing_learned(material: Material) -> str:
+    tests = sum(record["kind"] == "test" for record in material.metrics) - 1
+    later = f"none of the {tests} later tests was better" if tests > 1 else "no later test was better"
+    return f"iteration 0: the codes are the images' principal components; {later}"
+
+
+def _training(material: Material) -> list[Tile]:
+    """The time of the last part of a run in which it learned, which tells of that part alone."""
+    begun, last = 0, None
+    for record in material.metrics:
+        if record["kind"] == "started":
+            begun = record.get("iteration", 0)
+        elif record["kind"] == "finished" and record["iteration"] > begun:
+            last = begun, record
+    if last is None:
+        return []
+    begun, finished = last
+    part = f" from iteration {begun:,} on" if begun else ""
+    each = f"{1000 * finished['seconds_per_iteration']:.3g} ms per iteration"
+    return [Tile("training", duration(finished["seconds"]), f"{each}{part}")]
 
 
 def losses(material: Material) -> Section:
@@ -82,7 +102,7 @@ def layers(material: Material) -> Section:
     """One image's way through the network for each class; one in sight, the others folded away."""
     pages: list[Picture] = []
     for index, label in samples(material):
-        pages += drawn(material, f"layers of image {index}", partial(_way, material, index, label))
+        pages += drawn(material, f"layers of image {material.called(index)}", partial(_way, material, index, label))
     others = [Folded("The other classes", pages[1:])] if len(pages) > 1 else []
     return Section("Layer by layer", [*pages[:1], *others])
 
@@ -92,18 +112,31 @@ def _way(material: Material, index: int, label: Any) -> Picture:
     images = material.trained.image_blobs
     figure = layer_panels(passes.way(material.trained, material.examples, index), label, images=images)
     of_class, in_words = ("", "") if label is None else (f", class {label}", f" (class {label})")
-    about = f"Every blob from image {index}{in_words} on: its size as Caffe shows it, and [min, max]."
+    about = f"Every blob from image {material.called(index)}{in_words} on: its size as Caffe shows it, and [min, max]."
     return Picture(f"Layer by layer{of_class}", about, figure)
 
 
 def learned(material: Material) -> Section:
     """Learned kernels; of fully connected layers those that read or write images."""
     weights = kernels(material.trained)
+    if material.keeps_pca:
+        return _components(material, weights.get(ENCODE))
     if not weights:
         return Section("Filters", [])
     about = "Red: positive weights, blue: negative; each layer has its own scale, symmetric around 0."
     pictures = drawn(material, "filters", lambda: Picture("Learned filters", about, filters(weights)))
     return Section("Filters", pictures)
+
+
+def _components(material: Material, weights: np.ndarray | None) -> Section:
+    """Where nothing was learned, the kernels of the other layers are noise, as they were drawn."""
+    intro = "The weights that are kept are those of iteration 0: PCA. No filter was learned, so that none is shown."
+    if weights is None:
+        return Section("Filters", [])
+    about = "The principal components: the code has a number for each, how much of it an image holds. "
+    about += "Red: positive weights, blue: negative."
+    pictures = drawn(material, "components", lambda: Picture("Principal components", about, filters({ENCODE: weights})))
+    return Section("Filters", pictures, intro)
 
 
 def network(material: Material) -> Section:
@@ -187,9 +220,10 @@ def _plain(value: Any) -> str:
 
 
 def _losses(material: Material, phase: str) -> dict[str, float]:
-    """The last value of every output of one number; of a test that of the weights shown, where they were tested."""
-    last: Mapping[str, Any] = material.last("finished").get(phase) or material.last(phase).get("outputs") or {}
-    record = (material.shown_test if phase == "test" else None) or last
+    """The value of every output of one number for the weights shown, where it is known; else the last one."""
+    ended = [record[phase] for record in material.metrics if record["kind"] == "finished" and record.get(phase)]
+    last: Mapping[str, Any] = ended[-1] if ended else material.last(phase).get("outputs") or {}
+    record = (material.shown_test if phase == "test" else material.shown_train) or last
     return {blob: float(value) for blob, value in record.items() if not isinstance(value, list | tuple)}
 
 

@@ -44,12 +44,13 @@ def loss_curves(
         page = figure(COLUMN * 1.1 if columns == 1 else PAGE, 2.45 * rows)
         for place, blob in enumerate(blobs, 1):
             axes = page.add_subplot(rows, columns, place)
-            heading(axes, f"{title}: {blob}" if title else blob, _panel(axes, metrics, blob))
+            every = {reference_name: reference or {}, **(lines or {})}
+            known = {name: values[blob] for name, values in every.items() if blob in values}
+            heading(axes, f"{title}: {blob}" if title else blob, _panel(axes, metrics, blob, [*known.values()]))
             unit = (units or {}).get(blob) or unit_of(blob)
             axes.set_ylabel(unit)
-            every = {reference_name: reference or {}, **(lines or {})}
-            for place, (name, values) in enumerate(each for each in every.items() if blob in each[1]):
-                _reference(axes, values[blob], name, place)
+            for place, (name, value) in enumerate(known.items()):
+                _reference(axes, value, name, place)
             axes.legend(loc="best", handlelength=1.6, frameon=True, framealpha=0.85, edgecolor="none")
         if left_out > 0:
             page.supxlabel(f"{left_out:,} more outputs are not drawn", fontsize=6.5, color=SOFT)
@@ -91,8 +92,8 @@ def _curve(points: dict[int, float]) -> Curve:
     return np.array(steps), np.array([points[step] for step in steps])
 
 
-def _panel(axes: Axes, metrics: Sequence[Mapping[str, Any]], blob: str) -> str:
-    """Draw one blob's curves; returns what must be said about the frame."""
+def _panel(axes: Axes, metrics: Sequence[Mapping[str, Any]], blob: str, lines: Sequence[float]) -> str:
+    """Draw one blob's curves; returns what must be said about the frame, in which `lines` lie, too."""
     axes.grid(True)
     axes.set_xlabel("iteration")
     (steps, values), tests = _curves(metrics, blob)
@@ -117,10 +118,11 @@ def _panel(axes: Axes, metrics: Sequence[Mapping[str, Any]], blob: str) -> str:
         axes.axvline(iteration, color=TEST_COLOR, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
         axes.plot(
             [iteration], [best], color=TEST_COLOR, marker="*", markersize=7, linestyle="none", zorder=4,
-            label=f"best test, iteration {iteration}",
+            label=f"best test, iteration {iteration}: {_value(best)}",
         )  # fmt: skip
     drawn = [(steps, values), *tests.values()]
-    return _frame(axes, np.concatenate([each[0] for each in drawn]), np.concatenate([each[1] for each in drawn]))
+    steps, values = (np.concatenate([each[part] for each in drawn]) for part in (0, 1))
+    return _frame(axes, steps, values, max(lines, default=-np.inf))
 
 
 def _bests(metrics: Sequence[Mapping[str, Any]], tests: Mapping[int, Curve]) -> Iterator[tuple[int, float]]:
@@ -136,14 +138,17 @@ def _bests(metrics: Sequence[Mapping[str, Any]], tests: Mapping[int, Curve]) -> 
             yield int(iteration), float(value)
 
 
-def _frame(axes: Axes, steps: np.ndarray, values: np.ndarray) -> str:
-    """Choose the scale; a first fall that dwarfs the rest runs out of the frame, and the words say so."""
+def _frame(axes: Axes, steps: np.ndarray, values: np.ndarray, line: float) -> str:
+    """Choose the scale; a first fall that dwarfs the rest runs out of the frame, and the words say so.
+
+    `line`: the highest value that is drawn all across.
+    """
     finite = np.isfinite(values)
     steps, values = steps[finite], values[finite]
     if not len(values):
         return "no finite values"
     later = values[steps >= START * steps.max()]
-    low, high, top = float(values.min()), float(values.max()), float(later.max())
+    low, high, top = float(values.min()), float(values.max()), max(float(later.max()), line)
     if low > 0 and top / low > LOG_FROM:
         _logarithmic(axes)
         return ""
@@ -151,7 +156,7 @@ def _frame(axes: Axes, steps: np.ndarray, values: np.ndarray) -> str:
         return ""
     room = max(top - low, 1e-9 * abs(top))
     axes.set_ylim(low - 0.08 * room, top + 0.4 * room)
-    return f"begins above the frame, at {number(float(values[steps.argmin()]))}"
+    return f"begins above the frame, at {number(high)}"
 
 
 def _value(value: float) -> str:

@@ -15,6 +15,7 @@ from .style import INK, PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, figure, fitted, hea
 SCALE = "viridis"  # grows lighter all the way: read alike in print and without colour vision
 MISSING = "#c4cad2"  # points of no value
 LINE = 2000  # images whose errors are drawn as one line
+STRETCHES = 20  # of images that lie side by side, up to which they are drawn as lines
 LEGEND = 0.13  # of a histogram's height that a line of its legend takes
 REACH = 1.5  # how far beyond all errors a line to compare with is still drawn
 CUT = 0.01  # part of the values at each end that share its colour, so that single ones do not take the whole scale
@@ -63,23 +64,35 @@ def limits(values: np.ndarray) -> tuple[float, float, str]:
     return low, high, "both" if below and above else "min" if below else "max" if above else "neither"
 
 
-def _in_order(axes: Axes, errors: np.ndarray) -> None:
-    """A line; of more images than there is room for, a dot for each, and of a stretch of neighbours the median."""
-    if len(errors) <= LINE:
-        axes.plot(errors, color=TRAIN_COLOR, linewidth=0.5)
+def _in_order(axes: Axes, places: np.ndarray, errors: np.ndarray) -> None:
+    """A line; of more images than there is room for, a dot for each, and of a stretch of neighbours the median.
+
+    The line is broken where images lie farther apart than others; of images all over a recording there are dots alone.
+    """
+    order = np.argsort(places, kind="stable")
+    places, errors = places[order], errors[order]
+    steps = np.diff(places)
+    gaps = np.flatnonzero(steps > 1.5 * np.median(steps)) + 1 if len(steps) else np.empty(0, int)
+    if len(gaps) > STRETCHES:
+        axes.plot(places, errors, color=TRAIN_COLOR, marker=".", markersize=2, linestyle="none")
         return
-    axes.plot(errors, color=TRAIN_COLOR, marker=",", linestyle="none", alpha=0.5, rasterized=True)
+    if len(errors) <= LINE:
+        axes.plot(np.insert(places, gaps, np.nan), np.insert(errors, gaps, np.nan), color=TRAIN_COLOR, linewidth=0.5)
+        return
+    axes.plot(places, errors, color=TRAIN_COLOR, marker=",", linestyle="none", alpha=0.5, rasterized=True)
     parts = [part for part in np.array_split(np.arange(len(errors)), LINE // 10) if np.isfinite(errors[part]).any()]
-    axes.plot([part.mean() for part in parts], [np.nanmedian(errors[part]) for part in parts], color=INK, linewidth=0.7)
+    middles = [np.nanmedian(errors[part]) for part in parts]
+    axes.plot([places[part].mean() for part in parts], middles, color=INK, linewidth=0.7)
 
 
 def error_panels(
     errors: np.ndarray, lines: Mapping[str, float] | None = None, title: str = "Error of each image",
-    *, width: float = PAGE,
+    *, places: np.ndarray | None = None, axis: str = "image, in the order of the data", width: float = PAGE,
 ) -> Figure:  # fmt: skip
     """errors (N,), half the squared error of each image → over the images' order, and how often each size occurs.
 
-    `lines`: means to compare with, as PCA's, by name.
+    `lines`: means to compare with, as PCA's, by name. `places` (N,): where each image stands on the `axis`, as its
+    number in a recording; without them its place in the data.
     """
     known = np.asarray(errors, np.float64).reshape(-1)
     if not np.isfinite(known).any():
@@ -90,8 +103,8 @@ def error_panels(
         page = figure(width, 0.33 * width)
         left, right = page.subplots(1, 2, width_ratios=(2, 1))
         heading(left, title, f"median {number(float(np.nanmedian(known)))}, worst {number(float(np.nanmax(known)))}")
-        _in_order(left, known)
-        left.set_xlabel("image, in the order of the data")
+        _in_order(left, np.arange(len(known)) * 1.0 if places is None else np.asarray(places, np.float64), known)
+        left.set_xlabel(axis)
         left.set_ylabel("½·squared error")
         finite = known[np.isfinite(known)]
         right.hist(finite, bins=min(60, max(5, int(len(finite) ** 0.5))), color=TRAIN_COLOR, linewidth=0)

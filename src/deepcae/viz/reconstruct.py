@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from .tile import tile_at
 
 WIDEST = 1.1  # inches of one image
 HEAD, EDGE, GAP, CAPTION = 0.36, 0.2, 0.045, 0.21  # inches: title, words at the left, between images, under a pair
+SHORT, LINE = 6, 0.11  # letters of names that stand in one line with the error; inches of another line
 
 
 def reconstructions(
@@ -22,14 +24,15 @@ def reconstructions(
     labels: np.ndarray | None = None,
     title: str = "Originals and reconstructions",
     *,
-    numbers: np.ndarray | None = None,
+    names: Sequence[str] | None = None,
+    called: str = "its name",
     columns: int = 10,
     width: float = PAGE,
 ) -> Figure:
     """originals, restored (N, ...) → pairs of rows; error of a pair: ½ Σ (restored - original)².
 
-    What `Samples` takes can be shown: images, several channels, volumes, signals. `numbers` (N,) stand below, too:
-    which of the data each is.
+    What `Samples` takes can be shown: images, several channels, volumes, signals. `names` (N,) stand below, too:
+    which of the data each is; the page's head says what they are, `called`.
     All pictures share one scale, from the smallest to the largest original value; of images that look all alike,
     differences from their mean are drawn.
     """
@@ -41,17 +44,19 @@ def reconstructions(
     words = [number(float(error)) for error in errors]
     about = "½·squared error"
     if labels is not None:
-        _, classes, names = class_names(labels)
-        words = [f"{names[of]} · {word}" for of, word in zip(classes, words, strict=True)]
+        _, classes, classed = class_names(labels)
+        words = [f"{classed[of]} · {word}" for of, word in zip(classes, words, strict=True)]
         about = "class · ½·squared error"
-    if numbers is not None:
-        words = [f"{index}: {word}" for index, word in zip(numbers.tolist(), words, strict=True)]
-        about = f"number: {about}"
     columns = min(columns, len(before))
     rows = math.ceil(len(before) / columns)
     across = min((width - EDGE) / columns - GAP, WIDEST)
-    high = across * before.aspect
-    band = 2 * high + GAP + CAPTION
+    above: Sequence[str] = ()  # names that have a line of their own
+    if names is not None:
+        short = max(map(len, names)) <= SHORT
+        words = [f"{name}: {word}" for name, word in zip(names, words, strict=True)] if short else words
+        above, about = ([] if short else names), f"{called}: {about}"
+    high, caption = across * before.aspect, CAPTION + LINE * bool(above)
+    band = 2 * high + GAP + caption
     before, after = Samples(shown), Samples(restored_as)
     with styled():
         page = sheet(width, HEAD + rows * band)
@@ -67,6 +72,9 @@ def reconstructions(
             left, top = EDGE + index % columns * (across + GAP), HEAD + index // columns * band
             before.draw(tile_at(page, left, top, across, high), index, *scale)
             after.draw(tile_at(page, left, top + high + GAP, across, high), index, *scale)
-            size = min(6.5, 72 * (across + GAP) / (0.6 * len(word)))
-            say(page, left + across / 2, top + band - CAPTION * 0.62, word, ha="center", fontsize=size)
+            middle, under = left + across / 2, top + band - CAPTION * 0.62
+            say(page, middle, under, word, ha="center", fontsize=min(6.5, 72 * (across + GAP) / (0.6 * len(word))))
+            if above:
+                name, size = fitted(above[index], across, 6.5)
+                say(page, middle, under - LINE, name, ha="center", fontsize=size)
     return page

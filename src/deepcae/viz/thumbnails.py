@@ -96,8 +96,8 @@ def image_rows(
                 if np.isfinite(shown.stack[index]).any():
                     shown.draw(tile_at(page, left, top, across, high), index, *scale)
                     if captions:
-                        text = captions[line][column]
-                        say(page, left + across / 2, top + high + 0.06, text, ha="center", fontsize=5)
+                        text, points = fitted(captions[line][column], across, 5)
+                        say(page, left + across / 2, top + high + 0.06, text, ha="center", fontsize=points)
     return page
 
 

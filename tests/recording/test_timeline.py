@@ -58,6 +58,23 @@ def test_the_unusual_are_told_once_for_their_neighbours() -> None:
     line = Timeline(np.arange(1000), np.zeros((1000, 2), np.float32), errors)
     assert line.unusual(np.zeros(1000, int), 3).tolist() == [502, 30, 700]
     assert line.scores[502] > line.scores[30] > 3
+    errors[480:502] = 5.5  # of one stretch with the greatest, though far from it
+    assert Timeline(line.index, line.codes, errors).unusual(np.zeros(1000, int), 3).tolist() == [502, 30, 700]
+
+
+def test_what_is_usual_is_told_apart_for_what_was_held_out() -> None:
+    """All that was not learned from has larger errors: that alone makes no image unusual."""
+    rng = np.random.default_rng(0)
+    held = np.arange(200) >= 150
+    errors = (np.where(held, 5, 1) + 0.1 * rng.normal(size=200)).astype(np.float32)
+    errors[[20, 170]] = 2, 6
+    codes = np.zeros((200, 1), np.float32)
+    line = Timeline(np.arange(200), codes, errors, held)
+    assert sorted(line.unusual(np.zeros(200, int), 2).tolist()) == [20, 170]
+    assert np.median(line.scores[held]) < 1
+    assert np.median(Timeline(np.arange(200), codes, errors).scores[held]) > 10
+    few = Timeline(np.arange(20), codes[:20], errors[:20], np.arange(20) >= 17)
+    assert few.scores.argmax() == errors[:20].argmax()
 
 
 def test_errors_that_are_all_alike_are_no_nan() -> None:

@@ -61,7 +61,7 @@ def test_images_at_their_codes_whatever_they_are(shape: tuple[int, ...]) -> None
     rows = thumbnail_rows(POINTS, 6)
     assert len(rows) <= 36
     assert len(set(rows.tolist())) == len(rows)
-    page = thumbnails(POINTS, rows, RNG.random((len(rows), *shape)), across=6)
+    page = thumbnails(POINTS, rows, RNG.random((len(rows), *shape)), most=6)
     assert len(page.axes) == len(rows)
     across, up = np.array([axes.get_position().bounds[:2] for axes in page.axes]).T
     assert np.corrcoef(across, POINTS[rows, 0])[0, 1] > 0.9

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +40,7 @@ class What(StrEnum):
     thumbnails = "thumbnails"
     traversals = "traversals"
     errors = "errors"
+    time = "time"
 
 
 OF_CODES = (What.scatter, What.errors)  # that need no run
@@ -71,7 +73,8 @@ def plot(
         raise DataError(f"{source}: neither a run nor a file of codes is there")
     if source.is_dir():
         several = len(names) > 1
-        makers = _of_run(source, data, (snapshot, named), colour_by or [], device, threads, quiet, several)
+        shown = (snapshot, named)
+        makers = _OfRun(source, data, shown, colour_by or [], device, threads, quiet, several).makers()
     else:
         makers = _of_codes(source, colour_by or [])
     written: list[str] = []
@@ -157,88 +160,118 @@ def _columns(asked: Sequence[str], count: int, find: Callable[[str], np.ndarray]
     return [column(name, count, find) for name in asked]
 
 
-def _of_run(
-    folder: Path,
-    data: Path | None,
-    shown: tuple[str | None, Named],
-    colour_by: Sequence[str],
-    device: str,
-    threads: int | None,
-    quiet: bool,
-    several: bool,
-) -> dict[What, Callable[[], Figures]]:
-    """How each picture of a run is made; nothing is read or computed before it is asked for."""
-    from ..recording.origin import known_origins
-    from ..report import maps, restored
-    from ..report.material import Material, of_examples
-    from ..solver.run import Run
-    from ..trained.examples import open_examples
-    from ..trained.kernels import kernels
-    from ..trained.passes import all_over
-    from ..trained.passes import restored as restored_images
-    from ..viz import filters, loss_curves, reconstructions
-    from .device import choose_device
-    from .trained import open_trained, tell
+@dataclass
+class _OfRun:
+    """How each picture of a run is made; nothing is read or computed before it is asked for.
 
-    run = Run(folder)
+    `shown`: which snapshot, and blobs that are named; `several`: whether more than one picture is drawn.
+    """
 
-    @cache
-    def trained() -> Trained:
-        snapshot, named = shown
-        return open_trained(folder, None, None, choose_device(device, threads), False, named, snapshot, quiet)
+    folder: Path
+    data: Path | None
+    shown: tuple[str | None, Named]
+    colour_by: Sequence[str]
+    device: str
+    threads: int | None
+    quiet: bool
+    several: bool
 
-    @cache
-    def examples() -> Examples:
-        return open_examples(trained(), data)
+    @cached_property
+    def trained(self) -> Trained:
+        from .device import choose_device
+        from .trained import open_trained
 
-    @cache
-    def material() -> Material:
-        return of_examples(described(), examples(), colour_by)
+        (snapshot, named), where = self.shown, choose_device(self.device, self.threads)
+        return open_trained(self.folder, None, None, where, False, named, snapshot, self.quiet)
 
-    @cache
-    def described() -> Material:
-        return Material(run, trained(), origins=known_origins(trained(), data, len(examples())))
+    @cached_property
+    def examples(self) -> Examples:
+        from ..trained.examples import open_examples
 
-    def told(figures: Figures) -> Figures:
-        tell(trained())
-        return figures
+        return open_examples(self.trained, self.data)
 
-    def coded() -> Material:
-        found = material()
+    @cached_property
+    def described(self) -> Material:
+        """Without codes."""
+        from ..recording.origin import known_origins
+        from ..report.material import Material
+        from ..solver.run import Run
+
+        origins = known_origins(self.trained, self.data, len(self.examples))
+        return Material(Run(self.folder), self.trained, own=self.data is None, origins=origins)
+
+    @cached_property
+    def material(self) -> Material:
+        from ..report.material import of_examples
+
+        return of_examples(self.described, self.examples, self.colour_by)
+
+    @property
+    def coded(self) -> Material:
+        """The same; DataError where there are no codes."""
+        found = self.material
         if found.codes is None:
-            _ = trained().code  # says so, if it cannot be told
-            raise DataError(f"{folder}: {found.missing[-1]}")
+            _ = self.trained.code  # says so, if it cannot be told
+            raise DataError(f"{self.folder}: {found.missing[-1]}")
         return found
 
-    def scattered() -> Figures:
-        found = coded()
-        columns = found.colours[-len(colour_by) :] if colour_by else found.colours[:1]
+    def makers(self) -> dict[What, Callable[[], Figures]]:
+        if self.data is not None:
+            _ = self.examples  # what is named and not there is no reason to draw the rest
+        from ..report import maps, restored
+        from ..solver.run import Run
+        from ..trained.kernels import kernels
+        from ..viz import filters, loss_curves
+
+        run, lines = Run(self.folder), self.several
+        made: dict[What, Callable[[], Figures]] = {
+            What.scatter: self._scattered,
+            What.curves: lambda: {"": loss_curves(run.metrics(), lines=_lines(self) if lines else {})},
+            What.filters: lambda: {"": filters(kernels(self.trained))},
+            What.reconstructions: self._compared,
+            What.thumbnails: lambda: {"": maps.thumbnails_of(self.coded)},
+            What.traversals: lambda: {"": maps.traversals_of(self.coded)},
+            What.errors: lambda: {"": restored.errors_of(self.material)},
+            What.time: self._over_time,
+        }
+        return {what: partial(self._told, make, what) for what, make in made.items()}
+
+    def _told(self, make: Callable[[], Figures], what: What) -> Figures:
+        from .trained import tell
+
+        figures = make()
+        if what not in (What.curves, What.filters):
+            tell(self.trained)
+        return figures
+
+    def _scattered(self) -> Figures:
+        found = self.coded
+        columns = found.colours[-len(self.colour_by) :] if self.colour_by else found.colours[:1]
         assert found.codes is not None
-        title, about = f"{found.name}, N = {found.dims}", examples().origin
+        title, about = f"{found.name}, N = {found.dims}", self.examples.origin
         return _maps(found.codes, columns, title, about, found.map2d)
 
-    def compared() -> Figures:
-        rows = all_over(examples(), SHOWN)
-        named = restored.named(described(), rows)
-        return {"": reconstructions(*restored_images(trained(), examples(), rows), **named)}
+    def _compared(self) -> Figures:
+        from ..report import restored
+        from ..trained.passes import all_over
+        from ..trained.passes import restored as restored_images
+        from ..viz import reconstructions
 
-    if data is not None:
-        examples()  # what is named and not there is no reason to draw the rest
-    return {
-        What.scatter: lambda: told(scattered()),
-        What.curves: lambda: {"": loss_curves(run.metrics(), lines=_lines(material) if several else {})},
-        What.filters: lambda: {"": filters(kernels(trained()))},
-        What.reconstructions: lambda: told(compared()),
-        What.thumbnails: lambda: told({"": maps.thumbnails_of(coded())}),
-        What.traversals: lambda: told({"": maps.traversals_of(coded())}),
-        What.errors: lambda: told({"": restored.errors_of(material())}),
-    }
+        rows = all_over(self.examples, SHOWN)
+        images = restored_images(self.trained, self.examples, rows)
+        return {"": reconstructions(*images, **restored.named(self.described, rows))}
+
+    def _over_time(self) -> Figures:
+        whole = self.coded.recorded
+        if whole is None:
+            raise DataError(f"{self.folder}: its images do not follow each other as those of a recording do")
+        return {"": whole.over_time(self.material.name)}
 
 
-def _lines(material: Callable[[], Material]) -> dict[str, dict[str, float]]:
+def _lines(of: _OfRun) -> dict[str, dict[str, float]]:
     """PCA's line for the curves: where other pictures need the images anyway, and these are there."""
     try:
-        return material().lines
+        return of.material.lines
     except DeepcaeError:
         return {}
 

@@ -99,6 +99,12 @@ class Origins:
         return name if self.place is None else f"{name}, and y and x of the patch"
 
     @property
+    def told_shortly(self) -> str:
+        """The same in a word or two, for a line in a picture."""
+        name = "name" if self.names is not None else "file and number" if len(self.sources) > 1 else "number"
+        return name if self.place is None else f"{name} (y, x)"
+
+    @property
     def numbered(self) -> str:
         """The one source in which `row` counts whole images; "" where there are several, or images have names."""
         alone = len(self.sources) == 1 and self.names is None and self.place is None

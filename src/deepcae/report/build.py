@@ -8,7 +8,7 @@ from pathlib import Path
 from ..page.html import Page, write
 from ..solver.run import Run
 from ..trained.network import AS_TOLD, Named
-from . import maps, restored, sections
+from . import heaps, maps, restored, sections
 from .advice import next_step
 from .material import Material, gather
 
@@ -16,7 +16,8 @@ LIMIT = 10_000  # examples that are encoded: MNIST's test set
 SECTIONS = (
     maps.codes,
     maps.images,
-    maps.clusters,
+    heaps.over_time,
+    heaps.clusters,
     restored.restored,
     sections.losses,
     sections.layers,

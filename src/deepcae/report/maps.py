@@ -1,4 +1,4 @@
-"""The sections about the codes: their map in several colours, the images at their places, clusters, and each number."""
+"""The sections about the codes: their map in several colours, the images at their places, and each number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ..trained import passes
 from ..viz import (
     code_plane,
     grid_codes,
-    image_rows,
     scatter,
     thumbnail_rows,
     thumbnails,
@@ -27,8 +26,6 @@ from .shown import drawn, origin, percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-EACH = 10  # images of a cluster that are shown
 
 
 def codes(material: Material) -> Section:
@@ -142,36 +139,3 @@ def _traversals(material: Material) -> Picture:
         "and shows what the decoder makes of it."
     )
     return Picture("What each number of the code does", about, traversals_of(material))
-
-
-def clusters(material: Material) -> Section:
-    """Heaps of codes that have no classes, with images of each."""
-    found = material.clusters
-    if found is None or material.examples is None:
-        return Section("Clusters", [])
-    words = (
-        f"The codes fall into {found.count} heaps"
-        if found.are_clear
-        else f"The codes are rather one cloud than heaps; cut into {found.count}"
-    )
-    intro = (
-        f"{words}: k-means, the number chosen by the silhouette, which is {found.silhouette:.2f} "
-        f"(1 is clear, 0 none; a cloud without heaps has {found.of_a_cloud:.2f})."
-    )
-    return Section("Clusters", drawn(material, "clusters", partial(_clusters, material)), intro)
-
-
-def _clusters(material: Material) -> Picture:
-    found, examples = material.clusters, material.examples
-    assert found is not None
-    assert examples is not None
-    chosen = [found.examples(cluster, EACH) for cluster in range(found.count)]
-    shown = material.trained.as_images(examples.pick(np.concatenate(chosen))[0])
-    stack = np.full((found.count * EACH, *shown.shape[1:]), np.nan, np.float32)
-    places = np.concatenate([cluster * EACH + np.arange(len(rows)) for cluster, rows in enumerate(chosen)])
-    stack[places] = shown
-    names = [f"cluster {number}\n{size:,} image{'s' * (size != 1)}" for number, size in enumerate(found.sizes)]
-    captions = [[*map(material.called, rows.tolist()), *[""] * (EACH - len(rows))] for rows in chosen]
-    about = f"the {EACH} images nearest to the middle of each; below each {material.called_by}"
-    figure = image_rows(stack, names, "Clusters of the codes", about, captions)
-    return Picture("Images of each cluster", "The images whose codes are nearest to the middle of each heap.", figure)

@@ -19,6 +19,7 @@ from ..layers.loss import EuclideanLoss
 from ..net.advice import authors_name
 from ..printed import tables as printed
 from ..recording.origin import Origins, known_origins
+from ..recording.timeline import Recorded, recorded_of
 from ..solver.run import Run
 from ..trained.examples import BATCH, Examples, open_examples, training_examples
 from ..trained.linear import Linear, linear
@@ -28,6 +29,7 @@ from ..zoo.linear import ENCODE
 from .coloured import column
 
 DESIGN = "design"  # how the names of designed nets begin
+WHOLE = 10_000  # images of a recording that are encoded for its time course
 FEWEST = 5  # codes of which a map can be made
 
 
@@ -43,6 +45,7 @@ class Material:
     errors: np.ndarray | None = None  # (N,), half the squared error of each image
     quantity: np.ndarray | None = None  # (N,), the labels where they are no classes but a quantity
     colours: list[Column] = field(default_factory=list)  # of the points of the maps, the first one's first
+    own: bool = False  # whether the examples are the run's own test data
     origins: Origins | None = None  # where the examples come from, if their files say it
     missing: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)  # in the data, once they are shown
@@ -98,12 +101,17 @@ class Material:
         return restoring(self.trained)
 
     @cached_property
+    def recorded(self) -> Recorded | None:
+        """The whole recording that the run was prepared with, where its images follow each other."""
+        return recorded_of(self.trained, WHOLE) if self.own and self.codes is not None else None
+
+    @cached_property
     def clusters(self) -> Clusters | None:
-        """Heaps of the codes, where there are no classes."""
+        """Heaps of the codes, where there are no classes: of a whole recording, or else of the examples."""
         if self.codes is None or self.labels is not None:
             return None
         try:
-            return find_clusters(self.codes)
+            return find_clusters(self.codes if self.recorded is None else self.recorded.line.codes)
         except DataError:
             return None
 
@@ -238,6 +246,7 @@ def gather(
             raise
         material.missing.append(f"No codes and no images: {error}")
         return material
+    material.own = data is None
     material.origins = known_origins(material.trained, data, len(examples))
     return of_examples(material, _first(examples, limit), colour_by)
 

@@ -72,7 +72,8 @@ def _all_over(material: Material) -> Picture:
 
 def named(material: Material, rows: np.ndarray) -> dict[str, Any]:
     """How `reconstructions` is told what the user calls these rows."""
-    return {"names": [material.called(row) for row in rows.tolist()], "called": material.called_by}
+    short = "number" if material.origins is None else material.origins.told_shortly
+    return {"names": [material.called(row) for row in rows.tolist()], "called": short}
 
 
 def _chosen(material: Material, title: str, about: str, rows: np.ndarray) -> Picture:

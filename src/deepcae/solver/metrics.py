@@ -227,10 +227,16 @@ def _give_kind(entry: dict[str, Any]) -> None:
 
 
 def _before(entry: dict[str, Any], iteration: int) -> bool:
-    """Whether a record stays when the run goes on from `iteration`, whose test and step are made anew."""
+    """Whether a record stays when the run goes on from `iteration`, whose test and step are made anew.
+
+    An end that it goes on from stays, too: the time and the losses of a training that was done do not change by asking
+    for it once more.
+    """
+    if entry["kind"] == "finished":
+        return entry.get("reason") != "stopped" and bool(entry["iteration"] == iteration)
     if entry["kind"] in ("train", "debugged", "last_pass", "test", "warned", "kept"):
         return bool(entry["iteration"] < iteration)
-    return entry["kind"] not in ("finished", "failed") and bool(entry["iteration"] <= iteration)
+    return entry["kind"] != "failed" and bool(entry["iteration"] <= iteration)
 
 
 def _plain(value: Any) -> Any:

@@ -12,10 +12,10 @@ from .reconstruct import reconstructions
 from .scatter import scatter
 from .style import save
 from .thumbnails import image_rows, thumbnail_rows, thumbnails, traversal_codes, traversals
-from .timeline import timeline, unusual_images
+from .timeline import cluster_strip, timeline, unusual_images
 
 __all__ = [
-    "before_and_after", "code_plane", "error_panels", "filters", "gallery", "grid_codes", "image_rows", "layer_panels",
-    "loss_curves", "maps_of_image", "reconstructions", "save", "scatter", "thumbnail_rows", "thumbnails", "timeline",
-    "traversal_codes", "traversals", "unusual_images",
+    "before_and_after", "cluster_strip", "code_plane", "error_panels", "filters", "gallery", "grid_codes",
+    "image_rows", "layer_panels", "loss_curves", "maps_of_image", "reconstructions", "save", "scatter",
+    "thumbnail_rows", "thumbnails", "timeline", "traversal_codes", "traversals", "unusual_images",
 ]  # fmt: skip

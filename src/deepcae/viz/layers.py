@@ -73,6 +73,7 @@ def layer_panels(
     side = cell - 0.12
     told = "" if label is None else f"{shortened(in_one_line(named), LONGEST_NAME)} {label}"
     titles, size = _titles(arrays, told, cell)
+    whole = next(iter((images or {}).values()), ())  # of an image, which blobs of as many values in a row are, too
     with styled():
         page = sheet(width, _height(len(arrays), columns, width) + top)
         if title:
@@ -83,7 +84,7 @@ def layer_panels(
             bars = array.ndim == 1 and array.size <= BARS_UP_TO
             room = EDGE if bars or curves else 0.0  # beside bars and curves, and under them, stand their numbers
             axes = axes_at(page, left + room, down, side - room, side - 0.7 * room)
-            shape = tuple((images or {}).get(blobs[index][0], ()))
+            shape = tuple((images or {}).get(blobs[index][0], whole if array.ndim == 1 else ()))
             if curves:
                 _curves(axes, _as_lines(array, line))
             elif shape and math.prod(shape) == array.size and not bars:

@@ -71,18 +71,26 @@ def _in_order(axes: Axes, places: np.ndarray, errors: np.ndarray) -> None:
     """
     order = np.argsort(places, kind="stable")
     places, errors = places[order], errors[order]
-    steps = np.diff(places)
-    gaps = np.flatnonzero(steps > 1.5 * np.median(steps)) + 1 if len(steps) else np.empty(0, int)
-    if len(gaps) > STRETCHES:
+    lines = broken(places, errors)
+    if len(lines[0]) > len(errors) + STRETCHES:
         axes.plot(places, errors, color=TRAIN_COLOR, marker=".", markersize=2, linestyle="none")
         return
     if len(errors) <= LINE:
-        axes.plot(np.insert(places, gaps, np.nan), np.insert(errors, gaps, np.nan), color=TRAIN_COLOR, linewidth=0.5)
+        axes.plot(*lines, color=TRAIN_COLOR, linewidth=0.5)
         return
     axes.plot(places, errors, color=TRAIN_COLOR, marker=",", linestyle="none", alpha=0.5, rasterized=True)
     parts = [part for part in np.array_split(np.arange(len(errors)), LINE // 10) if np.isfinite(errors[part]).any()]
     middles = [np.nanmedian(errors[part]) for part in parts]
     axes.plot([places[part].mean() for part in parts], middles, color=INK, linewidth=0.7)
+
+
+def broken(places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (n,) that rise, and values, with NaN where neighbours lie farther apart than most do: a line has gaps."""
+    steps = np.diff(places)
+    gaps = np.flatnonzero(steps > 1.5 * np.median(steps)) + 1 if len(steps) else np.empty(0, int)
+    return np.insert(np.asarray(places, np.float64), gaps, np.nan), np.insert(
+        np.asarray(values, np.float64), gaps, np.nan
+    )
 
 
 def error_panels(

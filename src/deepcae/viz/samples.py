@@ -47,7 +47,7 @@ def apart(stack: Any, *others: Any) -> tuple[list[np.ndarray], tuple[float, floa
     if not 0 < np.sqrt(np.square(there - mean).mean()) < ALIKE * mean.std():
         return [first, *more], scale_of(first), ""
     most = float(np.percentile(np.abs(there - mean), 100 - CUT))
-    note = f"so alike that their differences from their mean are drawn: black {-most:.3g}, white {most:.3g}"
+    note = f"so alike that their differences from their mean are drawn: ±{most:.3g}"
     return [each - mean for each in (first, *more)], (-most, most), note
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,58 +14,80 @@ from .samples import Samples, apart
 from .style import INK, PAGE, fitted, number, say, sheet, styled
 from .tile import tile_at
 
-ACROSS = 18  # thumbnails along the longer side of a map
+ACROSS, FEWEST = 18, 4  # thumbnails along a side of a map, at most and at least
+ROOM = 1.6  # cells along a side for each image, were they in a square
+HIDDEN = 0.3  # of the images that there is room for: where fewer would be seen, they are laid out by rank
+LARGEST = 9  # columns for which there is always room: images are not larger
 WIDEST = 0.8  # inches of an image in a row
 HEAD, EDGE, GAP = 0.36, 1.05, 0.045  # inches: title, names at the left, between images
 
 
-def thumbnail_rows(points: np.ndarray, across: int = ACROSS) -> np.ndarray:
+def thumbnail_rows(points: np.ndarray, most: int = ACROSS) -> np.ndarray:
     """Which of the points (N, 2) get a picture: in each cell of a grid the one that lies nearest to its middle."""
-    cells, low, cell = _grid(points, across)
-    middle = low + (cells + 0.5) * cell
-    far = np.square(points - middle).sum(axis=1)
-    order = np.lexsort((far, cells[:, 1], cells[:, 0]))
+    grid = _Grid.of(points, most)
+    far = np.square(grid.points - (grid.cells + 0.5)).sum(axis=1)
+    order = np.lexsort((far, grid.cells[:, 1], grid.cells[:, 0]))
     first = np.ones(len(order), bool)
-    first[1:] = (cells[order][1:] != cells[order][:-1]).any(axis=1)
+    first[1:] = (grid.cells[order][1:] != grid.cells[order][:-1]).any(axis=1)
     return np.sort(order[first])
 
 
 def thumbnails(
     points: np.ndarray, rows: np.ndarray, stack: np.ndarray, title: str = "Images at their codes",
-    *, across: int = ACROSS, width: float = PAGE,
+    *, most: int = ACROSS, width: float = PAGE,
 ) -> Figure:  # fmt: skip
     """points (N, 2) of all codes, the `rows` of `thumbnail_rows`, their images (n, ...) → each image at its place."""
     (drawn,), scale, alike = apart(stack)
     shown = Samples(drawn)
     if len(shown) != len(rows):
         raise DataError(f"{len(shown)} images for {len(rows)} places")
-    cells, _, _ = _grid(points, across)
-    high = int(cells[:, 1].max()) + 1
-    side = (width - 0.08) / across
+    grid = _Grid.of(points, most)
+    low, high = int(grid.cells[:, 1].min()), int(grid.cells[:, 1].max()) + 1
+    side = (width - 0.08) / max(grid.across, LARGEST)
     down = side * min(shown.aspect, 1.6)
-    facts = f"{len(rows)} of {len(points):,} images, at the places of their codes"
+    where = "by the order of their codes across and up" if grid.by_rank else "at the places of their codes"
+    facts = f"{len(rows)} of {len(points):,} images, {where}"
     with styled():
-        page = sheet(width, HEAD + high * down + 0.04)
+        page = sheet(width, HEAD + (high - low) * down + 0.04)
         say(page, 0.04, 0.12, title, fontsize=8, fontweight="bold", color=INK)
         words, size = fitted("; ".join(filter(None, [facts, shown.note, alike])), width - 0.08, 6.5)
         say(page, 0.04, 0.27, words, fontsize=size)
         for index, row in enumerate(rows):
-            column, line = cells[row]
+            column, line = grid.cells[row]
             left, top = 0.04 + column * side, HEAD + (high - 1 - line) * down
             shown.draw(tile_at(page, left, top, side - 0.015, down - 0.015), index, *scale)
     return page
 
 
-def _grid(points: np.ndarray, across: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The cell (column, line) of each point, the lower left corner, and the size of a cell, (2,)."""
-    points = np.asarray(points, np.float64)
-    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
-        raise DataError(f"a map needs codes of shape (N, 2), not {points.shape}")
-    low, high = np.quantile(points, [0.005, 0.995], axis=0)
-    span = np.where(high > low, high - low, 1.0)
-    count = np.array([across, across])
-    cells = np.clip(((points - low) / span * count).astype(int), 0, count - 1)
-    return cells, low, span / count
+@dataclass(frozen=True)
+class _Grid:
+    """`points` (N, 2) in units of cells, and the `cells` (column, line) that they lie in, of `across` columns.
+
+    `by_rank`: points of a few narrow heaps, of which nearly all would hide each other, are laid out by their ranks.
+    """
+
+    points: np.ndarray
+    cells: np.ndarray
+    across: int
+    by_rank: bool
+
+    @classmethod
+    def of(cls, points: np.ndarray, most: int) -> _Grid:
+        points = np.asarray(points, np.float64)
+        if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+            raise DataError(f"a map needs codes of shape (N, 2), not {points.shape}")
+        across = min(most, max(FEWEST, math.ceil(ROOM * math.sqrt(len(points)))))
+        low, high = np.quantile(points, [0.005, 0.995], axis=0)
+        span = np.where(high > low, high - low, 1.0)
+        grid = cls._laid((points - low) / span * across, across, False)
+        if len(np.unique(grid.cells, axis=0)) >= HIDDEN * min(len(points), across**2 // 2):
+            return grid
+        ranks = points.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+        return cls._laid((ranks + 0.5) / len(points) * across, across, True)
+
+    @classmethod
+    def _laid(cls, places: np.ndarray, across: int, by_rank: bool) -> _Grid:
+        return cls(places, np.clip(places.astype(int), 0, across - 1), across, by_rank)
 
 
 def image_rows(

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .quantity import broken
 from .samples import Samples, scale_of
 from .style import (
     CLASS_COLORS,
@@ -40,33 +41,37 @@ def timeline(
     names: Sequence[str] = (),
     held_out: np.ndarray | None = None,
     sources: Sequence[tuple[int, str]] = (),
+    rows: np.ndarray | None = None,
     title: str = "",
 ) -> Figure:
     """errors (n,), codes (n, K) in the order of the recording → a curve for the error, and one for each code.
 
     `marked`: images to mark, called `names`; `held_out` (n,): a mask of those that the net did not learn from, drawn on
-    another ground; `sources`: where each source begins, and its name.
+    another ground; `sources`: where each source begins, and its name; `rows` (n,): of one source, the images' numbers
+    in it, which stand at the axis then.
     """
     count = min(codes.shape[1], MOST_CODES)
+    at = np.arange(len(errors)) if rows is None else np.asarray(rows)
     heights = [2.6] + [1.0] * count
     with styled():
         page = figure(PAGE, 0.6 + 0.5 * sum(heights))
         panels = page.subplots(1 + count, 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-        _curve(panels[0], errors, INK, "error")
+        _curve(panels[0], at, errors, INK, "error")
         panels[0].set_ylim(bottom=0)
         for k in range(count):
-            _curve(panels[1 + k], codes[:, k], CLASS_COLORS[k % len(CLASS_COLORS)], f"code {k + 1}")
+            _curve(panels[1 + k], at, codes[:, k], CLASS_COLORS[k % len(CLASS_COLORS)], f"code {k + 1}")
         for axes in panels:
-            _grounds(axes, held_out)
+            _grounds(axes, at, held_out)
             for start, _ in list(sources)[1:] if len(sources) <= MOST_NAMES else ():
                 axes.axvline(start - 0.5, color=SOFT, linewidth=0.5)
-        _mark(panels[0], errors, marked, names)
+        _mark(panels[0], at, errors, marked, names)
         if 1 < len(sources) <= MOST_NAMES:
             for start, name in sources:
                 panels[-1].annotate(fitted(name, 1.2, 5)[0], (start, 0), xycoords=("data", "axes fraction"),
                                     xytext=(1, 2), textcoords="offset points", fontsize=5, color=SOFT)  # fmt: skip
-        panels[-1].set_xlabel("image of the recording" + ("s, one after another" if len(sources) > 1 else ""))
-        panels[0].set_xlim(-0.5, len(errors) - 0.5)
+        one = f"image of {sources[0][1]}, from 0" if rows is not None and sources else "image of the recording"
+        panels[-1].set_xlabel("image of the recordings, one after another" if len(sources) > 1 else one)
+        panels[0].set_xlim(at[0] - 0.5, at[-1] + 0.5)
         more = f"; {codes.shape[1] - count} more codes are not drawn" if codes.shape[1] > count else ""
         held = "; held-out images on a red ground" if held_out is not None and held_out.any() else ""
         page_title(page, f"{title}{held}{more}")
@@ -74,39 +79,75 @@ def timeline(
     return page
 
 
-def _curve(axes: Axes, values: np.ndarray, color: str, name: str) -> None:
-    axes.plot(np.arange(len(values)), values, color=color, linewidth=0.6)
+def _curve(axes: Axes, at: np.ndarray, values: np.ndarray, color: str, name: str) -> None:
+    axes.plot(*broken(at, values), color=color, linewidth=0.6)
     axes.set_ylabel(name, rotation=0, ha="right", va="center")
     axes.grid(axis="x", color=GRID)
     axes.locator_params(axis="y", nbins=3)
 
 
-def _grounds(axes: Axes, held_out: np.ndarray | None) -> None:
+def _grounds(axes: Axes, at: np.ndarray, held_out: np.ndarray | None) -> None:
     """A ground under each run of images that were held out."""
     if held_out is None:
         return
     edges = np.flatnonzero(np.diff(np.concatenate([[False], held_out, [False]]).astype(np.int8)))
     for start, stop in edges.reshape(-1, 2).tolist():
-        axes.axvspan(start - 0.5, stop - 0.5, color=HELD, linewidth=0, zorder=0)
+        axes.axvspan(at[start] - 0.5, at[stop - 1] + 0.5, color=HELD, linewidth=0, zorder=0)
 
 
-def _mark(axes: Axes, errors: np.ndarray, marked: Sequence[int] | np.ndarray, names: Sequence[str]) -> None:
+def _mark(
+    axes: Axes, at: np.ndarray, errors: np.ndarray, marked: Sequence[int] | np.ndarray, names: Sequence[str]
+) -> None:
     if not len(marked):
         return
     places = np.asarray(marked)
-    axes.plot(places, errors[places], "v", color=TEST_COLOR, markersize=3.5)
+    axes.plot(at[places], errors[places], "v", color=TEST_COLOR, markersize=3.5)
     for place, name in zip(places.tolist(), names, strict=False):
-        axes.annotate(fitted(name, 0.9, 5.5)[0], (place, errors[place]), xytext=(0, 4), textcoords="offset points",
+        axes.annotate(fitted(name, 0.9, 5.5)[0], (at[place], errors[place]), xytext=(0, 4), textcoords="offset points",
                       ha="center", fontsize=5.5, color=TEST_COLOR)  # fmt: skip
     axes.set_ylim(top=1.12 * float(errors.max()) or 1.0)
+
+
+def cluster_strip(
+    labels: np.ndarray, *, rows: np.ndarray | None = None, held_out: np.ndarray | None = None, axis: str = "",
+    title: str = "",
+) -> Figure:  # fmt: skip
+    """labels (n,) from 0, in order → a line for each cluster, with a bar wherever images are of it.
+
+    `rows` (n,): where each image stands on the `axis`; `held_out`: as of `timeline`.
+    """
+    labels = np.asarray(labels)
+    at, count = np.arange(len(labels)) if rows is None else np.asarray(rows), int(labels.max()) + 1
+    step = float(np.median(np.diff(at))) if len(at) > 1 else 1.0
+    with styled():
+        page = figure(PAGE, 0.75 + 0.17 * count)
+        axes = page.add_subplot()
+        for cluster in range(count):
+            edges = np.flatnonzero(np.diff(np.concatenate([[False], labels == cluster, [False]]).astype(np.int8)))
+            bars = [(at[start] - step / 2, at[stop - 1] - at[start] + step) for start, stop in edges.reshape(-1, 2)]
+            axes.broken_barh(bars, (cluster - 0.4, 0.8), facecolors=CLASS_COLORS[cluster % len(CLASS_COLORS)])
+        _grounds(axes, at, held_out)
+        axes.set_yticks(range(count), [f"cluster {cluster}" for cluster in range(count)])
+        axes.set_ylim(count - 0.4, -0.6)
+        axes.set_xlim(at[0] - step / 2, at[-1] + step / 2)
+        axes.set_xlabel(axis)
+        held = "; held-out images on a red ground" if held_out is not None and held_out.any() else ""
+        page_title(page, f"{title}{held}")
+        page.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.3 / page.get_figheight()))  # type: ignore[union-attr,call-arg]
+    return page
 
 
 ROWS = (("image", 0), ("restored", 1), ("difference", 2))
 HEAD, EDGE, GAP, CAPTION = 0.36, 0.2, 0.05, 0.17  # inches
 
 
-def unusual_images(shown: np.ndarray, restored: np.ndarray, names: Sequence[str], title: str = "") -> Figure:
-    """shown, restored (n, ...) → a column for each: image, restored, and restored - image on a scale of its own."""
+def unusual_images(
+    shown: np.ndarray, restored: np.ndarray, names: Sequence[str], title: str = "", about: str = ""
+) -> Figure:
+    """shown, restored (n, ...) → a column for each: image, restored, and restored - image on a scale of its own.
+
+    `about`: what the names say.
+    """
     count = len(shown)
     change = np.asarray(restored, np.float64) - np.asarray(shown, np.float64)
     most = float(np.percentile(np.abs(change), BRIGHTEST)) or 1.0
@@ -118,9 +159,10 @@ def unusual_images(shown: np.ndarray, restored: np.ndarray, names: Sequence[str]
         page = sheet(PAGE, HEAD + 3 * (down + GAP) + CAPTION)
         words, size = fitted(title, PAGE - 0.04, 8, "bold")
         say(page, 0.02, 0.12, words, fontsize=size, fontweight="bold", color=INK)
-        facts = f"grey: {number(low)} to {number(high)}; differences: {number(-most)} (black) to {number(most)} (white)"
-        facts += f"; {100 - BRIGHTEST:.1f} % lie beyond"
-        say(page, 0.02, 0.27, facts)
+        facts = f"grey {number(low)} to {number(high)}; differences ±{number(most)} (black, white)"
+        facts += f", {100 - BRIGHTEST:.1f} % beyond"
+        words, size = fitted("; ".join(filter(None, [about, facts])), PAGE - 0.04, 6.5)
+        say(page, 0.02, 0.27, words, fontsize=size)
         for name, row in ROWS:
             say(page, EDGE / 2, HEAD + row * (down + GAP) + down / 2, name, ha="center", rotation=90)
         for index, name in enumerate(names):

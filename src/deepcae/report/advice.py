@@ -35,9 +35,7 @@ def came_to(
     return [*said, *([f"next: {step}"] if step else [])]
 
 
-def next_step(
-    metrics: Sequence[Mapping[str, Any]], bounded: bool | None = None, by_pca: float | None = None
-) -> str:
+def next_step(metrics: Sequence[Mapping[str, Any]], bounded: bool | None = None, by_pca: float | None = None) -> str:
     """What to try next; "" where nothing is known to help. As of `came_to`; `bounded` None: that is not known."""
     tests = [record for record in metrics if record["kind"] == "test"]
     if not tests:

@@ -171,7 +171,7 @@ def test_the_single_steps_give_the_same_bytes(here: Path) -> None:
 @pytest.fixture
 def alone_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """A short race, in which a network beside the linear way learns nothing."""
-    monkeypatch.setattr(schedule, "SHORTEST", 20)
+    monkeypatch.setattr(schedule, "SHORTEST", 30)
     monkeypatch.setattr(schedule, "RATE", 1e-9)
     monkeypatch.setattr(schedule, "ALONE", 1e7)
     monkeypatch.setattr(designed, "JUDGES", 5)
@@ -183,12 +183,12 @@ def alone_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_design_that_is_ahead_in_a_race_is_trained(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     longer = ["--set", "max_iter: 240 test_interval: 120", *SHORT[2:]]
     fit("pictures", "-o", "raced", *longer)
-    assert "race        25 iterations each; held-out error" in capsys.readouterr().err
+    assert "race        30 iterations each; held-out error" in capsys.readouterr().err
     assert "linear_encode" not in Path("raced/model/net.prototxt").read_text()
     design = Path("raced/steps.sh").read_text().splitlines()[2].replace("raced/model", "byhand")
     assert main([*shlex.split(design)[1:], "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["race"]["winner"], told["race"]["iterations"], told["starts_as_pca"]) == ("alone", 25, False)
+    assert (told["race"]["winner"], told["race"]["iterations"], told["starts_as_pca"]) == ("alone", 30, False)
     for name in ("net.prototxt", "solver.prototxt", "start.caffemodel"):
         ours, theirs = (Path(folder, name).read_bytes() for folder in ("raced/model", "byhand"))
         assert ours.replace(b"../data", b"") == theirs.replace(b"../raced/data", b"").replace(b"raced/data", b""), name

@@ -18,8 +18,9 @@ from deepcae.proto.text import merge
 from deepcae.race import race as races
 from deepcae.race.race import Ground, race
 from deepcae.zoo.designed import DesignedModel
+from deepcae.zoo.schedule import trial
 
-LENGTH = 40
+LENGTH = 30
 STILL = ("base_lr", "1e-9")  # learns nothing
 WILD = ("base_lr", "0.3")  # in steps too large
 
@@ -37,8 +38,7 @@ TRAIN, TEST = rings(400, 1), rings(60, 2)
 
 
 def designed(**more: Any) -> DesignedModel:
-    model = zoo.build_design((1, 9, 9), 3, images=open_rows(TRAIN), num_test=len(TEST), **more)
-    return replace(model, trial=LENGTH)
+    return zoo.build_design((1, 9, 9), 3, images=open_rows(TRAIN), num_test=len(TEST), **more)
 
 
 def made(model: DesignedModel, field: tuple[str, str]) -> DesignedModel:
@@ -47,7 +47,7 @@ def made(model: DesignedModel, field: tuple[str, str]) -> DesignedModel:
 
 
 def ground(**more: Any) -> Ground:
-    return Ground(open_rows(TRAIN), open_rows(TEST), 0, **more)
+    return Ground(open_rows(TRAIN), open_rows(TEST), 0, **{"length": LENGTH, **more})
 
 
 def error(model: DesignedModel, images: np.ndarray = TEST) -> float:
@@ -114,19 +114,32 @@ def test_a_race_is_the_same_again_and_another_with_another_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "done"), [({"iterations": 100}, []), ({"iterations": LENGTH * 8, "seconds": 0.0}, [10, 20])]
+    ("iterations", "length"), [(400, 0), (899, 0), (900, 150), (2999, 150), (6000, 300), (10_000, 400), (10**6, 400)]
 )
-def test_there_is_none_where_it_would_be_a_large_part_of_the_training(more: dict[str, Any], done: list[int]) -> None:
-    told: list[int] = []
-    assert race(designed(), ground(tell=lambda count, _: told.append(count), **more)) is None
-    assert told == done
+def test_a_race_is_a_small_part_of_a_training(iterations: int, length: int) -> None:
+    assert trial(iterations) == length
+
+
+@pytest.mark.parametrize("more", [{"length": 0}, {"length": None, "iterations": 899}, {"length": 400, "seconds": 1e-9}])
+def test_there_is_none_where_nobody_wants_it_or_time_is_short(more: dict[str, Any]) -> None:
+    assert race(designed(), ground(**more)) is None
+
+
+def test_a_race_is_as_long_as_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(races._Lap, "pace", lambda self: 0.1)
+    monkeypatch.setattr(races, "SHORTEST", 20)
+    found = race(designed(), ground(seconds=5.1))
+    assert found is not None
+    assert found.iterations == 25
+    assert race(designed(), ground(seconds=3.9)) is None
 
 
 def test_what_a_person_lays_over_the_solver_holds_in_the_race() -> None:
     found = race(designed(), ground(lay=lambda document: merge(document, "base_lr: 1e-9")))
     assert found is not None
     assert found.beside == pytest.approx(1, abs=1e-3)
-    assert race(designed(), ground(lay=lambda document: merge(document, "max_iter: 100"))) is None
+    short = ground(length=None, lay=lambda document: merge(document, "max_iter: 100"))
+    assert race(designed(), short) is None
 
 
 def test_progress_is_told_and_of_many_held_out_images_some_judge(monkeypatch: pytest.MonkeyPatch) -> None:

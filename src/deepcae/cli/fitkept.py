@@ -36,8 +36,8 @@ class Kept:
 
     @property
     def design(self) -> dict[str, Any]:
-        """`linear`: whether a linear way stays beside the network, None where a race told; `pca`: the error of PCA on
-        the held-out images, where the network does not begin as PCA."""
+        """`linear`: whether a linear way stays beside the network, None where a race of `race` iterations told; `pca`:
+        the error of PCA on the held-out images, where the network does not begin as PCA."""
         found = self._told.get("design", {})
         return dict(found) if isinstance(found, dict) else {}
 

@@ -128,7 +128,7 @@ class Fit:
         """net.prototxt, solver.prototxt and start.caffemodel for these images."""
         from ..zoo.designtext import table
         from .designing import Wanted, designed
-        from .racing import Where, planned_by, raced
+        from .racing import Where, length_of, raced
         from .zoo import put
 
         wishes, told = self.wishes, prepared.understood
@@ -140,8 +140,7 @@ class Fit:
         words += ["--batch", str(wishes.batch)] if wishes.batch else []
         words += ["--neighbours", f"{wishes.neighbours:g}"] if wishes.neighbours else []
         if (self.model / "solver.prototxt").exists() and not self.overwrite:
-            words += self._ways(self.kept.design.get("linear", True))
-            self.kept.step("zoo", "design", *words, "-o", str(self.model))
+            self.kept.step("zoo", "design", *words, *self._ways(), "-o", str(self.model))
             self._say(f"    designed before, in {self.model}")
             return
         self._did = True
@@ -151,23 +150,25 @@ class Fit:
         )  # fmt: skip
         model, found = designed(wanted, self.model)
         seconds = math.inf if wishes.minutes is None else SHARE * 60 * wishes.minutes
-        planned = planned_by(model, wishes.overrides)
-        where = Where(wishes.images.seed, self.device, self.threads, seconds, planned)
+        length = length_of(model, wishes.overrides)
+        where = Where(wishes.images.seed, self.device, self.threads, seconds, length)
         race = raced(model, lists, self.model, where, self.quiet)
         linear = wishes.linear if race is not None or wishes.linear is not None else True
         model = model if race is None else race.model
-        self.kept.put(design={"linear": linear, "pca": race.pca if race is not None and race.alone_won else None})
-        self.kept.step("zoo", "design", *words, *self._ways(linear), "-o", str(self.model))
+        pca = race.pca if race is not None and race.alone_won else None
+        self.kept.put(design={"linear": linear, "race": race.iterations if race is not None else 0, "pca": pca})
+        self.kept.step("zoo", "design", *words, *self._ways(), "-o", str(self.model))
         put(model, self.model)
         facts = {} if race is None else {"race": str(race)}
         for line in table({**model.plan.facts(model.num_images), **found.facts(), **facts}).splitlines():
             self._say(f"    {line}")
 
-    def _ways(self, linear: object) -> list[str]:
+    def _ways(self) -> list[str]:
         """What `zoo design` is told of the linear way: to leave or to take it, or what decides a race."""
+        linear = self.kept.design.get("linear", True)
         if linear is not None:
             return ["--linear" if linear else "--no-linear"]
-        return ["--seed", str(self.wishes.images.seed), *self._where]
+        return ["--race", str(self.kept.design["race"]), "--seed", str(self.wishes.images.seed), *self._where]
 
     def _train(self) -> Outcome:
         from ..solver.about import LOG

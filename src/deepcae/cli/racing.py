@@ -23,7 +23,7 @@ class Where:
     device: str = "cpu"
     threads: int | None = None
     seconds: float = math.inf  # that it may take
-    planned: int | None = None  # iterations, where the training has others than its text
+    length: int | None = None  # iterations of the race, where they do not follow from the solver's text
 
 
 def raced(
@@ -32,27 +32,29 @@ def raced(
     """How it went; None where there is nothing to choose, or no time."""
     if model.rival is None:
         return None
-    from ..race.race import Ground, pays, race
+    from ..race.race import Ground, race
     from ..zoo.streams import Lists, opened
 
-    if where.planned is not None and not pays(model, where.planned):
-        return None
     named = Lists.of(*lists, folder)
     images, held_out = opened(named.train, "data"), opened(named.test, "data")
     assert images is not None  # there is a rival
     assert held_out is not None
-    with bar("racing", 2 * model.trial, quiet) as advance:
+    length = length_of(model) if where.length is None else where.length
+    with bar("racing", 2 * length, quiet) as advance:
         tell = lambda done, _: advance(done)  # noqa: E731
-        ground = Ground(images, held_out, where.seed, where.device, where.threads, where.seconds, tell=tell)
+        ground = Ground(
+            images, held_out, where.seed, where.device, where.threads, where.seconds, length=length, tell=tell
+        )
         return race(model, ground)
 
 
-def planned_by(model: DesignedModel, overrides: Sequence[str]) -> int:
-    """Iterations of the training, as texts laid over the solver's say."""
+def length_of(model: DesignedModel, overrides: Sequence[str] = ()) -> int:
+    """Iterations of a race before a training, as the solver's text and those laid over it say; 0: none."""
     from ..proto.read import read_solver_text
     from ..proto.text import merge
+    from ..zoo.schedule import trial
 
     document = read_solver_text(model.solver_text)
     for text in overrides:
         merge(document, text, "--set")
-    return int(document.message.max_iter)
+    return trial(document.message.max_iter)

@@ -66,6 +66,17 @@ def zoo(
     neighbours: options.Neighbours = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Training images per iteration.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")] = None,
+    race: Annotated[
+        int | None,
+        typer.Option(
+            "--race",
+            min=0,
+            metavar="N",
+            help="For `design`: train two networks for N iterations each, with and without the linear way, and go on "
+            "with the better.",
+            show_default="a twentieth of the training, 150 to 400; 0 where it is short",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="For `design`: decides what is random in the race.")] = 0,
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -85,7 +96,7 @@ def zoo(
         wanted = Wanted(
             image, dims, width, data or (None, None), batch, scale, mean_value, mirror, plain, neighbours, linear
         )
-        _design(wanted, folder, Where(seed, device, threads), json)
+        _design(wanted, folder, Where(seed, device, threads, length=race), json)
         return
     if image is not None:
         raise SpecError(f"network '{name}' has one size of images; --input is for design")

@@ -31,12 +31,12 @@ from ..solver.solver import Solver
 from ..trained.network import Trained
 from ..trained.passes import batch_size, half_squared, in_block
 from ..zoo.designed import DesignedModel
+from ..zoo.schedule import SHORTEST, trial
 from .sure import in_groups, surely_better
 
 DATA, RESTORED = "data", "restored"
 MOST = 5000  # held-out images that judge
-SHARE = 0.25  # of the training, that a race takes at most
-CHUNK = 10  # iterations at a time; the second ten tell how long they take
+CHUNK = 10  # iterations at a time
 _UNUSED = ("net", "weights", "test_iter", "test_interval", "snapshot", "snapshot_best", "patience", "display")
 
 Lay = Callable[[Document], object]
@@ -46,8 +46,9 @@ Lay = Callable[[Document], object]
 class Ground:
     """What is raced on. `images`, `held_out`: as stored; `independent`: held-out errors (n,) → means that are so.
 
-    `seconds`: that the race may take; `iterations`: of the training, where they are not the text's. `lay`: lays a
-    person's fields over a solver text. `tell`: is told how many iterations are done, of how many.
+    `seconds`: that the race may take; `iterations`: of the training, where they are not the text's; `length`:
+    iterations of the race, where they do not follow from these, 0 for none. `lay`: lays a person's fields over a solver
+    text. `tell`: is told how many iterations are done, of how many.
     """
 
     images: Rows
@@ -57,6 +58,7 @@ class Ground:
     threads: int | None = None
     seconds: float = math.inf
     iterations: int | None = None
+    length: int | None = None
     independent: Callable[[np.ndarray], np.ndarray] = in_groups
     lay: Lay = lambda document: None
     tell: Callable[[int, int], object] = lambda done, total: None
@@ -90,26 +92,24 @@ class Raced:
 
 def race(model: DesignedModel, ground: Ground) -> Raced | None:
     """Lets `model` and its rival learn for a while; None where it has none, or that would take too long."""
-    rival, iterations = model.rival, model.trial
-    if rival is None or not pays(model, _planned(model, ground)):
+    rival, iterations = model.rival, trial(_planned(model, ground)) if ground.length is None else ground.length
+    if rival is None or not iterations:
         return None
-    with _lap(model, ground, 0, iterations) as lap:
+    with _lap(model, ground, 0) as lap:
         pca = lap.errors()
-        if not lap.learn():
-            return None
+        if math.isfinite(ground.seconds) and 2 * iterations * (pace := lap.pace()) > ground.seconds:
+            iterations = int(ground.seconds / (2 * pace))
+            if iterations < SHORTEST:
+                return None
+        lap.learn(iterations)
         beside = lap.errors()
-    with _lap(rival, ground, iterations, iterations) as lap:
-        lap.learn()
+    with _lap(rival, ground, iterations) as lap:
+        lap.learn(iterations)
         alone = lap.errors()
         won = bool(alone.mean() < beside.mean()) and surely_better(pca, alone)
         chosen = rival.begun(to_message(lap.net)) if won else replace(model, rival=None)
     unit = float(pca.mean()) or 1.0
     return Raced(chosen, iterations, float(pca.mean()), float(beside.mean()) / unit, float(alone.mean()) / unit, won)
-
-
-def pays(model: DesignedModel, planned: int) -> bool:
-    """Whether a race is a small part of a training of so many iterations."""
-    return 2 * model.trial <= SHARE * planned
 
 
 def _planned(model: DesignedModel, ground: Ground) -> int:
@@ -122,8 +122,8 @@ def _planned(model: DesignedModel, ground: Ground) -> int:
 class _Lap:
     """One design on the ground, at the beginning of its training. `before`: iterations of the race that are done."""
 
-    def __init__(self, model: DesignedModel, ground: Ground, before: int, iterations: int) -> None:
-        self.ground, self._before, self._iterations = ground, before, iterations
+    def __init__(self, model: DesignedModel, ground: Ground, before: int) -> None:
+        self.ground, self._before = ground, before
         net, changes = _by_hand(model)
         shape = ground.images.shapes[DATA]
         learned, self._change = (
@@ -144,17 +144,18 @@ class _Lap:
         load_weights(self._solver.net, model.start)
         self.net = Net(net, "TEST", share=self._solver.net, device=ground.device)
 
-    def learn(self) -> bool:
-        """False, and learns no further, where the first iterations show that there is no time for the race."""
-        for done in range(0, self._iterations, CHUNK):
-            began = time.perf_counter()
-            count = min(CHUNK, self._iterations - done)
-            self._solver.step(count)
-            self.ground.tell(self._before + done + count, 2 * self._iterations)
-            each = (time.perf_counter() - began) / count
-            if done == CHUNK and not self._before and 2 * self._iterations * each > self.ground.seconds:
-                return False
-        return True
+    def pace(self) -> float:
+        """Seconds of an iteration: the first ones warm up, those behind are timed."""
+        self._solver.step(CHUNK)
+        began = time.perf_counter()
+        self._solver.step(CHUNK)
+        return (time.perf_counter() - began) / CHUNK
+
+    def learn(self, iterations: int) -> None:
+        """Until so many are made."""
+        while self._solver.iteration < iterations:
+            self._solver.step(min(CHUNK, iterations - self._solver.iteration))
+            self.ground.tell(self._before + self._solver.iteration, 2 * iterations)
 
     def errors(self) -> np.ndarray:
         """½ |x - x̂|² of held-out images, less what depends on each other."""
@@ -173,8 +174,8 @@ class _Lap:
 
 
 @contextmanager
-def _lap(model: DesignedModel, ground: Ground, before: int, iterations: int) -> Iterator[_Lap]:
-    lap = _Lap(model, ground, before, iterations)
+def _lap(model: DesignedModel, ground: Ground, before: int) -> Iterator[_Lap]:
+    lap = _Lap(model, ground, before)
     try:
         yield lap
     finally:

@@ -48,7 +48,6 @@ class DesignedModel(ZooModel):
     mirrored: bool = False  # whether training images are
     rival: DesignedModel | None = None  # the same without the linear way, where it may be better: see `race`
     starts_as_pca: bool = False
-    trial: int = 0  # iterations after which it is told which of them is
 
     def begun(self, start: Any) -> DesignedModel:
         """With these weights to start from."""
@@ -129,12 +128,11 @@ def build_design(
     kept = _neighbours(neighbours, found, min(batch, test.batch)) if neighbours else []
     beside = made(Way.BESIDE, designtext.beside_pca(plan, data, num_train, found, kept))
     alone = made(Way.ALONE, designtext.alone(plan, data, num_train, found))
-    judged = linear is None and not kept and (num_test or 0) >= JUDGES
-    return _started(beside, alone, linear, schedule.trial(plan, test, num_train, batch) if judged else 0)
+    return _started(beside, alone, linear, not kept and (num_test or 0) >= JUDGES)
 
 
-def _started(beside: DesignedModel, alone: DesignedModel, linear: bool | None, trial: int) -> DesignedModel:
-    """The design that is wanted, with weights to start from; with a rival if there is a trial, and both have some."""
+def _started(beside: DesignedModel, alone: DesignedModel, linear: bool | None, judged: bool) -> DesignedModel:
+    """The design that is wanted, with weights to start from; with a rival if nobody says which, and it can be told."""
     found = beside.principal
     if found is None:
         return alone if linear is False else beside
@@ -143,7 +141,7 @@ def _started(beside: DesignedModel, alone: DesignedModel, linear: bool | None, t
     beside = replace(beside.begun(linear_way.start_weights(found, NAME, given)), starts_as_pca=True)
     if linear is False:
         return alone
-    return replace(beside, rival=alone, trial=trial) if trial else beside
+    return replace(beside, rival=alone) if judged and linear is None else beside
 
 
 def default_width(image: Sequence[int], num_images: int | None) -> float:

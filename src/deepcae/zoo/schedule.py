@@ -23,7 +23,9 @@ SHARE = 0.5  # test images, of the training images between two tests, at most
 FEWEST = 10  # tests, all the same
 PATIENCE = 12
 UNKNOWN = 10_000  # training images, where nobody has counted them
-TRIAL, SHORTEST, LONGEST = 0.05, 200, 400  # of a training's iterations, after which one design is taken of two
+TRIAL, SHORTEST, LONGEST = 0.05, 150, 400  # of a training's iterations, after which one design is taken of two
+
+SHARE_OF_TRIALS = 1 / 3  # of a training, at most
 
 
 class Way(Enum):
@@ -55,10 +57,10 @@ def course(plan: Design, test: Passes, num_images: int | None, batch: int) -> Co
     return Course(float(f"{RATE * (AT / size) ** 0.25:.2g}"), whole, interval, PATIENCE)
 
 
-def trial(plan: Design, test: Passes, num_images: int | None, batch: int) -> int:
-    """Iterations after which two designs are compared."""
-    whole = course(plan, test, num_images, batch).iterations
-    return min(max(SHORTEST, int(TRIAL * whole)), LONGEST)
+def trial(iterations: int) -> int:
+    """Iterations after which two designs are compared, of a training of so many; 0: it is too short for that."""
+    length = min(max(SHORTEST, int(TRIAL * iterations)), LONGEST)
+    return length if 2 * length <= SHARE_OF_TRIALS * iterations else 0
 
 
 def solver_text(plan: Design, test: Passes, way: Way, num_images: int | None, batch: int) -> str:

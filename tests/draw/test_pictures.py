@@ -315,3 +315,43 @@ def test_drawing_needs_no_torch_and_svg_no_matplotlib() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
     assert run.stdout.strip() == "[]"
+
+
+LINEAR = """layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 8 dim: 8 } } }
+layer { name: "straight" type: "InnerProduct" bottom: "data" top: "straight" inner_product_param { num_output: 3 } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 4 kernel_size: 3 } }
+layer { name: "bend" type: "InnerProduct" bottom: "conv" top: "bend" inner_product_param { num_output: 3 } }
+layer { name: "code" type: "Eltwise" bottom: "straight" bottom: "bend" top: "code" }
+layer { name: "back" type: "InnerProduct" bottom: "code" top: "back" inner_product_param { num_output: 64 } }
+layer { name: "wide" type: "InnerProduct" bottom: "code" top: "wide" inner_product_param { num_output: 9 } }
+layer { name: "out" type: "InnerProduct" bottom: "wide" top: "out" inner_product_param { num_output: 64 } }
+layer { name: "restored" type: "Eltwise" bottom: "back" bottom: "out" top: "restored" }
+layer { name: "flat" type: "Flatten" bottom: "data" top: "flat" }
+layer { name: "loss" type: "EuclideanLoss" bottom: "restored" bottom: "flat" top: "loss" }"""
+
+
+def test_a_linear_way_stands_beside_the_encoder_and_decoder() -> None:
+    found = architecture(LINEAR)
+    main, *sides = found.rows
+    assert [stage.name for stage in main.stages] == ["data", "conv", "bend", "code", "wide", "out", "restored"]
+    assert [stage.part for stage in main.stages] == ["", *["encoder"] * 2, "code", *["decoder"] * 3]
+    assert [[stage.name for stage in row.stages] for row in sides] == [["straight"], ["back"]]
+    assert [(row.leaves, row.joins) for row in sides] == [((0, 0), (0, 3)), ((0, 3), (0, 6))]
+    assert [row.stages[0].part for row in sides] == ["encoder", "decoder"]
+    assert all(row.leaves[1] < row.first < row.joins[1] for row in sides)
+    assert "not shown" not in found.facts
+    assert found.links == []
+    at = {word.text: word.at for word in draw.architecture_scene(found).items if isinstance(word, Words)}
+    assert at["straight"][1] == at["back"][1] > at["code"][1]  # both in one line, under the others
+
+
+def test_ways_over_the_same_columns_stand_under_each_other() -> None:
+    text = LINEAR.replace('bottom: "bend" top: "code"', 'bottom: "bend" bottom: "third" top: "code"').replace(
+        'layer { name: "code"',
+        'layer { name: "third" type: "InnerProduct" bottom: "data" top: "third" '
+        'inner_product_param { num_output: 3 } }\nlayer { name: "code"',
+    )
+    found = architecture(text)
+    assert sorted(stage.name for row in found.rows[1:] for stage in row.stages) == ["back", "straight", "third"]
+    at = {word.text: word.at for word in draw.architecture_scene(found).items if isinstance(word, Words)}
+    assert at["third"][1] > at["straight"][1]

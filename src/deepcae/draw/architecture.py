@@ -56,6 +56,10 @@ class _Drawing:
         self.scale = LARGEST / max([*sides, 1.0])
         self.glyphs = [[self._glyph(stage) for stage in row.stages] for row in found.rows]
         self.lefts, self.widths = self._columns()
+        self.lines = _lines(found.rows)
+        self.talls = [
+            max(g.height for row in self._beside(k) for g in self.glyphs[row]) for k in range(len(found.rows))
+        ]
         self.levels = _levels([(row, first, last) for row, first, last, _ in found.links])
         self.tops = self._tops()
 
@@ -91,13 +95,21 @@ class _Drawing:
 
     def _tops(self) -> list[float]:
         """Where each row's glyphs begin: under the title, the names of the parts and the arcs of the row."""
-        tops = []
+        tops: list[float] = []
         y = MARGIN + HEAD + (BAND if any(stage.part for row in self.found.rows for stage in row.stages) else 0)
-        for index, glyphs in enumerate(self.glyphs):
-            y += self._arcs_height(index)
+        for index, place in enumerate(self.lines):
+            if index and place == self.lines[index - 1]:
+                tops.append(tops[-1])
+                continue
+            beside = self._beside(index)
+            y += max(map(self._arcs_height, beside))
             tops.append(y)
-            y += max(glyph.height for glyph in glyphs) + self._text_height(glyphs) + 14
+            y += self.talls[index] + max(self._text_height(self.glyphs[row]) for row in beside) + 14
         return [*tops, y]
+
+    def _beside(self, row: int) -> list[int]:
+        """The rows that stand in one line with a row, and the row itself."""
+        return [other for other, place in enumerate(self.lines) if place == self.lines[row]]
 
     def _arcs_height(self, row: int) -> float:
         return ARC * max((level for (index, _, _), level in self.levels.items() if index == row), default=0)
@@ -107,7 +119,7 @@ class _Drawing:
         return 6 + max(sum(size * 1.3 for _, size, _, _ in glyph.lines) for glyph in glyphs)
 
     def _middle(self, row: int) -> float:
-        return self.tops[row] + max(glyph.height for glyph in self.glyphs[row]) / 2
+        return self.tops[row] + self.talls[row] / 2
 
     def _center(self, column: int) -> float:
         return self.lefts[column] + self.widths[column] / 2
@@ -133,6 +145,8 @@ class _Drawing:
 
     def _parts(self, page: Scene, index: int, row: Row) -> None:
         """The names of encoder, code and decoder over a line as long as they are."""
+        if row.joins is not None:
+            return
         y = self.tops[index] - self._arcs_height(index) - 9
         for part in ("encoder", "code", "decoder"):
             columns = [row.first + k for k, stage in enumerate(row.stages) if stage.part == part]
@@ -143,9 +157,11 @@ class _Drawing:
                 page.items.append(Words(part, ((left + right) / 2, y - 4), NAME + 0.5, INK, True))
 
     def _row(self, page: Scene, index: int, row: Row) -> None:
-        middle, under = self._middle(index), self.tops[index] + max(glyph.height for glyph in self.glyphs[index])
+        middle, under = self._middle(index), self.tops[index] + self.talls[index]
         if row.leaves is not None and row.stages:
             self._branch(page, row.leaves, index, row.first)
+        if row.joins is not None:
+            self._join(page, row.joins, index, row.first + len(row.stages) - 1)
         for column, glyph in enumerate(self.glyphs[index], row.first):
             x = self._center(column)
             if column > row.first:
@@ -173,11 +189,26 @@ class _Drawing:
 
     def _branch(self, page: Scene, leaves: tuple[int, int], row: int, column: int) -> None:
         """From the arrow behind the stage that two rows share down to the first stage that is the second's own."""
-        x, y = self.lefts[column], self._middle(leaves[0])
+        x, y = self.lefts[leaves[1] + 1], self._middle(leaves[0])
         tip = (self._center(column) - self._at(row, column).width / 2 - 2, self._middle(row))
         bend = min(10.0, 0.5 * (tip[0] - x))
         points = (*straight([(x, y), (x, tip[1] - bend)]), (x, tip[1]), (x, tip[1]), (x + bend, tip[1]))
         page.items.append(Curve((*points, *straight([points[-1], tip])[1:]), SOFT, arrow_end=True))
+
+    def _join(self, page: Scene, joins: tuple[int, int], row: int, column: int) -> None:
+        """From the last stage of a way beside another up to the arrow before the stage in which they are added."""
+        start = (self._center(column) + self._at(row, column).width / 2 + 2, self._middle(row))
+        x, y = self.lefts[joins[1]], self._middle(joins[0])
+        bend = min(10.0, 0.5 * (x - start[0]))
+        level = straight([start, (x - bend, start[1])])
+        points = (
+            *level,
+            (x, start[1]),
+            (x, start[1]),
+            (x, start[1] - bend),
+            *straight([(x, start[1] - bend), (x, y)])[1:],
+        )
+        page.items.append(Curve(points, SOFT))
 
     def _arc(self, page: Scene, row: int, first: int, last: int, switches: bool) -> None:
         """A skip over the row, dashed for switches."""
@@ -205,6 +236,17 @@ class _Drawing:
             y = page.height - MARGIN
             page.items.append(Curve(straight([(MARGIN, y - 2), (MARGIN + 20, y - 2)]), color, 1.0, dashed=True))
             page.items.append(Words("the same weights", (MARGIN + 25, y), NOTE, SOFT, False, "start"))
+
+
+def _lines(rows: list[Row]) -> list[int]:
+    """In which line of the page each row stands: ways beside another share one where their columns are apart."""
+    lines: list[int] = []
+    for index, row in enumerate(rows):
+        before = rows[index - 1]
+        free = index and row.joins is not None and before.joins is not None and row.leaves is not None
+        shares = free and row.leaves is not None and before.joins is not None and before.joins[1] <= row.leaves[1]
+        lines.append(0 if not index else lines[-1] + (not shares))
+    return lines
 
 
 def _levels(links: list[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:

@@ -118,12 +118,31 @@ def test_a_look_tells_images_network_and_time_and_writes_nothing(
         "60 of 1x12x10",
         "51 to train, 9 to test",
         answer["network"]["shapes"],
-        f"parameters {answer['network']['parameters']:,}",
         "30 iterations of 20 images: about",
         "codes, pictures and report: about",
     ):
         assert words in said, words
-    assert f"{answer['network']['parameters']:,}" in Path("run/model/net.prototxt").read_text()
+    assert f"parameters {answer['network']['parameters']:,} learned" in said
+
+
+def test_parameters_are_counted_alike_everywhere(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that are learned, and those of the linear way, which are not."""
+    fit("pictures", "-o", "other", "--dry-run", "--json")
+    told, said = capsys.readouterr()
+    network = json.loads(told)["network"]
+    learned, fixed = network["parameters"], network["fixed_parameters"]
+    assert fixed == 2 * 2 * 120 + 2 + 2 * 120
+    assert f"{learned:,} learned, " in said
+    assert f"; {fixed:,} fixed: the linear way, PCA" in " ".join(said.split())
+    assert main(["summary", "run/model/net.prototxt", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["learned_parameters"], found["parameters"]) == (learned, learned + fixed)
+    assert main(["summary", "run/model/net.prototxt"]) == 0
+    assert f"{learned:,} learned, and {fixed:,} fixed (lr_mult: 0)\n" in capsys.readouterr().out
+    page = Path("run/report.html").read_text()
+    assert f"{learned:,}" in page
+    assert f"{fixed:,} more are fixed" in page
+    assert f"{learned + fixed:,} parameters" not in page
 
 
 def test_a_look_tells_what_minutes_make_of_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,7 +100,15 @@ def make_architecture(plan: Plan) -> Architecture:
             rows.append(row)
             shown.update(id(hop.step) for hop in side.way)
     known = all(shape is not None for shape in plan.shapes.values())
-    facts = [f"{summary.parameters:,} parameters"] if known else []
+    facts = (
+        [
+            f"parameters {summary.counted}"
+            if summary.learned < summary.parameters
+            else f"{summary.parameters:,} parameters"
+        ]
+        if known
+        else []
+    )
     if summary.code is not None:
         facts.append(f"auto-encoder size {summary.size:,}")
     losses = [step.name for step in plan.steps if step.layer is not None and step.layer.is_loss]

@@ -150,7 +150,7 @@ class Net:
         found = summarize(self.plan)
         shapes = {name: "x".join(map(str, shape)) for name in self.inputs if (shape := self.plan.shapes[name])}
         facts = {"net": found.name or "unnamed", "phase": found.phase, "layers": f"{len(self.plan.steps)}"}
-        facts |= {"parameters": f"{found.parameters:,}", **{f"input {name}": words for name, words in shapes.items()}}
+        facts |= {"parameters": found.counted, **{f"input {name}": words for name, words in shapes.items()}}
         return as_table({**facts, **({"code": found.code} if found.code else {}), "outputs": ", ".join(found.outputs)})
 
     def __reduce__(self) -> tuple[Any, ...]:

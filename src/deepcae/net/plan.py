@@ -109,6 +109,11 @@ class Plan:
         """Learnable values; shared ones count once."""
         return sum(param.count for param in self.params if param.owner is None and param.shape is not None)
 
+    @property
+    def num_learned(self) -> int:
+        """Those of them that a solver moves: without blobs of `lr_mult: 0`."""
+        return sum(param.count for param in self.params if param.owner is None and param.lr_mult)
+
 
 def make_plan(
     graph: Graph,

@@ -46,6 +46,7 @@ class Summary:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     parameters: int
+    learned: int  # of them; the others have `lr_mult: 0`
     hidden: list[tuple[str, int]]  # (layer, elements per sample), from the input side to the output side
     code: str | None  # see `roles`
     input_elements: int | None  # per sample, of the images that come in
@@ -56,6 +57,12 @@ class Summary:
     def size(self) -> int:
         """Auto-encoder size, elements."""
         return sum(elements for _, elements in self.hidden)
+
+    @property
+    def counted(self) -> str:
+        """Its parameters, and how many of them are learned, where some are not."""
+        fixed = self.parameters - self.learned
+        return f"{self.learned:,}" + (f" learned, and {fixed:,} fixed (lr_mult: 0)" if fixed else "")
 
     @property
     def symmetric(self) -> bool | None:
@@ -79,10 +86,10 @@ class Summary:
 
     @property
     def data_ratio(self) -> float | None:
-        """Elements of the data set per learnable parameter (Table I: Data / (w+b)); None without the data."""
-        if not (self.num_samples and self.input_elements and self.parameters):
+        """Elements of the data set per learned parameter (Table I: Data / (w+b)); None without the data."""
+        if not (self.num_samples and self.input_elements and self.learned):
             return None
-        return self.num_samples * self.input_elements / self.parameters
+        return self.num_samples * self.input_elements / self.learned
 
     def to_text(self, width: int | None = None) -> str:
         """The table and the totals. Splits are left out: readers of a blob are shown with the author's name for it.
@@ -111,6 +118,7 @@ class Summary:
             "inputs": list(self.inputs),
             "outputs": list(self.outputs),
             "parameters": self.parameters,
+            "learned_parameters": self.learned,
             "autoencoder_size": self.size if self.code and self.hidden else None,
             "data_per_parameter": self.data_ratio,
             "code": self.code,
@@ -145,6 +153,7 @@ def summarize(plan: Plan, num_samples: int | None = None) -> Summary:
         plan.inputs,
         plan.outputs,
         plan.num_parameters,
+        plan.num_learned,
         list(roles.hidden),
         roles.code,
         max(images) if images else None,
@@ -213,7 +222,7 @@ def _shape_text(shape: Shape | None) -> str:
 
 
 def _totals(summary: Summary) -> list[str]:
-    lines = [("parameters", f"{summary.parameters:,}")]
+    lines = [("parameters", summary.counted)]
     if summary.code is not None:
         lines.append(("code", summary.code))
     if summary.symmetric is not None:

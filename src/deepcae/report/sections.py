@@ -44,7 +44,7 @@ def tiles(material: Material) -> list[Tile]:
     if material.separation is not None:
         note = f"paper, by eye: {reached.classes} of {CLASSES}" if reached else "in the map of the codes"
         found.append(Tile("classes separated", str(material.separation), note))
-    found.append(Tile("parameters", f"{material.trained.summary.parameters:,}", _size(material)))
+    found.append(Tile("parameters", f"{material.trained.summary.learned:,}", _size(material)))
     return [*found, *_training(material)]
 
 
@@ -150,7 +150,7 @@ def network(material: Material) -> Section:
             flow = f"{', '.join(split.get(name, name) for name in row.bottoms)} → {', '.join(row.tops)}".strip()
             rows.append((row.name, row.type, flow, shapes, f"{row.parameters:,}" if row.parameters else "–"))
     total = ("total", "", "", "", f"{summary.parameters:,}")
-    facts = []
+    facts = [] if summary.learned == summary.parameters else [f"Parameters: {summary.counted}."]
     if summary.code is not None:
         sizes = "-".join(str(elements) for _, elements in summary.hidden)
         facts.append(f"Auto-encoder size: {summary.size:,} elements ({sizes}); the code is {summary.code}.")
@@ -229,4 +229,6 @@ def _losses(material: Material, phase: str) -> dict[str, float]:
 
 def _size(material: Material) -> str:
     summary = material.trained.summary
-    return f"auto-encoder size {summary.size:,}" if summary.code is not None else ""
+    size = f"auto-encoder size {summary.size:,}" if summary.code is not None else ""
+    fixed = summary.parameters - summary.learned
+    return "; ".join(filter(None, [f"learned; {fixed:,} more are fixed" if fixed else "", size]))

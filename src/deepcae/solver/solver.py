@@ -19,6 +19,7 @@ from ..errors import SpecError, TrainingError
 from ..facts import as_line, as_table
 from ..net.net import Net
 from ..net.rounded import Rounded
+from ..net.summary import summarize
 from ..proto.read import read_solver
 from ..proto.text import merge
 from ..writes import writes_elsewhere
@@ -129,7 +130,7 @@ class Solver:
             "net": state.net.name or "unnamed",
             "iteration": f"{state.iteration:,} of {param.max_iter:,}",
             "type": f"{param.type}, base_lr {param.base_lr:g}, lr_policy {param.lr_policy}",
-            "parameters": f"{state.net.plan.num_parameters:,}",
+            "parameters": summarize(state.net.plan).counted,
             "test nets": tests,
             "seed": str(state.seed),
             "device": f"{state.net.device}, {state.precision}",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -93,6 +93,7 @@ class Design:
     maps: tuple[Maps, ...]  # of conv1 ... convL, and of deconv1 ... deconvL; none for what is no image
     hidden: tuple[int, ...]  # neurons of ip1encode, ... and, the last first, of ip1decode, ...
     dims: int
+    plain: bool = False  # no linear way beside it
 
     @property
     def image(self) -> Maps:
@@ -123,7 +124,7 @@ class Design:
 
     @cached_property
     def parameters(self) -> int:
-        """Weights and biases: a kernel for each pair of maps, a bias for each map or neuron."""
+        """Weights and biases that are learned: a kernel for each pair of maps, a bias for each map or neuron."""
         maps = (self.image, *self.maps)
         weights = sum(after.taps * after.count * before.count for before, after in pairwise(maps))
         weights += sum(before * after for before, after in pairwise((maps[-1].elements, *self.hidden, self.dims)))
@@ -133,8 +134,8 @@ class Design:
 
     @property
     def linear(self) -> int:
-        """Weights and biases of the linear way to the code and back."""
-        return 2 * self.image.elements * self.dims + self.image.elements + self.dims
+        """Weights and biases of the linear way to the code and back, and the mean; they stay as they are."""
+        return 0 if self.plain else 2 * self.image.elements * (self.dims + 1) + self.dims
 
     @property
     def batch(self) -> int:
@@ -143,10 +144,12 @@ class Design:
 
     def facts(self, num_images: int | None) -> dict[str, str]:
         """What a reader wants to know first, in words; `num_images` of the training set, if it is known."""
-        learned = f"{self.parameters:,}"
+        learned = f"{self.parameters:,}{' learned' if self.linear else ''}"
         if num_images:
             each = self.parameters / num_images
             learned += f", {each:,.{0 if each >= 10 else 2}f} for each of {num_images:,} training images"
+        if self.linear:
+            learned += f"; {self.linear:,} fixed: the linear way, PCA"
         return {
             "shapes": self.chain,
             "CAE size": f"{self.size:,} elements: {'-'.join(map(str, self.sizes))}",
@@ -161,6 +164,7 @@ class Design:
             "sizes": list(self.sizes),
             "cae_size": self.size,
             "parameters": self.parameters,
+            "fixed_parameters": self.linear,
             "images": num_images,
             "parameters_per_image": self.parameters / num_images if num_images else None,
         }
@@ -206,7 +210,7 @@ def design(image: Sequence[int], dims: int, width: float = 1.0) -> Design:
 
 def plain_design(image: Sequence[int], dims: int, width: float = 1.0) -> Design:
     """The same without a linear way beside it. SpecError where the image is too small, or conv1 for the code."""
-    plan = design(image, dims, width)
+    plan = replace(design(image, dims, width), plain=True)
     if not plan.maps:
         raise SpecError(
             f"input is {plan.shape}, but the longer side of an image must have at least {SMALLEST + 1} pixels"

@@ -270,7 +270,10 @@ def test_a_folder_gives_it_back(tmp_path: Path) -> None:
     )
     other = fitted.partial_fit(IMAGES * 4095).transform(IMAGES)
     np.testing.assert_array_equal(again.partial_fit(IMAGES * 4095).transform(IMAGES), other)
-    again.save(folder)  # in place of the first
+    with pytest.raises(ValueError, match="holds an estimator already; give another name, or save"):
+        again.save(folder)
+    np.testing.assert_array_equal(ConvAutoencoder.load(folder).transform(IMAGES), codes)
+    again.save(folder, overwrite=True)
     np.testing.assert_array_equal(ConvAutoencoder.load(folder).transform(IMAGES), other)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
@@ -319,7 +322,7 @@ def test_nothing_foreign_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
     with pytest.raises(ValueError, match="is no folder that save has made"):
-        estimator(max_iter=1).fit(IMAGES).save(tmp_path / "mine")
+        estimator(max_iter=1).fit(IMAGES).save(tmp_path / "mine", overwrite=True)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
 
 

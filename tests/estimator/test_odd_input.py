@@ -282,3 +282,22 @@ def test_values_of_another_range_than_the_fits_are_told(factor: float, method: s
     with pytest.warns(UserWarning, match=r"another range than those of fit.* in place of .*0\.\.1"):
         getattr(fitted, method)(IMAGES * factor)
     getattr(fitted, method)(IMAGES * 1.5)  # a warning is an error
+
+
+@pytest.mark.parametrize("shape", [(40, 8, 9), (40, 72)])
+def test_images_that_are_not_finite_are_named_with_what_helps(shape: tuple[int, ...], tmp_path: Path) -> None:
+    """In memory, and in a file that is read in blocks. What the message says to write works."""
+    X = np.random.default_rng(0).random(shape)
+    for image in (3, 17, 21, 39):
+        X.reshape(40, -1)[image, 5] = np.nan
+    with pytest.raises(ValueError, match=r"contains NaN, in images 3, 17, 21 and 1 more\. Leave them out") as caught:
+        estimator().fit(X)
+    assert "Boosting" not in str(caught.value)
+    with h5py.File(tmp_path / "x.h5", "w") as file, pytest.raises(ValueError, match="in images 3, 17, 21 and 1 more"):
+        estimator().fit(file.create_dataset("x", data=X))
+    left = eval("X[np.isfinite(X.reshape(len(X), -1)).all(axis=1)]", {"X": X, "np": np})
+    assert "X[np.isfinite(X.reshape(len(X), -1)).all(axis=1)], or fill them: np.nan_to_num(X)" in str(caught.value)
+    assert len(left) == 36
+    fitted = estimator().fit(left)
+    with pytest.raises(ValueError, match=r"contains infinity or a value too large.*, in image 0\. "):
+        fitted.transform(np.where(np.arange(72).reshape(shape[1:]) == 3, np.inf, left[:1]))

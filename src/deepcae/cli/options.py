@@ -15,7 +15,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
-RUN_HELP = "A run directory, as `deepcae train --out` made it."
+RUN_HELP = "The folder of a run, as `deepcae fit` and `train` make it."
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help=RUN_HELP)]
 OptionalRun = Annotated[Path | None, typer.Argument(metavar="[RUN]", help=RUN_HELP, show_default=False)]

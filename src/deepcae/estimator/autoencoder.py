@@ -254,11 +254,14 @@ class ConvAutoencoder(Pictures, ClassNamePrefixFeaturesOutMixin, TransformerMixi
             with self._examples(X) as examples:
                 return {name: encoded(trained, examples, name)[0] for name in names}
 
-    def save(self, path: Any) -> None:
-        """Writes a folder of texts, weights (safetensors) and JSON, from which `load` makes it again; no pickle."""
+    def save(self, path: Any, overwrite: bool = False) -> None:
+        """Writes a folder of texts, weights (safetensors) and JSON, from which `load` makes it again; no pickle.
+
+        `overwrite`: in place of an estimator that `save` has written there; ValueError for all else that exists.
+        """
         check_is_fitted(self)
         with as_value_errors():
-            save(self, path)
+            save(self, path, overwrite)
 
     @classmethod
     def load(cls, path: Any) -> Self:

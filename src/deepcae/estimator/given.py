@@ -130,13 +130,29 @@ def _require_finite(rows: Stored, name: str) -> None:
     size = max(1, BLOCK // max(1, rows.dtype.itemsize * math.prod(rows.shape[1:])))
     most = LOOKED_AT // max(1, rows.dtype.itemsize * math.prod(rows.shape[1:]))
     for start in range(0, min(rows.shape[0], max(1, most)), size):
-        require_finite(rows.read(start, min(start + size, rows.shape[0])), name)
+        require_finite(rows.read(start, min(start + size, rows.shape[0])), name, start)
 
 
-def require_finite(block: np.ndarray, name: str) -> None:
-    """ValueError in scikit-learn's words where a value is not finite, or not as float32."""
+def require_finite(block: np.ndarray, name: str, first: int = 0) -> None:
+    """ValueError where a value is not finite, or not as float32: which images hold some, and what to do with them.
+
+    `block`: images of X, the first of them number `first`. The words begin as scikit-learn's, whose advice is of
+    classifiers.
+    """
     with np.errstate(over="ignore"):  # a double beyond float32 becomes inf, as it will be read
-        assert_all_finite(block.astype(np.float32, copy=False), estimator_name=name, input_name="X")
+        shown = block.astype(np.float32, copy=False)
+    try:
+        assert_all_finite(shown, estimator_name=name, input_name="X")
+    except ValueError as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+    else:
+        return
+    bad = np.flatnonzero(~np.isfinite(shown.reshape(len(shown), -1)).all(axis=1)) + first
+    numbers = ", ".join(map(str, bad[:3].tolist())) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
+    raise RefusedData(
+        f"{reason}, in {'image' if len(bad) == 1 else 'images'} {numbers}. Leave them out: "
+        "X[np.isfinite(X.reshape(len(X), -1)).all(axis=1)], or fill them: np.nan_to_num(X)"
+    )
 
 
 def check_names(estimator: Any, X: Any, *, reset: bool) -> None:

@@ -31,8 +31,11 @@ RECORD, NET, SOLVER = "estimator.json", "net.prototxt", "solver.prototxt"
 WEIGHTS, OPTIMIZER = "weights.safetensors", "optimizer.safetensors"
 
 
-def save(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Writes the folder, at once or not at all; one that `save` has made before is replaced, nothing else."""
+def save(estimator: Any, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Writes the folder, at once or not at all. `overwrite`: one that `save` has made before is replaced, nothing else.
+
+    DataError where something else is there, or such a folder without `overwrite`.
+    """
     target = Path(path)
     if not target.exists():
         with whole_folder(target) as folder:
@@ -40,6 +43,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         return
     if not (target / RECORD).is_file():
         raise DataError(f"{target}: exists, and is no folder that save has made; give another name")
+    if not overwrite:
+        raise DataError(f"{target}: holds an estimator already; give another name, or save(..., overwrite=True)")
     _record(target)
     fresh, old = temporary_beside(target), temporary_beside(target)
     with whole_folder(fresh) as folder:

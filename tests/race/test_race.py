@@ -162,7 +162,7 @@ def test_whoever_says_which_design_gets_it(more: dict[str, Any]) -> None:
     model = zoo.build_design((1, 9, 9), 3, images=open_rows(TRAIN), num_test=len(TEST), **more)
     assert model.rival is None
     assert race(model, ground()) is None
-    assert ("linear_encode" in model.net_text) == (more.get("linear", not more.get("plain")))
+    assert ("linear_encode" in model.net_text) == more.get("linear", False)
     if more == {"linear": False}:
         assert math.isfinite(error(model))
         assert not model.starts_as_pca

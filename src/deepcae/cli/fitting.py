@@ -153,7 +153,7 @@ class Fit:
         length = length_of(model, wishes.overrides)
         where = Where(wishes.images.seed, self.device, self.threads, seconds, length)
         race = raced(model, lists, self.model, where, self.quiet)
-        linear = wishes.linear if race is not None or wishes.linear is not None else True
+        linear = wishes.linear if race is not None or wishes.linear is not None else model.starts_as_pca
         model = model if race is None else race.model
         pca = race.pca if race is not None and race.alone_won else None
         self.kept.put(design={"linear": linear, "race": race.iterations if race is not None else 0, "pca": pca})

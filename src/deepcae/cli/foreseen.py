@@ -126,14 +126,14 @@ def foresee(understood: Understood, wishes: Wishes) -> Foreseen:
     """SpecError where no network can be as wished, before anything is stored. Fast: no image is read."""
     from ..data.heldout import enough
     from ..zoo.design import design
-    from ..zoo.designed import default_width
+    from ..zoo.designed import default_batch, default_width
     from ..zoo.schedule import course
     from ..zoo.streams import passes
 
     train, test = understood.rows["train"], understood.rows.get("test", 0)
     width = default_width(understood.shape, train) if wishes.width is None else wishes.width
     plan = design(understood.shape, wishes.dims, width)
-    batch = wishes.batch or plan.batch
+    batch = wishes.batch or default_batch(plan, train, wishes.neighbours or 0.0)
     tested = passes(max(1, min(test, enough(math.prod(plan.given)))), batch)
     return Foreseen(plan, width, batch, tested, course(plan, tested, train, batch), understood, wishes)
 

@@ -22,7 +22,7 @@ from ..errors import DataError, SpecError
 from . import designtext, schedule
 from . import linear as linear_way
 from .catalog import ZooModel
-from .design import NAME, Design, design, plain_design
+from .design import MOST_VALUES, NAME, Design, design, plain_design
 from .mirrored import looks_alike
 from .schedule import Way
 from .streams import Lists, Passes, opened, passes
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from ..data.scaling import Scaling
 
 LARGE, MANY = 2048, 10_000  # values of an image; training images
-PERPLEXITY = 10.0  # neighbours of an image in a batch, unless that is small
+PERPLEXITY = 3.0  # neighbours of an image in a batch
+NEAR = 250  # images of a batch in which neighbours are looked for, where there are ten batches of them
 JUDGES = 20  # test images from which on they tell which of two designs is better
 UNKNOWN = 10  # batches of a test whose images nobody has counted
 
@@ -91,7 +92,7 @@ def build_design(
     enough to tell which is better, its `rival` is the net without it (see `race`).
 
     `neighbours`: weight of a NeighbourLoss, with which the code keeps neighbours, for maps; 0: none. At 1 a unit of it
-    weighs as much as all that PCA leaves of an image.
+    weighs as much as all that PCA leaves of an image. There is no linear way then, unless `linear` is True.
 
     SpecError where no such auto-encoder exists, DataError for data that cannot be read.
     """
@@ -102,11 +103,11 @@ def build_design(
         width = 1.0 if plain else default_width(image, None if images is None else images.total)
     _check_neighbours(neighbours, plain)
     plan = (plain_design if plain else design)(image, dims, width)
-    batch = plan.batch if batch is None else batch
+    num_train = None if images is None else images.total
+    batch = default_batch(plan, num_train, neighbours) if batch is None else batch
     require_count("batch", batch)
     if num_test is None and (tests := opened(lists.test, "data")) is not None:
         num_test = tests.total
-    num_train = None if images is None else images.total
     most = enough(math.prod(plan.given))
     test = Passes(batch, UNKNOWN) if num_test is None else passes(min(num_test, most), batch)
     blocks = None if images is None else _blocks(images, plan, scaling)
@@ -127,8 +128,10 @@ def build_design(
         return made(Way.PLAIN, designtext.papers(plan, data, num_train))
     kept = _neighbours(neighbours, found, min(batch, test.batch)) if neighbours else []
     beside = made(Way.BESIDE, designtext.beside_pca(plan, data, num_train, found, kept))
-    alone = made(Way.ALONE, designtext.alone(plan, data, num_train, found))
-    return _started(beside, alone, linear, not kept and (num_test or 0) >= JUDGES)
+    alone = made(Way.MAP if kept else Way.ALONE, designtext.alone(plan, data, num_train, found, kept))
+    if kept and linear is None:
+        linear = False  # a code that begins as PCA comes to other neighbours slowly
+    return _started(beside, alone, linear, (num_test or 0) >= JUDGES)
 
 
 def _started(beside: DesignedModel, alone: DesignedModel, linear: bool | None, judged: bool) -> DesignedModel:
@@ -147,6 +150,12 @@ def _started(beside: DesignedModel, alone: DesignedModel, linear: bool | None, j
 def default_width(image: Sequence[int], num_images: int | None) -> float:
     """2, which was better for every kind of images; 1 for large ones, where it takes long, unless there are many."""
     return 1.0 if math.prod(image) > LARGE and (num_images or 0) < MANY else 2.0
+
+
+def default_batch(plan: Design, num_images: int | None, neighbours: float = 0.0) -> int:
+    """The design's; a larger one where neighbours are looked for in it, and there are images enough."""
+    few = not neighbours or (num_images or 0) < 10 * NEAR
+    return plan.batch if few else max(plan.batch, min(NEAR, MOST_VALUES // plan.image.elements))
 
 
 def _blocks(images: Images, plan: Design, scaling: Scaling | None) -> Blocks:
@@ -171,7 +180,7 @@ def _check_neighbours(weight: float, plain: bool) -> None:
     if not (math.isfinite(weight) and weight >= 0):
         raise SpecError(f"neighbours is {weight:g}, but must be a weight of at least 0")
     if weight and plain:
-        raise SpecError("neighbours are kept by the design that starts as PCA, not by the plain one")
+        raise SpecError("neighbours are kept by the design, not by the paper's, the plain one")
 
 
 def _neighbours(weight: float, found: Principal | None, batch: int) -> list[str]:

@@ -44,7 +44,9 @@ given. The linear layers' weights are in start.caffemodel.
     ])  # fmt: skip
 
 
-def alone(plan: Design, data: Sequence[str], num_images: int | None, found: Principal | None) -> str:
+def alone(
+    plan: Design, data: Sequence[str], num_images: int | None, found: Principal | None, kept: Sequence[str]
+) -> str:
     """The same network without the linear way, in the same units."""
     made, contrast = _last(plan), found.contrast if found else 1.0
     header = f"""
@@ -56,7 +58,7 @@ learn.
     code     = code(... {"conv1" if plan.maps else "ip1encode"}(data - mean))
     restored = mean + {made}(... ip1decode(code))
 
-The weights in start.caffemodel have learned for a while: long enough to restore images better than PCA does.
+start.caffemodel has the images' mean; after a race, also what was learned in it.
 """
     return net(NAME, header, [
         *data,
@@ -65,6 +67,7 @@ The weights in start.caffemodel have learned for a while: long enough to restore
         *branches.decoder(plan, "code", made),
         *linear.uncentred(made, "restored", contrast),
         *_measured(),
+        *kept,
     ])  # fmt: skip
 
 

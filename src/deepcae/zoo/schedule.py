@@ -29,11 +29,12 @@ SHARE_OF_TRIALS = 1 / 3  # of a training, at most
 
 
 class Way(Enum):
-    """How a network is designed: beside a linear way that starts as PCA, without one, or as the paper's."""
+    """How a network is designed: beside a linear way that starts as PCA, without one, for maps, or as the paper's."""
 
     BESIDE = 1
     ALONE = 2
-    PLAIN = 3
+    MAP = 3  # without one, too; its codes keep neighbours
+    PLAIN = 4
 
 
 @dataclass(frozen=True)
@@ -93,4 +94,8 @@ snapshot_best: true  # the best test's, beside them; of deepcae alone: Caffe nee
 {patience if chosen.patience else ""}"""
 
 
-_STARTS = {Way.BESIDE: "of the linear layers: the training images' PCA", Way.ALONE: "learned in a race"}
+_STARTS = {
+    Way.BESIDE: "of the linear layers: the training images' PCA",
+    Way.ALONE: "the images' mean, and what was learned in a race",
+    Way.MAP: "the images' mean",
+}

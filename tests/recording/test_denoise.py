@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -148,3 +150,39 @@ def test_the_window_is_nowhere_zero_and_highest_in_the_middle() -> None:
     window = window_of((5, 8))
     assert window.min() > 0
     assert window.argmax() // 8 == 2
+
+
+@pytest.mark.parametrize(
+    "told", [{"rate": 12.5, "starting_time": 3.0}, {"timestamps": [0.0, *map(float, range(2, 10))]}, {}]
+)
+def test_nwb_has_the_stack_and_the_times_of_its_source(
+    told: dict[str, Any], tmp_path: Path, known: Known, prepared: Prepared
+) -> None:
+    pynwb = pytest.importorskip("pynwb")
+    stack, source = stack_of("uint16"), tmp_path / "x.nwb"
+    if told:
+        begun = datetime(2020, 1, 1, tzinfo=UTC)
+        file = pynwb.NWBFile(session_description="x", identifier="x", session_start_time=begun)
+        file.add_acquisition(pynwb.image.ImageSeries(name="frames", data=stack, unit="a.u.", **told))
+        with pynwb.NWBHDF5IO(source, "w") as stream:
+            stream.write(file)
+    else:
+        tifffile.imwrite(source := tmp_path / "x.tif", stack, photometric="minisblack")
+    restored(known(prepared(source, "--split", "random"), "scale: 0.001"), None, tmp_path / "out.nwb")
+    with pynwb.NWBHDF5IO(tmp_path / "out.nwb", "r") as stream:
+        series = stream.read().processing["deepcae"]["restored"]
+        np.testing.assert_array_equal(series.data[:], stack)
+        assert series.data.dtype == stack.dtype
+        if "timestamps" in told:
+            assert series.timestamps[:].tolist() == told["timestamps"]
+        else:
+            assert (series.rate, series.starting_time) == pytest.approx((12.5, 3.0) if told else (1.0, 0.0))
+        assert ("tells no times" in series.comments) == (not told)
+
+
+def test_nwb_refuses_five_axes_before_anything_is_written(tmp_path: Path, known: Known, prepared: Prepared) -> None:
+    tifffile.imwrite(tmp_path / "x.tif", stack_of("uint16", (3, 2, 2, 8, 9)), imagej=True, metadata={"axes": "TZCYX"})
+    trained = known(prepared(tmp_path / "x.tif", "--split", "random"), "scale: 0.001")
+    with pytest.raises(DataError, match="3x2x2x8x9; write"):
+        restored(trained, None, tmp_path / "out.nwb")
+    assert not (tmp_path / "out.nwb").exists()

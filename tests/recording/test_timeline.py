@@ -156,3 +156,9 @@ def test_denoise_and_neighbours_answer_for_programs(run: Path, capfd: pytest.Cap
     assert "images are 0 to 29" in capfd.readouterr().err
     assert main(["neighbours", "run", "--name", "a.png"]) == 2
     assert "give --index" in capfd.readouterr().err
+
+
+def test_codes_for_tensorboard_come_with_pictures(run: Path) -> None:
+    assert main(["encode", "run", "data/all.txt", "-o", "codes.projector", "-q"]) == 0
+    assert "single_image_dim: 64 single_image_dim: 55" in Path("codes.projector/projector_config.pbtxt").read_text()
+    assert Path("codes.projector/sprite.png").is_file()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..trained.examples import Examples
     from ..trained.network import Trained
 
+SEEN = 200  # images from which the grey levels of small pictures are told
 READ = ".h5, .npz, .csv, .mat, .parquet or .h5ad."
 KINDS = ".h5, .npz, .csv, .mat, .parquet, .h5ad, .nwb or .projector (for TensorBoard)."
 CodesFile = Annotated[Path, typer.Argument(metavar="CODES", help=f"A file of codes: {READ}")]
@@ -87,12 +88,14 @@ def encode(
         bar("encoding", len(examples), quiet) as advance,
     ):
         errors: list[np.ndarray] = []
+        pictures = _pictures(trained, examples) if files.ending(out) == ".projector" else None
         for block in passes.judged_blocks(trained, examples, name, advance):
             columns = {} if block.errors is None else {ERROR: block.errors}
             errors.extend(columns.values())
             if origins is not None:
                 columns |= origins.columns(slice(done, done + len(block.codes)))
-            write(block.codes, block.labels, columns)
+            drawn = None if pictures is None else pictures(done, done + len(block.codes))
+            write(block.codes, block.labels, columns, drawn)
             done += len(block.codes)
     tell(trained, quiet)
     shape = list(block.codes.shape[1:])
@@ -104,6 +107,25 @@ def encode(
     if errors:
         told = ", ".join(f"{name} {value:.4g}" for name, value in _worth(np.concatenate(errors)).items())
         say(f"half the squared error of each image, in column '{ERROR}': {told}", quiet)
+
+
+def _pictures(trained: Trained, examples: Examples) -> Callable[[int, int], np.ndarray] | None:
+    """Makes small pictures of some rows, all in one scale; None where there are too many, or none can be drawn."""
+    import numpy as np
+
+    from ..trained.passes import all_over
+    from ..viz.sprite import side_for, small_pictures
+
+    side = side_for(len(examples))
+    some = trained.as_images(examples.pick(all_over(examples, SEEN))[0])
+    if not side or some.ndim < 2 or not np.isfinite(some).all():
+        return None
+    low, high = (float(value) for value in np.quantile(some, [0.002, 0.998]))
+
+    def made(start: int, stop: int) -> np.ndarray:
+        return small_pictures(trained.as_images(examples.take(start, stop)[0]), low, high, side)
+
+    return made
 
 
 def _worth(errors: np.ndarray) -> dict[str, float]:

@@ -63,7 +63,8 @@ def map_recording(
 def denoise(
     run: options.Run,
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="X.tif|.npy|.h5", help="The restored stack; of several, 000_X.tif.")
+        Path,
+        typer.Option("-o", "--out", metavar="X.tif|.npy|.h5|.nwb", help="The restored stack; of several, 000_X.tif."),
     ],
     data: Annotated[
         Path | None,

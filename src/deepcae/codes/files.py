@@ -41,7 +41,7 @@ from .parquet import read_parquet
 from .table import Attribute, Codes
 from .writers import FOLDERS, WRITERS
 
-Write = Callable[..., None]  # (codes, labels=None, columns={}): the next rows
+Write = Callable[..., None]  # (codes, labels=None, columns={}, pictures=None): the next rows
 MOST_COLUMNS = 64  # beside codes and labels
 
 
@@ -90,9 +90,10 @@ def writing(
                     codes: np.ndarray,
                     labels: np.ndarray | None = None,
                     columns: Mapping[str, np.ndarray] | None = None,
+                    pictures: np.ndarray | None = None,
                 ) -> None:
                     nonlocal done
-                    block = _checked(target, Codes(codes, labels, {}, dict(columns or {})))
+                    block = _checked(target, Codes(codes, labels, {}, dict(columns or {}), pictures))
                     put(done, block)
                     done += len(block.codes)
 
@@ -164,7 +165,7 @@ def _checked(path: Path, given: Codes) -> Codes:
         raise DataError(f"{path}: holds no codes (their shape is {list(codes.shape)})")
     columns = {name: _column(path, name, values, len(codes)) for name, values in given.columns.items()}
     labels = None if given.labels is None else _column(path, "labels", given.labels, len(codes))
-    return Codes(codes, labels, given.attributes, columns)
+    return Codes(codes, labels, given.attributes, columns, given.pictures)
 
 
 def _column(path: Path, name: str, values: Any, count: int) -> np.ndarray:

@@ -20,12 +20,16 @@ ERROR = "error"  # the column of reconstruction errors, half the squared error o
 
 @dataclass(frozen=True, repr=False)
 class Codes:
-    """What a file of codes holds. `codes`: (N, K) or (N, C, H, W); `labels`: (N,) or None; `columns`: (N,) by name."""
+    """What a file of codes holds. `codes`: (N, K) or (N, C, H, W); `labels`: (N,) or None; `columns`: (N,) by name.
+
+    `pictures`: (N, height, width, 3), uint8, of the images, for formats that show them; they are not read back.
+    """
 
     codes: np.ndarray  # inside of `files.reading`: what gives an array when it is sliced
     labels: np.ndarray | None = None
     attributes: dict[str, Attribute] = field(default_factory=dict)
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    pictures: np.ndarray | None = None
 
     @property
     def classes(self) -> np.ndarray | None:

@@ -30,6 +30,7 @@ from ..prepare.steps import Steps
 from ..prepare.write import TOLD, Prepared
 from ..trained.network import Trained
 from ..trained.passes import batch_size
+from .nwbstack import require_axes
 from .origin import data_of, options_of
 from .stacks import require_space, write_stack
 from .walk import as_shown, passed
@@ -127,10 +128,12 @@ class Denoiser:
             require_space(out.parent, source.cost.total)
             source.images, source.cost = ArrayImages(Rewritten(images.array, out.parent)), None
         dtype, layout = images.dtype.newbyteorder("="), Layout.of(source)
+        if out.suffix.lower() == ".nwb":
+            require_axes(out, layout.shape)
         require_space(out.parent, math.prod(layout.shape) * dtype.itemsize)
         told = Restored(out, source.title, layout.shape, str(dtype))
         rows = self._rows(source, told, progress)
-        write_stack(out, map(layout.given, rows), layout.shape, dtype, layout.axes)
+        write_stack(out, map(layout.given, rows), layout.shape, dtype, layout.axes, source.told.seconds)
         return told
 
     def _rows(self, source: Source, told: Restored, progress: Progress | None) -> Iterator[np.ndarray]:

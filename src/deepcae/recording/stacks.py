@@ -1,4 +1,4 @@
-"""Stacks of images on disk, written image by image: `.npy`, TIFF (tifffile), HDF5 (`data`)."""
+"""Stacks of images on disk, written image by image: `.npy`, TIFF (tifffile), HDF5 (`data`), NWB (`nwbstack`)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from ..atomic import whole_file
 from ..data.stream import Shape
 from ..errors import DataError
 from ..h5disk import new_h5
+from .nwbstack import write_nwb_stack
 
-ENDINGS = (".tif", ".tiff", ".npy", ".h5", ".hdf5")
+ENDINGS = (".tif", ".tiff", ".npy", ".h5", ".hdf5", ".nwb")
 TIFFS = (".tif", ".tiff")
 CLASSIC = 2**32 - 2**25  # bytes up to which a TIFF file is one of the classic kind
 Put = Callable[[np.ndarray], None]
@@ -58,12 +59,18 @@ def npy_stack(path: Path, shape: Shape, dtype: np.dtype[Any]) -> Iterator[Put]:
             raise ValueError(f"{taken} of {math.prod(shape)} values were written")
 
 
-def write_stack(path: Path, images: Iterable[np.ndarray], shape: Shape, dtype: np.dtype[Any], axes: str) -> None:
+def write_stack(
+    path: Path, images: Iterable[np.ndarray], shape: Shape, dtype: np.dtype[Any], axes: str,
+    seconds: np.ndarray | None = None,
+) -> None:  # fmt: skip
     """Images, one after another, as an array of `shape`, whose axes have the names `axes` (TIFF keeps them).
 
-    `shape` has the steps of the recording first; an image has the other axes.
+    `shape` has the steps of the recording first; an image has the other axes. `seconds`: of each image, for NWB.
     """
     kind = path.suffix.lower()
+    if kind == ".nwb":
+        write_nwb_stack(path, images, shape, dtype, seconds)
+        return
     if kind in TIFFS:
         _tiff(path, images, shape, dtype, axes)
         return

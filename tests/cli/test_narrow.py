@@ -47,6 +47,31 @@ def told(
     return tell
 
 
+@pytest.mark.parametrize("letters", range(40, 60))
+def test_names_of_any_length_leave_room_for_the_other_columns(
+    letters: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = ("inception_3a/" + "and_so_on_" * 9)[:letters]
+    text = f'''layer {{ name: "data" type: "Input" top: "data"
+        input_param {{ shape {{ dim: 10 dim: 192 dim: 128 dim: 128 }} }} }}
+    layer {{ name: "{name}" type: "Convolution" bottom: "data" top: "c"
+        convolution_param {{ num_output: 64 kernel_size: 1 }} }}'''
+    (tmp_path / "net.prototxt").write_text(text)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["summary", str(tmp_path / "net.prototxt")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    (row,) = [line for line in lines if "Convolution" in line]
+    assert row.split()[1:] == ["Convolution", "10×64×128×128", "12,352"]
+    assert row.startswith("inception_3a/")
+
+
+def test_what_goes_on_below_a_total_stands_below_its_value(told: Callable[[str, str], str]) -> None:
+    totals = told("summary {model}/long.prototxt", "40").rstrip().rpartition("\n\n")[2].splitlines()
+    width = len(totals[0]) - len(totals[0].split()[-1])
+    assert {len(line) - len(line.lstrip()) for line in totals if line.startswith(" ")} == {width}, totals
+
+
 def test_every_table_fits_into_80_columns(told: Callable[[str, str], str]) -> None:
     for name, command in TABLES.items():
         narrow, wide = told(command, "80"), told(command, "200")

@@ -180,7 +180,7 @@ def _text(summary: Summary, width: int | None) -> str:
         lines[2:] = _narrow(table, width)
     totals = _totals(summary)
     if width is not None:
-        indent = " " * (totals[0].index("  ") + 2)
+        indent = " " * (len(totals[0]) - len(totals[0].partition("  ")[2].lstrip()))
         totals = [part for line in totals for part in textwrap.wrap(line, width, subsequent_indent=indent)]
     return "\n".join([*lines, "", *totals])
 
@@ -198,9 +198,13 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _narrow(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """The table without what flows where, and that below the layers for which it does not go without saying."""
-    without = [(name, kind, shape, number) for name, kind, _, shape, number in rows]
-    room = width - sum(max(len(line[i]) for line in without) for i in (0, 1, 3)) - 6
-    without = [(*line[:2], shortened(line[2], max(room, 12)), line[3]) for line in without]
+    without: list[tuple[str, ...]] = [(name, kind, shape, number) for name, kind, _, shape, number in rows]
+    for column, least in ((0, 20), (2, 12)):  # long names first, then shapes
+        room = width - sum(max(map(len, cells)) for i, cells in enumerate(zip(*without, strict=True)) if i != column)
+        without = [
+            tuple(shortened(cell, max(room - 7, least)) if i == column else cell for i, cell in enumerate(line))
+            for line in without
+        ]
     lines = _table(without)
     head = ["", *textwrap.wrap("below a layer: bottoms → tops, where it reads another than the one above", width)]
     told = lines[:2]

@@ -1,9 +1,13 @@
 """How Sphinx makes a site of these pages: `make docs`."""
 
 import re
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from sphinx.errors import ExtensionError
 
 project = "deepcae"
 author = "The deepcae developers"
@@ -12,6 +16,7 @@ html_title = f"deepcae {release}"
 html_theme = "furo"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 napoleon_google_docstring = False  # scikit-learn's way alone, in its estimator
+exclude_patterns = ["_gallery"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 4  # as GitHub's: links to headings work in both places
 default_role = "code"  # docstrings are Markdown where they are anything
@@ -41,6 +46,15 @@ def tables_as_they_stand(app: Any, what: str, name: str, item: Any, options: Any
     lines[:] = told
 
 
+def gallery_drawn(app: Any) -> None:
+    """The pictures of gallery.md, by its own commands."""
+    drawing = Path(app.srcdir, "gallery.py")
+    made = subprocess.run([sys.executable, drawing, Path(app.srcdir, "_gallery")], capture_output=True, text=True)
+    if made.returncode:
+        raise ExtensionError(made.stderr.strip().splitlines()[-1] if made.stderr.strip() else f"{drawing} failed")
+
+
 def setup(app: Any) -> None:
+    app.connect("builder-inited", gallery_drawn)
     app.connect("source-read", links_that_lead_out)
     app.connect("autodoc-process-docstring", tables_as_they_stand)

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from deepcae.cli import main
+from deepcae.errors import DataError
+from deepcae.recording.nearest import row_of
 from deepcae.recording.origin import origins_of
 from deepcae.recording.timeline import Timeline, write_timeline
 from deepcae.trained.examples import open_examples
@@ -162,3 +164,17 @@ def test_codes_for_tensorboard_come_with_pictures(run: Path) -> None:
     assert main(["encode", "run", "data/all.txt", "-o", "codes.projector", "-q"]) == 0
     assert "single_image_dim: 64 single_image_dim: 55" in Path("codes.projector/projector_config.pbtxt").read_text()
     assert Path("codes.projector/sprite.png").is_file()
+
+
+def test_an_image_is_asked_for_by_its_number_in_its_file(tmp_path: Path, prepared: Prepared) -> None:
+    """Whatever the split and the step: not by its place among those that were kept."""
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(0).integers(0, 256, (20, 6, 7), dtype=np.uint8))
+    data = prepared(tmp_path / "a.npy", tmp_path / "b.npy", "--every", "3", "--split", "random")
+    origins = origins_of(data / "all.txt")
+    found = row_of(origins, 9, "b.npy")
+    assert (origins.row[found], origins.sources[origins.source[found]][-5:]) == (9, "b.npy")
+    for number, source, words in ((9, None, "2 sources have an image 9; --source"), (1, "a.npy", "images are 0 to 18"),
+                                  (9, "c.npy", "no source 'c.npy'; there are a.npy, b.npy")):  # fmt: skip
+        with pytest.raises(DataError, match=words):
+            row_of(origins, number, source)

@@ -33,6 +33,7 @@ def layers(
     json: options.Json = False,
 ) -> None:
     """Draw one image's way through the network, a panel per blob (the paper's Fig. 7)."""
+    from ..recording.origin import known_origins
     from ..trained.examples import open_examples
     from ..trained.network import Named
     from ..trained.passes import way
@@ -50,7 +51,9 @@ def layers(
     examples = open_examples(trained, data)
     panels = way(trained, examples, index)
     _, label = examples.one(index)
-    title = f"{trained.net.name}: image {index} of {examples.origin}"
+    origins = known_origins(trained, data, len(examples))
+    called = "" if origins is None else f" ({origins.told_shortly} {origins.called(index)})"
+    title = f"{trained.net.name}: image {index} of {examples.origin}{called}"
     named = "class" if examples.classified else str(examples.labels)
     save(layer_panels(panels, label, title, named=named, images=trained.image_blobs), out)
     known = "" if label is None else f" ({named} {label})"

@@ -122,8 +122,9 @@ def neighbours(
     data: Data = None,
     index: Annotated[
         int | None,
-        typer.Option("--index", min=0, help="The image: its number in the recording, from 0, as in time.csv."),
+        typer.Option("--index", min=0, help="The image: its number in its file, from 0, as `row` in time.csv."),
     ] = None,
+    source: Annotated[str | None, typer.Option("--source", metavar="FILE", help="Of several files, which.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="The image: its name, as 003.png.")] = None,
     count: Annotated[int, typer.Option("-k", "--count", min=1, max=100, help="How many neighbours.")] = 12,
     out: Annotated[
@@ -139,7 +140,7 @@ def neighbours(
     """Find the images whose codes lie nearest to one image's."""
     import numpy as np
 
-    from ..recording.nearest import index_of, nearest, row_of
+    from ..recording.nearest import index_of, nearest, numbers_of, row_of
     from ..recording.walk import rows_of
     from ..trained.network import Named
     from ..viz import image_rows, save
@@ -147,8 +148,8 @@ def neighbours(
     if (index is None) == (name is None):
         raise typer.BadParameter("give --index or --name")
     trained, examples, origins = _opened(run, data, Named(None, code_blob, None), snapshot, device, threads, quiet)
-    of = row_of(origins, index) if index is not None else index_of(origins, str(name))
-    number = np.argsort(origins.order)
+    of = row_of(origins, index, source) if index is not None else index_of(origins, str(name))
+    number = numbers_of(origins)
     with bar("encoding", len(examples), quiet) as advance:
         found = nearest(trained, examples, of, count, advance)
     told = [
@@ -157,8 +158,8 @@ def neighbours(
     ]
     if out is not None:
         rows = np.concatenate([[of], found.index])
-        captions = [f"{number[of]}"]
-        captions += [f"{number[row]} · {far:.3g}" for row, far in zip(rows[1:], found.distance, strict=True)]
+        captions = [origins.called(of)]
+        captions += [f"{origins.called(row)} · {far:.3g}" for row, far in zip(rows[1:], found.distance, strict=True)]
         columns = min(len(rows), COLUMNS)
         lines = -(-len(rows) // columns)
         images = trained.as_images(rows_of(examples, rows)).astype(np.float64)
@@ -166,7 +167,7 @@ def neighbours(
         parts = [captions[line * columns : (line + 1) * columns] for line in range(lines)]
         words = [f"{line * columns + 1} …" for line in range(lines)]
         title = f"{trained.net.name}: neighbours of {origins.called(of)}"
-        about = "below each: its number in the recording · the distance of its code"
+        about = f"below each: {origins.told} · the distance of its code"
         save(image_rows(np.concatenate([images, bare]), words, title, about, parts), out)
         say(f"wrote {out}", quiet)
     _end(trained, quiet)
@@ -174,7 +175,9 @@ def neighbours(
         answer({"of": {"index": int(number[of]), **origins.where(of)}, "neighbours": told})
         return
     for row, each in zip(found.index.tolist(), told, strict=True):
-        tell(f"{each['index']:>8}  {each['distance']:<10.4g}  {origins.called(row)}")
+        tell(
+            f"{each['index']:>8}  {each['distance']:<10.4g}  {'' if origins.numbered else origins.called(row)}".rstrip()
+        )
 
 
 def _opened(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -45,8 +46,30 @@ def nearest(
     return Nearest(of, best, far)
 
 
-def row_of(origins: Origins, number: int) -> int:
-    """The row of the data that stands at a place, from 0, in the order of the recording. DataError beyond its end."""
+def numbers_of(origins: Origins) -> np.ndarray:
+    """By what number each row of the data is asked for, (n,): that of the image in its source, from 0; of patches the
+    place in the order of the recording."""
+    return origins.row if origins.place is None else np.argsort(origins.order)
+
+
+def row_of(origins: Origins, number: int, source: str | None = None) -> int:
+    """The row of the data of this number, see `numbers_of`; `source`: the end of the name of one of several.
+
+    DataError where there is none, or where several sources have one.
+    """
+    if origins.place is None:
+        of = [name == source or Path(name).name == source for name in origins.sources]
+        named = np.ones(len(origins), bool) if source is None else np.array(of)[origins.source]
+        rows = np.flatnonzero(named & (origins.row == number))
+        if len(rows) == 1:
+            return int(rows[0])
+        some = ", ".join(Path(name).name for name in origins.sources[:5])
+        if len(rows):
+            raise DataError(f"{len(rows)} sources have an image {number}; --source says which: {some}")
+        if not named.any():
+            raise DataError(f"there is no source '{source}'; there are {some}")
+        least, most = origins.row[named].min(), origins.row[named].max()
+        raise DataError(f"there is no image {number}; images are {least} to {most}, as in the recording")
     if not 0 <= number < len(origins):
         raise DataError(
             f"there is no image {number}; images are 0 to {len(origins) - 1}, in the order of the recording"

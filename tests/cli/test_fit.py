@@ -18,9 +18,12 @@ import pytest
 from PIL import Image
 
 from deepcae import codes
-from deepcae.cli import fitting, main, training
+from deepcae.cli import fitting, foreseen, main, options, training
 from deepcae.cli.foreseen import left_of
+from deepcae.cli.imageflags import ImageFlags
 from deepcae.cli.wishes import Wishes
+from deepcae.data.scaling import Scaling
+from deepcae.prepare import Understood
 from deepcae.race import sure
 from deepcae.report.advice import came_to
 from deepcae.solver import estimate
@@ -179,7 +182,7 @@ def test_more_numbers_than_training_images_are_told(here: Path, capsys: pytest.C
 
 def test_the_single_steps_give_the_same_bytes(here: Path) -> None:
     lines = Path("run/steps.sh").read_text().splitlines()[1:]
-    assert [line.split()[1] for line in lines] == ["data", "zoo", "train", "encode", "encode", "plot", "report"]
+    assert [line.split()[1] for line in lines] == ["data", "zoo", "train", "encode", "plot", "report"]
     for line in lines[:-2]:
         words = [word.replace("run", "byhand", 1) if word.startswith("run") else word for word in shlex.split(line)]
         assert main(words[1:]) == 0
@@ -237,6 +240,32 @@ def _stopped(self: fitting.Fit) -> Any:
     return SimpleNamespace(finished=SimpleNamespace(reason="stopped"), require_whole=lambda: None)
 
 
+def test_where_minutes_are_few_the_held_out_images_alone_are_encoded(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(foreseen, "FOR_CODES", 0.0)
+    fit("pictures", "-o", "brief", "--minutes", 0.02, *SHORT)
+    assert "of the held-out images alone; `deepcae encode brief brief/data/all.txt -o FILE`" in capsys.readouterr().err
+    assert len(codes.load("brief/codes.h5").codes) == len(codes.load("brief/codes.csv").codes) == 9
+    assert "encode brief brief/data/test.txt" in Path("brief/steps.sh").read_text()
+
+
+def test_what_comes_after_a_training_takes_a_part_of_the_minutes() -> None:
+    told = Understood((), 10**6, {"train": 950_000, "test": 50_000}, (1, 8, 8), "uint8", (0, 1), Scaling(), {})
+
+    def wishes(minutes: float | None) -> Wishes:
+        return Wishes([], 16, minutes, None, None, (), ImageFlags())
+
+    assert foreseen.mapped(wishes(None)) == foreseen.mapped(wishes(60)) == options.SHOWN
+    assert foreseen.MAPPED * foreseen.mapped(wishes(2)) <= 60 * 2 * foreseen.FOR_MAP
+    assert foreseen.mapped(wishes(0.01)) == foreseen.FEWEST
+    assert foreseen.only_held_out(wishes(5), told, 10.0)
+    assert not foreseen.only_held_out(wishes(50), told, 10.0)
+    assert not foreseen.only_held_out(wishes(None), told, 10.0)
+    assert foreseen.after(wishes(5), told, 10.0) < 60 * 5 * (foreseen.FOR_MAP + foreseen.FOR_CODES) + foreseen.SPARE
+    assert foreseen.after(wishes(None), told, 10.0) > 200
+
+
 def stop_at(iteration: int, *words: object) -> None:
     """A fit that is stopped behind an iteration."""
     take = training.Listener.take
@@ -289,7 +318,7 @@ def test_what_is_missing_or_older_than_the_weights_is_made_again(
     fit("pictures", "-o", "parts", *SHORT)
     assert Path("parts", lost).read_bytes() == content
     now = stamps(Path("parts"))
-    assert {name for name in now if now[name] != before[name]} == {lost}
+    assert {name for name in now if now[name] != before[name]} == {lost, "codes.csv"}  # computed once for both
     os.utime(Path("parts", lost), (0, 0))
     capsys.readouterr()
     fit("pictures", "-o", "parts", *SHORT)
@@ -401,9 +430,9 @@ def test_minutes_are_kept_for_codes_and_pictures() -> None:
         return left_of(wishes, SimpleNamespace(rows=rows), test)  # type: ignore[arg-type]
 
     mnist = {"train": 60_000, "test": 10_000}
-    assert left(10, mnist) == pytest.approx(600 - 30 - 2 * 7 * 2 - 70, abs=1)
-    assert left(10, mnist, dims=2) == pytest.approx(600 - 30 - 2 * 7 * 2, abs=1)
-    assert left(10, {"train": 900_000, "test": 10_000}, dims=2) == pytest.approx(600 - 30 - 91 * 2, abs=1)  # no CSV
+    assert left(10, mnist) == pytest.approx(600 - 30 - 7 * 2 - 70, abs=1)
+    assert left(10, mnist, dims=2) == pytest.approx(600 - 30 - 7 * 2, abs=1)
+    assert left(10, {"train": 900_000, "test": 10_000}, dims=2) == pytest.approx(600 - 30 - 91 * 2, abs=1)
     assert left(1, mnist) == 30, "half at least is for the training"
 
 

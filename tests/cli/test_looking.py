@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -31,6 +32,18 @@ def test_encode_the_runs_own_test_data(run: Path, model: Path, ending: str) -> N
     found = codes.load(f"codes.{ending}")
     np.testing.assert_allclose(found.codes, expected_codes(run, model), rtol=1e-6)
     np.testing.assert_array_equal(found.labels, np.arange(12) % 3)  # though the net reads none
+
+
+def test_encode_writes_several_files_at_once(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done("encode", run, "-o", "one.csv")
+    capsys.readouterr()
+    done("encode", run, "-o", "both.h5", "-o", "both.csv", "--json")
+    assert json.loads(capsys.readouterr().out)["files"] == ["both.h5", "both.csv"]
+    before = Path("both.h5").read_bytes()
+    assert main(["encode", str(run), "both.h5", "-o", "new.csv", "-o", "both.h5"]) == 2
+    assert Path("both.h5").read_bytes() == before
+    assert Path("both.csv").read_bytes() == Path("one.csv").read_bytes()
+    np.testing.assert_allclose(codes.load("both.h5").codes, codes.load("one.csv").codes, rtol=1e-6)
 
 
 def test_encode_from_files_and_any_blob(run: Path, model: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from deepcae import codes
 from deepcae.data.contents import contents_of
+from deepcae.errors import DeepcaeWarning
 from deepcae.recording.origin import known_origins, origins_of
 from deepcae.trained.network import Trained
 
@@ -115,10 +116,14 @@ def test_data_of_somebody_else_say_nothing(tmp_path: Path, known: Known, prepare
     trained = known(data)
     for path in (tmp_path / "own.h5", tmp_path / "s.npy"):
         assert known_origins(trained, path, 12) is None
-    assert known_origins(trained, data / "all.txt", 11) is None
+    with pytest.warns(DeepcaeWarning, match="left out: it is told of 12 rows, and 11 are there"):
+        assert known_origins(trained, data / "all.txt", 11) is None
     own = known_origins(trained, None, 2)  # the net's own test data
     assert own is not None
     assert own.parts == ("test",)
+    (data / "train.h5").write_bytes((data / "train.h5").read_bytes()[:700])
+    with pytest.warns(DeepcaeWarning, match="left out: .*train.h5: cannot be read"):
+        assert known_origins(trained, data / "all.txt", 12) is None
 
 
 @pytest.mark.parametrize("ending", [".h5", ".npz", ".csv", ".mat"])

@@ -234,7 +234,8 @@ def test_other_data_and_fewer_of_it(cae: Run, tmp_path: Path) -> None:
     assert material.knn is None
     assert samples(material) == [(0, None)]
     found = page(material)
-    assert "the first 8 of" in found.lead
+    assert "8 of" in found.lead
+    assert ", spread over all " in found.lead
     assert not [block for block in section(found, "Codes").blocks if isinstance(block, Table)]
 
 

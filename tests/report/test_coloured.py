@@ -79,3 +79,9 @@ def test_values_that_are_not_there(
     np.save("cube.npy", np.zeros((3, 2, 2)))
     with pytest.raises(DataError, match=words):
         column(name, count, none)
+
+
+def test_of_some_images_the_values_of_these_are_taken(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(10) / 4)
+    found = column(str(tmp_path / "a.npy"), 10, none, np.array([1, 7]))
+    assert found.values.tolist() == [0.25, 1.75]

@@ -61,6 +61,26 @@ def test_codes_do_not_depend_on_the_blocks(
     np.testing.assert_allclose(again, wanted(trained, IMAGES / np.float32(255), "up"), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("limit", [0, 2**30])
+def test_some_of_the_examples_are_spread_over_all(
+    trained: Trained, tmp_path: Path, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MEMORY_LIMIT", limit)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["data"], file["label"], file["speed"] = IMAGES, np.arange(ROWS) % 10, np.arange(ROWS)
+    whole = open_examples(trained, tmp_path / "x.h5")
+    assert whole.some(ROWS) is whole
+    some = whole.some(8)
+    rows = np.linspace(0, ROWS - 1, 8).round().astype(int)
+    assert (len(some), some.num_source, whole.num_source) == (8, ROWS, ROWS)
+    np.testing.assert_array_equal(some.take(2, 7)[0], IMAGES[rows[2:7]])
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in some.batches(3)]), rows % 10)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(some.pick(np.array([5, 1]))[0], IMAGES[rows[[5, 1]]])
+    np.testing.assert_array_equal(some.column("speed"), rows)
+    assert some.label_kind.whole
+    assert some.origin == f"8 of {whole.origin}, spread over all {ROWS}"
+
+
 def test_files_that_are_slow_to_read_are_read_ahead(trained: Trained, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", IMAGES)
     codes, labels = passes.encoded(trained, open_examples(trained, tmp_path / "x.npy"), "code")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SEEN = 200  # images from which the grey levels of small pictures are told
 READ = ".h5, .npz, .csv, .mat, .parquet or .h5ad."
 KINDS = ".h5, .npz, .csv, .mat, .parquet, .h5ad, .nwb or .projector (for TensorBoard)."
+PROJECTOR = ".projector"
 CodesFile = Annotated[Path, typer.Argument(metavar="CODES", help=f"A file of codes: {READ}")]
 
 
@@ -33,7 +34,7 @@ class Method(StrEnum):
 
 
 def encode(
-    out: Annotated[Path, typer.Option("-o", "--out", help=f"Where the codes go: {KINDS}")],
+    out: Annotated[list[Path], typer.Option("-o", "--out", help=f"Where the codes go, one file or several: {KINDS}")],
     run: options.OptionalRun = None,
     data: Annotated[
         Path | None,
@@ -56,6 +57,8 @@ def encode(
     json: options.Json = False,
 ) -> None:
     """Compute the code (or any blob) of every image, with its label and the error of its restored image."""
+    from contextlib import ExitStack
+
     import numpy as np
 
     from ..codes import files
@@ -67,7 +70,8 @@ def encode(
     from .device import choose_device
     from .trained import open_trained, tell
 
-    files.ending(out)  # a wrong one is told before the work, not after it
+    for target in out:
+        files.ending(target)  # a wrong one is told before the work, not after it
     if model is not None and data is None:  # with --model there is no RUN: the first word is DATA
         run, data = None, run
     trained = open_trained(
@@ -83,27 +87,30 @@ def encode(
         about[KIND] = CLASSES if examples.classified else NUMBERS
         about |= {TITLE: examples.meaning.title} if examples.meaning.title else {}
     origins, done = known_origins(trained, data, len(examples)), 0
-    with (
-        files.writing(out, len(examples), about) as write,
-        bar("encoding", len(examples), quiet) as advance,
-    ):
+    with ExitStack() as opened:
+        writers = [opened.enter_context(files.writing(target, len(examples), about)) for target in out]
+        advance = opened.enter_context(bar("encoding", len(examples), quiet))
         errors: list[np.ndarray] = []
-        pictures = _pictures(trained, examples) if files.ending(out) == ".projector" else None
+        pictures = _pictures(trained, examples) if PROJECTOR in map(files.ending, out) else None
         for block in passes.judged_blocks(trained, examples, name, advance):
             columns = {} if block.errors is None else {ERROR: block.errors}
             errors.extend(columns.values())
             if origins is not None:
                 columns |= origins.columns(slice(done, done + len(block.codes)))
             drawn = None if pictures is None else pictures(done, done + len(block.codes))
-            write(block.codes, block.labels, columns, drawn)
+            for target, write in zip(out, writers, strict=True):
+                write(block.codes, block.labels, columns, drawn if files.ending(target) == PROJECTOR else None)
             done += len(block.codes)
     tell(trained, quiet)
     shape = list(block.codes.shape[1:])
     if json:
         worth = _worth(np.concatenate(errors)) if errors else None
-        answer({"file": str(out), "codes": len(examples), "shape": shape, "blob": name, "error": worth})
+        several = {"files": [str(target) for target in out]} if len(out) > 1 else {}
+        answer({
+            "file": str(out[0]), **several, "codes": len(examples), "shape": shape, "blob": name, "error": worth,
+        })  # fmt: skip
         return
-    say(f"wrote {out}: {len(examples)} codes of shape {shape} from blob '{name}'", quiet)
+    say(f"wrote {' and '.join(map(str, out))}: {len(examples)} codes of shape {shape} from blob '{name}'", quiet)
     if errors:
         told = ", ".join(f"{name} {value:.4g}" for name, value in _worth(np.concatenate(errors)).items())
         say(f"half the squared error of each image, in column '{ERROR}': {told}", quiet)

@@ -19,8 +19,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Context) -> Any:  # type: ignore[override]
         given = dict(ctx.params)
-        out = given.pop("out", None)
-        if out is not None and isfile(out):
+        for out in filter(isfile, _words([given.pop("out", None)])):
             place = lstat(out)  # a link is replaced itself
             for name in _words(given.values()):
                 if isfile(name) and samestat(stat(name), place):

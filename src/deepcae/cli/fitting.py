@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from ..report.advice import came_to
 from .duration import about
 from .fitbefore import Before, newest
 from .fitkept import Kept
-from .foreseen import TABLE, Foreseen, foresee, left_of, shortened
+from .foreseen import TABLE, Foreseen, foresee, left_of, mapped, only_held_out, shortened
+from .options import SHOWN
 from .screen import bar, say, set_in
 
 if TYPE_CHECKING:
@@ -227,6 +228,7 @@ class Fit:
         seconds = found.seconds(param) * more / max(1, param.max_iter)
         self._say(f"    {some}, about {about(seconds)} on this machine")
         length = {**self.wishes.length, "course": settings, "begins": before.iteration, "ends": param.max_iter}
+        length["held_out_alone"] = only_held_out(self.wishes, told, found.test(param))
         self.kept.put(lengths=[*lengths, length])
         return settings
 
@@ -253,20 +255,23 @@ class Fit:
             ends = length["ends"]
 
     def _encode(self, prepared: Prepared) -> None:
-        """Codes of all images: of those that were learned from, and of those that were held out."""
+        """Codes of all images: of those that were learned from, and of those that were held out; or of these alone."""
         from .codes import encode
 
         everything = self.data / "all.txt"
+        if self.kept.lengths[-1].get("held_out_alone"):
+            self._say(f"    of the held-out images alone; `deepcae encode {self.out} {everything} -o FILE` makes all")
+            everything = prepared.test or everything
         few = sum(prepared.understood.rows.values()) <= TABLE
-        for name in ["codes.h5", *(["codes.csv"] if few else [])]:
-            target = self.out / name
-            self.kept.step("encode", str(self.out), str(everything), "-o", str(target), *self._where)
+        targets = [self.out / name for name in ("codes.h5", *(["codes.csv"] if few else []))]
+        into = [word for target in targets for word in ("-o", str(target))]
+        self.kept.step("encode", str(self.out), str(everything), *into, *self._where)
 
-            def make(target: Path = target) -> list[Path]:
-                encode(target, self.out, everything, device=self.device, threads=self.threads, quiet=True)
-                return [target]
+        def make() -> list[Path]:
+            encode(targets, self.out, everything, device=self.device, threads=self.threads, quiet=True)
+            return targets
 
-            self._make(name, make)
+        self._make(targets, make)
 
     def _show(self) -> None:
         from ..solver.run import Run
@@ -277,26 +282,29 @@ class Fit:
 
         def draw() -> list[Path]:
             since = newest(self.out, self.data)
-            plot(self.out, pictures, device=self.device, threads=self.threads, quiet=True)
+            plot(self.out, pictures, limit=limit, device=self.device, threads=self.threads, quiet=True)
             return [path for path in sorted(pictures.iterdir()) if path.stat().st_mtime >= since]
 
         def write() -> list[Path]:
-            report(self.out, device=self.device, threads=self.threads, quiet=True)
+            report(self.out, limit=limit, device=self.device, threads=self.threads, quiet=True)
             return [page]
 
-        self.kept.step("plot", str(self.out), "-o", str(pictures))
-        self._make("pictures", draw)
-        self.kept.step("report", str(self.out))
-        self._make("report.html", write)
+        limit = mapped(self.wishes)
+        words = [] if limit == SHOWN else ["--limit", str(limit)]
+        self.kept.step("plot", str(self.out), "-o", str(pictures), *words)
+        self._make([pictures], draw)
+        self.kept.step("report", str(self.out), *words)
+        self._make([page], write)
         bounded = self.wishes.minutes is not None
         for line in came_to(Run(self.out).metrics(), self.wishes.dims, bounded, self.kept.design.get("pca")):
             say(line)
 
-    def _make(self, name: str, make: Callable[[], Iterable[Path]]) -> None:
+    def _make(self, targets: Sequence[Path], make: Callable[[], Iterable[Path]]) -> None:
         """What a step makes of the trained network, unless it is there, and newer than that."""
-        made = self.kept.makes(name, newest(self.out, self.data), make)
+        made = self.kept.makes(targets[0].name, newest(self.out, self.data), make)
         self._did |= made
-        self._say(f"    {self.out / name}{'' if made else ', there before'}")
+        for target in targets:
+            self._say(f"    {target}{'' if made else ', there before'}")
 
     # What is told and kept
 

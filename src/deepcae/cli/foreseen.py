@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from .duration import about
+from .options import SHOWN
 
 if TYPE_CHECKING:
     from ..prepare import Understood
@@ -22,6 +23,8 @@ TESTS = 20  # of a training that --minutes makes shorter
 TABLE = 100_000  # images up to which codes are written as a table, too
 SPARE = 30.0  # seconds that pictures and report take ...
 MAPPED = 0.007  # ... and each held-out image in a map by t-SNE
+FOR_MAP, FOR_CODES = 0.2, 0.4  # of --minutes, at most, for the map, and for the codes of all images
+FEWEST = 1000  # held-out images that are mapped, if there are so many
 NOISE = 256  # images of noise that a pass is timed with, unless a batch has more
 
 
@@ -52,7 +55,7 @@ class Foreseen:
             if settings:
                 param = self._param(*settings)
                 told = f"--minutes {self.wishes.minutes:g}: {param.max_iter:,} iterations in place of {whole:,}"
-        rest = after(self.wishes.dims, self.understood, estimate.test(param))
+        rest = after(self.wishes, self.understood, estimate.test(param))
         count = self.understood.rows["train"]
         found = [f"{name:10} {words}" for name, words in self.plan.facts(count).items()]
         each = f"{param.max_iter:,} iterations of {self.batch:,} images: about {about(estimate.seconds(param))} here"
@@ -83,7 +86,7 @@ class Foreseen:
                 "iterations": param.max_iter, "batch": self.batch, "test_interval": param.test_interval,
                 "patience": param.patience, "seconds": estimate.seconds(param),
             },
-            "rest": {"seconds": after(self.wishes.dims, self.understood, estimate.test(param))},
+            "rest": {"seconds": after(self.wishes, self.understood, estimate.test(param))},
         }  # fmt: skip
 
     def _param(self, *settings: str) -> Any:
@@ -138,12 +141,27 @@ def foresee(understood: Understood, wishes: Wishes) -> Foreseen:
     return Foreseen(plan, width, batch, tested, course(plan, tested, train, batch), understood, wishes)
 
 
-def after(dims: int, understood: Understood, test: float) -> float:
+def after(wishes: Wishes, understood: Understood, test: float) -> float:
     """Seconds that codes, pictures and report take, where a test of the held-out images takes `test` seconds."""
-    rows = understood.rows
-    count, held_out = sum(rows.values()), max(1, rows.get("test", 0))
-    codes = (2 if count <= TABLE else 1) * test * count / held_out
-    return codes + SPARE + (MAPPED * held_out if dims > 2 else 0)
+    codes = test if only_held_out(wishes, understood, test) else _codes_of_all(understood, test)
+    held_out = min(understood.rows.get("test", 0), mapped(wishes))
+    return codes + SPARE + (MAPPED * held_out if wishes.dims > 2 else 0)
+
+
+def mapped(wishes: Wishes) -> int:
+    """How many images are mapped and drawn: with --minutes as many as t-SNE maps in a part of that."""
+    if wishes.minutes is None:
+        return SHOWN
+    return min(SHOWN, max(FEWEST, int(60 * wishes.minutes * FOR_MAP / MAPPED)))
+
+
+def only_held_out(wishes: Wishes, understood: Understood, test: float) -> bool:
+    """Whether the codes of all images would take more than their part of --minutes."""
+    return wishes.minutes is not None and _codes_of_all(understood, test) > 60 * wishes.minutes * FOR_CODES
+
+
+def _codes_of_all(understood: Understood, test: float) -> float:
+    return test * sum(understood.rows.values()) / max(1, understood.rows.get("test", 0))
 
 
 def left_of(wishes: Wishes, understood: Understood, test: float, gone: float = 0.0) -> float:
@@ -151,7 +169,7 @@ def left_of(wishes: Wishes, understood: Understood, test: float, gone: float = 0
     if wishes.minutes is None:
         return math.inf
     total = 60 * wishes.minutes
-    return max(total / 2, total - gone - after(wishes.dims, understood, test))
+    return max(total / 2, total - gone - after(wishes, understood, test))
 
 
 def shortened(estimate: Estimate, param: Any, left: float) -> list[str]:

@@ -57,6 +57,10 @@ Seed = Annotated[
     int | None, typer.Option("--seed", min=0, help="The seed of all randomness.", show_default="the text's")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No log and no progress on the screen.")]
+SHOWN = 10_000  # `report.material.LIMIT`
+Limit = Annotated[
+    int, typer.Option("--limit", min=5, help="Of more images so many are mapped and drawn, spread over all.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
 _FOUND = "where it is another than the one found by itself."
 ImageBlob = Annotated[

@@ -75,6 +75,7 @@ def report(
     code_blob: options.CodeBlob = None,
     restored_blob: options.RestoredBlob = None,
     snapshot: options.Snapshot = None,
+    limit: options.Limit = options.SHOWN,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -92,7 +93,15 @@ def report(
     named, where = Named(image_blob, code_blob, restored_blob), choose_device(device, threads)
     with foreign_kept(out is None):
         path = build(
-            Run(run), out, data, device=where, named=named, tell=say, snapshot=snapshot, colour_by=colour_by or ()
+            Run(run),
+            out,
+            data,
+            limit=limit,
+            device=where,
+            named=named,
+            tell=say,
+            snapshot=snapshot,
+            colour_by=colour_by or (),
         )
     if json:
         answer({"file": str(path)})

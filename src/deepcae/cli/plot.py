@@ -58,6 +58,7 @@ def plot(
     code_blob: options.CodeBlob = None,
     restored_blob: options.RestoredBlob = None,
     snapshot: options.Snapshot = None,
+    limit: options.Limit = options.SHOWN,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -74,7 +75,7 @@ def plot(
     if source.is_dir():
         several = len(names) > 1
         shown = (snapshot, named)
-        makers = _OfRun(source, data, shown, colour_by or [], device, threads, quiet, several).makers()
+        makers = _OfRun(source, data, shown, colour_by or [], limit, device, threads, quiet, several).makers()
     else:
         makers = _of_codes(source, colour_by or [])
     written: list[str] = []
@@ -164,13 +165,15 @@ def _columns(asked: Sequence[str], count: int, find: Callable[[str], np.ndarray]
 class _OfRun:
     """How each picture of a run is made; nothing is read or computed before it is asked for.
 
-    `shown`: which snapshot, and blobs that are named; `several`: whether more than one picture is drawn.
+    `shown`: which snapshot, and blobs that are named; `limit`: images that are mapped and drawn; `several`: whether
+    more than one picture is drawn.
     """
 
     folder: Path
     data: Path | None
     shown: tuple[str | None, Named]
     colour_by: Sequence[str]
+    limit: int
     device: str
     threads: int | None
     quiet: bool
@@ -191,6 +194,13 @@ class _OfRun:
         return open_examples(self.trained, self.data)
 
     @cached_property
+    def some(self) -> Examples:
+        found = self.examples.some(self.limit)
+        if found.numbers is not None:
+            say(f"{found.origin}, are mapped and drawn (--limit)", self.quiet)
+        return found
+
+    @cached_property
     def described(self) -> Material:
         """Without codes."""
         from ..recording.origin import known_origins
@@ -204,7 +214,7 @@ class _OfRun:
     def material(self) -> Material:
         from ..report.material import of_examples
 
-        return of_examples(self.described, self.examples, self.colour_by)
+        return of_examples(self.described, self.some, self.colour_by)
 
     @property
     def coded(self) -> Material:
@@ -248,7 +258,7 @@ class _OfRun:
         found = self.coded
         columns = found.colours[-len(self.colour_by) :] if self.colour_by else found.colours[:1]
         assert found.codes is not None
-        title, about = f"{found.name}, N = {found.dims}", self.examples.origin
+        title, about = f"{found.name}, N = {found.dims}", self.some.origin
         return _maps(found.codes, columns, title, about, found.map2d)
 
     def _compared(self) -> Figures:

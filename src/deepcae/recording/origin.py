@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..data import h5file
 from ..data.contents import format_of
 from ..data.lists import read_list
 from ..data.stored import DAMAGE, first_line
-from ..errors import DataError
+from ..errors import DataError, warn
 from ..inplace import unread
 from ..prepare.options import Options, Size
 from ..prepare.steps import Steps
@@ -49,6 +49,16 @@ class Origins:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def some(self, rows: np.ndarray) -> Origins:
+        """Those of some rows."""
+        return replace(
+            self, source=self.source[rows], row=self.row[rows], part=self.part[rows],
+            place=None if self.place is None else self.place[rows],
+            names=None if self.names is None else self.names[rows],
+            time=None if self.time is None else self.time[rows],
+            counted={name: values[rows] for name, values in self.counted.items()},
+        )  # fmt: skip
 
     @property
     def order(self) -> np.ndarray:
@@ -186,7 +196,7 @@ def rows_alone(path: Path, total: int) -> Origins | None:
 def known_origins(trained: Trained, data: Path | None, count: int) -> Origins | None:
     """Where `count` rows of data come from, or those of the net's own test data; None where nothing says it.
 
-    Files that somebody else wrote say nothing, and that is no fault.
+    Files that somebody else wrote say nothing, and that is no fault. What cannot be read, or is of other rows, is told.
     """
     try:
         if data is None:
@@ -194,9 +204,19 @@ def known_origins(trained: Trained, data: Path | None, count: int) -> Origins | 
             found = origins_of(resolve(layer.hdf5_data_param.source, *trained.folders), trained.folders)
         else:
             found = origins_of(data, trained.folders)
-    except (DataError, StopIteration):
+    except (_Nothing, StopIteration):
         return None
-    return found if len(found) == count else None
+    except DataError as error:
+        warn(f"where the images come from is left out: {error}")
+        return None
+    if len(found) == count:
+        return found
+    warn(f"where the images come from is left out: it is told of {len(found)} rows, and {count} are there")
+    return None
+
+
+class _Nothing(DataError):
+    """The file is of another kind, or somebody else's."""
 
 
 def _shortest(titles: Sequence[str]) -> list[str]:
@@ -213,11 +233,15 @@ def _shortest(titles: Sequence[str]) -> list[str]:
 
 
 def _of_file(path: Path) -> dict[str, Any]:
+    if (kind := format_of(path)) is not h5file.FORMAT:
+        raise _Nothing(
+            f"{path}: is {kind.name if kind else 'of no known kind'}, which says nothing of it; {PREPARE_ANEW}"
+        )
     try:
         with h5py.File(path, "r") as file:
             group = file.get(ORIGIN)
             if not isinstance(group, h5py.Group) or not {"source", "row", "sources"} <= set(group):
-                raise DataError(f"{path}: does not say where its rows come from (no group '{ORIGIN}'); {PREPARE_ANEW}")
+                raise _Nothing(f"{path}: does not say where its rows come from (no group '{ORIGIN}'); {PREPARE_ANEW}")
             places = {
                 name: np.asarray(group[name], np.float64 if name == TIME else np.int32)
                 for name in group

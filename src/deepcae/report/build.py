@@ -10,9 +10,8 @@ from ..solver.run import Run
 from ..trained.network import AS_TOLD, Named
 from . import heaps, maps, restored, sections
 from .advice import next_step
-from .material import Material, gather
+from .material import LIMIT, Material, gather
 
-LIMIT = 10_000  # examples that are encoded: MNIST's test set
 SECTIONS = (
     maps.codes,
     maps.images,

@@ -11,13 +11,14 @@ from ..codes.columns import Column
 from ..data.labelfile import ENDINGS, read_values
 
 
-def column(name: str, count: int, find: Callable[[str], np.ndarray]) -> Column:
-    """The column that `name` means, of `count` values: what `find` gives for it, or `FILE` or `FILE:NAME` on disk.
+def column(name: str, count: int, find: Callable[[str], np.ndarray], numbers: np.ndarray | None = None) -> Column:
+    """The column that `name` means: what `find` gives for it, or `FILE` or `FILE:NAME` on disk.
 
-    FILE is what `data.labelfile` reads. DataError for another number of values.
+    FILE is what `data.labelfile` reads, with `count` values, of which those with `numbers` are taken. DataError for
+    another number of values.
     """
     file, _, inside = name.partition(":")
     if not file.lower().endswith(ENDINGS):
         return Column.of(name, find(name))
     values = read_values(Path(file), [""] * count, inside or None, f"{file}:{{}}".format)
-    return Column.of(inside or Path(file).stem, values)
+    return Column.of(inside or Path(file).stem, values if numbers is None else values[numbers])

@@ -21,7 +21,7 @@ from ..printed import tables as printed
 from ..recording.origin import Origins, known_origins
 from ..recording.timeline import Recorded, recorded_of
 from ..solver.run import Run
-from ..trained.examples import BATCH, Examples, open_examples, training_examples
+from ..trained.examples import Examples, open_examples, training_examples
 from ..trained.linear import Linear, linear
 from ..trained.network import AS_TOLD, Named, Trained
 from ..trained.passes import judged_blocks, restoring
@@ -31,6 +31,7 @@ from .coloured import column
 DESIGN = "design"  # how the names of designed nets begin
 WHOLE = 10_000  # images of a recording that are encoded for its time course
 FEWEST = 5  # codes of which a map can be made
+LIMIT = 10_000  # examples that are encoded and drawn: MNIST's test set
 
 
 @dataclass
@@ -233,7 +234,7 @@ def gather(
     snapshot: str | None = None,
     colour_by: Sequence[str] = (),
 ) -> Material:
-    """Open the run's net and encode its test data (or `data`), `limit` examples at most.
+    """Open the run's net and encode its test data (or `data`), `limit` examples at most, spread over all.
 
     `colour_by`: names as `Material.value` takes them, or files, see `coloured`.
     """
@@ -248,11 +249,14 @@ def gather(
         return material
     material.own = data is None
     material.origins = known_origins(material.trained, data, len(examples))
-    return of_examples(material, _first(examples, limit), colour_by)
+    return of_examples(material, examples.some(limit), colour_by)
 
 
 def of_examples(material: Material, examples: Examples, colour_by: Sequence[str] = ()) -> Material:
     """The material with the codes and errors of some examples, of all of them."""
+    origins = material.origins
+    if origins is not None and examples.numbers is not None:
+        material = replace(material, origins=origins.some(examples.numbers))
     material.examples = examples
     try:
         code = material.trained.code
@@ -294,22 +298,8 @@ def _colours(material: Material, asked: Sequence[str]) -> list[Column]:
         names |= {"error": "error"} if material.errors is not None and np.isfinite(material.errors).any() else {}
         found = [Column(name, material.value(of).astype(np.float64), classes=False) for name, of in names.items()]
     have = {each.name for each in found}
-    return found + [column(name, len(material.examples), material.value) for name in asked if name not in have]
-
-
-def _first(examples: Examples, limit: int) -> Examples:
-    """The first `limit` examples, as rows in memory; `examples` itself where it has no more."""
-    if len(examples) <= limit:
-        return examples
-    from ..data.stream import ArrayRows
-
-    parts = [examples.take(start, min(start + BATCH, limit)) for start in range(0, limit, BATCH)]
-    arrays = {examples.images: np.concatenate([images for images, _ in parts])}
-    if examples.labels is not None:
-        arrays[examples.labels] = np.concatenate([labels for _, labels in parts if labels is not None])
-    return replace(
-        examples, rows=ArrayRows(arrays), origin=f"the first {limit:,} of {examples.origin}", labels_alone=None
-    )
+    source, numbers = material.examples.num_source, material.examples.numbers
+    return found + [column(name, source, material.value, numbers) for name in asked if name not in have]
 
 
 def samples(material: Material, most: int = 10) -> list[tuple[int, Any]]:

@@ -30,7 +30,7 @@ from ..data.lists import read_list
 from ..data.meaning import Meaning
 from ..data.span import Span, outside
 from ..data.stored import Stored
-from ..data.stream import Rows, Shape
+from ..data.stream import Arrays, Rows, Shape
 from ..errors import DataError
 from ..net.roles import CLASSES, PAIRS
 from ..proto.lookup import resolve
@@ -55,9 +55,15 @@ class Examples:
     labels_are: str = ""  # `net.roles.CLASSES` or `PAIRS`
     judged: bool = False  # the net itself reads the labels as classes
     contents: Contents | None = None  # that the rows are of, where it may hold more arrays
+    numbers: np.ndarray | None = None  # of the rows in their source, where they are some of it
 
     def __len__(self) -> int:
         return self.rows.total
+
+    @property
+    def num_source(self) -> int:
+        """How many rows the source has that these are all, or some, of."""
+        return self.rows.num_source if isinstance(self.rows, _Some) else len(self)
 
     def batches(self, size: int = BATCH) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """(images, labels) of each row once, `size` rows at a time; the last batch may be shorter.
@@ -88,6 +94,15 @@ class Examples:
         starts = range(0, len(self), size)
         blocks = (rows.read(slice(start, min(start + size, len(self)))) for start in starts)
         return LabelKind.of(block[self.labels] for block in blocks)
+
+    def some(self, most: int) -> Examples:
+        """At most so many of them, spread evenly over all; nothing is read yet."""
+        if len(self) <= most:
+            return self
+        numbers = np.linspace(0, len(self) - 1, most).round().astype(np.int64)
+        alone = None if self.labels_alone is None else _Some(self.labels_alone, numbers)
+        told = f"{most:,} of {self.origin}, spread over all {len(self):,}"
+        return replace(self, rows=_Some(self.rows, numbers), labels_alone=alone, origin=told, numbers=numbers)
 
     def take(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
         arrays = self.rows.read(slice(start, stop))
@@ -135,10 +150,12 @@ class Examples:
             others = ", ".join(each for each in held if each != self.images) or "none"
             raise DataError(f"{self.origin}: has no array '{name}' with a value for each image; it has {others}")
         rows = self.contents.rows([name], memory_limit=0)
-        if math.prod(rows.shapes[name]) != 1 or rows.total < len(self):
+        wanted = slice(0, len(self)) if self.numbers is None else self.numbers
+        last = len(self) if self.numbers is None else int(self.numbers[-1]) + 1
+        if math.prod(rows.shapes[name]) != 1 or rows.total < last:
             shape = [rows.total, *rows.shapes[name]]
             raise DataError(f"{self.origin}: '{name}' has shape {shape}; one number for each image is needed")
-        return np.asarray(rows.read(slice(0, len(self)))[name]).reshape(-1)
+        return np.asarray(rows.read(wanted)[name]).reshape(-1)
 
     def one(self, index: int) -> tuple[np.ndarray, Any]:
         """Image `index` as a batch of one, and its label; None without labels."""
@@ -146,6 +163,23 @@ class Examples:
             raise DataError(f"{self.origin}: has no row {index}; rows are 0 to {len(self) - 1}")
         images, labels = self.take(index, index + 1)
         return images, None if labels is None else self.meaning.words(one_each(labels)).item()
+
+
+class _Some:
+    """The `Rows` of some `numbers`, rising, of others."""
+
+    def __init__(self, rows: Rows, numbers: np.ndarray) -> None:
+        self.tops, self.shapes, self.total = rows.tops, rows.shapes, len(numbers)
+        self._rows, self._numbers, self.num_source = rows, numbers, rows.total
+
+    def at_hand(self, size: int, shuffled: bool) -> bool:
+        return self._rows.at_hand(size, True)
+
+    def read(self, rows: slice | np.ndarray) -> Arrays:
+        return self._rows.read(self._numbers[rows])
+
+    def close(self) -> None:
+        self._rows.close()
 
 
 @dataclass(frozen=True)

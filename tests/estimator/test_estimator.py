@@ -337,6 +337,11 @@ def test_pictures_and_blobs() -> None:
         fitted.plot_losses(),
     ):
         assert isinstance(page, Figure)
+    legend = page.axes[0].get_legend()
+    told = [text.get_text() for text in legend.get_texts()]
+    assert any(word.startswith(f"best test, iteration {fitted.best_iteration_}: ") for word in told)
+    starts_as_pca = "linear_encode" in fitted.net_text_
+    assert any(word.startswith("PCA, N = 3: ") for word in told) == starts_as_pca
     with pytest.raises(ValueError, match="numbers, from 0 on"):
         fitted.plot_codes(IMAGES, components=(0, 3))
     blobs = fitted.activations(IMAGES[:5])

@@ -223,6 +223,12 @@ def test_a_first_fall_leaves_the_frame_and_is_told() -> None:
     assert "begins above the frame, at 345" in words(page)
 
 
+def test_what_begins_below_a_line_to_compare_with_is_in_the_frame() -> None:
+    page = loss_curves(records(), lines={"PCA": {"l2_error": 400.0, "cross_entropy_loss": 400.0}})
+    assert "begins above the frame" not in words(page)
+    assert all(axes.get_ylim()[1] >= 400 for axes in page.axes)
+
+
 def test_losses_over_decades_are_logarithmic() -> None:
     entries = [{"kind": "test", "iteration": i, "outputs": {"loss": 100 * 0.8**i}} for i in range(50)]
     (axes,) = loss_curves(entries).axes

@@ -70,6 +70,15 @@ def test_images_at_their_codes_whatever_they_are(shape: tuple[int, ...]) -> None
         thumbnails(POINTS, rows, RNG.random((3, *shape)))
 
 
+def test_images_of_narrow_heaps_do_not_hide_each_other() -> None:
+    points = np.concatenate([RNG.normal(0, 0.01, (14, 2)), RNG.normal(9, 0.01, (14, 2))])
+    rows = thumbnail_rows(points)
+    assert len(rows) > 14
+    assert "by the order of their codes" in words(thumbnails(points, rows, RNG.random((len(rows), 4, 4))))
+    rows = thumbnail_rows(POINTS)
+    assert "at the places of their codes" in words(thumbnails(POINTS, rows, RNG.random((len(rows), 4, 4))))
+
+
 @pytest.mark.parametrize("shape", KINDS.values(), ids=KINDS)
 def test_traversals_change_one_number(shape: tuple[int, ...]) -> None:
     codes = RNG.normal(size=(50, 20)) * 2.0 ** np.arange(20)

@@ -26,6 +26,7 @@ from sklearn.datasets import load_digits, load_sample_images
 from sklearn.decomposition import PCA
 
 from deepcae import Solver, zoo
+from deepcae.race.race import Ground, race
 from deepcae.solver.records import Test
 from deepcae.zoo.streams import opened, scaling_of
 
@@ -148,6 +149,10 @@ def measure(name: str, dims: int, train: Array, test: Array, plain: bool) -> dic
         size: Any = train.shape[1:]
         model = zoo.build_design(size, dims, *lists, folder=folder, scaling=scaling, plain=plain)
         designed = time.perf_counter() - began
+        tests = opened(lists[1], "data")
+        assert tests is not None
+        raced = race(model, Ground(images, tests, 1))
+        model = model if raced is None else raced.model
         _, solver = zoo.write(model, folder)
         settings = "random_seed: 1 snapshot: 0 snapshot_after_train: false snapshot_best: false"
         seen = [each for each in Solver(str(solver), overrides=settings).solve() if isinstance(each, Test)]
@@ -157,7 +162,8 @@ def measure(name: str, dims: int, train: Array, test: Array, plain: bool) -> dic
     error = np.square(shown[1] - fitted.inverse_transform(fitted.transform(shown[1]))).sum() / (2 * len(test))
     best = min(losses, key=lambda iteration: losses[iteration])
     return {
-        "set": name, "dims": dims, "images": len(train), "plain": plain, "mirrored": model.mirrored,
+        "set": name, "dims": dims, "images": len(train), "plain": plain, "alone": raced is not None and raced.alone_won,
+        "mirrored": model.mirrored,
         "pca": float(f"{error:.5g}"), "first": round(losses[0] / error, 4), "best": round(losses[best] / error, 4),
         "at": best, "ended": max(losses), "last": round(losses[max(losses)] / error, 4),
         "seconds": round(time.perf_counter() - began), "design_seconds": round(designed, 1),

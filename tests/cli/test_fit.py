@@ -24,9 +24,8 @@ from deepcae.cli.imageflags import ImageFlags
 from deepcae.cli.wishes import Wishes
 from deepcae.data.scaling import Scaling
 from deepcae.prepare import Understood
-from deepcae.race import sure
 from deepcae.report.advice import came_to
-from deepcae.solver import estimate
+from deepcae.solver import estimate, sure
 from deepcae.solver.estimate import Estimate
 from deepcae.solver.records import Step
 from deepcae.zoo import designed, schedule

@@ -7,7 +7,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from deepcae import ConvAutoencoder
-from deepcae.race import sure
+from deepcae.solver import sure
 from deepcae.zoo import schedule
 
 

@@ -96,7 +96,7 @@ def test_pca_stays_where_the_network_alone_is_not_surely_better(beside: tuple[st
 
 
 def test_ahead_of_a_bad_one_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deepcae.race.sure.WORTH", 0.99)
+    monkeypatch.setattr("deepcae.solver.sure.WORTH", 0.99)
     found = race(made(designed(), STILL), ground())
     assert found is not None
     assert found.alone < found.beside

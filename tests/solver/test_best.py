@@ -410,3 +410,40 @@ def test_a_run_that_keeps_none_has_none(training: Path) -> None:
     assert Run("run").choose().iteration == 18
     run(training, extra="snapshot_best: false", overwrite=True)
     assert not list(Path("run").glob("**/snap_best*"))
+
+
+@pytest.mark.parametrize(
+    ("gain", "batches", "beaten"),
+    [
+        (0.0, [3.99, 3.99, 3.99, 3.99], True),
+        (0.01, [3.99, 3.99, 3.99, 3.99], False),  # a quarter of a per cent
+        (0.01, [3.9, 3.9, 3.9, 3.9], True),
+        (0.01, [1.0, 4.9, 4.9, 4.9], False),  # 2 %, and all of it from one batch
+        (0.3, [3.9, 3.9, 3.9, 3.9], False),
+        (0.01, [3.9], True),  # a single batch tells nothing of chance
+        (0.01, [3.99], False),
+    ],
+)
+def test_what_it_began_with_gives_way_to_what_is_surely_better(
+    gain: float, batches: list[float], beaten: bool, training: Path
+) -> None:
+    """`best_gain`."""
+    solver = Solver(training, overrides=f"snapshot_best: true best_gain: {gain} test_interval: 2")
+    best, first = solver.training.best, [4.0] * len(batches)
+    for iteration, losses in ((0, first), (2, batches), (4, [loss - 1e-4 for loss in batches])):
+        best.at_border()
+        list(best.tested([Test(iteration, 0, {}, sum(losses) / len(losses), {"loss": 1.0})], losses))
+        assert best.judged.best is not None
+        assert best.judged.best[0] == (iteration if beaten else 0)
+
+
+def test_a_run_that_goes_on_knows_what_is_to_be_beaten(training: Path) -> None:
+    extra = "best_gain: 0.9; test_iter: 2; snapshot: 4; max_iter: 4"
+    run(training, extra=extra)
+    found = find_best("run/snap")
+    assert found is not None
+    assert found.iteration == 0
+    went_on = Solver(training, out="run", overrides=settings(f"{extra}; max_iter: 16"), snapshot="latest")
+    assert len(went_on.state.judged.first) == 2
+    run(training, extra=f"{extra}; max_iter: 16", snapshot="latest")
+    assert find_best("run/snap") == found

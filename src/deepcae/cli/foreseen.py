@@ -130,14 +130,13 @@ def foresee(understood: Understood, wishes: Wishes) -> Foreseen:
     from ..data.heldout import enough
     from ..zoo.design import design
     from ..zoo.designed import default_batch, default_width
-    from ..zoo.schedule import course
-    from ..zoo.streams import passes
+    from ..zoo.schedule import course, pass_over
 
     train, test = understood.rows["train"], understood.rows.get("test", 0)
     width = default_width(understood.shape, train) if wishes.width is None else wishes.width
     plan = design(understood.shape, wishes.dims, width)
     batch = wishes.batch or default_batch(plan, train, wishes.neighbours or 0.0)
-    tested = passes(max(1, min(test, enough(math.prod(plan.given)))), batch)
+    tested = pass_over(max(1, min(test, enough(math.prod(plan.given)))), batch, bool(wishes.neighbours))
     return Foreseen(plan, width, batch, tested, course(plan, tested, train, batch), understood, wishes)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from ..race.sure import surely_better
+from ..solver.sure import surely_better
 from ..trained.examples import Examples
 from ..trained.network import Trained
 from ..trained.passes import batch_size, in_block

@@ -46,7 +46,7 @@ patience: 12  # tests without a better one, then it ends
 """
 _OF_FILES = (
     "net", "train_net", "test_net", "train_net_param", "test_net_param", "test_state", "train_state", "weights",
-    "test_iter", "snapshot", "snapshot_best", "display",
+    "test_iter", "snapshot", "snapshot_best", "best_gain", "display",
 )  # fmt: skip
 
 

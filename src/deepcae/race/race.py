@@ -28,11 +28,11 @@ from ..proto.document import Document
 from ..proto.read import read_net_text, read_solver_text
 from ..proto.schema import TEST, TRAIN, LayerParameter
 from ..solver.solver import Solver
+from ..solver.sure import in_groups, surely_better
 from ..trained.network import Trained
 from ..trained.passes import batch_size, half_squared, in_block
 from ..zoo.designed import DesignedModel
 from ..zoo.schedule import SHORTEST, trial
-from .sure import in_groups, surely_better
 
 DATA, RESTORED = "data", "restored"
 MOST = 5000  # held-out images that judge

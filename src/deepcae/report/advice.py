@@ -20,7 +20,7 @@ def came_to(
     tests = [record for record in metrics if record["kind"] == "test"]
     if not tests:
         return []
-    first, last, kept = tests[0]["iteration"], tests[-1]["iteration"], min(tests, key=lambda test: float(test["loss"]))
+    first, last, kept = tests[0]["iteration"], tests[-1]["iteration"], _kept(metrics, tests)
     best, error = kept["iteration"], _error(kept)
     pca = by_pca if by_pca is not None else _error(tests[0]) if first == 0 else None
     said = [f"half the squared error per held-out image: {error:.4g}, after {best:,} iterations"]
@@ -28,7 +28,7 @@ def came_to(
     if pca is not None:
         said.append(f"PCA with as many numbers ({dims}): {pca:.4g}; the network is {_better(gain)}")
     if best == first == 0 and best < last and by_pca is None:
-        said.append(f"What is kept is that PCA itself: none of the {len(tests) - 1} later tests was better")
+        said.append(f"What is kept is that PCA itself: none of the {len(tests) - 1} later tests was surely better")
     else:
         said.append(f"(the best of {len(tests)} tests with these images, so a little better than with others)")
     step = next_step(metrics, bounded, by_pca)
@@ -40,10 +40,18 @@ def next_step(metrics: Sequence[Mapping[str, Any]], bounded: bool | None = None,
     tests = [record for record in metrics if record["kind"] == "test"]
     if not tests:
         return ""
-    first, last, kept = tests[0]["iteration"], tests[-1]["iteration"], min(tests, key=lambda test: float(test["loss"]))
+    first, last, kept = tests[0]["iteration"], tests[-1]["iteration"], _kept(metrics, tests)
     pca, error = by_pca if by_pca is not None else _error(tests[0]) if first == 0 else None, _error(kept)
     overfits = any(record.get("warning") == WarningKind.OVERFITTING for record in metrics)
     return _next(kept["iteration"], last, pca is not None and pca - error <= LITTLE * pca, overfits, bounded)
+
+
+def _kept(metrics: Sequence[Mapping[str, Any]], tests: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The test of the weights that are kept; the best, where no record says so."""
+    told = [record["iteration"] for record in metrics if record["kind"] == "kept"][-1:]
+    return next(
+        (test for test in tests if [test["iteration"]] == told), min(tests, key=lambda test: float(test["loss"]))
+    )
 
 
 def _error(test: Mapping[str, Any]) -> float:

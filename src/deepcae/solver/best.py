@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..atomic import cannot_write
 from ..errors import NotFinite, SnapshotError
 from .guard import require_finite_state
@@ -27,6 +29,7 @@ from .remarks import Remarks
 from .resume import extras_of, parts_of
 from .snapshot import BEST, MANIFEST, MODEL
 from .state import TrainingState
+from .sure import in_groups, surely_better
 
 
 @dataclass(frozen=True)
@@ -75,26 +78,42 @@ class Best:
         """
         return self._border if self.state.gave_up else None
 
-    def tested(self, tests: Sequence[Test]) -> Iterator[Record]:
-        """After them: holds a snapshot if the first is the best so far; warns of overfitting."""
+    def tested(self, tests: Sequence[Test], batches: Sequence[float] = ()) -> Iterator[Record]:
+        """After them: holds a snapshot if the first is the best so far; warns of overfitting.
+
+        `batches`: the losses of which the mean is that of the first.
+        """
         for test in tests[:1]:
-            self._hold(test)
+            self._hold(test, list(batches))
         for test in tests:
             found = self.judged.watches[test.net_index].tested(test.iteration, test.loss) if test.weights else None
             if found is not None:
                 yield self._warning(test, found)
 
-    def _hold(self, test: Test) -> None:
+    def _hold(self, test: Test, batches: list[float]) -> None:
         if not self.wanted or self._border is None or not test.weights or not math.isfinite(test.loss):
             return
-        if self.judged.best is not None and test.loss >= self.judged.best[1]:
+        if self.judged.best is not None and not self._beaten(*self.judged.best, test.loss, batches):
             return
         try:
             require_finite_state(self.state.net, test.iteration, self.state.updater.history)
         except NotFinite:  # the training ends with the next update
             return
         self.judged.best, self._on_disk_later = (test.iteration, test.loss), False
+        self.judged.first = batches if self.state.param.best_gain and not test.iteration else self.judged.first
         self._held = _Held(test.iteration, test.loss, parts_of(self.state, self.stem, self._border))
+
+    def _beaten(self, iteration: int, best: float, loss: float, batches: list[float]) -> bool:
+        """Whether a test is better than the best. `best_gain`: what training began with gives way to what is surely so.
+
+        Of many tests one is better by chance; so the loss has to fall by that share, and by a standard error.
+        """
+        gain, first = self.state.param.best_gain, self.judged.first
+        if iteration or not gain:
+            return loss < best
+        if len(first) < 2 or len(first) != len(batches):
+            return loss < (1 - gain) * best
+        return surely_better(in_groups(np.array(first)), in_groups(np.array(batches)), gain)
 
     def flush(self, last: bool = False) -> Iterator[Kept | Warned]:
         """Writes what is held. A full disk does not end the training: it is tried again, but for the `last` time."""
@@ -117,6 +136,8 @@ class Best:
         of = f" of test net #{test.net_index}" if many else ""
         decides = self.judged.best is not None and test.net_index == 0
         kept = f"the weights of then are kept: {Path(self.stem).name}" if decides else ""
+        if decides and self.judged.best is not None and self.judged.best[0] != found.best_iteration:
+            kept = "the first weights are kept, which those of then were not surely better than"
         if decides and self._on_disk_later:
             kept = f"{Path(self.stem).name} is of a later iteration, of the course that was given up"
         message = (
@@ -138,6 +159,7 @@ class Best:
                 self.judged.watches[index] = Overfitting.from_json(each)
         told = None if seen is None or seen["best"] is None else (int(seen["best"][0]), float(seen["best"][1]))
         self.judged.best = None
+        self.judged.first = [] if seen is None else list(map(float, seen.get("first", [])))
         if not self.wanted:
             return
         try:

@@ -28,7 +28,7 @@ _AT_LEAST = {
     "weight_decay": 0,
     "delta": 0,
 }
-_BELOW_ONE = ("momentum", "momentum2", "rms_decay")
+_BELOW_ONE = ("best_gain", "momentum", "momentum2", "rms_decay")
 
 
 def check_solver(document: Document, *, stepping: bool = False) -> list[Problem]:

@@ -39,7 +39,7 @@ RestoreBest = Callable[[dict[str, Any] | None, int], Iterator[str]]  # what the 
 
 _HARMLESS = {  # settings that a resumed run may change without a word
     "display", "max_iter", "patience", "test_iter", "test_interval", "test_initialization", "test_compute_loss",
-    "test_state", "snapshot", "snapshot_best", "snapshot_prefix", "snapshot_after_train", "snapshot_diff",
+    "test_state", "snapshot", "snapshot_best", "best_gain", "snapshot_prefix", "snapshot_after_train", "snapshot_diff",
     "snapshot_format", "solver_mode", "device_id", "debug_info", "layer_wise_reduce", "weights", "random_seed",
     "average_loss", "net", "net_param", "train_net", "train_net_param", "test_net", "test_net_param",
 }  # fmt: skip

@@ -22,6 +22,7 @@ class Testing:
     def __init__(self, state: TrainingState, requests: Requests, best: Best, saves: Saves) -> None:
         self.state, self.requests, self.best, self.saves = state, requests, best, saves
         self.last: dict[str, Values] = {}
+        self._batches: list[float] = []  # losses of each batch of the first test net
 
     def run_all(self) -> Iterator[Record]:
         """Tests all nets, unless it is asked to stop."""
@@ -40,7 +41,7 @@ class Testing:
                 fed.position = position
             made.clear()
         state.in_test = None
-        yield from self.best.tested(made)
+        yield from self.best.tested(made, self._batches)
 
     def look_back(self) -> Iterator[Record]:
         """After the last update: one more loss if display divides the iteration, one more test likewise."""
@@ -68,6 +69,8 @@ class Testing:
         outputs = fed.named(torch.stack(told).mean(dim=0), blobs)
         self.last = outputs
         loss = torch.stack(losses).mean().item()
+        if index == 0:
+            self._batches = torch.stack(losses).tolist()
         if index not in state.judged.strange and (strange := self._outside(index)):
             state.judged.strange.append(index)
             yield Warned(state.iteration, strange, WarningKind.DATA)

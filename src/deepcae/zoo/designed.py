@@ -25,7 +25,7 @@ from .catalog import ZooModel
 from .design import MOST_VALUES, NAME, Design, design, plain_design
 from .mirrored import looks_alike
 from .schedule import Way
-from .streams import Lists, Passes, opened, passes
+from .streams import Lists, Passes, opened
 from .text import layer, require_count, train_and_test
 
 if TYPE_CHECKING:
@@ -109,7 +109,9 @@ def build_design(
     if num_test is None and (tests := opened(lists.test, "data")) is not None:
         num_test = tests.total
     most = enough(math.prod(plan.given))
-    test = Passes(batch, UNKNOWN) if num_test is None else passes(min(num_test, most), batch)
+    test = (
+        Passes(batch, UNKNOWN) if num_test is None else schedule.pass_over(min(num_test, most), batch, neighbours > 0)
+    )
     blocks = None if images is None else _blocks(images, plan, scaling)
     if mirror is None:
         mirror = not plain and blocks is not None and looks_alike(blocks, plan.given)

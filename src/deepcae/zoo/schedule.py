@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .design import Design
-from .streams import Passes
+from .streams import Passes, passes
 
 START = "start.caffemodel"
 RATE, AT = 0.01, 784  # of images of so many values; it falls with the fourth root of their number
@@ -22,6 +22,8 @@ TESTS = 40  # where they cost little
 SHARE = 0.5  # test images, of the training images between two tests, at most
 FEWEST = 10  # tests, all the same
 PATIENCE = 12
+GAIN = 0.01  # of PCA's error, by which a test has to be better before PCA gives way
+BATCHES = 20  # of a test, at least: they tell by how much its loss depends on chance
 UNKNOWN = 10_000  # training images, where nobody has counted them
 TRIAL, SHORTEST, LONGEST = 0.05, 150, 400  # of a training's iterations, after which one design is taken of two
 
@@ -58,6 +60,14 @@ def course(plan: Design, test: Passes, num_images: int | None, batch: int) -> Co
     return Course(float(f"{RATE * (AT / size) ** 0.25:.2g}"), whole, interval, PATIENCE)
 
 
+def pass_over(num_images: int, batch: int, neighbours: bool = False) -> Passes:
+    """A test of so many images, in batches as large as those of the training, or smaller, if that makes too few.
+
+    `neighbours`: they are looked for within a batch, which is as large as may be.
+    """
+    return passes(num_images, batch if neighbours else max(1, min(batch, num_images // BATCHES)))
+
+
 def trial(iterations: int) -> int:
     """Iterations after which two designs are compared, of a training of so many; 0: it is too short for that."""
     length = min(max(SHORTEST, int(TRIAL * iterations)), LONGEST)
@@ -70,6 +80,7 @@ def solver_text(plan: Design, test: Passes, way: Way, num_images: int | None, ba
     chosen = Course(PLAIN_RATE, *PLAIN_COURSE, 0) if plain else course(plan, test, num_images, batch)
     rate = chosen.rate * (ALONE if way is Way.ALONE else 1)
     start = "" if plain else f'weights: "{START}"  # {_STARTS[way]}\n'
+    gain = f"best_gain: {GAIN:g}  # by which it has to be better than PCA, and by a standard error; as the line above\n"
     patience = f"patience: {chosen.patience}  # tests without a better one, then it ends; as the line above\n"
     return f"""\
 # Auto-encoder for {"images" if len(plan.given) == 3 else "rows"} of {plan.shape} with {plan.dims} code neurons.
@@ -91,7 +102,7 @@ display: {100 if plain else min(100, chosen.interval)}
 snapshot: {max(1, chosen.iterations // 2)}
 snapshot_prefix: "design"
 snapshot_best: true  # the best test's, beside them; of deepcae alone: Caffe needs this line taken out
-{patience if chosen.patience else ""}"""
+{gain if way is Way.BESIDE else ""}{patience if chosen.patience else ""}"""
 
 
 _STARTS = {

@@ -9,11 +9,14 @@ SURE = 1.0  # standard errors of the gain, likewise
 GROUPS = 20  # of neighbouring images
 
 
-def surely_better(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether errors (n,) of the same images, independent of each other, fell by more than chance and than little."""
+def surely_better(before: np.ndarray, after: np.ndarray, worth: float | None = None) -> bool:
+    """Whether errors (n,) of the same images, independent of each other, fell by more than chance and than little.
+
+    `worth`: the share that has to be gained (default: WORTH).
+    """
     gain = before - after
     chance = float(gain.std(ddof=1)) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-    return bool(gain.mean() > max(SURE * chance, WORTH * before.mean()))
+    return bool(gain.mean() > max(SURE * chance, (WORTH if worth is None else worth) * before.mean()))
 
 
 def in_groups(errors: np.ndarray) -> np.ndarray:

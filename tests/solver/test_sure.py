@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepcae.race.sure import GROUPS, in_groups, surely_better
+from deepcae.solver.sure import GROUPS, in_groups, surely_better
 
 RNG = np.random.default_rng(0)
 

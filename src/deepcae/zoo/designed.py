@@ -99,19 +99,19 @@ def build_design(
     home = Path(folder) if folder is not None else None
     lists = Lists.of(train_list, test_list, home)
     images = opened(lists.train, "data") if images is None else images
+    num_train = None if images is None else images.total
     if width is None:
-        width = 1.0 if plain else default_width(image, None if images is None else images.total)
+        width = 1.0 if plain else default_width(image, num_train)
     _check_neighbours(neighbours, plain)
     plan = (plain_design if plain else design)(image, dims, width)
-    num_train = None if images is None else images.total
     batch = default_batch(plan, num_train, neighbours) if batch is None else batch
     require_count("batch", batch)
     if num_test is None and (tests := opened(lists.test, "data")) is not None:
         num_test = tests.total
     most = enough(math.prod(plan.given))
-    test = (
-        Passes(batch, UNKNOWN) if num_test is None else schedule.pass_over(min(num_test, most), batch, neighbours > 0)
-    )
+    test = Passes(batch, UNKNOWN)
+    if num_test is not None:
+        test = schedule.pass_over(min(num_test, most), batch, plain or neighbours > 0)
     blocks = None if images is None else _blocks(images, plan, scaling)
     if mirror is None:
         mirror = not plain and blocks is not None and looks_alike(blocks, plan.given)

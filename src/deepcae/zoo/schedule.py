@@ -60,12 +60,12 @@ def course(plan: Design, test: Passes, num_images: int | None, batch: int) -> Co
     return Course(float(f"{RATE * (AT / size) ** 0.25:.2g}"), whole, interval, PATIENCE)
 
 
-def pass_over(num_images: int, batch: int, neighbours: bool = False) -> Passes:
+def pass_over(num_images: int, batch: int, whole: bool = False) -> Passes:
     """A test of so many images, in batches as large as those of the training, or smaller, if that makes too few.
 
-    `neighbours`: they are looked for within a batch, which is as large as may be.
+    `whole`: as large as those of the training, as for a loss that looks for neighbours within a batch.
     """
-    return passes(num_images, batch if neighbours else max(1, min(batch, num_images // BATCHES)))
+    return passes(num_images, batch if whole else max(1, min(batch, num_images // BATCHES)))
 
 
 def trial(iterations: int) -> int:

@@ -109,9 +109,8 @@ def build_design(
     if num_test is None and (tests := opened(lists.test, "data")) is not None:
         num_test = tests.total
     most = enough(math.prod(plan.given))
-    test = Passes(batch, UNKNOWN)
-    if num_test is not None:
-        test = schedule.pass_over(min(num_test, most), batch, plain or neighbours > 0)
+    seen = None if num_test is None else min(num_test, most)
+    test = Passes(batch, UNKNOWN) if seen is None else schedule.pass_over(seen, batch, plain or neighbours > 0)
     blocks = None if images is None else _blocks(images, plan, scaling)
     if mirror is None:
         mirror = not plain and blocks is not None and looks_alike(blocks, plan.given)

@@ -12,7 +12,7 @@ from ..data.layout import misfit, samples
 from ..data.span import Span, outside, spans_of
 from ..errors import DataError, SnapshotError
 from ..solver.run import Run
-from ..solver.snapshot import HDF5, MODEL, RESUME, Snapshot
+from ..solver.snapshot import BEST, HDF5, MODEL, RESUME, Snapshot, latest
 
 MANY = 10  # samples that show how far the values of a data set reach
 CODES_BEYOND = 2.0  # widths of the range of one batch's codes that others may lie outside of it
@@ -40,7 +40,10 @@ class Learned:
         for path in reversed(paths):
             stem = path.removesuffix(HDF5).removesuffix(MODEL)
             if path.endswith((MODEL, MODEL + HDF5)) and Path(stem + RESUME).is_file():
-                return cls._of_snapshot(Snapshot.recorded(stem))
+                found = cls._of_snapshot(Snapshot.recorded(stem))
+                if found.data or not stem.endswith(BEST):
+                    return found
+                return cls._of_snapshot(latest(stem.removesuffix(BEST), lambda line: None))  # it had not begun yet
         beside = ", ".join(f"{Path(path).stem}{RESUME}" for path in paths[-1:])
         return cls(untold=f"which the weights learned from is not known (no {beside} lies beside them)")
 

@@ -18,6 +18,7 @@ OURS = {
     "SolverParameter": {
         "snapshot_best": [1046, "bool", "optional", "false"],
         "patience": [1047, "int32", "optional", "0"],
+        "best_gain": [1048, "float", "optional", "0"],
     },
     "LayerParameter": {"neighbour_loss_param": [1047, "NeighbourLossParameter", "optional"]},
 }  # see docs/differences.md

@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.decomposition import PCA
 
 from deepcae import codes
 from deepcae.cli import fitting, foreseen, main, options, training
 from deepcae.cli.foreseen import left_of
 from deepcae.cli.imageflags import ImageFlags
 from deepcae.cli.wishes import Wishes
+from deepcae.data import open_rows
 from deepcae.data.scaling import Scaling
-from deepcae.prepare import Understood
+from deepcae.prepare import Prepared, Understood
 from deepcae.report.advice import came_to
 from deepcae.solver import estimate, sure
 from deepcae.solver.estimate import Estimate
@@ -233,6 +235,20 @@ def test_without_a_race_the_steps_say_which_design_it_is(
     design = Path("told/steps.sh").read_text().splitlines()[2]
     assert f" {flag} " in design
     assert ("linear_encode" in Path("told/model/net.prototxt").read_text()) == (flag == "--linear")
+    pca = json.loads(Path("told/fit.json").read_text())["design"]["pca"]
+    if flag == "--linear":
+        assert pca is None, "the first test tells it"
+    else:
+        assert pca == pytest.approx(_by_sklearn(Path("told/data")), rel=1e-4)
+
+
+def _by_sklearn(data: Path) -> float:
+    """Half the squared error of PCA with two numbers per held-out image, as it is shown."""
+    scaling = Prepared.load(data).understood.scaling
+    stored = [open_rows(data / f"{each}.h5") for each in ("train", "test")]
+    train, test = (scaling.shown(rows.read(slice(0, rows.total))["data"]).reshape(-1, 120) for rows in stored)
+    fitted = PCA(2).fit(train)
+    return float(np.square(test - fitted.inverse_transform(fitted.transform(test))).sum() / 2 / len(test))
 
 
 def _stopped(self: fitting.Fit) -> Any:

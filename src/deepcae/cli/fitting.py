@@ -129,7 +129,7 @@ class Fit:
         """net.prototxt, solver.prototxt and start.caffemodel for these images."""
         from ..zoo.designtext import table
         from .designing import Wanted, designed
-        from .racing import Where, length_of, raced
+        from .racing import Where, error_of_pca, length_of, raced
         from .zoo import put
 
         wishes, told = self.wishes, prepared.understood
@@ -156,7 +156,7 @@ class Fit:
         race = raced(model, lists, self.model, where, self.quiet)
         linear = wishes.linear if race is not None or wishes.linear is not None else model.starts_as_pca
         model = model if race is None else race.model
-        pca = race.pca if race is not None and race.alone_won else None
+        pca = None if model.starts_as_pca else race.pca if race is not None else error_of_pca(model, prepared)
         self.kept.put(design={"linear": linear, "race": race.iterations if race is not None else 0, "pca": pca})
         self.kept.step("zoo", "design", *words, *self._ways(), "-o", str(self.model))
         put(model, self.model)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .screen import bar
 
 if TYPE_CHECKING:
+    from ..prepare import Prepared
     from ..race.race import Raced
     from ..zoo.designed import DesignedModel
 
@@ -58,3 +59,17 @@ def length_of(model: DesignedModel, overrides: Sequence[str] = ()) -> int:
     for text in overrides:
         merge(document, text, "--set")
     return trial(document.message.max_iter)
+
+
+def error_of_pca(model: DesignedModel, prepared: Prepared) -> float | None:
+    """Half the squared error of PCA with as many numbers, per held-out image; None where there is no PCA."""
+    from ..codes.principal import blocks_of
+    from ..zoo.streams import opened
+
+    tests = opened(str(prepared.test), "data")
+    if model.principal is None or tests is None:
+        return None
+    total = count = 0.0
+    for block in blocks_of(tests, prepared.understood.scaling.shown)():
+        total, count = total + len(block) * model.principal.error(block), count + len(block)
+    return total / count

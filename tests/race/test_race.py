@@ -103,6 +103,17 @@ def test_ahead_of_a_bad_one_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> No
     assert not found.alone_won
 
 
+def test_better_than_pca_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deepcae.solver.sure.WORTH", -1e9)
+    monkeypatch.setattr("deepcae.solver.sure.SURE", -1e9)
+    model = designed()
+    assert model.rival is not None
+    found = race(replace(model, rival=made(model.rival, STILL)), ground())
+    assert found is not None
+    assert found.alone > found.beside
+    assert not found.alone_won
+
+
 def test_a_race_is_the_same_again_and_another_with_another_seed() -> None:
     model = made(designed(), STILL)
     first, again, other = (race(model, replace(ground(), seed=seed)) for seed in (0, 0, 1))

@@ -37,3 +37,25 @@ def test_freed_memory_stays() -> None:
 
     given_back, kept = run("given back"), run("kept")
     assert kept < 1000 < given_back
+
+
+RESIDENT = """
+import torch
+from pathlib import Path
+from deepcae.kernels.memory import give_back, keep_freed
+def resident():
+    return 4096 * int(Path("/proc/self/statm").read_text().split()[1])
+keep_freed()
+blobs = [torch.ones(2_000_000) for _ in range(16)]
+full = resident()
+del blobs
+kept = resident()
+give_back()
+print(full - kept, kept - resident())
+"""
+
+
+@pytest.mark.skipif(not keep_freed(), reason="the C library is not glibc")
+def test_what_stays_is_given_back_when_told() -> None:
+    freed, given = map(int, subprocess.check_output([sys.executable, "-c", RESIDENT], text=True).split())
+    assert freed < 32e6 < 100e6 < given

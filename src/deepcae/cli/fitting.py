@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..atomic import foreign_kept
 from ..errors import DataError
+from ..kernels.memory import give_back
 from ..report.advice import came_to
 from .duration import about
 from .fitbefore import Before, newest
@@ -84,6 +85,7 @@ class Fit:
             self._design(prepared)
             self._say("3/5 training")
             outcome = self._train()
+            give_back()  # the memory of the training, before others take theirs
             if outcome.finished.reason != "stopped":
                 self._say("4/5 codes")
                 self._encode(prepared)

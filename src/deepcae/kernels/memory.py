@@ -25,3 +25,9 @@ def keep_freed() -> bool:
         return False
     settings = ((_MMAP_THRESHOLD, _LARGEST), (_TRIM_THRESHOLD, _KEPT), (_TOP_PAD, _AHEAD))
     return all(mallopt(name, value) == 1 for name, value in settings)
+
+
+def give_back() -> bool:
+    """Gives the memory that `keep_freed` kept back to the system, when other work follows; whether it can (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    return trim is not None and trim(0) == 1

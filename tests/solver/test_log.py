@@ -139,7 +139,10 @@ def test_only_displayed_steps_are_kept(tmp_path: Path) -> None:
     assert [entry["kind"] for entry in read_metrics(path)] == ["train", "warned"]
 
 
-@pytest.mark.parametrize(("resume_at", "left"), [(None, []), (100, [("snapshotted", 100)]), (101, [("train", 100)])])
+@pytest.mark.parametrize(
+    ("resume_at", "left"),
+    [(None, []), (100, [("snapshotted", 100), ("finished", 100)]), (101, [("train", 100)])],
+)
 def test_a_file_is_begun_anew_or_cut(resume_at: int | None, left: list[tuple[str, int]], tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     metrics = Metrics(path)

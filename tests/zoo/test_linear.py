@@ -118,6 +118,14 @@ def in_blocks(rows: Array, size: int) -> pca.Blocks:
     return read
 
 
+@pytest.fixture(params=["products of images", "iteration"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How components of large images are found."""
+    if request.param == "iteration":
+        monkeypatch.setattr(pca, "FEW", 0)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(("size", "block"), [(50, 7), (50, 1000), (1500, 33)])
 def test_components_are_those_of_scikit_learn_whatever_the_blocks(size: int, block: int) -> None:
     rows = images(90, (size,), patterns=20)
@@ -132,6 +140,7 @@ def test_components_are_those_of_scikit_learn_whatever_the_blocks(size: int, blo
     assert found.error(others) == pytest.approx(error_of_pca(rows, others, 8), rel=1e-4)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("size", [30, 1200])
 def test_noise_without_any_gap_between_its_variances_is_restored_as_well(size: int) -> None:
     rng = np.random.default_rng(0)
@@ -141,6 +150,7 @@ def test_noise_without_any_gap_between_its_variances_is_restored_as_well(size: i
     assert found.error(others) == pytest.approx(error_of_pca(rows, others, 5), rel=5e-3)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("size", [20, 1100])
 def test_more_components_than_images_hold_are_zeros(size: int) -> None:
     rows = images(4, (size,))
@@ -150,6 +160,16 @@ def test_more_components_than_images_hold_are_zeros(size: int) -> None:
     assert not found.components[3:].any()
     assert found.error(rows) < 1e-5
     assert pca.principal(in_blocks(rows[:1], 3), 2).error(rows[:1]) < 1e-9
+
+
+def test_components_of_few_images_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pca, "BLOCK", 9000)
+    rows = np.random.default_rng(0).random((60, 5000), np.float32)
+    found = pca.principal(in_blocks(rows, 7), 20)
+    exact = np.linalg.svd(rows - rows.mean(0, dtype=float), full_matrices=False)
+    np.testing.assert_allclose(found.variances, exact[1][:20] ** 2 / 60, rtol=1e-5)
+    np.testing.assert_allclose(np.abs((found.components * exact[2][:20]).sum(1)), 1, atol=1e-4)
+    np.testing.assert_allclose(found.components @ found.components.T, np.eye(20), atol=1e-5)
 
 
 def test_large_sets_are_sampled_in_stretches_over_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,10 @@
 
     x ≈ m + Vᵀ V (x - m)        V (N, D): the N directions in which the images vary most, m: their mean
 
-Of images with few values the covariance is summed up block by block. Of larger ones it is never made: subspace
-iteration, Q ← orthonormal(C Q) with C Q = Σ (x - m)(x - m)ᵀ Q, on about twice as many directions as are wanted, until
-the variance that they hold stands still. Source: Halko, Martinsson, Tropp, SIAM Review 53 (2011), algorithm 4.4.
+Of images with few values the covariance XᵀX is summed up block by block; of few images XXᵀ is, which has the same
+variances: XXᵀ u = λ u gives the direction Xᵀu / √λ. Of others neither is made: subspace iteration, Q ← orthonormal(C Q)
+with C Q = Σ (x - m)(x - m)ᵀ Q, on about twice as many directions as are wanted, until the variance that they hold
+stands still. Source: Halko, Martinsson, Tropp, SIAM Review 53 (2011), algorithm 4.4.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ Blocks = Callable[[], Iterator[Array]]  # each call gives the same blocks of ima
 
 BLOCK = 2**21  # values of a block
 SAMPLE = 2**28  # values that are looked at, unless there are fewer than PER_COMPONENT images for each component
+KEPT = SAMPLE // 4  # values that are read once
 PER_COMPONENT = 200
 STRETCHES = 64  # of neighbouring images, of which a sample consists
 SMALL = 1024  # values of an image, up to which the covariance is made
+FEW = 1024  # images, up to which their products are, if they are read once
 MORE, TWICE = 10, 2  # directions that are iterated: twice as many as wanted, and ten
 STILL = 1e-6  # the relative gain of variance at which it ends
 MOST_PASSES = 16
@@ -81,7 +84,8 @@ def principal(blocks: Blocks, dims: int) -> Principal:
         count += len(block)
     mean = (sums / count).astype(np.float32)
     size = len(mean)
-    find = _of_covariance if size <= SMALL else _of_subspace
+    few = count <= FEW and count * size <= KEPT
+    find = _of_covariance if size <= SMALL else _of_products if few else _of_subspace
     found, values, total = find(partial(_centred, blocks, mean), size, min(dims, size))
     held = int((values > 1e-10 * max(float(values[0]), 1e-30)).sum())  # directions in which there is something
     components, variances = np.zeros((dims, size), np.float32), np.zeros(dims)
@@ -102,6 +106,20 @@ def _of_covariance(blocks: Callable[[], Iterator[Array]], size: int, dims: int) 
         total += exact.T @ exact
     values, vectors = np.linalg.eigh(total)
     return vectors.T[::-1][:dims].astype(np.float32), values[::-1][:dims], float(np.trace(total))
+
+
+def _of_products(blocks: Callable[[], Iterator[Array]], size: int, dims: int) -> tuple[Array, Array, float]:
+    """The same of XXᵀ, a part of the values at a time."""
+    rows = np.concatenate(list(blocks()))
+    parts = [rows[:, start : start + BLOCK // len(rows)] for start in range(0, size, BLOCK // len(rows))]
+    total = np.zeros((len(rows), len(rows)))
+    for part in parts:
+        exact = part.astype(np.float64)
+        total += exact @ exact.T
+    values, vectors = np.linalg.eigh(total)
+    values, vectors = values[::-1][:dims], vectors[:, ::-1][:, :dims]
+    scaled = vectors.T / np.sqrt(np.maximum(values, np.finfo(float).tiny))[:, None]
+    return np.concatenate([(scaled @ part).astype(np.float32) for part in parts], 1), values, float(np.trace(total))
 
 
 def _of_subspace(blocks: Callable[[], Iterator[Array]], size: int, dims: int) -> tuple[Array, Array, float]:
@@ -149,7 +167,7 @@ def blocks_of(
             _require_finite(images, name, first, rows)
             yield np.asarray(rows if scaled is None else scaled(rows), np.float32)
 
-    if wanted * size > SAMPLE // 4:
+    if wanted * size > KEPT:
         return read
     kept = list(read())
     return lambda: iter(kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 from functools import cache
 
@@ -28,6 +29,10 @@ def keep_freed() -> bool:
 
 
 def give_back() -> bool:
-    """Gives the memory that `keep_freed` kept back to the system, when other work follows; whether it can (glibc)."""
+    """Gives the memory that `keep_freed` kept back to the system, when other work follows; whether it can (glibc).
+
+    Nets that nobody holds any more hold each other until the collector comes: it is called first.
+    """
+    gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     return trim is not None and trim(0) == 1

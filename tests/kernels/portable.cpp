@@ -150,7 +150,9 @@ std::vector<float> elements(const char* name, unsigned seed) {
     const Update update = {rule, from_to(0, 1), 0.1, 0.5, 0.7f, 0.9f, 0.99f, 0.9f, 0.01f, 0.1f, 0.01f};
     const Learned blob = {w.data(), g.data(), h.data(), h2.data(), d.data(), count, 2.0, 0.01};
     deepcae_update(&update, 1, &blob, threads);
-    keep(w), keep(g), keep(h), keep(h2), keep(d), keep({float(deepcae_squared(1, &blob, threads) / double(count))});
+    double squares = 0.0;
+    deepcae_all_squared(1, &blob, &squares, threads);
+    keep(w), keep(g), keep(h), keep(h2), keep(d), keep({float(squares / double(count))});
   }
   return made;
 }

@@ -104,6 +104,10 @@ def test_losses(machine: Any, size: Any, weight: float, wanted: bool) -> None:
     if dx is not None:
         _close(dx, gradient, scale)
 
+    total = torch.zeros(1, dtype=torch.float64)
+    calls.squared(x, total)()
+    _close(total, exact.detach().square().sum().reshape(1))
+
 
 @quick
 @given(

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from deepcae.kernels.choice import has_core
 from deepcae.solver.loop import Loop
 from deepcae.solver.records import Record, Snapshotted, Step, Test
 from deepcae.solver.solver import Solver
+from deepcae.solver.update import Updater
 from solver.tiny import write_training
 
 QUIET = "test_interval: 100 snapshot: 0 weight_decay: 0 display: 0"
@@ -93,8 +95,24 @@ def test_batches_of_other_shapes_add_up_with_those_of_the_written_pass(tmp_path:
         for gradient, wanted in zip(passed.gradients, expected, strict=True):
             torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-6)
         assert float(passed.loss) == pytest.approx(float(total.detach()) / 2, rel=1e-5)
-        norms[sizes] = float(solver.state.updater.norm(passed.gradients))
+        norms[sizes] = float(solver.state.updater.norm(passed.gradients, passed.squares))
+        assert norms[sizes] == float(solver.state.updater.norm(passed.gradients))
     assert len(set(norms.values())) == 3
+
+
+def test_squares_of_the_written_pass_give_the_norm_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    norms = []
+
+    def norm(updater: Updater, gradients: list[torch.Tensor], squares: torch.Tensor | None) -> torch.Tensor:
+        assert squares is not None or not has_core()
+        norms.append(float(as_before(updater, gradients)))
+        return as_before(updater, gradients, squares)
+
+    as_before = Updater.norm
+    monkeypatch.setattr(Updater, "norm", norm)
+    records = Solver(write_training(tmp_path, dropout=0.0), overrides=QUIET).step(3)
+    assert [record.gradient_norm for record in records if isinstance(record, Step)] == norms
+    assert len(set(norms)) == 3
 
 
 def test_a_net_without_a_loss_has_the_loss_0(tmp_path: Path) -> None:

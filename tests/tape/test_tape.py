@@ -55,6 +55,7 @@ def agrees(net: Net, tape: Tape, seed: int = 0) -> None:
     for blob, gradient in zip(net.learnable, tape.gradients, strict=True):
         wanted = torch.zeros_like(gradient) if blob.tensor.grad is None else blob.tensor.grad
         close(gradient, wanted, blob.name, 5e-5)
+    close(tape.squares, torch.stack([gradient.double().square().sum() for gradient in tape.gradients]), "squares")
 
 
 def close(ours: torch.Tensor, theirs: torch.Tensor, what: str, share: float = 1e-5) -> None:

@@ -7,8 +7,9 @@ and may be made again and again; whoever holds it holds the tensors, too. No res
 from __future__ import annotations
 
 import ctypes
+import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +26,7 @@ KINDS: tuple[Kind, ...] = ("identity", "sigmoid", "relu")
 
 FUNCTIONS = (  # in the order of the switch in core/steps.inc
     "correlate", "weight_gradient", "product", "turn", "activate", "activate_back", "cross_entropy", "squares",
-    "pool", "pool_back", "softmax_loss",
+    "pool", "pool_back", "softmax_loss", "squared",
 )  # fmt: skip
 _WORDS = 12
 
@@ -192,6 +193,19 @@ def turn(x: Tensor, y: Tensor) -> Call:
     return bound("turn", rows, places, columns, x, y, THREADS)
 
 
+def squared(x: Tensor, total: Tensor) -> Call:
+    """total (one number, float64) = Σ x²."""
+    return bound("squared", x.numel(), x, total, THREADS)
+
+
+def norm_of(squares: Iterable[float]) -> float:
+    """√(Σ over all blobs of what `squared` gave), added one after another."""
+    total = 0.0
+    for number in squares:  # Python's own sum() rounds otherwise since 3.12
+        total += number
+    return math.sqrt(total)
+
+
 class _Blob(ctypes.Structure):
     """As `Learned` in core/steps.inc."""
 
@@ -234,6 +248,7 @@ class FusedUpdate:
         self._taken: Sequence[Tensor] = ()
         self._left = False  # whether Δ was left in the gradients the last time
         self._blobs = (_Blob * len(weights))()
+        self._squares = (ctypes.c_double * len(weights))()
         for i, (blob, weight) in enumerate(zip(self._blobs, weights, strict=True)):
             blob.w, blob.count, blob.lr = weight.data_ptr(), weight.numel(), lr[i]
             blob.h = history[0][i].data_ptr()
@@ -245,8 +260,9 @@ class FusedUpdate:
     def norm(self, gradients: Sequence[Tensor]) -> float:
         """√(Σ over all blobs of Σ g²)."""
         self._take(gradients)
-        squared = native.library().deepcae_squared(len(self._blobs), self._blobs, native.threads())
-        return float(squared) ** 0.5
+        if native.library().deepcae_all_squared(len(self._blobs), self._blobs, self._squares, native.threads()):
+            raise MemoryError("no memory for a norm")
+        return norm_of(self._squares)
 
     def step(
         self, gradients: Sequence[Tensor], settings: dict[str, float], weight_decay: float, leave_update: bool = False

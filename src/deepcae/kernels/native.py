@@ -90,8 +90,7 @@ def _prepared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.deepcae_weight_gradient.argtypes = [pointer] * 4
     number = ctypes.c_int64
     library.deepcae_update.argtypes = [pointer, number, pointer, number]
-    library.deepcae_squared.argtypes = [number, pointer, number]
-    library.deepcae_squared.restype = ctypes.c_double
+    library.deepcae_all_squared.argtypes = [number, pointer, pointer, number]
     library.deepcae_play.argtypes = [pointer, number]
     found = _openmp()
     if found is not None:

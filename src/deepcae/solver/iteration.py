@@ -33,6 +33,7 @@ class Passed:
     norm: Tensor | float
     blobs: Blobs  # of the last pass
     gradients: Tensors
+    squares: Tensor | None = None  # of each gradient their sum, where the pass gave it and nobody changed them since
     scale: float = 1.0  # what the update has still to multiply the gradients by, for they are clipped
 
     def on_device(self) -> Tensor:
@@ -132,7 +133,9 @@ class Passes:
         else:
             losses = list(map(torch.as_tensor, self._losses))
             mean = losses[0] if len(losses) == 1 else torch.stack(losses).sum(0) / len(losses)
-        return Passed(mean, 0.0, self._blobs, self._gradients())
+        alone = self._written is not None and len(self._losses) == 1  # no sum of several batches
+        squares = self._tape.squares if alone and self._tape is not None else None
+        return Passed(mean, 0.0, self._blobs, self._gradients(), squares)
 
     def _gradients(self) -> Tensors:
         if self._written is None:
@@ -182,7 +185,8 @@ class Arithmetic:
         passed = passes.passed()
         if self.reduce is not None:
             self.reduce(passed.gradients)
-        passed.norm = updater.norm(passed.gradients)
+            passed.squares = None
+        passed.norm = updater.norm(passed.gradients, passed.squares)
         if self.look is None:
             passed.blobs = {name: blob.detach() for name, blob in passed.blobs.items() if blob is not None}
         else:

@@ -200,13 +200,20 @@ class Updater:
         """The gradients accumulated since `clear_gradients`, in creation order; zero where the loss does not reach."""
         return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in self._leaves]
 
-    def norm(self, gradients: Tensors) -> Tensor:
-        """√(Σ over all blobs of Σ g²), a scalar on the gradients' device; of a stack (K)."""
+    def norm(self, gradients: Tensors, squares: Tensor | None = None) -> Tensor:
+        """√(Σ over all blobs of Σ g²), a scalar on the gradients' device; of a stack (K).
+
+        `squares`: each blob's Σ g², where the written pass has them: the same bits without reading the gradients.
+        """
         if not gradients:
             return torch.zeros(())
         if self.stacked:
             norms = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients]
             return torch.linalg.vector_norm(torch.stack(norms), dim=0)
+        if squares is not None:
+            from ..kernels.calls import norm_of
+
+            return torch.tensor(norm_of(squares.tolist()))
         if self.fuses(gradients):
             return torch.tensor(self._in_core().norm(gradients))
         return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from ..kernels.calls import Call
+from ..kernels.calls import Call, squared
 from ..layers.base import Context, LayerClass, Shape
 from ..net.net import Net
 from ..net.step import Step
@@ -97,6 +97,7 @@ class Sheet:
         if whole is None or not step.needs_backward:
             return None
         shape = self.net.bound[index].params[k].shape
+        self._fresh.append(owner)
         self._written[owner] += 1
         if self._written[owner] == 1:
             return whole.view(shape)
@@ -105,10 +106,13 @@ class Sheet:
         return part
 
     def write_sums(self) -> None:
-        """The sums of what several steps gave, as far as it is written."""
+        """The sums of what several steps gave, as far as it is written; then the squares of all that is new."""
         for whole, part in self._sums:
             self.write(partial(whole.add_, part))
         self._sums.clear()
+        for owner in self._fresh:
+            self.write(squared(self._of_owner[owner], self._squares_of[owner]))
+        self._fresh.clear()
 
     def unwritten(self) -> list[Tensor]:
         """The gradients that no step gives."""
@@ -128,9 +132,12 @@ class Sheet:
             raise Unsuited
         owners = [i for i, param in enumerate(plan.params) if param.owner is None]
         self.gradients = [torch.zeros_like(tensors[i], requires_grad=False) for i in owners]
+        self.squares = torch.zeros(len(owners), dtype=torch.float64)
         wanted = zip(owners, self.gradients, strict=True)
         self._of_owner = {i: gradient for i, gradient in wanted if tensors[i].requires_grad}
+        self._squares_of = dict(zip(owners, self.squares.split(1), strict=True))
         self._written: Counter[int] = Counter()
+        self._fresh: list[int] = []  # what has been written since `write_sums`
         self._sums: list[tuple[Tensor, Tensor]] = []
 
 

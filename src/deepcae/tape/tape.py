@@ -32,6 +32,7 @@ class Tape:
 
 
     `gradients`: one per learnable blob of the net, in its order; whoever writes over them may, they are made anew.
+    `squares`: of each the sum of its squares (float64), as `backward` wrote it: taken while it was in the cache.
     `kernels`: what computes each step of the plan, by its number, see `Op.kernel`. `steady`: whether all numbers are
     the same bits with any number of threads.
     """
@@ -51,7 +52,7 @@ class Tape:
         self._context = sheet.context
         self.kernels = {index: op.kernel for index, op in ops.items()}
         self.steady = all(op.steady for op in ops.values())
-        self.gradients = sheet.gradients
+        self.gradients, self.squares = sheet.gradients, sheet.squares
         self.blobs = {name: x.movedim(-1, 0) if x.dim() else x for name, x in sheet.blobs.items()}
         weights = net.loss_weights
         self._losses = [(sheet.blobs[name], weight) for name, weight in weights.items()]

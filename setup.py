@@ -60,7 +60,7 @@ setup(
         Extension(
             "deepcae.kernels._core",
             sources=[f"{CORE}/core.cpp"],
-            depends=[f"{CORE}/{part}.inc" for part in ("kernels", "elements", "steps")],
+            depends=[f"{CORE}/{part}.inc" for part in ("kernels", "pixels", "elements", "strides", "steps")],
             language="c++",
             optional=True,
         )

@@ -51,8 +51,10 @@ void products(const Geometry& g, const Visit& visit) {
       for (int64_t k = 0; k < area; ++k)
         for (int64_t i = 0; i < g.out_h; ++i)
           for (int64_t j = 0; j < g.out_w; ++j) {
-            const int64_t channel = o / outs * ins + c, row = i - g.pad_h + k / g.kernel_w * g.dilation_h;
-            const int64_t column = j - g.pad_w + k % g.kernel_w * g.dilation_w;
+            int64_t channel = o / outs * ins + c, row = i * g.stride_h - g.pad_h + k / g.kernel_w * g.dilation_h;
+            int64_t column = j * g.stride_w - g.pad_w + k % g.kernel_w * g.dilation_w;
+            if (row % g.spread_h || column % g.spread_w) continue;
+            row /= g.spread_h, column /= g.spread_w;
             if (row < 0 || row >= g.in_h || column < 0 || column >= g.in_w) continue;
             const int64_t w = g.turned ? (channel * outs + o % outs) * area + area - 1 - k : (o * ins + c) * area + k;
             for (int64_t n = 0; n < g.batch; ++n)
@@ -79,6 +81,14 @@ void compare(const char* what, const char* name, const Geometry& g, const Sums& 
   }
 }
 
+// Whether something is left of the image.
+bool sized(Geometry& g) {
+  const int64_t high = g.spread_h * (g.in_h - 1) + 2 * g.pad_h - g.dilation_h * (g.kernel_h - 1);
+  const int64_t wide = g.spread_w * (g.in_w - 1) + 2 * g.pad_w - g.dilation_w * (g.kernel_w - 1);
+  g.out_h = high / g.stride_h + 1, g.out_w = wide / g.stride_w + 1;
+  return high >= 0 && wide >= 0;
+}
+
 // Sizes as they come; with nothing left of the image, false.
 bool draw(Geometry& g) {
   g.batch = from_to(0, 2) ? from_to(1, 9) : from_to(1, 70);
@@ -87,9 +97,10 @@ bool draw(Geometry& g) {
   g.in_h = from_to(1, 9), g.in_w = from_to(1, 9), g.kernel_h = from_to(1, 5), g.kernel_w = from_to(1, 5);
   g.dilation_h = from_to(1, 2), g.dilation_w = from_to(1, 3), g.pad_h = from_to(-1, 5), g.pad_w = from_to(-1, 5);
   g.turned = from_to(0, 1);
-  g.out_h = g.in_h + 2 * g.pad_h - g.dilation_h * (g.kernel_h - 1);
-  g.out_w = g.in_w + 2 * g.pad_w - g.dilation_w * (g.kernel_w - 1);
-  return g.out_h > 0 && g.out_w > 0;
+  g.stride_h = g.stride_w = g.spread_h = g.spread_w = 1;
+  if (from_to(0, 1)) g.stride_h = from_to(1, 3), g.stride_w = from_to(1, 3);
+  if (!from_to(0, 2)) g.spread_h = from_to(1, 3), g.spread_w = from_to(1, 3);
+  return sized(g);
 }
 
 void correlations(const Geometry& g, const char* name) {
@@ -106,8 +117,8 @@ void correlations(const Geometry& g, const char* name) {
 
 void weight_gradients(Geometry g, const char* name) {
   g.turned = 0, g.pad_h = std::max<int64_t>(0, g.pad_h), g.pad_w = std::max<int64_t>(0, g.pad_w);
-  g.out_h = g.in_h + 2 * g.pad_h - g.dilation_h * (g.kernel_h - 1);
-  g.out_w = g.in_w + 2 * g.pad_w - g.dilation_w * (g.kernel_w - 1);
+  g.spread_h = g.spread_w = 1;
+  if (!sized(g)) return;
   const auto large = values(g.in_channels * g.in_h * g.in_w * g.batch);
   const auto small = values(g.out_channels * g.out_h * g.out_w * g.batch);
   std::vector<float> dw(size_t(g.out_channels * g.in_channels / g.group * g.kernel_h * g.kernel_w), NAN);

@@ -43,11 +43,12 @@ def cases(draw: st.DrawFn) -> dict:
     pad = draw(st.tuples(st.integers(0, 7), st.integers(0, 7)))
     sizes = [draw(st.integers(1, 12)) for _ in kernel]
     groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
+    stride = draw(st.sampled_from([(1, 1), (1, 1), (2, 2), (2, 1), (1, 3), (3, 2)]))
     return {
         "batch": draw(st.one_of(st.integers(1, 130), st.sampled_from([1, 3, 4, 7, 8, 15, 16, 17, 100, 112]))),
         "channels": groups * draw(st.integers(1, 5)),
         "outputs": groups * draw(st.integers(1, 9)),
-        "sizes": sizes, "kernel": kernel, "dilation": dilation, "pad": pad, "groups": groups,
+        "sizes": sizes, "kernel": kernel, "dilation": dilation, "pad": pad, "groups": groups, "stride": stride,
         "transposed": draw(st.booleans()),
         "order": draw(st.sampled_from(["first", "last", "strided"])),
         "bias": draw(st.booleans()),
@@ -80,11 +81,11 @@ def _compared(case: dict) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor
         b = leaves[2] if case["bias"] else None
         if ours:
             operation = direct.deconvolution if case["transposed"] else direct.convolution
-            y = operation(leaves[0], leaves[1], b, case["pad"], case["dilation"], g)
+            y = operation(leaves[0], leaves[1], b, case["stride"], case["pad"], case["dilation"], g)
         elif case["transposed"]:
-            y = torch.conv_transpose2d(leaves[0], leaves[1], b, 1, case["pad"], 0, g, case["dilation"])
+            y = torch.conv_transpose2d(leaves[0], leaves[1], b, case["stride"], case["pad"], 0, g, case["dilation"])
         else:
-            y = torch.conv2d(leaves[0], leaves[1], b, 1, case["pad"], case["dilation"], g)
+            y = torch.conv2d(leaves[0], leaves[1], b, case["stride"], case["pad"], case["dilation"], g)
         upper = _random(3, *y.shape).to(y.dtype) if upper is None else upper
         return [y.detach(), *torch.autograd.grad(y, leaves, upper)]
 
@@ -94,17 +95,20 @@ def _compared(case: dict) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor
 
 
 def _fits(case: dict) -> bool:
-    for size, kernel, dilation, pad in zip(case["sizes"], case["kernel"], case["dilation"], case["pad"], strict=True):
+    names = ("sizes", "kernel", "stride", "dilation", "pad")
+    for size, kernel, stride, dilation, pad in zip(*(case[name] for name in names), strict=True):
         extent = dilation * (kernel - 1)
-        if (size - 1 + extent - 2 * pad if case["transposed"] else size + 2 * pad - extent - 1) < 0:
+        if (stride * (size - 1) + extent - 2 * pad if case["transposed"] else size + 2 * pad - extent - 1) < 0:
             return False
     return True
 
 
 PAPER = {
     "batch": 100, "channels": 4, "outputs": 2, "sizes": [20, 20], "kernel": (9, 9), "dilation": (1, 1), "pad": (0, 0),
-    "groups": 1, "transposed": False, "order": "last", "bias": True, "instructions": "avx512", "threads": 2,
+    "stride": (1, 1), "groups": 1, "transposed": False, "order": "last", "bias": True, "instructions": "avx512",
+    "threads": 2,
 }  # fmt: skip
+DESIGNED = {**PAPER, "channels": 16, "outputs": 32, "sizes": [8, 7], "kernel": (4, 3), "stride": (2, 2), "pad": (1, 1)}
 
 
 @needs_core
@@ -113,6 +117,9 @@ PAPER = {
 @example(PAPER)
 @example({**PAPER, "channels": 2, "sizes": [12, 12], "kernel": (17, 17), "transposed": True})
 @example({**PAPER, "batch": 1, "sizes": [64, 3], "kernel": (3, 3), "pad": (1, 1)})
+@example(DESIGNED)
+@example({**DESIGNED, "channels": 40, "outputs": 3, "sizes": [5, 4], "transposed": True})
+@example({**DESIGNED, "channels": 1, "outputs": 8, "sizes": [30, 21], "batch": 33})
 def test_outputs_and_gradients_are_those_of_float64(case: dict) -> None:
     assume(_fits(case))
     native.instructions(case["instructions"])
@@ -126,6 +133,8 @@ def test_outputs_and_gradients_are_those_of_float64(case: dict) -> None:
 @quick
 @given(cases())
 @example(PAPER)
+@example(DESIGNED)
+@example({**DESIGNED, "transposed": True})
 def test_results_do_not_depend_on_the_number_of_threads(case: dict) -> None:
     assume(_fits(case))
     native.instructions(case["instructions"])
@@ -140,16 +149,28 @@ def test_results_do_not_depend_on_the_number_of_threads(case: dict) -> None:
 @needs_core
 def test_lines_are_planes_of_one_row() -> None:
     x, w, b = _random(0, 5, 4, 40), _random(1, 6, 2, 7), _random(2, 6)
-    ours = direct.convolution(x, w, b, (2,), (3,), 2)
-    torch.testing.assert_close(ours, torch.conv1d(x, w, b, 1, 2, 3, 2))
-    ours = direct.deconvolution(x, w := _random(1, 4, 3, 7), b, (2,), (3,), 2)
-    torch.testing.assert_close(ours, torch.conv_transpose1d(x, w, b, 1, 2, 0, 2, 3))
+    for stride in (1, 3):
+        ours = direct.convolution(x, w, b, (stride,), (2,), (3,), 2)
+        torch.testing.assert_close(ours, torch.conv1d(x, w, b, stride, 2, 3, 2), rtol=1e-5, atol=1e-5)
+        ours = direct.deconvolution(x, u := _random(1, 4, 3, 7), b, (stride,), (2,), (3,), 2)
+        torch.testing.assert_close(ours, torch.conv_transpose1d(x, u, b, stride, 2, 0, 2, 3), rtol=1e-5, atol=1e-5)
+
+
+@needs_core
+def test_a_kernel_that_overhangs_by_less_than_a_stride_has_an_output() -> None:
+    """As in Caffe: 3 pixels, and 4 taps with stride 2 from the first one on."""
+    x, w = _random(0, 9, 2, 3, 6).requires_grad_(), _random(1, 5, 2, 4, 4).requires_grad_()
+    ours = direct.convolution(x, w, None, (2, 2), (0, 0), (1, 1), 1)
+    theirs = torch.conv2d(torch.nn.functional.pad(x, (0, 0, 0, 1)), w, None, 2)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    for got, expected in zip(*(torch.autograd.grad(y.sum(), (x, w)) for y in (ours, theirs)), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-4)
 
 
 @needs_core
 def test_a_chain_keeps_the_batch_last() -> None:
     x, w = _random(0, 20, 3, 9, 9), _random(1, 3, 3, 4, 4)
-    y = direct.convolution(x, w, None, (0, 0), (1, 1), 1)
+    y = direct.convolution(x, w, None, (1, 1), (0, 0), (1, 1), 1)
     assert direct.batch_last(torch.sigmoid(y)).data_ptr()
     assert y.movedim(0, -1).is_contiguous()
     assert direct.batch_last(y).data_ptr() == y.data_ptr()
@@ -158,7 +179,8 @@ def test_a_chain_keeps_the_batch_last() -> None:
 @needs_core
 def test_a_gradient_of_a_gradient_is_refused() -> None:
     x, w = _random(0, 2, 1, 5, 5).requires_grad_(), _random(1, 1, 1, 3, 3).requires_grad_()
-    (dx,) = torch.autograd.grad(direct.convolution(x, w, None, (0, 0), (1, 1), 1).square().sum(), x, create_graph=True)
+    y = direct.convolution(x, w, None, (1, 1), (0, 0), (1, 1), 1)
+    (dx,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         dx.sum().backward()
 
@@ -174,7 +196,7 @@ def test_tensors_without_numbers_are_not_the_cores() -> None:
 @needs_core
 def test_a_bias_may_lie_anywhere() -> None:
     x, w, b = _random(0, 20, 1, 9, 9), _random(1, 3, 1, 5, 5), _random(2, 6)[::2]
-    ours = direct.convolution(x, w, b, (0, 0), (1, 1), 1)
+    ours = direct.convolution(x, w, b, (1, 1), (0, 0), (1, 1), 1)
     torch.testing.assert_close(ours, torch.conv2d(x, w, b), rtol=1e-5, atol=1e-5)
 
 
@@ -187,8 +209,7 @@ def _case(**changes: object) -> Case:
 def test_what_the_core_cannot_is_left_to_others() -> None:
     choice.prefer("core")
     assert choice.choice(_case()) == "core"
-    assert choice.choice(_case(stride=(2, 2))) == "torch"
-    assert choice.choice(_case(stride=(1, 2))) == "torch"
+    assert choice.choice(_case(stride=(2, 2))) == choice.choice(_case(stride=(1, 2))) == "core"
     assert choice.choice(_case(plain=False)) == "banded"
     assert choice.choice(_case(x=(0, 4, 20, 20))) == "torch"
     assert choice.choice(_case(x=(2, 4, 9, 9, 9), w=(2, 4, 3, 3, 3), stride=(1,) * 3, pad=(0,) * 3)) == "torch"
@@ -206,8 +227,26 @@ def test_the_rule_takes_the_core_for_the_papers_layers_alone() -> None:
     assert choice.choice(_case(x=(1, 16, 8, 8), w=(8, 16, 5, 5))) == "torch"
 
 
+@needs_core
+def test_the_rule_takes_the_core_for_strides_as_far_as_it_was_measured() -> None:
+    choice.prefer("auto")
+    choice.take(Found(Rule(strided_pairs=(0, 128, 512)), "a test"))
+    ways = ((100, 32, "core"), (100, 33, "torch"), (31, 8, "core"), (31, 9, "torch"), (7, 1, "torch"))
+    for batch, outputs, way in ways:
+        for transposed in (False, True):
+            w = (16, outputs, 4, 4) if transposed else (outputs, 16, 4, 4)
+            case = _case(transposed=transposed, x=(batch, 16, 9, 9), w=w, stride=(2, 2), pad=(1, 1))
+            assert choice.choice(case) == way
+    kept = {name: value for name, value in Rule().to_json().items() if name != "strided_pairs"}
+    choice.take(Found(Rule.from_json(kept), "an old snapshot's"))
+    for name in ("auto", "core"):
+        choice.prefer(name)
+        assert choice.choice(_case(x=(100, 16, 9, 9), w=(8, 16, 4, 4), stride=(2, 2), pad=(1, 1))) == "torch"
+
+
 def test_the_rule_takes_phases_for_strided_deconvolutions_of_few_outputs() -> None:
     choice.prefer("auto")
+    choice.take(Found(Rule(strided_pairs=(0, 0, 0)), "a test"))
     last = {"transposed": True, "x": (100, 16, 14, 14), "w": (16, 1, 4, 4), "stride": (2, 2), "pad": (1, 1)}
     assert choice.choice(_case(**last)) == "phases"
     for other in (

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 
 from ..errors import SpecError
 from .kept import Found, fixed_here, rule_here
-from .rule import Rule
+from .rule import WITHOUT_STRIDES, Rule
 
 Way = Literal["core", "product", "banded", "phases", "torch"]
 Preference = Literal["auto", "core", "banded", "torch"]
@@ -120,7 +120,9 @@ def go_on_with(recorded: dict[str, Any]) -> str:
         raise ValueError(f"no rule of kernels: {name}")
     if instructions:
         numbers = recorded.get("numbers")
-        take(fixed_here("as the snapshot") if numbers is None else Found(Rule.from_json(numbers), "the snapshot's"))
+        found = fixed_here("as the snapshot")
+        before = Found(found.rule._replace(strided_pairs=WITHOUT_STRIDES), found.source)
+        take(before if numbers is None else Found(Rule.from_json(numbers), "the snapshot's"))
     if not is_forced():
         prefer(name)
     if instructions:
@@ -151,7 +153,7 @@ def choice(case: Case) -> Way:
 def _chosen(case: Case, preferred: Preference, core: bool, numbers: Rule) -> Way:
     if preferred == "torch" or not all(case.x):
         return "torch"
-    if core and _core_can(case) and (preferred == "core" or _core_pays(case, numbers)):
+    if core and _core_can(case, numbers) and (preferred == "core" or _core_pays(case, numbers)):
         return "core"
     if _is_product(case):
         return "product"
@@ -169,8 +171,9 @@ def _is_product(case: Case) -> bool:
     return whole and set(case.dilation) == {1}
 
 
-def _core_can(case: Case) -> bool:
-    return case.plain and len(case.x) in (3, 4) and set(case.stride) == {1}
+def _core_can(case: Case, numbers: Rule) -> bool:
+    known = set(case.stride) == {1} or numbers.strided_pairs != WITHOUT_STRIDES
+    return case.plain and len(case.x) in (3, 4) and known
 
 
 def _core_pays(case: Case, numbers: Rule) -> bool:
@@ -188,6 +191,8 @@ def _core_pays(case: Case, numbers: Rule) -> bool:
     batch, pairs, area = case.x[0], case.x[1] * case.w[1 if case.transposed else 0], math.prod(case.w[2:])
     if not case.transposed:
         pairs //= case.groups
+    if set(case.stride) != {1}:
+        return pairs <= numbers.strided_pairs[(batch >= 8) + (batch >= 32)] and not _is_product(case)
     if area == 1:
         return batch >= 32 and pairs <= numbers.pixel_pairs
     most = numbers.core_pairs[(batch >= 8) + (batch >= 32)]

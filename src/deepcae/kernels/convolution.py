@@ -37,7 +37,7 @@ def convolution(
     if way == "core":
         from . import direct
 
-        return direct.convolution(x, w, b, pad, dilation, groups)
+        return direct.convolution(x, w, b, stride, pad, dilation, groups)
     if way == "product":
         if set(w.shape[2:]) == {1} and set(stride) == {1}:
             return _pointwise(x, w.reshape(w.shape[0], -1), b)
@@ -71,7 +71,7 @@ def deconvolution(
     if way == "core":
         from . import direct
 
-        return direct.deconvolution(x, w, b, pad, dilation, groups)
+        return direct.deconvolution(x, w, b, stride, pad, dilation, groups)
     if way == "product":
         if set(w.shape[2:]) == {1} and set(stride) == {1}:
             return _pointwise(x, w.reshape(w.shape[0], -1).t(), b)

@@ -1,4 +1,4 @@
-"""Convolution and deconvolution by the compiled kernels: float32 on the CPU, stride 1, one or two spatial axes.
+"""Convolution and deconvolution by the compiled kernels: float32 on the CPU, one or two spatial axes.
 
 Memory: the batch innermost. What comes in another order is copied; what goes out is a view (N, C, H, W) of memory
 (C, H, W, N), so that a chain of layers copies only at its ends.
@@ -16,6 +16,8 @@ from .native import Geometry
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Sizes = tuple[int, ...]
 
 
 def batch_last(x: Tensor) -> Tensor:
@@ -55,48 +57,54 @@ class _Correlation(torch.autograd.Function):
         return dx, dw, db, None
 
 
-def _plane(sizes: tuple[int, ...], fill: int) -> tuple[int, int]:
+def _plane(sizes: Sizes, fill: int) -> tuple[int, int]:
     """One number per axis of a plane; a line is a plane of one row."""
     return (fill, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
 def convolution(
-    x: Tensor, w: Tensor, b: Tensor | None, pad: tuple[int, ...], dilation: tuple[int, ...], groups: int
+    x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int
 ) -> Tensor:
     """(N, C, [H,] W) with w (O, C/groups, [kh,] kw) → (N, O, [H',] W')."""
-    return _apply(x, w, b, pad, dilation, groups, turned=False)
+    return _apply(x, w, b, stride, pad, dilation, groups, turned=False)
 
 
 def deconvolution(
-    x: Tensor, w: Tensor, b: Tensor | None, pad: tuple[int, ...], dilation: tuple[int, ...], groups: int
+    x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int
 ) -> Tensor:
     """(N, C, [H,] W) with w (C, O/groups, [kh,] kw) → (N, O, [H',] W')."""
-    return _apply(x, w, b, pad, dilation, groups, turned=True)
+    return _apply(x, w, b, stride, pad, dilation, groups, turned=True)
 
 
 def _apply(
-    x: Tensor, w: Tensor, b: Tensor | None, pad: tuple[int, ...], dilation: tuple[int, ...], groups: int, turned: bool
+    x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int, turned: bool
 ) -> Tensor:
     if x.dim() == 3:
-        line = _apply(x.unsqueeze(2), w.unsqueeze(2), b, _plane(pad, 0), _plane(dilation, 1), groups, turned)
-        return line.squeeze(2)
-    geometry = geometry_of(tuple(x.shape), tuple(w.shape), pad, dilation, groups, turned)
+        numbers = _plane(stride, 1), _plane(pad, 0), _plane(dilation, 1)
+        return _apply(x.unsqueeze(2), w.unsqueeze(2), b, *numbers, groups, turned).squeeze(2)
+    geometry = geometry_of(tuple(x.shape), tuple(w.shape), stride, pad, dilation, groups, turned)
     y: Tensor = _Correlation.apply(x, w, b, geometry)
     return y
 
 
-def geometry_of(
-    x: tuple[int, ...], w: tuple[int, ...], pad: tuple[int, ...], dilation: tuple[int, ...], groups: int, turned: bool
-) -> Geometry:
-    """The correlation that a convolution of images `x` (N, C, H, W) is, or, `turned`, a deconvolution."""
-    batch, channels, in_h, in_w = x
-    (kernel_h, kernel_w), (pad_h, pad_w), (dilation_h, dilation_w) = w[2:], pad, dilation
-    outputs = w[1] * groups if turned else w[0]
+def _steps(length: int, stride: int) -> int:
+    """length / stride in C's integer division, towards 0."""
+    return length // stride if length >= 0 else -(-length // stride)
+
+
+def geometry_of(x: Sizes, w: Sizes, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int, turned: bool) -> Geometry:
+    """The correlation that a convolution of images `x` (N, C, H, W) is, or, `turned`, a deconvolution.
+
+    Where a kernel overhangs the padded image by less than a stride, there still is an output, as in Caffe.
+    """
+    batch, channels, *sizes = x
+    reaches = [d * (k - 1) for k, d in zip(w[2:], dilation, strict=True)]
     if turned:
-        pad_h, pad_w = dilation_h * (kernel_h - 1) - pad_h, dilation_w * (kernel_w - 1) - pad_w
-    out_h = in_h + 2 * pad_h - dilation_h * (kernel_h - 1)
-    out_w = in_w + 2 * pad_w - dilation_w * (kernel_w - 1)
-    return Geometry(
-        batch, groups, channels, in_h, in_w, outputs, out_h, out_w,
-        kernel_h, kernel_w, pad_h, pad_w, dilation_h, dilation_w, turned,
-    )  # fmt: skip
+        outs = [s * (n - 1) + 1 + r - 2 * p for n, s, p, r in zip(sizes, stride, pad, reaches, strict=True)]
+        pads = [r - p for p, r in zip(pad, reaches, strict=True)]
+        steps, spread = (1, 1), stride
+    else:
+        outs = [_steps(n + 2 * p - r - 1, s) + 1 for n, s, p, r in zip(sizes, stride, pad, reaches, strict=True)]
+        pads, steps, spread = list(pad), stride, (1, 1)
+    outputs = w[1] * groups if turned else w[0]
+    return Geometry(batch, groups, channels, *sizes, outputs, *outs, *w[2:], *pads, *dilation, *steps, *spread, turned)

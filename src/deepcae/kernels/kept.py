@@ -20,7 +20,7 @@ from ..atomic import whole_file
 from .processor import Processor, shown, this_processor
 from .rule import Rule, fixed, known
 
-FORMAT = 1
+FORMAT = 2  # 2: with strides
 
 
 class Found(NamedTuple):
@@ -74,7 +74,8 @@ def path_of(processor: Processor) -> Path:
     """Where the rule of a processor lies."""
     named = os.environ.get("XDG_CACHE_HOME", "")
     cache = Path(named) if os.path.isabs(named) else Path(os.path.expanduser("~")) / ".cache"
-    return cache / "deepcae" / f"kernels-{hashlib.sha256(shown(processor.key()).encode()).hexdigest()[:16]}.json"
+    key = f"{FORMAT} {shown(processor.key())}"
+    return cache / "deepcae" / f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 
 def _read(path: Path, processor: Processor) -> Rule | None:

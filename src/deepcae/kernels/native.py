@@ -22,16 +22,17 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-_VERSION = 2  # of the sizes that both sides pass
+_VERSION = 3  # of the sizes that both sides pass
 _WORTH_THREADS = 1_000_000  # multiplications below which a second thread does not pay,
 _WORTH_NUMBERS = 100_000  # unless an image's batch has so many numbers
 _OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 
 
 class Geometry(NamedTuple):
-    """A correlation of stride 1, `in` → `out`; images (channels, height, width, batch), fields as in core.cpp.
+    """A correlation, `in` → `out`; images (channels, height, width, batch), fields as in core.cpp.
 
-    y[o, i, j] = sum over c, ky, kx of w[o, c, ky, kx] x[c, i - pad_h + ky·dilation_h, j - pad_w + kx·dilation_w].
+    y[o, i, j] = sum over c, ky, kx of w[o, c, ky, kx] x[c, i·stride_h - pad_h + ky·dilation_h, …]. `spread`: the pixels
+    of x lie so far apart, with zeros between them, as in a deconvolution with that stride.
     `turned`: w is (in, out/group, kh, kw) and its kernels are turned by 180 degrees.
     """
 
@@ -49,6 +50,10 @@ class Geometry(NamedTuple):
     pad_w: int
     dilation_h: int
     dilation_w: int
+    stride_h: int
+    stride_w: int
+    spread_h: int
+    spread_w: int
     turned: bool
 
     def transposed(self) -> Geometry:
@@ -58,6 +63,7 @@ class Geometry(NamedTuple):
             out_channels=self.in_channels, out_h=self.in_h, out_w=self.in_w,
             pad_h=self.dilation_h * (self.kernel_h - 1) - self.pad_h,
             pad_w=self.dilation_w * (self.kernel_w - 1) - self.pad_w,
+            stride_h=self.spread_h, stride_w=self.spread_w, spread_h=self.stride_h, spread_w=self.stride_w,
             turned=not self.turned,
         )  # fmt: skip
 
@@ -181,7 +187,10 @@ def correlate(geometry: Geometry, x: Tensor, w: Tensor, b: Tensor | None) -> Ten
 
 
 def weight_gradient(geometry: Geometry, large: Tensor, small: Tensor) -> Tensor:
-    """dw[o, c, ky, kx] = sum over n, i, j of small[o, i, j, n] large[c, i - pad + ky·dilation, …, n]; not `turned`."""
+    """dw[o, c, ky, kx] = sum over n, i, j of small[o, i, j, n] large[c, i·stride - pad + ky·dilation, …, n].
+
+    Of a geometry that is not `turned`, nor spread.
+    """
     g = geometry
     dw = large.new_empty(g.out_channels, g.in_channels // g.group, g.kernel_h, g.kernel_w)
     sizes = sizes_of(g, threads())

@@ -29,6 +29,7 @@ class Rule(NamedTuple):
     channels × outputs, a convolution is the core's: of one to 7 images, of 8 to 31, of more. `pixel_pairs`: the same of
     kernels of one pixel. `last_channels`: from so many channels on, PyTorch's convolutions get them last in memory: of
     one image, of more. `phase_outputs`: up to so many outputs, deconvolutions with a stride go by `phases`.
+    `strided_pairs`: as `core_pairs`, of convolutions and deconvolutions with a stride.
     """
 
     few: Products = Products()
@@ -38,13 +39,16 @@ class Rule(NamedTuple):
     pixel_pairs: int = 64
     last_channels: tuple[int, int] = (16, 2)
     phase_outputs: int = 8
+    strided_pairs: tuple[int, int, int] = (0, 0, 256)
 
     def to_json(self) -> dict[str, Any]:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in self._asdict().items()}
 
     @classmethod
     def from_json(cls, fields: Any) -> Rule:
-        """What `to_json` gave. ValueError for anything else."""
+        """What `to_json` gave, or gave before the core had strides. ValueError for anything else."""
+        if isinstance(fields, dict) and "strided_pairs" not in fields:
+            fields = {**fields, "strided_pairs": list(WITHOUT_STRIDES)}
         if not isinstance(fields, dict) or set(fields) != set(cls._fields):
             raise ValueError("no rule of kernels")
         for name, plain in cls().to_json().items():
@@ -58,6 +62,7 @@ class Rule(NamedTuple):
         return self.many if columns >= MANY_COLUMNS else self.few
 
 
+WITHOUT_STRIDES = (-1, -1, -1)  # `strided_pairs` of runs that began before the core had strides: they go on without
 MANY_COLUMNS = 24
 LEAST_WEIGHTS, LEAST_IN_ALL = 50_000, 1_000_000  # of a layer, and of its net: others are the core's everywhere, whose
 # bits do not depend on the number of threads
@@ -71,7 +76,7 @@ def _require_like(plain: Any, given: Any, name: str) -> None:
         for one, other in zip(plain, given, strict=False):
             _require_like(one, other, name)
     elif fine:
-        fine = given in get_args(Library) if isinstance(plain, str) else given >= 0
+        fine = given in get_args(Library) if isinstance(plain, str) else given >= (-1 if name == "strided_pairs" else 0)
     if not fine:
         raise ValueError(f"no rule of kernels: {name} is {given!r}"[:120])
 
@@ -109,4 +114,5 @@ ZEN3 = Rule(
     pixel_pairs=256,
     last_channels=(16, 2),
     phase_outputs=3,
+    strided_pairs=(0, 256, 4096),
 )

@@ -1,9 +1,12 @@
-// Convolution of few channels with large kernels over batches of small images, all of stride 1.
+// Convolution of few channels with large kernels over batches of small images, mostly of stride 1.
 //
 // Memory: images (channels, height, width, batch), the batch innermost. One row of an image is then one line of
 // width * batch floats, and a kernel's column is a shift along it: y[o, i, j] = sum of w[o, c, ky, kx]
 // x[c, i + ky, j + kx * batch] for j in 0 .. width * batch, whatever the batch is. Sums stay in registers, for four
 // outputs and six vectors of j at once.
+//
+// With a stride, the neighbours in the one image are none in the other: the vectors then go over the batch alone, and each
+// pixel has a list of the places that it reads (pixels.inc, strides.inc).
 //
 // Two functions serve convolution and deconvolution, forward and both gradients:
 //   deepcae_correlate         outputs, and gradients to inputs (a correlation with the turned kernel)
@@ -33,6 +36,8 @@ struct Geometry {
   int64_t in_channels, in_h, in_w;     // of all groups; in deepcae_weight_gradient the large image
   int64_t out_channels, out_h, out_w;  // of all groups; in deepcae_weight_gradient the small image
   int64_t kernel_h, kernel_w, pad_h, pad_w, dilation_h, dilation_w;
+  int64_t stride_h, stride_w;  // in pixels of the input from one output to the next
+  int64_t spread_h, spread_w;  // as if the input's pixels lay so far apart, with zeros between; 1 for a weight gradient
   int64_t turned;  // w is (in_channels, out_channels / group, h, w) and turned by 180 degrees
   int64_t threads;
 };
@@ -66,6 +71,24 @@ struct Segment {
   int64_t start, length, x_from, x_to;
 };
 
+// What a product reads: from where its pixel begins in the image, and in a block's weights.
+struct Place {
+  int64_t x, w;
+};
+
+// An output pixel: the sum over channels of so many places each, listed for as many channels as are taken `together`.
+struct Pixel {
+  const Place* places;
+  int64_t per_channel, channels, together, x_step, w_step;  // the steps are a channel's
+  const float* x;
+  int64_t w, at;  // its first place in the weights; where it lies in an output
+};
+
+// Pixels of two images that are multiplied with each other, as they lie in both: a's columns side by side.
+struct Grid {
+  int64_t rows, columns, batch, a_row, b_row, b_column;
+};
+
 struct Kernels {
   int64_t lanes;
   int64_t most[5];  // vectors per block, by the number of outputs
@@ -75,6 +98,9 @@ struct Kernels {
               float* const* sums);
   void (*product)(const Product&, const float* a, const float* b, float* c, int64_t from, int64_t to, int64_t start,
                   int64_t end);
+  void (*pixel)(const Pixel&, const Outputs* outputs, int64_t count, int64_t batch);
+  void (*grid)(const Grid&, int64_t outputs, int64_t places, const float* const* a, const float* const* b, float* sums);
+  float (*lane_sum)(const float* sums);
 };
 
 // Planes of `batch` numbers per place; the kernel is clipped to the image.
@@ -175,7 +201,35 @@ void product(const Product& p, const float* a, const float* b, float* c, int64_t
   }
 }
 
-const Kernels kernels = {1, {0, 64, 64, 64, 64}, correlate, dot, product};
+void pixel(const Pixel& p, const Outputs* outputs, int64_t count, int64_t batch) {
+  for (const Outputs* out = outputs; out < outputs + count; ++out)
+    for (int64_t o = 0; o < out->count; ++o) {
+      float* y = out->y[o] + p.at;
+      for (int64_t n = 0; n < batch; ++n) y[n] = out->bias ? out->bias[o] : 0.0f;
+      for (int64_t c = 0; c < p.channels; ++c)
+        for (int64_t k = 0; k < p.per_channel; ++k) {
+          const float* x = p.x + c * p.x_step + p.places[k].x;
+          const float factor = out->w[p.w + c * p.w_step + p.places[k].w + o];
+          EACH for (int64_t n = 0; n < batch; ++n) y[n] += factor * x[n];
+        }
+    }
+}
+
+void grid(const Grid& g, int64_t outputs, int64_t places, const float* const* a, const float* const* b, float* sums) {
+  for (int64_t o = 0; o < outputs; ++o)
+    for (int64_t k = 0; k < places; ++k, ++sums) {
+      float sum = 0.0f;
+      for (int64_t row = 0; row < g.rows; ++row)
+        for (int64_t column = 0; column < g.columns; ++column)
+          for (int64_t n = 0; n < g.batch; ++n)
+            sum += a[o][row * g.a_row + column * g.batch + n] * b[k][row * g.b_row + column * g.b_column + n];
+      *sums += sum;
+    }
+}
+
+float lane_sum(const float* sums) { return *sums; }
+
+const Kernels kernels = {1, {0, 64, 64, 64, 64}, correlate, dot, product, pixel, grid, lane_sum};
 
 }  // namespace scalar
 }  // namespace
@@ -193,6 +247,7 @@ namespace {
 #pragma GCC target("avx512f,fma,prefer-vector-width=512")
 #endif
 #include "kernels.inc"
+#include "pixels.inc"
 #include "elements.inc"
 #undef ISA
 #undef LANES
@@ -209,6 +264,7 @@ namespace {
 #define LANES 8
 #define SUMS 12
 #include "kernels.inc"
+#include "pixels.inc"
 #include "elements.inc"
 #undef ISA
 #undef LANES
@@ -228,6 +284,7 @@ namespace {
 #define SUMS 12
 #endif
 #include "kernels.inc"
+#include "pixels.inc"
 #include "elements.inc"
 #undef ISA
 #undef LANES
@@ -510,8 +567,10 @@ void weight_gradient(const Geometry& g, const float* large, const float* small, 
 
 }  // namespace
 
+#include "strides.inc"
+
 // Whether the sizes are those that this file was built with, and in this order.
-EXPORT int64_t deepcae_version() { return 2; }
+EXPORT int64_t deepcae_version() { return 3; }
 
 // The name of the instruction set in use; with a name that this machine has, that one from now on.
 EXPORT const char* deepcae_instructions(const char* name) {
@@ -530,17 +589,17 @@ EXPORT void deepcae_threads(void* parallel, void* number, void* count) {
 // y = x correlated with w, plus bias (null for none). 0, or 1 where the memory does not suffice.
 EXPORT int deepcae_correlate(const Geometry* geometry, const float* x, const float* w, const float* bias, float* y) {
   try {
-    correlate(*geometry, x, w, bias, y);
+    (has_strides(*geometry) ? correlate_pixels : correlate)(*geometry, x, w, bias, y);
     return 0;
   } catch (const std::bad_alloc&) {
     return 1;
   }
 }
 
-// dw[o, c, ky, kx] = sum of small[o, i, j] large[c, i + ky, j + kx]. 0, or 1 where the memory does not suffice.
+// dw[o, c, ky, kx] = sum of small[o, i, j] large[c, i stride + ky, j stride + kx]. 0, or 1 where the memory does not suffice.
 EXPORT int deepcae_weight_gradient(const Geometry* geometry, const float* large, const float* small, float* dw) {
   try {
-    weight_gradient(*geometry, large, small, dw);
+    (has_strides(*geometry) ? weight_gradient_by_grids : weight_gradient)(*geometry, large, small, dw);
     return 0;
   } catch (const std::bad_alloc&) {
     return 1;

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deepcae.cli.findings import examine
+from deepcae.check.findings import examine
 from deepcae.layers import CAFFE_TYPES, Layer
 from reference import reference_dir
 

@@ -16,7 +16,7 @@ import pytest
 
 import deepcae
 from deepcae.cli import main
-from deepcae.cli.training import default_out
+from deepcae.solver.begin import default_out
 
 
 def train(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:

@@ -47,7 +47,7 @@ _NETS = _files("models/*/*.prototxt", "tests/cli/broken/*", "legacy/*.prototxt",
 
 
 def _check(path: Path) -> None:
-    from deepcae.cli.findings import examine
+    from deepcae.check.findings import examine
 
     findings = examine(path)
     for problem in (*findings.problems, *findings.warnings):

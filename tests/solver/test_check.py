@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deepcae.cli.findings import examine
+from deepcae.check.findings import examine
 from deepcae.errors import SpecError
 from deepcae.proto.read import read_solver_text
 from deepcae.solver.check import check_solver

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from deepcae import Solver, zoo
+from deepcae.check.findings import examine
 from deepcae.cli import main
-from deepcae.cli.findings import examine
 from deepcae.errors import SpecError
 from deepcae.net.graph import build_graph
 from deepcae.net.net import Net

@@ -15,8 +15,8 @@ import tifffile
 from sklearn.decomposition import PCA
 
 from deepcae import Solver, zoo
+from deepcae.check.findings import examine
 from deepcae.cli import main
-from deepcae.cli.findings import examine
 from deepcae.codes import principal as pca
 from deepcae.data import open_rows
 from deepcae.data.scaling import Scaling

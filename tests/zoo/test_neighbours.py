@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from deepcae import Solver, zoo
+from deepcae.check.findings import examine
 from deepcae.cli import main
-from deepcae.cli.findings import examine
 from deepcae.data import open_rows
 from deepcae.errors import SpecError
 from deepcae.net.roles import roles_of

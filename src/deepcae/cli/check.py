@@ -11,8 +11,8 @@ from . import options
 from .screen import answer, tell
 
 if TYPE_CHECKING:
+    from ..check.findings import Findings
     from ..errors import Problem
-    from .findings import Findings
 
 
 def check(
@@ -23,7 +23,7 @@ def check(
     json: options.Json = False,
 ) -> None:
     """Say everything that is wrong with texts, as FILE:LINE:COL: lines, before anything is run."""
-    from .findings import examine
+    from ..check.findings import examine
 
     all_findings = [examine(file) for file in files]
     if json:

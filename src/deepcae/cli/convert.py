@@ -146,8 +146,8 @@ def _loaded(
 
 def _of_text(path: Path, state: Asked, shapes: Mapping[str, Any]) -> Net:
     """The net of a text in the state that is asked for; where none is, in the last one of the phase that it has."""
-    from .states import built, chosen
-    from .texts import net_of
+    from ..check.states import built, chosen
+    from ..check.texts import net_of
 
     document, folders = net_of(path)
     phase, level, stages = state

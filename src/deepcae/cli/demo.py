@@ -92,9 +92,10 @@ def _write_texts(out: Path, quiet: bool) -> Path:
 
 def _train(out: Path, solver: Path, settings: list[str], device: str, quiet: bool) -> Outcome:
     from ..solver.about import LOG
+    from ..solver.begin import solver_text
     from ..solver.nets import keep_to
     from ..solver.solver import Solver
-    from .training import calm_lines, carry_out, solver_text
+    from .training import calm_lines, carry_out
 
     document, folders = solver_text(solver, out, settings)
     keep_to(document, solver.parent)  # not what the working directory has by that name

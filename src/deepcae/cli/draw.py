@@ -40,8 +40,8 @@ def draw(
 ) -> None:
     """Draw a network: its layers and blobs, or its architecture (the paper's Fig. 3)."""
     from .. import draw as room
-    from .states import State, chosen
-    from .texts import net_of
+    from ..check.states import State, chosen
+    from ..check.texts import net_of
 
     document, folders = net_of(target)
     if phase is not None and phase.upper() == "ALL":

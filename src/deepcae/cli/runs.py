@@ -25,7 +25,7 @@ from ..solver.about import LOG
 from .argv import FOR_ALL
 from .options import cores
 from .screen import answer, bar, say
-from .training import Effects, Listener, TrainingOptions, opened_log, prepare, solver_text, summary
+from .training import Effects, Listener, TrainingOptions, opened_log, summary
 
 CROWD = 2  # so many runs per core are trained at once, if those are all: none is left over to run alone
 
@@ -53,6 +53,7 @@ def train_all(
 ) -> None:
     """Trains the runs, says what they come to, and ends with the worst of their exit codes."""
     from ..solver.about import SOLVER
+    from ..solver.begin import beginning, solver_text
     from ..solver.runs import folder_of, require_apart
 
     seeds = _seeds(options, out, seed, count)
@@ -62,7 +63,7 @@ def train_all(
             require_apart(*solver_text(options.solver, folder, options.overrides), count)
     if options.snapshot is None:
         for folder in folders.values():
-            prepare(solver_text(options.solver, folder, options.overrides)[0], folder, None, options.overwrite)
+            beginning(solver_text(options.solver, folder, options.overrides)[0], folder, None, options.overwrite)
     on_gpu = options.device.startswith("cuda")
     ended = _together(options, folders, quiet, context.obj) if batched or (batched is None and on_gpu) else None
     if ended is None:
@@ -86,6 +87,8 @@ def _allowed(context: typer.Context) -> dict[str, bool]:
 
 def _seeds(options: TrainingOptions, out: Path, seed: int | None, count: int) -> list[int]:
     """S, S+1, …: S the one given, the text's random_seed, that of the runs that are gone on with, or one drawn."""
+    from ..solver.begin import solver_text
+
     first = seed
     if first is None and options.solver is not None:
         given = solver_text(options.solver, out, options.overrides)[0].message.random_seed

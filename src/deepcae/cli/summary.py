@@ -24,10 +24,10 @@ def summary(
     json: options.Json = False,
 ) -> None:
     """Show each layer's blobs, shapes and parameters, and the totals."""
+    from ..check.states import chosen, graph_of
+    from ..check.texts import net_of
     from ..net.plan import make_plan
     from ..net.summary import summarize
-    from .states import chosen, graph_of
-    from .texts import net_of
 
     asked = options.phase_name(phase)
     document, folders = net_of(target)

@@ -90,8 +90,8 @@ def _of_files(
     strict: bool,
     snapshot: str | None,
 ) -> tuple[Net, Sequence[Path], int | None]:
-    from .states import built, chosen
-    from .texts import net_of
+    from ..check.states import built, chosen
+    from ..check.texts import net_of
     from .trained import load_all
 
     document, folders = net_of(model)

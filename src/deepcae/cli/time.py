@@ -16,12 +16,12 @@ from .screen import answer, bar, say, tell
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..check.states import State
     from ..data.source import Source
     from ..net.net import Net
     from ..net.step import Step
     from ..proto.document import Document
     from ..timing.timing import Inputs, Read
-    from .states import State
 
 
 def time_layers(
@@ -87,8 +87,8 @@ def time_layers(
 def _net_of_model(
     model: Path, phase: str | None, level: int, stages: tuple[str, ...], device: str, batch: int | None
 ) -> Net:
-    from .states import built, chosen
-    from .texts import net_of
+    from ..check.states import built, chosen
+    from ..check.texts import net_of
 
     document, folders = net_of(model)
     state, told = chosen(document, phase, "TRAIN", level, stages)
@@ -100,8 +100,8 @@ def _net_of_model(
 
 def _resized(document: Document, state: State, folders: list[Path], batch: int) -> dict[str, tuple[int, ...]]:
     """The shapes of the blobs that come from outside, with `batch` samples."""
+    from ..check.states import graph_of
     from ..net.plan import make_plan
-    from .states import graph_of
 
     plan = make_plan(graph_of(document, state), folders=folders)
     shapes = {top: shape for top in plan.fed if (shape := plan.shapes[top])}

@@ -34,10 +34,10 @@ def extract_features(
     json: options.Json = False,
 ) -> None:
     """Write blobs of a network over its own data, as Caffe's tool does: a record of floats for each sample."""
+    from ..check.states import built, chosen
+    from ..check.texts import net_of
     from ..trained.features import extract_features as extract
     from .device import choose_device
-    from .states import built, chosen
-    from .texts import net_of
     from .trained import load_all
 
     if mode is not None and mode.upper() not in ("CPU", "GPU"):

@@ -76,8 +76,9 @@ def train(
         raise typer.BadParameter("--snapshot latest goes on with the run in DIR, --overwrite gives it up: give one")
     if runs > 1 and snapshot not in (None, "latest"):
         raise typer.BadParameter("several runs go on from their own snapshots: give --snapshot latest")
+    from ..solver.begin import default_out
     from .device import choose_device
-    from .training import TrainingOptions, default_out, train_one
+    from .training import TrainingOptions, train_one
 
     folder, texts = out or default_out(solver or Path()), [*(overrides or []), *_state(level, stage)]
     effects, where = (sigint_effect.value, sighup_effect.value), choose_device(device, threads)

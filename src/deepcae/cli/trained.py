@@ -52,8 +52,8 @@ def of_run(run: Path, device: str, named: Named, snapshot: str | None, quiet: bo
 
 
 def _from_files(model: Path, weights: list[str], device: str, strict: bool) -> tuple[Net, str, list[Path]]:
-    from .states import built, chosen
-    from .texts import net_of
+    from ..check.states import built, chosen
+    from ..check.texts import net_of
 
     document, folders = net_of(model)
     state, told = chosen(document, None, "TEST", last=True)

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import cannot_write
-from ..errors import DataError, Incomplete, SnapshotError, SpecError
+from ..errors import Incomplete, SnapshotError, SpecError
 from .duration import Estimate
 from .screen import answer, bar, say
 
 if TYPE_CHECKING:
-    from ..proto.document import Document
     from ..solver.records import Finished, Record, Test
     from ..solver.signals import Stoppable
     from ..solver.solver import Solver
@@ -183,6 +182,7 @@ class TrainingOptions:
 
     def open(self, folder: Path, seed: int | None, quiet: bool = False) -> Solver:
         """The solver, at its beginning or at the snapshot."""
+        from ..solver.begin import beginning, solver_text
         from ..solver.replaced import settle
         from ..solver.solver import Solver
         from .trained import weight_files
@@ -191,11 +191,14 @@ class TrainingOptions:
         settle(folder)
         with _advised(folder if self.solver is None else None):
             document, folders = solver_text(self.solver, folder, self.overrides)
-            snapshot, overwrite = prepare(document, folder, self.snapshot, self.overwrite, quiet)
+            begins = beginning(document, folder, self.snapshot, self.overwrite)
+            for warning in begins.warnings:
+                say(warning)
+            say(begins.note, quiet or not begins.note)
             return Solver(
-                document, out=folder, seed=seed, device=self.device, snapshot=snapshot, folders=folders,
-                strict=self.strict, weights=weights, precision=self.precision, overwrite=overwrite, keep=self.keep,
-                threads=self.threads,
+                document, out=folder, seed=seed, device=self.device, snapshot=begins.snapshot, folders=folders,
+                strict=self.strict, weights=weights, precision=self.precision, overwrite=begins.overwrite,
+                keep=self.keep, threads=self.threads,
             )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -260,57 +263,3 @@ def _advised(run: Path | None) -> Iterator[None]:
         if run is not None and any(file.is_relative_to(run) for file in files) and (hint := advice(run)):
             error.add_note(f"{run}: cannot go on by its own texts{hint}")
         raise
-
-
-def prepare(
-    document: Document, out: Path, snapshot: str | None, overwrite: bool, quiet: bool = False
-) -> tuple[str | None, bool]:
-    """Looks early what a training in `out` would do to a run that lies there: DataError if that would be lost.
-
-    Gives what to go on from (`latest`, where there is nothing yet, becomes the beginning), and whether a run's place is
-    taken. Nothing is changed; the training itself looks again when it has the lock.
-    """
-    from ..solver.earlier import Earlier
-    from ..solver.kept import settle_best
-    from ..solver.replaced import Replaced, settle
-    from ..solver.run import snapshot_prefix
-    from ..solver.unclaimed import require_none
-
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out}: is a file; --out names a folder")
-    settle(out)
-    settle_best(snapshot_prefix(document, out))
-    earlier = Earlier(out, snapshot_prefix(document, out))
-    if snapshot is None and not overwrite:
-        earlier.require_none()
-    if snapshot is None:
-        require_none(earlier.prefix, document.message.max_iter)
-    if snapshot != "latest" or earlier.require_found():
-        return snapshot, overwrite
-    replaced = list(Replaced.found(out))
-    for each in replaced:
-        say(f"{out}: has no snapshot yet; the run whose place it takes {each.where}")
-    say(f"{out}: has no snapshot yet; beginning at the beginning", quiet or bool(replaced))
-    return None, overwrite or bool(replaced)
-
-
-def solver_text(path: Path | None, run: Path, overrides: Sequence[str]) -> tuple[Document, list[Path]]:
-    """The solver text at `path` (None: the one of the run itself) with --set texts laid over it, one after the other.
-
-    And the folders in which the files it names are looked up, beside its own.
-    """
-    from ..proto.read import read_solver
-    from ..proto.text import merge
-    from ..solver.run import Run
-
-    earlier = Run(run) if path is None else None
-    document = read_solver(path) if earlier is None else earlier.solver_document
-    for number, text in enumerate(overrides, 1):
-        merge(document, text, "--set" if len(overrides) == 1 else f"--set({number})")
-    return document, earlier.folders if earlier is not None else []
-
-
-def default_out(solver: Path) -> Path:
-    """`runs/<name>`: the solver's folder for a `solver.prototxt`, else what its file is called."""
-    name = solver.absolute().parent.name if solver.stem == "solver" else solver.stem.removesuffix("_solver")
-    return Path("runs") / (name or "run")

@@ -144,7 +144,7 @@ def put(model: ZooModel, folder: Path, quiet: bool = False) -> tuple[Path, Path]
 
 
 def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | None = None) -> None:
-    from .findings import MissingFile, examine
+    from ..check.findings import MissingFile, examine
 
     net, solver = put(model, folder, json)
     if json:

@@ -14,13 +14,13 @@ from ..net.oddities import oddities
 from ..net.plan import Plan, draft_plan
 from ..net.step import Step
 from ..proto.document import Document
+from ..solver.begin import default_out
 from ..solver.check import check_layer_names, check_solver
 from ..solver.nets import choose_nets
 from ..solver.run import Run
 from . import written
 from .states import State, graph_of, states_of
 from .texts import read_document
-from .training import default_out
 
 
 class MissingFile(Problem):

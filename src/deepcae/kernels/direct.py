@@ -97,14 +97,18 @@ def geometry_of(x: Sizes, w: Sizes, stride: Sizes, pad: Sizes, dilation: Sizes, 
 
     Where a kernel overhangs the padded image by less than a stride, there still is an output, as in Caffe.
     """
-    batch, channels, *sizes = x
+    batch, channels, in_h, in_w = x
+    outputs, (kernel_h, kernel_w) = w[1] * groups if turned else w[0], w[2:]
     reaches = [d * (k - 1) for k, d in zip(w[2:], dilation, strict=True)]
+    axes = list(zip(x[2:], stride, pad, reaches, strict=True))
+    step, spread = stride, stride  # the one or the other is 1
     if turned:
-        outs = [s * (n - 1) + 1 + r - 2 * p for n, s, p, r in zip(sizes, stride, pad, reaches, strict=True)]
-        pads = [r - p for p, r in zip(pad, reaches, strict=True)]
-        steps, spread = (1, 1), stride
+        out_h, out_w = (s * (n - 1) + 1 + r - 2 * p for n, s, p, r in axes)
+        pad, step = tuple(r - p for _, _, p, r in axes), (1, 1)
     else:
-        outs = [_steps(n + 2 * p - r - 1, s) + 1 for n, s, p, r in zip(sizes, stride, pad, reaches, strict=True)]
-        pads, steps, spread = list(pad), stride, (1, 1)
-    outputs = w[1] * groups if turned else w[0]
-    return Geometry(batch, groups, channels, *sizes, outputs, *outs, *w[2:], *pads, *dilation, *steps, *spread, turned)
+        out_h, out_w = (_steps(n + 2 * p - r - 1, s) + 1 for n, s, p, r in axes)
+        spread = (1, 1)
+    return Geometry(
+        batch, groups, channels, in_h, in_w, outputs, out_h, out_w, kernel_h, kernel_w,
+        pad[0], pad[1], dilation[0], dilation[1], step[0], step[1], spread[0], spread[1], turned,
+    )  # fmt: skip

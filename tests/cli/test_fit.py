@@ -204,7 +204,7 @@ def alone_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("alone_is_ahead")
 def test_the_design_that_is_ahead_in_a_race_is_trained(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    longer = ["--set", "max_iter: 240 test_interval: 120", *SHORT[2:]]
+    longer = ["--set", "max_iter: 240 test_interval: 120 momentum: 0.8", *SHORT[2:]]
     fit("pictures", "-o", "raced", *longer)
     assert "race        30 iterations each; held-out error" in capsys.readouterr().err
     assert "linear_encode" not in Path("raced/model/net.prototxt").read_text()
@@ -222,13 +222,36 @@ def test_the_design_that_is_ahead_in_a_race_is_trained(here: Path, capsys: pytes
 
 @pytest.mark.usefixtures("alone_is_ahead")
 @pytest.mark.parametrize(
+    ("words", "length"), [([], 30), (["--linear"], 0), (["--set", "max_iter: 170"], 0), (["--minutes", "0.01"], 0)]
+)
+def test_a_look_counts_the_race(
+    words: list[str], length: int, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foreseen.Foreseen, "timed", lambda *_: Estimate(0.01, (0.02,)))
+    fit("pictures", "-o", "other", "--dry-run", "--json", *SHORT[2:], *words)
+    told, said = capsys.readouterr()
+    assert json.loads(told)["race"] == {"iterations": length, "seconds": pytest.approx(0.02 * length)}
+    assert ("race       30 iterations of each of two networks" in said) == bool(length)
+
+
+@pytest.mark.usefixtures("alone_is_ahead")
+def test_a_race_leaves_less_of_the_minutes(here: Path) -> None:
+    wishes = Wishes([Path("pictures")], 2, 10.0, None, 20, (), ImageFlags())
+    foreseen_ = fitting.Fit(Path("other"), wishes, "cpu", 1, False, True).look()
+    quick, slow = Estimate(0.001, (0.02,)), Estimate(0.1, (0.02,))
+    assert [foreseen_.race(each) for each in (quick, slow)] == [30, 30]
+    assert foreseen_._left(quick) - foreseen_._left(slow) == pytest.approx(2 * 30 * 0.099)
+
+
+@pytest.mark.usefixtures("alone_is_ahead")
+@pytest.mark.parametrize(
     ("words", "flag"),
     [(["--linear"], "--linear"), (["--no-linear"], "--no-linear"), (["--minutes", "0.01"], "--linear")],
 )
 def test_without_a_race_the_steps_say_which_design_it_is(
     words: list[str], flag: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(fitting, "SHARE", 1e-9)
+    monkeypatch.setattr(foreseen, "SHARE_OF_RACE", 1e-9)
     monkeypatch.setattr(fitting.Fit, "_train", _stopped)
     fit("pictures", "-o", "told", *SHORT[2:], *words)
     assert "race" not in capsys.readouterr().err

@@ -17,6 +17,7 @@ from deepcae.proto.read import read_net_text
 from deepcae.proto.text import merge
 from deepcae.race import race as races
 from deepcae.race.race import Ground, race
+from deepcae.zoo import schedule
 from deepcae.zoo.designed import DesignedModel
 from deepcae.zoo.schedule import trial
 
@@ -138,11 +139,21 @@ def test_there_is_none_where_nobody_wants_it_or_time_is_short(more: dict[str, An
 
 def test_a_race_is_as_long_as_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(races._Lap, "pace", lambda self: 0.1)
-    monkeypatch.setattr(races, "SHORTEST", 20)
+    monkeypatch.setattr(schedule, "SHORTEST", 20)
     found = race(designed(), ground(seconds=5.1))
     assert found is not None
     assert found.iterations == 25
     assert race(designed(), ground(seconds=3.9)) is None
+
+
+def test_that_there_is_no_time_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    made = races.Solver.step
+    monkeypatch.setattr(races.Solver, "step", lambda self, count: steps.append(count) or made(self, count))
+    assert race(designed(), ground(seconds=1e-9)) is None
+    assert sum(steps) == 2
+    assert race(designed(), ground(seconds=1e9)) is not None
+    assert sum(steps) == 2 + 2 * LENGTH
 
 
 def test_what_a_person_lays_over_the_solver_holds_in_the_race() -> None:

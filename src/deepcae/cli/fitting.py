@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -16,7 +15,7 @@ from ..report.advice import came_to
 from .duration import about
 from .fitbefore import Before, newest
 from .fitkept import Kept
-from .foreseen import TABLE, Foreseen, foresee, left_of, mapped, only_held_out, shortened
+from .foreseen import TABLE, Foreseen, for_race, foresee, left_of, mapped, only_held_out, shortened
 from .options import SHOWN
 from .screen import bar, say, set_in
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from ..prepare import Looked, Prepared
     from .training import Outcome
     from .wishes import Wishes
-
-SHARE = 0.2  # of --minutes, that a race may take at most
 
 
 class Fit:
@@ -131,7 +128,7 @@ class Fit:
         """net.prototxt, solver.prototxt and start.caffemodel for these images."""
         from ..zoo.designtext import table
         from .designing import Wanted, designed
-        from .racing import Where, error_of_pca, length_of, raced
+        from .racing import Where, error_of_pca, raced
         from .zoo import put
 
         wishes, told = self.wishes, prepared.understood
@@ -152,14 +149,14 @@ class Fit:
             wishes.neighbours, wishes.linear,
         )  # fmt: skip
         model, found = designed(wanted, self.model)
-        seconds = math.inf if wishes.minutes is None else SHARE * 60 * wishes.minutes
-        length = length_of(model, wishes.overrides)
-        where = Where(wishes.images.seed, self.device, self.threads, seconds, length)
+        seconds = for_race(wishes)
+        where = Where(wishes.images.seed, self.device, self.threads, seconds, overrides=wishes.overrides)
         race = raced(model, lists, self.model, where, self.quiet)
         linear = wishes.linear if race is not None or wishes.linear is not None else model.starts_as_pca
         model = model if race is None else race.model
         pca = None if model.starts_as_pca else race.pca if race is not None else error_of_pca(model, prepared)
-        self.kept.put(design={"linear": linear, "race": race.iterations if race is not None else 0, "pca": pca})
+        length = 0 if race is None else race.iterations
+        self.kept.put(design={"linear": linear, "race": length, "set": [*wishes.overrides], "pca": pca})
         self.kept.step("zoo", "design", *words, *self._ways(), "-o", str(self.model))
         put(model, self.model)
         facts = {} if race is None else {"race": str(race)}
@@ -171,7 +168,9 @@ class Fit:
         linear = self.kept.design.get("linear", True)
         if linear is not None:
             return ["--linear" if linear else "--no-linear"]
-        return ["--race", str(self.kept.design["race"]), "--seed", str(self.wishes.images.seed), *self._where]
+        kept = self.kept.design
+        laid = [word for text in kept.get("set", []) for word in ("--set", text)]
+        return ["--race", str(kept["race"]), *laid, "--seed", str(self.wishes.images.seed), *self._where]
 
     def _train(self) -> Outcome:
         from ..solver.about import LOG

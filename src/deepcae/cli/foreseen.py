@@ -23,6 +23,7 @@ TESTS = 20  # of a training that --minutes makes shorter
 TABLE = 100_000  # images up to which codes are written as a table, too
 SPARE = 30.0  # seconds that pictures and report take ...
 MAPPED = 0.007  # ... and each held-out image in a map by t-SNE
+SHARE_OF_RACE = 0.2  # of --minutes, that a race may take at most
 FOR_MAP, FOR_CODES = 0.2, 0.4  # of --minutes, at most, for the map, and for the codes of all images
 FEWEST = 1000  # held-out images that are mapped, if there are so many
 NOISE = 256  # images of noise that a pass is timed with, unless a batch has more
@@ -44,10 +45,25 @@ class Foreseen:
     def course_text(self) -> str:
         return f"max_iter: {self.course.iterations} test_interval: {self.course.interval}"
 
+    def race(self, estimate: Estimate) -> int:
+        """Iterations of each of two designs before the training, which takes the better one; 0: there is no race."""
+        from ..zoo.designed import JUDGES
+        from ..zoo.schedule import trial, trial_within
+
+        wishes = self.wishes
+        if wishes.linear is not None or wishes.neighbours or self.understood.rows["test"] < JUDGES:
+            return 0
+        return trial_within(trial(self._param().max_iter), for_race(wishes), estimate.step)
+
+    def _left(self, estimate: Estimate) -> float:
+        """Seconds of --minutes that are for the training."""
+        gone = 2 * self.race(estimate) * estimate.step
+        return left_of(self.wishes, self.understood, estimate.test(self._param()), gone)
+
     def lines(self, estimate: Estimate) -> list[str]:
         """For people. `estimate`: of this network, see `timed`."""
-        param, settings = self._param(), list[str]()
-        left = left_of(self.wishes, self.understood, estimate.test(param))
+        param, settings, race = self._param(), list[str](), self.race(estimate)
+        left = self._left(estimate)
         told = ""
         if estimate.seconds(param) > left:
             whole = param.max_iter
@@ -60,6 +76,9 @@ class Foreseen:
         found = [f"{name:10} {words}" for name, words in self.plan.facts(count).items()]
         each = f"{param.max_iter:,} iterations of {self.batch:,} images: about {about(estimate.seconds(param))} here"
         early = ", or less: it ends when held-out images are restored no better" if param.patience else ""
+        if race:
+            lasts = about(2 * race * estimate.step)
+            found += [f"race       {race:,} iterations of each of two networks, the better goes on: about {lasts}"]
         found += [f"training   {told}"] if told else []
         found += [f"training   {each}{early}", f"then       codes, pictures and report: about {about(rest)}"]
         return [*found, *(f"note       {note}" for note in self.notes())]
@@ -76,8 +95,7 @@ class Foreseen:
 
     def to_json(self, estimate: Estimate) -> dict[str, Any]:
         """For programs."""
-        param = self._param()
-        left = left_of(self.wishes, self.understood, estimate.test(param))
+        param, race, left = self._param(), self.race(estimate), self._left(estimate)
         if estimate.seconds(param) > left:
             param = self._param(*shortened(estimate, param, left))
         return {
@@ -86,6 +104,7 @@ class Foreseen:
                 "iterations": param.max_iter, "batch": self.batch, "test_interval": param.test_interval,
                 "patience": param.patience, "seconds": estimate.seconds(param),
             },
+            "race": {"iterations": race, "seconds": 2 * race * estimate.step},
             "rest": {"seconds": after(self.wishes, self.understood, estimate.test(param))},
         }  # fmt: skip
 
@@ -138,6 +157,11 @@ def foresee(understood: Understood, wishes: Wishes) -> Foreseen:
     batch = wishes.batch or default_batch(plan, train, wishes.neighbours or 0.0)
     tested = pass_over(max(1, min(test, enough(math.prod(plan.given)))), batch, bool(wishes.neighbours))
     return Foreseen(plan, width, batch, tested, course(plan, tested, train, batch), understood, wishes)
+
+
+def for_race(wishes: Wishes) -> float:
+    """Seconds that a race of two designs may take."""
+    return math.inf if wishes.minutes is None else SHARE_OF_RACE * 60 * wishes.minutes
 
 
 def after(wishes: Wishes, understood: Understood, test: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from .screen import bar
 
 if TYPE_CHECKING:
     from ..prepare import Prepared
+    from ..proto.document import Document
     from ..race.race import Raced
     from ..zoo.designed import DesignedModel
 
@@ -25,6 +27,7 @@ class Where:
     threads: int | None = None
     seconds: float = math.inf  # that it may take
     length: int | None = None  # iterations of the race, where they do not follow from the solver's text
+    overrides: tuple[str, ...] = ()  # solver texts that are laid over it
 
 
 def raced(
@@ -40,25 +43,31 @@ def raced(
     images, held_out = opened(named.train, "data"), opened(named.test, "data")
     assert images is not None  # there is a rival
     assert held_out is not None
-    length = length_of(model) if where.length is None else where.length
+    length = length_of(model, where.overrides) if where.length is None else where.length
     with bar("racing", 2 * length, quiet) as advance:
         tell = lambda done, _: advance(done)  # noqa: E731
         ground = Ground(
-            images, held_out, where.seed, where.device, where.threads, where.seconds, length=length, tell=tell
-        )
+            images, held_out, where.seed, where.device, where.threads, where.seconds, length=length,
+            lay=partial(_lay, where.overrides), tell=tell,
+        )  # fmt: skip
         return race(model, ground)
 
 
 def length_of(model: DesignedModel, overrides: Sequence[str] = ()) -> int:
     """Iterations of a race before a training, as the solver's text and those laid over it say; 0: none."""
     from ..proto.read import read_solver_text
-    from ..proto.text import merge
     from ..zoo.schedule import trial
 
     document = read_solver_text(model.solver_text)
+    _lay(overrides, document)
+    return trial(document.message.max_iter)
+
+
+def _lay(overrides: Sequence[str], document: Document) -> None:
+    from ..proto.text import merge
+
     for text in overrides:
         merge(document, text, "--set")
-    return trial(document.message.max_iter)
 
 
 def error_of_pca(model: DesignedModel, prepared: Prepared) -> float | None:

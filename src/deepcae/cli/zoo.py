@@ -78,6 +78,14 @@ def zoo(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="For `design`: decides what is random in the race.")] = 0,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="TEXT",
+            help="For `design`: a setting of the training to come, such as 'base_lr: 0.001', that the race has, too.",
+        ),
+    ] = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     json: options.Json = False,
@@ -96,12 +104,12 @@ def zoo(
         wanted = Wanted(
             image, dims, width, data or (None, None), batch, scale, mean_value, mirror, plain, neighbours, linear
         )
-        _design(wanted, folder, Where(seed, device, threads, length=race), json)
+        _design(wanted, folder, Where(seed, device, threads, length=race, overrides=tuple(overrides or ())), json)
         return
     if image is not None:
         raise SpecError(f"network '{name}' has one size of images; --input is for design")
-    if plain or (scale, mean_value, mirror, neighbours, linear) != (None,) * 5:
-        raise SpecError("--scale, --mean-value, --mirror, --plain, --linear and --neighbours are for design")
+    if plain or (scale, mean_value, mirror, neighbours, linear, overrides) != (None,) * 6:
+        raise SpecError("--scale, --mean-value, --mirror, --plain, --linear, --neighbours and --set are for design")
     train_list, test_list = data or (None, None)
     if dims is not None and not has_code(name):
         say(f"network '{name}' has classes and no code; --dims changes nothing")

@@ -32,7 +32,7 @@ from ..solver.sure import in_groups, surely_better
 from ..trained.network import Trained
 from ..trained.passes import batch_size, half_squared, in_block
 from ..zoo.designed import DesignedModel
-from ..zoo.schedule import SHORTEST, trial
+from ..zoo.schedule import SHORTEST, trial, trial_within
 
 DATA, RESTORED = "data", "restored"
 MOST = 5000  # held-out images that judge
@@ -97,9 +97,9 @@ def race(model: DesignedModel, ground: Ground) -> Raced | None:
         return None
     with _lap(model, ground, 0) as lap:
         pca = lap.errors()
-        if math.isfinite(ground.seconds) and 2 * iterations * (pace := lap.pace()) > ground.seconds:
-            iterations = int(ground.seconds / (2 * pace))
-            if iterations < SHORTEST:
+        if math.isfinite(ground.seconds):
+            iterations = trial_within(iterations, ground.seconds, lap.pace())
+            if not iterations:
                 return None
         lap.learn(iterations)
         beside = lap.errors()
@@ -145,11 +145,14 @@ class _Lap:
         self.net = Net(net, "TEST", share=self._solver.net, device=ground.device)
 
     def pace(self) -> float:
-        """Seconds of an iteration: the first ones warm up, those behind are timed."""
-        self._solver.step(CHUNK)
-        began = time.perf_counter()
-        self._solver.step(CHUNK)
-        return (time.perf_counter() - began) / CHUNK
+        """Seconds of an iteration, behind one that warms up; of a few, but no more than tell that there is no time."""
+        self._solver.step(1)
+        most = CHUNK * self.ground.seconds / (2 * SHORTEST)  # that CHUNK of the shortest race have
+        began, done, gone = time.perf_counter(), 0, 0.0
+        while done < CHUNK and gone <= most:
+            self._solver.step(1)
+            done, gone = done + 1, time.perf_counter() - began
+        return gone / done
 
     def learn(self, iterations: int) -> None:
         """Until so many are made."""

@@ -74,6 +74,14 @@ def trial(iterations: int) -> int:
     return length if 2 * length <= SHARE_OF_TRIALS * iterations else 0
 
 
+def trial_within(length: int, seconds: float, pace: float) -> int:
+    """Iterations of such a comparison that takes at most these seconds, `pace` for each; 0: there is no time for it."""
+    if 2 * length * pace <= seconds:
+        return length
+    most = int(seconds / (2 * pace))
+    return most if most >= SHORTEST else 0
+
+
 def solver_text(plan: Design, test: Passes, way: Way, num_images: int | None, batch: int) -> str:
     """Adam, its rate falling to 0 in a straight line."""
     plain = way is Way.PLAIN

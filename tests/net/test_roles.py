@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from deepcae.net.flow import told_apart
+from deepcae.net.flow import Flow
 from deepcae.net.graph import build_graph
 from deepcae.net.plan import Plan, make_plan
 from deepcae.net.roles import CLASSES, PAIRS, Roles, roles_of
@@ -331,4 +331,4 @@ def test_pairs_are_told_by_their_loss_whatever_they_are_called() -> None:
 
 def test_losses_on_one_branch_are_told_apart() -> None:
     plan = planned(PIC + AE + layer("EuclideanLoss", "pic many", "loss"))
-    assert told_apart(plan.steps, plan.steps[-1]) == ("many", plan.steps[-1].bottoms[0])
+    assert Flow(plan.steps).told_apart(plan.steps[-1]) == ("many", plan.steps[-1].bottoms[0])

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from ..layers.base import Shape
 from ..layers.linear import Deconvolution
 from ..layers.unpool import Unpooling
-from .flow import told_apart
+from .flow import Flow
 from .step import Step
 
 _SPATIAL_AXES = 2
@@ -21,10 +21,10 @@ def explain_mismatch(steps: Sequence[Step], index: int, shapes: Mapping[str, Sha
     step = steps[index]
     if step.layer is None or not step.layer.compares or len(step.bottoms) != 2:
         return None
-    pair = told_apart(steps[: index + 1], step)
-    got, wanted = (shapes.get(name) for name in pair)
-    if not got or not wanted or len(got) != 4 or len(wanted) != 4 or got[2:] == wanted[2:]:
+    if not _differ(*(shapes.get(name) for name in step.bottoms)):
         return None
+    pair = Flow(steps[: index + 1]).told_apart(step)
+    got, wanted = (shapes.get(name) or () for name in pair)
     output, target = (authors_name(steps, name) for name in pair)
     missed = " and ".join(
         f"{abs(w - g)} too {'small' if w > g else 'large'} in {axis}"
@@ -33,6 +33,11 @@ def explain_mismatch(steps: Sequence[Step], index: int, shapes: Mapping[str, Sha
     )
     sentence = f"'{output}' is {_size(got)}, but '{target}', with which it is compared, is {_size(wanted)}: {missed}"
     return sentence + _kernel_that_fits(steps, index, output, got, wanted)
+
+
+def _differ(one: Shape | None, other: Shape | None) -> bool:
+    """Whether both are images, of another height or width."""
+    return one is not None and other is not None and len(one) == len(other) == 4 and one[2:] != other[2:]
 
 
 def authors_name(steps: Sequence[Step], blob: str) -> str:

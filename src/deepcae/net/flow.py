@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
 
 from .step import Step
 
@@ -15,16 +16,26 @@ class Flow:
     def __init__(self, steps: Sequence[Step]) -> None:
         self.steps = steps
         self._above: dict[str, list[Step]] = {}
+        self._makers: dict[str, list[int]] = {}  # of each blob, in order: several where a layer works in place
+        for index, step in enumerate(steps):
+            for top in dict.fromkeys(step.tops) if step.bottoms else ():
+                self._makers.setdefault(top, []).append(index)
 
     def above(self, blob: str) -> list[Step]:
         """The steps that `blob` is computed by, in order; sources are none of them."""
         if blob not in self._above:
-            needed, found = {blob}, []
-            for step in reversed(self.steps):
-                if step.bottoms and not needed.isdisjoint(step.tops):
-                    needed.update(step.bottoms)
-                    found.append(step)
-            self._above[blob] = found[::-1]
+            found: list[int] = []
+            waiting = [-index for index in self._makers.get(blob, ())]  # a heap: the last is looked at first
+            waiting.sort()
+            asked = {-index for index in waiting}
+            while waiting:
+                found.append(-heappop(waiting))
+                for bottom in self.steps[found[-1]].bottoms:
+                    for index in self._makers.get(bottom, ()):
+                        if index < found[-1] and index not in asked:
+                            asked.add(index)
+                            heappush(waiting, -index)
+            self._above[blob] = [self.steps[index] for index in reversed(found)]
         return self._above[blob]
 
     def reads(self, blob: str) -> set[str]:
@@ -51,10 +62,22 @@ class Flow:
 
     def original(self, blob: str) -> str:
         """The blob that has the same values: before layers that only split, reshape, scale or shift it."""
-        for step in reversed(self.steps):
-            if blob in step.tops and step.bottoms and is_same(step) and not step.in_place:
-                blob = step.bottoms[0]
+        before, same = len(self.steps), True
+        while same:
+            same = False
+            for index in reversed(self._makers.get(blob, ())):
+                step = self.steps[index]
+                if index < before and is_same(step) and not step.in_place:
+                    blob, before, same = step.bottoms[0], index, True
+                    break
         return blob
+
+    def told_apart(self, step: Step) -> tuple[str, str]:
+        """Of the two blobs that a loss compares (what the net made, what it should be), whatever their order."""
+        first, second = step.bottoms[:2]
+        a, b = self.depth(first), self.depth(second)
+        turned = b > a and (not a or self.original(first) in self.reads(second))
+        return (second, first) if turned else (first, second)
 
 
 def is_same(step: Step) -> bool:
@@ -62,11 +85,3 @@ def is_same(step: Step) -> bool:
     return step.type in ("Split", "Reshape", "Flatten") or (
         step.type == "Power" and step.node.param.power_param.power == 1
     )
-
-
-def told_apart(steps: Sequence[Step], step: Step) -> tuple[str, str]:
-    """Of the two blobs that a loss compares (what the net made, what it should be), whatever their order."""
-    first, second = step.bottoms[:2]
-    flow = Flow(steps)
-    a, b = flow.depth(first), flow.depth(second)
-    return (second, first) if b > a and (not a or flow.original(first) in flow.reads(second)) else (first, second)

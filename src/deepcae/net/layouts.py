@@ -15,7 +15,7 @@ from ..layers.base import Shape, count
 from ..layers.pool import Pooling
 from ..layers.shape import Reshape
 from .advice import authors_name
-from .flow import told_apart
+from .flow import Flow
 from .graph import Graph
 from .step import Step
 
@@ -79,10 +79,11 @@ def _lookers(steps: Sequence[Step], shapes: Shapes, blob: str) -> Iterator[Step]
 
 def _compared(graph: Graph, steps: Sequence[Step], shapes: Shapes) -> Iterator[Problem]:
     """Two images that a loss compares, of equally many values in another order."""
+    flow = Flow(steps)
     for step in steps:
         if step.layer is None or not step.layer.compares or len(step.bottoms) != 2:
             continue
-        made, target = told_apart(steps, step)
+        made, target = flow.told_apart(step)
         first, second = shapes.get(made), shapes.get(target)
         if first is None or second is None or min(len(first), len(second)) < 3 or count(first, 1) != count(second, 1):
             continue

@@ -10,7 +10,7 @@ from ..draw.scene import Curve, Point, Scene, Words, rectangle, straight, text_w
 from ..draw.words import kind_of, operation, size_text
 from ..errors import DataError
 from ..net.advice import authors_name
-from ..net.flow import told_apart
+from ..net.flow import Flow
 from ..net.plan import Plan
 from ..net.step import Step
 from ..net.summary import summarize
@@ -83,9 +83,8 @@ class _Drawing:
         """Each loss beside the layer that it judges; from the image an arrow goes to each."""
         image = self.places[id(self.chain[0])]
         made = {top: step for step in self.chain for top in step.tops}
-        judged = [
-            (made[authors_name(self.plan.steps, told_apart(self.plan.steps, loss)[0])], loss) for loss in self.losses
-        ]
+        steps, flow = self.plan.steps, Flow(self.plan.steps)
+        judged = [(made[authors_name(steps, flow.told_apart(loss)[0])], loss) for loss in self.losses]
         judged.sort(key=lambda pair: self.places[id(pair[0])][1])
         for row, (step, loss) in enumerate(judged):
             center = image[0], self._y(row)

@@ -18,7 +18,7 @@ import torch
 from ..data.span import into_unit
 from ..errors import NotFinite
 from ..net.advice import authors_name
-from ..net.flow import told_apart
+from ..net.flow import Flow
 from .due import falls
 from .records import Warned, WarningKind
 
@@ -234,7 +234,7 @@ class Guard:
 
 def _watched(net: Net) -> Iterator[_Watched]:
     """Every nonlinearity's blob, and what the losses read as predictions."""
-    steps = net.plan.steps
+    steps, flow = net.plan.steps, Flow(net.plan.steps)
     last_writer = {top: each for each in net.bound for top in each.step.tops}
     for step, _, params in net.bound:
         if step.kind.is_activation and last_writer[step.tops[0]].step is step:
@@ -242,7 +242,7 @@ def _watched(net: Net) -> Iterator[_Watched]:
             hidden = any(not any(other.loss_weights) and not other.kind.compares for other in readers)
             yield _Watched(step, params, step.tops[0], step.tops[0], hidden)
         elif any(step.loss_weights) and step.bottoms:
-            read = told_apart(steps, step)[0] if step.kind.compares else step.bottoms[0]
+            read = flow.told_apart(step)[0] if step.kind.compares else step.bottoms[0]
             maker = last_writer.get(read)
             while maker is not None and maker.step.kind.copies:
                 maker = last_writer.get(maker.step.bottoms[0])

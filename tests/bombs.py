@@ -25,7 +25,7 @@ import bulk
 from deepcae.errors import DeepcaeError
 from wire import varint
 
-GREAT = 640 * 2**20  # bytes of zeros
+GREAT = 320 * 2**20  # bytes of zeros
 PIECE = 2**24
 Act = Callable[[], object]
 ENCODER = """layer {{ name: "in" type: "Input" top: "data" input_param {{ shape {{ dim: 1 {} }} }} }}
@@ -254,7 +254,7 @@ def sources(folder: Path) -> dict[str, tuple[int, Act]]:
     np.lib.format.open_memmap(folder / "a.npy", "w+", np.uint8, shape).flush()  # sparse
     picture, page, mat, store = (folder / name for name in ("p.png", "t.tif", "m.mat", "z.zarr"))
     picture.write_bytes(png(20_000, 20_000))
-    tifffile.imwrite(page, np.zeros((20_000, 20_000), np.uint8), compression="zlib")
+    tifffile.imwrite(page, np.zeros((20_000, 20_000), np.uint8), compression="zlib", compressionargs={"level": 1})
     savemat(mat, {"x": np.zeros((1024, 1024, GREAT // 2**20), np.uint8)}, do_compression=True)
     store.mkdir()
     meta = {"shape": [9, 2**16, 2**16], "chunks": [1, 256, 256], "dtype": "|u1", "fill_value": 7, "order": "C"}

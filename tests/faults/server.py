@@ -21,7 +21,6 @@ import sysconfig
 import tempfile
 import time
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -121,12 +120,9 @@ def serve() -> None:
 
 def warm_up() -> None:
     """Loads what every training loads, by one of them."""
-    import typer.main
-
     from deepcae.cli import main
     from solver.tiny import write_training
 
-    typer.main.get_command = cache(typer.main.get_command)  # the table of commands costs half of a training's time
     with tempfile.TemporaryDirectory() as folder:
         solver = write_training(Path(folder))
         assert main(["train", "--solver", str(solver), "--out", f"{folder}/run", "--threads", "1", "-q"]) == 0

@@ -19,6 +19,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from ..errors import DeepcaeError, DeepcaeWarning, Incomplete, SpecError, TrainingError
@@ -93,15 +94,20 @@ def dispatch(argv: Sequence[str] | None, began: float) -> int:
 
     `began`: when the command did; commands that tell their wall time find it as `context.obj`.
     """
+    words = sys.argv[1:] if argv is None else list(argv)
+    require_no_empty(words)
+    result = _commands().main(args=normalise(words), prog_name="deepcae", standalone_mode=False, obj=began)
+    return result if isinstance(result, int) else DONE
+
+
+@cache
+def _commands() -> Any:
+    """All commands as typer reads them, which takes a tenth of a second: once in a process."""
     from typer.main import get_command
 
     from .app import app
 
-    words = sys.argv[1:] if argv is None else list(argv)
-    require_no_empty(words)
-    command = get_command(app)  # not app(...), which would put typer's own printer of tracebacks into sys.excepthook
-    result = command.main(args=normalise(words), prog_name="deepcae", standalone_mode=False, obj=began)
-    return result if isinstance(result, int) else DONE
+    return get_command(app)  # not app(...), which would put typer's own printer of tracebacks into sys.excepthook
 
 
 def sentences(problem: BaseException) -> Iterator[str]:

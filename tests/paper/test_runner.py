@@ -135,7 +135,7 @@ def test_what_is_killed_goes_on_and_nothing_finished_is_lost(
     resumed = results(store, SHORT[0], LONG)[1]
     assert store.path(SHORT[0]).read_bytes() == kept
     assert records(store, LONG, "started")[-1]["iteration"] > 0
-    whole = results(Store(tmp_path / "whole", data), LONG)[0]
+    whole = carried_out(Store(tmp_path / "whole", data), LONG)
     assert resumed["test"] == whole["test"]
     assert resumed["key"] == whole["key"]
 

@@ -139,7 +139,7 @@ std::vector<float> elements(const char* name, unsigned seed) {
   const int64_t rows = from_to(1, 5), length = from_to(0, 5) ? from_to(1, 200) : from_to(7000, 20000);
   const int64_t count = rows * length, threads = from_to(1, 3);
   const auto bias = values(rows), x = values(count), t = values(count);
-  for (int64_t kind : {kSigmoid, kReLU}) {
+  for (int64_t kind : {kSigmoid, kReLU, kELU, kTanH}) {
     std::vector<float> in = x, y(x.size()), dy = t, dbias(bias.size());
     deepcae_activate(kind, 0.1f, rows, length, bias.data(), in.data(), y.data(), threads);
     deepcae_activate_back(kind, 0.1f, rows, length, y.data(), dy.data(), dbias.data(), threads);
@@ -156,6 +156,13 @@ std::vector<float> elements(const char* name, unsigned seed) {
   deepcae_squares(count, 1.0 / double(count), 2, x.data(), t.data(), da.data(), db.data(), &losses[1], threads);
   deepcae_turn(rows, 1, length, x.data(), turned.data(), threads);
   keep(da), keep(db), keep(losses), keep(turned);
+  for (int64_t kind : {kProduct, kSum, kGreatest}) {
+    std::vector<float> y(x.size());
+    deepcae_join(kind, count, 0.5f, -2.0f, x.data(), t.data(), y.data(), threads);
+    if (kind != kSum) deepcae_join_back(kind, count, x.data(), t.data(), y.data(), da.data(), db.data(), threads);
+    keep(y), keep(da), keep(db);
+  }
+  deepcae_scale(rows, length, 3.0f, 0.5f, bias.data(), x.data(), da.data(), threads), keep(da);
   for (int64_t rule : {kSGD, kNesterov, kAdaGrad, kRMSProp, kAdaDelta, kAdam}) {
     std::vector<float> w = x, g = t, h(x.size(), 0.5f), h2(x.size(), 0.5f), d(x.size());
     const Update update = {rule, from_to(0, 1), 0.1, 0.5, 0.7f, 0.9f, 0.99f, 0.9f, 0.01f, 0.1f, 0.01f};

@@ -47,35 +47,75 @@ def _close(ours: torch.Tensor, exact: torch.Tensor, scale: torch.Tensor | float 
 @given(machine=machines, size=sizes, kind=st.sampled_from(calls.KINDS), biased=st.booleans(), in_place=st.booleans())
 def test_activations(machine: Any, size: Any, kind: Any, biased: bool, in_place: bool) -> None:
     generator = _take(machine)
-    x = torch.randn(size, generator=generator) * 20
+    x = torch.randn(size, generator=generator) * (20 if machine[2] % 3 else 0.01)
     bias = torch.randn(size[0], generator=generator) if biased else None
-    slope = 0.25 if kind == "relu" and machine[2] % 2 else 0.0
+    slope = {"relu": 0.25 * (machine[2] % 2), "elu": 1.5 - machine[2] % 2}.get(kind, 0.0)
     moved = x + (0 if bias is None else bias[:, None])
     y = x if in_place or kind == "identity" else torch.empty_like(x)
     calls.activate(kind, slope, bias, x, y)()
     exact = moved.double()
-    functions = {"identity": exact, "sigmoid": exact.sigmoid(), "relu": torch.nn.functional.leaky_relu(exact, slope)}
+    functions = {
+        "identity": exact, "sigmoid": exact.sigmoid(), "relu": torch.nn.functional.leaky_relu(exact, slope),
+        "elu": torch.nn.functional.elu(exact, slope), "tanh": exact.tanh(),
+    }  # fmt: skip
     _close(y, functions[kind])
     if y is not x:
         assert torch.equal(x, moved)
 
     dy = torch.randn(size, generator=generator)
-    slopes = {"identity": torch.ones(size), "sigmoid": y * (1 - y), "relu": torch.where(y > 0, 1.0, slope)}
+    slopes = {
+        "identity": torch.ones(size), "sigmoid": y * (1 - y), "relu": torch.where(y > 0, 1.0, slope),
+        "elu": torch.where(y > 0, 1.0, y + slope), "tanh": 1 - y * y,
+    }  # fmt: skip
     wanted = dy.double() * slopes[kind].double()
-    sums = torch.empty(size[0])
+    sums, given = torch.empty(size[0]), dy.double().abs()
     calls.activate_back(kind, slope, y, dy, sums)()
-    _close(dy, wanted)
-    _close(sums, wanted.sum(1), wanted.abs().sum(1))
+    _close(dy, wanted, given if kind == "tanh" else 0.0)  # 1 - y²
+    _close(sums, wanted.sum(1), given.sum(1) if kind == "tanh" else wanted.abs().sum(1))
 
 
 def test_activations_hand_nan_and_infinity_on() -> None:
     for name in SETS:
         native.instructions(name)
         x = torch.tensor([[math.nan, math.inf, -math.inf, 0.0, -1.0] * 7])
-        for kind, exact in (("sigmoid", x.sigmoid()), ("relu", x.relu())):
+        for kind, exact in (
+            ("sigmoid", x.sigmoid()), ("relu", x.relu()), ("elu", torch.nn.functional.elu(x)), ("tanh", x.tanh())
+        ):  # fmt: skip
             y = torch.empty_like(x)
-            calls.activate(kind, 0.0, None, x.clone(), y)()
+            calls.activate(kind, 1.0 if kind == "elu" else 0.0, None, x.clone(), y)()
             torch.testing.assert_close(y, exact, equal_nan=True)
+
+
+@quick
+@given(machine=machines, size=sizes, factor=st.sampled_from([1.0, -0.3]), rows=st.booleans(), in_place=st.booleans())
+def test_factors_and_shifts(machine: Any, size: Any, factor: float, rows: bool, in_place: bool) -> None:
+    generator = _take(machine)
+    x, shifts = torch.randn(size, generator=generator), torch.randn(size[0], generator=generator)
+    exact = x.double() * factor + (shifts.double()[:, None] if rows else 0.5)
+    y = x if in_place else torch.empty_like(x)
+    calls.scale(factor, 0.5, shifts if rows else None, x, y)()
+    _close(y, exact, 1.0)
+
+
+@quick
+@given(machine=machines, size=sizes, kind=st.sampled_from([0, 1, 2]), wanted=st.sampled_from(["a", "b", "ab"]))
+def test_joins_of_two(machine: Any, size: Any, kind: int, wanted: str) -> None:
+    """Products, sums, maxima: equals are the second one's. A result may have the memory of what it is made of."""
+    generator = _take(machine)
+    a, b = (torch.randint(-2, 3, size, generator=generator).float() for _ in range(2))
+    p, q = (0.5, -2.0) if kind == 1 else (1.0, 1.0)
+    left, right = (x.double().requires_grad_() for x in (a, b))
+    exact = (left * right, p * left + q * right, torch.where(left > right, left, right))[kind]
+    dy = torch.randn(size, generator=generator)
+    into = {"a": a.clone(), "b": b.clone(), "ab": torch.empty(size)}[wanted]
+    calls.join(kind, p, q, into if wanted == "a" else a, into if wanted == "b" else b, into)()
+    _close(into, exact.detach())
+    if kind != 1:
+        theirs = torch.autograd.grad(exact, (left, right), dy.double())
+        da, db = torch.empty(size) if "a" in wanted else None, dy if "b" in wanted else None
+        calls.join_back(kind, a, b, dy, da, db)()
+        for ours, gradient in zip((da, db), theirs, strict=True):
+            assert ours is None or torch.equal(ours.double(), gradient.float().double())
 
 
 @quick

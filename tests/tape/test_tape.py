@@ -52,17 +52,19 @@ def agrees(net: Net, tape: Tape, seed: int = 0) -> None:
     assert told == pytest.approx(loss.item(), rel=1e-5, abs=1e-6)
     for name, blob in blobs.items():
         close(tape.blobs[name], blob.detach(), name)
+    gradients = [blob.tensor.grad for blob in net.learnable if blob.tensor.grad is not None]
+    among = max((gradient.abs().max().item() for gradient in gradients if gradient.numel()), default=0.0)
     for blob, gradient in zip(net.learnable, tape.gradients, strict=True):
         wanted = torch.zeros_like(gradient) if blob.tensor.grad is None else blob.tensor.grad
-        close(gradient, wanted, blob.name, 5e-5)
+        close(gradient, wanted, blob.name, 5e-5, 1e-6 * among)  # terms of a sum may cancel each other
     close(tape.squares, torch.stack([gradient.double().square().sum() for gradient in tape.gradients]), "squares")
 
 
-def close(ours: torch.Tensor, theirs: torch.Tensor, what: str, share: float = 1e-5) -> None:
+def close(ours: torch.Tensor, theirs: torch.Tensor, what: str, share: float = 1e-5, least: float = 0.0) -> None:
     assert ours.shape == theirs.shape, what
     largest = theirs.abs().max().item() if theirs.numel() else 0.0
     torch.testing.assert_close(
-        ours, theirs, rtol=share, atol=share * largest + 1e-9, msg=lambda told: f"{what}: {told}"
+        ours, theirs, rtol=share, atol=share * largest + least + 1e-9, msg=lambda told: f"{what}: {told}"
     )
 
 
@@ -197,17 +199,38 @@ def test_samples_that_are_chosen_by_the_data_are_left_to_autograd() -> None:
     assert tape_of(net_of(text)) is None
 
 
+CURVES, LINES = ("Sigmoid", "ReLU", "TanH", "ELU", "Swish"), ("Power", "Bias")
+JOINS = (
+    "operation: SUM", "operation: SUM coeff: 1 coeff: 0.25", "operation: SUM coeff: -0.5 coeff: 2", "operation: MAX",
+    "operation: PROD", "operation: PROD stable_prod_grad: false",
+)  # fmt: skip
+
+
+def settings_of(draw: st.DrawFn, kind: str) -> str:
+    """Of a layer that goes element by element."""
+    if kind == "ELU":
+        return f"elu_param {{ alpha: {draw(st.sampled_from([1, 0.5, 0, -0.5]))} }}"
+    if kind == "Power":
+        power, scale = draw(st.sampled_from([1, 1, 2])), draw(st.sampled_from([1, 0.5, -1.5, 0]))
+        return f"power_param {{ power: {power} scale: {scale} shift: {draw(st.sampled_from([0, 0.25]))} }}"
+    if kind == "Bias":
+        axes = draw(st.sampled_from(["axis: 1 num_axes: 1", "axis: 1 num_axes: -1", "num_axes: 0", "axis: -1"]))
+        fixed = draw(st.sampled_from(["", "param { lr_mult: 0 }"]))
+        return f'{fixed} bias_param {{ {axes} filler {{ type: "gaussian" std: 1 }} }}'
+    return ""
+
+
 @st.composite
 def chains(draw: st.DrawFn) -> str:
     """Layers one after another, then a loss against another input."""
     batch = draw(st.sampled_from([1, 2, 5, 33]))
     channels, plane = draw(st.integers(1, 4)), (draw(st.integers(1, 9)), draw(st.integers(1, 9)))
     lines, blob, number = [], "x", draw(st.integers(1, 6))
-    kinds = ["Convolution", "Deconvolution", "InnerProduct", "Sigmoid", "ReLU", "TanH", "Pooling", "Flatten", "Eltwise"]
+    kinds = ["Convolution", "Deconvolution", "InnerProduct", "Pooling", "Flatten", "Eltwise", *CURVES, *LINES]
     for i in range(number):
         kind = draw(st.sampled_from(kinds))
-        in_place = kind in ("Sigmoid", "ReLU", "TanH") and draw(st.booleans())
-        top, extra = blob if in_place and blob != "x" else f"b{i}", ""
+        in_place = kind in (*CURVES, *LINES) and draw(st.booleans())
+        top, extra = blob if in_place and blob != "x" else f"b{i}", settings_of(draw, kind)
         fillers = 'weight_filler { type: "xavier" } bias_filler { type: "gaussian" }'
         some, yes = (lambda most: draw(st.integers(1, most))), (lambda: str(draw(st.booleans())).lower())
         if kind in ("Convolution", "Deconvolution"):
@@ -220,7 +243,13 @@ def chains(draw: st.DrawFn) -> str:
         elif kind == "Pooling":
             method = draw(st.sampled_from(["MAX", "AVE"]))
             extra = f"pooling_param {{ pool: {method} kernel_size: {some(3)} stride: {some(3)} }}"
-        bottoms = f'bottom: "{blob}"' * (2 if kind == "Eltwise" else 1)
+        bottoms = f'bottom: "{blob}"'
+        if kind == "Eltwise":  # of a blob and what another layer makes of it, in this order or the other, or of three
+            extra = f"eltwise_param {{ {draw(st.sampled_from(JOINS))} }}"
+            side = draw(st.sampled_from((*CURVES, *LINES)))
+            lines.append(f'layer {{ name: "s{i}" type: "{side}" {bottoms} top: "s{i}" {settings_of(draw, side)} }}')
+            pair = draw(st.permutations([bottoms, f'bottom: "s{i}"']))
+            bottoms = " ".join([*pair, *([pair[0]] if "coeff" not in extra and draw(st.booleans()) else [])])
         lines.append(f'layer {{ name: "l{i}" type: "{kind}" {bottoms} top: "{top}" {extra} }}')
         blob = top
     lines.append(f'layer {{ name: "last" type: "InnerProduct" bottom: "{blob}" top: "y" inner_product_param {{ '
@@ -246,8 +275,8 @@ def test_every_chain(text: str, seed: int) -> None:
     agrees(net, tape, seed)
 
 
-UNSTEADY = {  # large products are MKL's here, the code's noise is drawn; PyTorch's losses and convolutions
-    "classic-500", "classic-1000", "classic-2000", "classic-3000", "best", "siamese", "cae2-denoising",
+UNSTEADY = {  # large products are MKL's here; PyTorch's losses and convolutions
+    "classic-500", "classic-1000", "classic-2000", "classic-3000", "best", "siamese",
 }  # fmt: skip
 
 

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Call = Callable[[], object]
-Kind = Literal["identity", "sigmoid", "relu"]
-KINDS: tuple[Kind, ...] = ("identity", "sigmoid", "relu")
+Kind = Literal["identity", "sigmoid", "relu", "elu", "tanh"]
+KINDS: tuple[Kind, ...] = ("identity", "sigmoid", "relu", "elu", "tanh")
 
 FUNCTIONS = (  # in the order of the switch in core/steps.inc
     "correlate", "weight_gradient", "product", "turn", "activate", "activate_back", "cross_entropy", "squares",
-    "pool", "pool_back", "softmax_loss", "squared",
+    "pool", "pool_back", "softmax_loss", "squared", "scale", "join", "join_back",
 )  # fmt: skip
 _WORDS = 12
 
@@ -120,6 +120,22 @@ def activate_back(kind: Kind, slope: float, y: Tensor, dy: Tensor, dbias: Tensor
         "activate_back",
         KINDS.index(kind), float(slope), rows, dy.numel() // rows, y, dy, dbias, THREADS,
     )  # fmt: skip
+
+
+def scale(factor: float, shift: float, shifts: Tensor | None, x: Tensor, y: Tensor) -> Call:
+    """y = x · factor + shift, or + its row's of `shifts`; y may be x itself. x and y (rows, ...), shifts (rows)."""
+    rows = len(x) if shifts is not None else 1
+    return bound("scale", rows, x.numel() // rows, float(factor), float(shift), shifts, x, y, THREADS)
+
+
+def join(kind: int, p: float, q: float, a: Tensor, b: Tensor, y: Tensor) -> Call:
+    """By Caffe's numbers of `kind`: 0: y = a · b; 1: y = p · a + q · b; 2: y = the greater one. y may be a or b."""
+    return bound("join", kind, a.numel(), float(p), float(q), a, b, y, THREADS)
+
+
+def join_back(kind: int, a: Tensor, b: Tensor, dy: Tensor, da: Tensor | None, db: Tensor | None) -> Call:
+    """Of kinds 0 and 2: the gradients to a and b, as far as they are wanted; one of them may be dy. Equals are b's."""
+    return bound("join_back", kind, a.numel(), a, b, dy, da, db, THREADS)
 
 
 def cross_entropy(share: float, weight: float, x: Tensor, t: Tensor, dx: Tensor | None, loss: Tensor) -> Call:

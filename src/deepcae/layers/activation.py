@@ -78,6 +78,7 @@ class TanH(_Activation):
     type: ClassVar[str] = "TanH"
     gradient_reads = "top"
     gives: ClassVar[Gives] = "any"
+    activation = ("tanh", 0.0)
     reads_top: bool = True
 
     def apply(self, x: Tensor) -> Tensor:
@@ -97,6 +98,7 @@ class ELU(_Activation):
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
         self.alpha = param.elu_param.alpha
+        self.activation = ("elu", self.alpha) if self.alpha >= 0 else None  # else two x have one y
 
     def apply(self, x: Tensor) -> Tensor:
         return torch.nn.functional.elu(x, self.alpha)

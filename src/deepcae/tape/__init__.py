@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import activation, affine, loss, pool, recorded, shape
+from . import activation, affine, elements, loss, pool, recorded, shape
 
-__all__ = ["activation", "affine", "loss", "pool", "recorded", "shape"]
+__all__ = ["activation", "affine", "elements", "loss", "pool", "recorded", "shape"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..kernels import calls
-from ..layers.activation import ReLU, Sigmoid
+from ..layers.activation import ELU, ReLU, Sigmoid, TanH
 from .affine import Affine
 from .op import Gradients, Op, Sheet, writes
 
@@ -20,7 +20,7 @@ class Activation(Op):
         maker = self.sheet.makers.get(self.step.bottoms[0])
         self.affine = maker if isinstance(maker, Affine) and maker.followed else None
         (x,) = bottoms
-        self.y = x if self.step.in_place and not (maker and maker.keeps_top) else self.new_tops()[0]
+        (self.y,) = self.over(x)
         bias = self.affine.bias if self.affine is not None and not self.affine.adds_bias else None
         self.sheet.write(calls.activate(self.kind, self.slope, bias, x, self.y))
         return [self.y]
@@ -34,7 +34,7 @@ class Activation(Op):
         return [dy]
 
 
-@writes(ReLU, Sigmoid)
+@writes(ReLU, Sigmoid, TanH, ELU)
 def _activation(sheet: Sheet, index: int) -> Activation | None:
     op = Activation(sheet, index)
     return op if op.layer.activation is not None and sheet.planned(op.step.bottoms[0]) else None

@@ -176,6 +176,11 @@ class Op(ABC):
         """Whether nobody else's gradient comes to its tops: it is a loss that counts, or nothing flows back from it."""
         return any(self.step.loss_weights) or not any(self.step.bottom_needs_backward)
 
+    def over(self, x: Tensor) -> list[Tensor]:
+        """The one top: the bottom's memory, if the text writes it over and nobody reads it any more."""
+        maker = self.sheet.makers.get(self.step.bottoms[0])
+        return [x] if self.step.in_place and not (maker and maker.keeps_top) else self.new_tops()
+
     def new_tops(self) -> list[Tensor]:
         return [self.sheet.new(name) for name in self.step.tops]
 

@@ -108,7 +108,8 @@ struct Pooling {
   int64_t planes, batch, in_h, in_w, out_h, out_w, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, mean, threads;
 };
 
-enum Activation : int64_t { kIdentity, kSigmoid, kReLU };
+enum Activation : int64_t { kIdentity, kSigmoid, kReLU, kELU, kTanH };
+enum Join : int64_t { kProduct, kSum, kGreatest };  // as Caffe's EltwiseOp
 enum Rule : int64_t { kSGD, kNesterov, kAdaGrad, kRMSProp, kAdaDelta, kAdam };
 
 // What all blobs of an update share. rest = 1 - the decay of the first history, rest2 = 1 - momentum2.
@@ -132,6 +133,9 @@ struct Elements {
   void (*update)(const Update&, int64_t count, double lr, float decay, float* w, float* g, float* h, float* h2,
                  float* d);
   float (*squared)(int64_t count, const float* x);
+  void (*scale)(int64_t count, float factor, float shift, const float* x, float* y);
+  void (*join)(int64_t kind, int64_t count, float p, float q, const float* a, const float* b, float* y);
+  void (*join_back)(int64_t kind, int64_t count, const float* a, const float* b, const float* dy, float* da, float* db);
 };
 
 }  // namespace

@@ -138,10 +138,20 @@ class ArrayRows:
         return True
 
     def read(self, rows: slice | np.ndarray) -> Arrays:
-        return {top: array[rows] for top, array in self.arrays.items()}
+        if isinstance(rows, slice):
+            return {top: array[rows] for top, array in self.arrays.items()}
+        return {top: _picked(array, rows) for top, array in self.arrays.items()}
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _picked(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """array[rows], where torch takes it without another copy."""
+    if array.dtype != np.float32:
+        return array[rows]
+    made = aligned((len(rows), *array.shape[1:]))
+    return np.take(array, rows, axis=0, out=made, mode="clip")  # of other modes it copies twice
 
 
 @lru_cache(maxsize=4)

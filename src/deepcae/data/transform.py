@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import DataError, SnapshotError
 from ..proto.lookup import resolve
 from ..proto.schema import TRAIN
-from .stream import Shape, draws
+from .stream import Shape, aligned, draws
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,17 @@ class Transform:
             rows, mean = self._cropped(rows, words)
         else:
             mean = self.mean
+        made = aligned(rows.shape)  # by itself alone: each array more is pages that the system has to clear first
         if mean is not None:
-            rows = rows - mean
+            np.subtract(rows, mean, out=made)
         if self.scale != 1:
-            rows = rows * np.float32(self.scale)
+            np.multiply(rows if mean is None else made, np.float32(self.scale), out=made)
+        elif mean is None:
+            made[...] = rows
         if self.mirror and words is not None:
-            flipped = (words[:, 0] & 1).astype(bool)
-            rows = np.where(flipped[:, None, None, None], rows[..., ::-1], rows)
-        return np.ascontiguousarray(rows, np.float32)
+            for number in np.flatnonzero(words[:, 0] & 1).tolist():
+                made[number] = made[number][..., ::-1]
+        return made
 
     def shape_of(self, row: Shape) -> Shape:
         """What a row of this shape becomes."""

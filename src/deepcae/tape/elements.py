@@ -82,17 +82,17 @@ class Sum(Op):
 
     def backward(self, tops: Gradients) -> Gradients:
         """The bottom that is written last has the memory of dy: one with the factor 1, for which nothing is done."""
-        (dy,), made = tops, [None] * len(self.step.bottoms)
+        (dy,) = tops
+        made: Gradients = [None] * len(self.step.bottoms)
         wanted = sorted((i for i, flag in enumerate(self.wanted) if flag), key=lambda i: self.factors[i] == 1)
         if dy is None or not wanted:
             self.sheet.free(dy)
             return made
-        found: Gradients = list(made)
         for i in wanted:
-            found[i] = dy if i == wanted[-1] else self.sheet.borrow(dy)
-            if found[i] is not dy or self.factors[i] != 1:
-                self.sheet.write(calls.scale(self.factors[i], 0.0, None, dy, found[i]))
-        return found
+            made[i] = into = dy if i == wanted[-1] else self.sheet.borrow(dy)
+            if into is not dy or self.factors[i] != 1:
+                self.sheet.write(calls.scale(self.factors[i], 0.0, None, dy, into))
+        return made
 
 
 class Pair(Op):

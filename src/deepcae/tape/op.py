@@ -135,7 +135,7 @@ class Sheet:
         self.squares = torch.zeros(len(owners), dtype=torch.float64)
         wanted = zip(owners, self.gradients, strict=True)
         self._of_owner = {i: gradient for i, gradient in wanted if tensors[i].requires_grad}
-        self._squares_of = dict(zip(owners, self.squares.split(1), strict=True))
+        self._squares_of = dict(zip(owners, self.squares.unsqueeze(1), strict=True))
         self._written: Counter[int] = Counter()
         self._fresh: list[int] = []  # what has been written since `write_sums`
         self._sums: list[tuple[Tensor, Tensor]] = []

@@ -2,8 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
-# Bytecode, on all cores, which pip writes on one. What cannot be compiled was never meant to be: hence the dash.
-COMPILE := -$(BIN)/python -m compileall -qq -j 0
+# Bytecode, on all cores, which pip writes on one. What cannot be compiled was never meant to be: hence `|| true`.
+COMPILE := @$(BIN)/python -m compileall -qq -j 0
 
 CORE := src/deepcae/kernels/core
 .PHONY: venv test types tests docs sanitize portable fuzz faults kills conformance demo schema models clean
@@ -16,8 +16,9 @@ $(STAMP): pyproject.toml setup.py constraints.txt $(wildcard $(CORE)/*)
 	@echo "installing into .venv, some minutes where PyTorch has to be downloaded"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
-	$(COMPILE) -x '/tests?/' $$($(BIN)/python -c 'import site; print(*site.getsitepackages())')
-	touch $@
+	$(COMPILE) -x '/tests?/' $$($(BIN)/python -c 'import site; print(*site.getsitepackages())') || true
+	@touch $@
+	@echo "done; to type deepcae alone: source .venv/bin/activate"
 
 test: venv
 	$(BIN)/python -m ruff check .
@@ -29,7 +30,7 @@ types: venv
 
 # A worker for each core, with a thread each. Its many children read the compiled package, also where Python may write none.
 tests: venv
-	$(COMPILE) src/deepcae
+	$(COMPILE) src/deepcae || true
 	OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 # The pages of docs/ as a site: open build/site/index.html. Warnings are errors.

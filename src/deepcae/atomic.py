@@ -93,9 +93,8 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.mkdir()
         try:
             yield temporary
-            for file in temporary.iterdir():
-                _sync(file, os.O_RDWR)
-            sync_folder(temporary)
+            for path in (temporary, *temporary.rglob("*")):
+                sync_folder(path) if path.is_dir() else _sync(path, os.O_RDWR)
             _require_free(target)
             os.rename(temporary, target)
         finally:

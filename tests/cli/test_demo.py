@@ -1,29 +1,51 @@
-"""`deepcae demo`: the whole main job, made short."""
+"""`deepcae demo`: a fit of digits, made short."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 from deepcae.cli import main
 
+SHORT = ["--threads", "1", "--set", "max_iter: 4 test_interval: 2 test_iter: 1 display: 1"]
 
+
+@pytest.mark.usefixtures("short_page")
 def test_the_demo_leads_from_nothing_to_a_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    short = "max_iter: 4 test_interval: 2 test_iter: 1 display: 1"
-    for again in (False, True):  # in the same folder: it begins anew
-        if again:  # its pictures are those that the first time made
-            request.getfixturevalue("short_page")
-            monkeypatch.setattr("deepcae.cli.plot.plot", lambda *arguments, **options: None)
-        assert main(["demo", "-o", "d", "--threads", "1", "--set", short]) == 0
+
+    def plot(run: Path, out: Path, **options: object) -> None:
+        out.mkdir()
+        (out / "codes.png").touch()
+
+    monkeypatch.setattr("deepcae.cli.plot.plot", plot)
+    said = []
+    for _ in range(2):
+        assert main(["demo", "-o", "d", *SHORT]) == 0
         out, err = capsys.readouterr()
         assert out == ""
-        steps = [line for line in err.splitlines() if not line.startswith(" ")]
-        assert [line[:3] for line in steps[:5]] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
-        assert steps[-1].endswith("open d/report.html")
-        assert len(err.splitlines()) < 30  # calm: no log lines
+        said.append(err.splitlines())
+        assert len(said[-1]) < 40  # calm: no log lines
+    first, again = said
+    assert first[1].split() == shlex.split("deepcae fit d/images --dims 2 --minutes 1 -o d")
+    assert [line[:3] for line in first if "/5 " in line] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+    assert first[-2].endswith("open d/report.html")
+    assert any("all of this was there before" in line for line in again)
     made = {path.name for path in Path("d").iterdir()}
-    assert made >= {"data", "model", "codes.h5", "pictures", "report.html", "cae1_iter_4.caffemodel", "train.log"}
+    assert made >= {"images", "data", "model", "codes.csv", "report.html", "design_iter_4.caffemodel", "train.log"}
+    assert len(list(Path("d/images/7").glob("*.png"))) == 179
+
+
+def test_a_folder_of_others_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d/images").mkdir(parents=True)
+    Path("d/images/mine.png").write_bytes(b"mine")
+    assert main(["demo", "-o", "d", *SHORT]) == 2
+    assert "d/images: holds other files than the digits" in capsys.readouterr().err
+    assert [path.name for path in Path("d").rglob("*")] == ["images", "mine.png"]

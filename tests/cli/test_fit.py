@@ -191,6 +191,15 @@ def test_the_single_steps_give_the_same_bytes(here: Path) -> None:
         assert Path("byhand", name).read_bytes() == Path("run", name).read_bytes(), name
 
 
+@pytest.mark.parametrize("wish", ["--mirror", "--no-mirror"])
+def test_whether_images_are_mirrored_can_be_said(wish: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting.Fit, "_train", _stopped)
+    fit("pictures", "-o", "told", *SHORT[2:], "--linear", wish)
+    assert ("mirror: true" in Path("told/model/net.prototxt").read_text()) == (wish == "--mirror")
+    assert f" {wish} " in Path("told/steps.sh").read_text().splitlines()[2]
+    assert main(["fit", "pictures", "--dims", "2", "-o", "told", "--linear"]) == 2  # another wish
+
+
 @pytest.fixture
 def alone_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """A short race, in which a network beside the linear way learns nothing."""

@@ -164,6 +164,27 @@ def test_patches_of_pictures_of_many_sizes(tmp_path: Path) -> None:
     assert sum(made.understood.rows.values()) == total
 
 
+LOST = "of the pixels lie in no patch, at the right and below"
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "told"),
+    [
+        ((25, 25), Options(patch=(8, 8)), [f"8% {LOST}"]),
+        ((20, 16), Options(patch=(8, 8)), [f"20% {LOST}; --patch 10x8 would leave out 0%"]),
+        ((25, 25), Options(patch=(6, 6)), [f"8% {LOST}"]),
+        ((250, 250), Options(patch=(64, 64)), [f"41% {LOST}; --patch 62x62 would leave out 2%"]),
+        ((30, 30), Options(patch=(8, 8), stride=(10, 10)), [f"36% {LOST}; --patch 7x7 would leave out 13%"]),
+        ((20, 16), Options(patch=(8, 8), stride=(6, 8)), []),
+        ((16, 16), Options(patch=(8, 8)), []),
+        ((25, 25), Options(patch=(8, 8), count=3), []),
+    ],
+)
+def test_pixels_in_no_patch_are_told(size: tuple[int, int], options: Options, told: list[str], tmp_path: Path) -> None:
+    found = inspect(pictures(tmp_path / "in", noise(9, *size)), options)
+    assert [note for note in found.notes if "no patch" in note] == told
+
+
 def test_frames_of_a_movie_are_parted_in_time(tmp_path: Path) -> None:
     movie = np.arange(40 * 6 * 5, dtype=np.uint16).reshape(40, 6, 5)
     tifffile.imwrite(tmp_path / "a.tif", movie, photometric="minisblack")
@@ -303,7 +324,7 @@ def test_rgb_repeats_grey_and_leaves_colours(tmp_path: Path) -> None:
 
 REFUSED: dict[str, tuple[list[Any], Options, str]] = {
     "sizes": ([noise(1, 8, 8)[0]] * 3 + [noise(1, 9, 8)[0]], Options(),
-              r"of 2 sizes: 1x8x8 \(3, 0\.png\), 1x9x8 \(1, 3\.png\); make them alike with --resize"),
+              r"of 2 sizes: 1x8x8 \(3, in/0\.png\), 1x9x8 \(1, in/3\.png\); make them alike with --resize"),
     "colours": ([noise(1, 8, 8)[0], noise(1, 8, 8, 3)[0]], Options(), "make them alike with --grey or --rgb"),
     "bits": ([noise(1, 8, 8)[0]] * 2 + [noise(1, 8, 8)[0].astype(np.uint16)], Options(),
              r"most pictures are of uint8, but 1 of uint16 \(2\.png\)"),

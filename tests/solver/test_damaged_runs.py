@@ -104,7 +104,9 @@ def test_without_the_texts_the_run_says_how_it_goes_on(run: Path, capsys: pytest
 
 def test_a_folder_without_a_run_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_training(tmp_path)
-    with pytest.raises(DataError, match=r"no run there, run\.json is missing; `deepcae train --out` makes one"):
+    with pytest.raises(
+        DataError, match=r"no run there, run\.json is missing; `deepcae fit` and `deepcae train` make one"
+    ):
         Run(tmp_path)
     assert train(capsys, "--out", str(tmp_path), "--snapshot", "latest")[0] == 2
 

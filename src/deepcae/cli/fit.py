@@ -71,6 +71,7 @@ def fit(
             show_default="100, fewer if large",
         ),
     ] = None,
+    mirror: options.Mirror = None,
     linear: options.Linear = None,
     neighbours: options.Neighbours = None,
     overrides: options.Overrides = None,
@@ -90,7 +91,7 @@ def fit(
     from .fitting import Fit
     from .wishes import Wishes
 
-    wishes = Wishes(paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours, linear)
+    wishes = Wishes(paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours, linear, mirror)
     whole = Fit(out, wishes, choose_device(device, threads), threads, overwrite, quiet)
     if dry_run:
         foretold = whole.foretell()

@@ -138,6 +138,7 @@ class Fit:
         words += ["--mean-value", f"{offset:.9g}"] if offset else []
         words += ["--width", f"{wishes.width:g}"] if wishes.width else []
         words += ["--batch", str(wishes.batch)] if wishes.batch else []
+        words += [] if wishes.mirror is None else ["--mirror" if wishes.mirror else "--no-mirror"]
         words += ["--neighbours", f"{wishes.neighbours:g}"] if wishes.neighbours else []
         if (self.model / "solver.prototxt").exists() and not self.overwrite:
             self.kept.step("zoo", "design", *words, *self._ways(), "-o", str(self.model))
@@ -145,7 +146,7 @@ class Fit:
             return
         self._did = True
         wanted = Wanted(
-            size, wishes.dims, wishes.width, lists, wishes.batch, scale, offset or None, None, False,
+            size, wishes.dims, wishes.width, lists, wishes.batch, scale, offset or None, wishes.mirror, False,
             wishes.neighbours, wishes.linear,
         )  # fmt: skip
         model, found = designed(wanted, self.model)

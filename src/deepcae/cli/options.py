@@ -96,6 +96,14 @@ Linear = Annotated[
         show_default="what is better after a short training of both",
     ),
 ]
+Mirror = Annotated[
+    bool | None,
+    typer.Option(
+        "--mirror/--no-mirror",
+        help="Whether half of the training images are mirrored, left and right.",
+        show_default="if the mirrored look like the others",
+    ),
+]
 Neighbours = Annotated[
     float | None,
     typer.Option(

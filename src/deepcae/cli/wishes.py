@@ -26,6 +26,7 @@ class Wishes:
     images: ImageFlags
     neighbours: float | None = None
     linear: bool | None = None
+    mirror: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -33,6 +34,7 @@ class Wishes:
             "width": self.width, "batch": self.batch, "set": [*self.overrides], "images": self.images.arguments(),
             **({"neighbours": self.neighbours} if self.neighbours else {}),
             **({} if self.linear is None else {"linear": self.linear}),
+            **({} if self.mirror is None else {"mirror": self.mirror}),
         }  # fmt: skip
 
     @property

@@ -51,13 +51,7 @@ def zoo(
     mean_value: Annotated[
         float | None, typer.Option("--mean-value", metavar="M", help="For `design`: the stored value that becomes 0.")
     ] = None,
-    mirror: Annotated[
-        bool | None,
-        typer.Option(
-            "--mirror/--no-mirror",
-            help="For `design`: mirror half of the training images. [default: if the mirrored look like the others]",
-        ),
-    ] = None,
+    mirror: options.Mirror = None,
     plain: Annotated[
         bool,
         typer.Option("--plain", help="For `design`: the paper's way, without the linear layers that start as PCA."),

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import filecmp
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..atomic import whole_file
+from ..atomic import whole_file, whole_folder
 from ..errors import DataError
 from ..h5disk import new_h5
 from .idx import read_idx
@@ -25,7 +25,7 @@ from .load import read_all
 from .mnist import fetch_mnist, find_file, find_mnist
 from .stream import Shape
 
-__all__ = ["find_mnist", "write_digits", "write_mnist", "write_pairs", "write_subset"]
+__all__ = ["find_mnist", "write_digit_pictures", "write_digits", "write_mnist", "write_pairs", "write_subset"]
 
 BLOCK = 4096  # rows that are converted and written at a time
 NUM_DIGITS_TEST = 297
@@ -56,6 +56,26 @@ def write_mnist(out: str | Path, folder: str | Path | None = None, *, overwrite:
 def write_digits(out: str | Path, *, overwrite: bool = True) -> dict[str, int]:
     """scikit-learn's 1,797 digits, 8x8 scaled to 28x28, as HDF5 files in `out`; a fixed, stratified 297 are test.h5."""
     return _write_labelled(Path(out), _digits(), overwrite)
+
+
+def write_digit_pictures(folder: str | Path) -> int:
+    """The same digits as grey PNG files, `folder/<class>/<number>.png`; how many. Those that are there stay.
+
+    DataError where the folder holds something else.
+    """
+    from PIL import Image
+
+    parts = _digits()
+    images, labels = (np.concatenate([getattr(part, what) for part in parts.values()]) for what in ("images", "labels"))
+    names = [f"{label}/{number:04}.png" for number, label in enumerate(labels.tolist())]
+    with suppress(FileExistsError), whole_folder(folder) as temporary:
+        for name, image in zip(names, np.rint(images[:, 0] * 255).astype(np.uint8), strict=True):
+            (temporary / name).parent.mkdir(exist_ok=True)
+            Image.fromarray(image).save(temporary / name)
+    found = {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file()}
+    if found != set(names):
+        raise DataError(f"{folder}: holds other files than the digits; take another folder")
+    return len(names)
 
 
 def write_pairs(out: str | Path, source: Source = "mnist", seed: int = 0, *, overwrite: bool = True) -> dict[str, int]:

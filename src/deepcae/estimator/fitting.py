@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..data.axes import Axes, axes_of
-from ..data.countslast import counts_last
 from ..data.heldout import enough
 from ..data.kept import StoredRows
+from ..data.misread import counts_last, is_one_picture
 from ..data.scaling import Scaling, learn
 from ..data.stored import Stored
 from ..data.transform import Transform, make_transform
@@ -112,6 +112,12 @@ class Fit:
                 f"X is read as {height} images of {width}x{count}; but by its values the first two axes look like "
                 f"height and width: numpy.moveaxis(X, -1, 0) are {count} images of {height}x{width}"
             )
+        if last is None and settings.image_shape is None and is_one_picture(rows):
+            height, width = rows.shape
+            warn(
+                f"X is read as {height} rows of {width} features; but by its values it looks like one picture. "
+                "Images are (n, height, width)"
+            )
         self._array = fairly(rows, self.axes, at_random=True)
         self._rows = all_rows(self._array)
 
@@ -121,6 +127,8 @@ class Fit:
             raise RefusedData(f"n_components={dims} must be at most n_features={values}")
         if total < 2:
             raise RefusedData(f"Found array with n_samples={total}, one image; at least 2 are needed to learn from")
+        if self._last is None and dims >= total:
+            warn(f"n_components={dims} with {total} images: such codes can be learned by heart; take fewer numbers")
         if self._last is not None and self._last.dims != dims:
             raise RefusedData(f"n_components={dims}, but the last fit had {self._last.dims}; it cannot go on from that")
 

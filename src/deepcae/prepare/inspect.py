@@ -21,6 +21,7 @@ from .images import ArrayImages, PictureImages
 from .labels import read_label_file
 from .looked import channels_alike, sample_of, scaling_of, title_of
 from .options import Options
+from .patches import fitting, uncovered
 from .paths import KINDS
 from .plan import Plan, Planned, stands_as_it_is
 from .series import classes_of, is_volume, lines_of, series
@@ -29,6 +30,7 @@ from .split import Split, given_split, named_split, share_of, split_images
 from .steps import Steps
 from .understood import Understood
 
+UNCOVERED = 0.02  # of the pixels in no patch is told
 MOST_CLASSES = 1000  # whole numbers of which there are more are no classes
 
 
@@ -173,7 +175,8 @@ def _none_whole(sources: Sequence[Source]) -> tuple[int, ...]:
 
 def _told_sizes(found: Counter[tuple[int, ...]], examples: dict[tuple[int, ...], str], options: Options) -> str:
     kinds = [
-        f"{'x'.join(map(str, size))} ({count}, {Path(examples[size]).name})" for size, count in found.most_common(3)
+        f"{'x'.join(map(str, size))} ({count}, {'/'.join(Path(examples[size]).parts[-2:])})"
+        for size, count in found.most_common(3)
     ]
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     channels, areas = {size[0] for size in found}, {size[1:] for size in found}
@@ -274,10 +277,15 @@ def _notes(sources: Sequence[Source], plan: Plan, values: np.ndarray) -> list[st
         height, width = plan.options.resize
         if abs(math.log((height / width) / (first[1] / first[2]))) > 0.05:
             notes.append(f"resize changes the proportions: {first[1]}x{first[2]} becomes {height}x{width}")
+    if plan.options.patch and (lost := uncovered(plan.image[1:], plan.options)) > UNCOVERED:
+        other = fitting(plan.image[1:], plan.options.patch)
+        left = uncovered(plan.image[1:], Options(patch=other))
+        hint = f"; --patch {other[0]}x{other[1]} would leave out {left:.0%}" if left < lost / 2 else ""
+        notes.append(f"{lost:.0%} of the pixels lie in no patch, at the right and below{hint}")
     if len(plan.row) == 3 and plan.row[0] == 3 and channels_alike(plan):
         notes.append("R, G and B are equal in all images that were looked at: --grey stores one channel")
     if plan.options.every > 1:
-        notes.append(f"each {plan.options.every}th image alone is taken")
+        notes.append(f"one image of {plan.options.every} is taken")
     return notes
 
 

@@ -27,6 +27,23 @@ def places_in(size: Size, options: Options, image: int, rows: slice | None = Non
     return np.stack(np.meshgrid(ys, xs, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
+def uncovered(size: Size, options: Options) -> float:
+    """The part of an image of this size that lies in no patch of the grid; 0 where patches are drawn by chance."""
+    if options.patch is None or options.count is not None:
+        return 0.0
+    covered = 1.0
+    for length, patch, stride in zip(size, options.patch, options.stride or options.patch, strict=True):
+        count = max(0, length - patch) // stride + 1
+        covered *= ((count - 1) * min(stride, patch) + patch) / length
+    return 1 - covered
+
+
+def fitting(size: Size, patch: Size) -> Size:
+    """The patch nearest in size of which a whole number fills an image, but for less than one pixel each."""
+    height, width = (length // max(1, round(length / each)) for length, each in zip(size, patch, strict=True))
+    return height, width
+
+
 def cut(image: np.ndarray, places: np.ndarray, size: Size) -> np.ndarray:
     """(n, c, *size) of (c, h, w)."""
     if not len(places):

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..data.axes import axes_of, oriented
 from ..data.contents import LABELS, format_of
-from ..data.countslast import counts_last
 from ..data.folder import PictureList, natural
 from ..data.masked import Masked
+from ..data.misread import counts_last
 from ..data.named import Named
 from ..data.stored import Format, Given, Stored, Told
 from ..errors import DataError

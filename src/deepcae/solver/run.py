@@ -71,7 +71,7 @@ class Run:
         except FileNotFoundError:
             self.about, problem = {}, f"{self.folder / ABOUT}: is missing"
             if recorded_prefix(self.folder) is None or self.latest_snapshot() is None:
-                hint = advice(self.folder) or "; `deepcae train --out` makes one"
+                hint = advice(self.folder) or "; `deepcae fit` and `deepcae train` make one"
                 raise DataError(f"{self.folder}: no run there, {ABOUT} is missing{hint}") from None
         if problem:
             warn(f"{problem}; files that the texts name are looked for in {self.folder} and the working directory")

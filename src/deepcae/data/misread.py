@@ -1,7 +1,8 @@
-"""Arrays (h, w, n), as MATLAB and some programs store stacks, which by their shape pass for h images of w x n.
+"""Arrays whose shape says something else than their values: stacks with their number last, one picture for many rows.
 
-What tells them apart is how much values change from one to the next along each axis: along height and width of a
-picture equally much, along what counts the pictures more or less than that.
+(h, w, n), as MATLAB and some programs store stacks, passes for h images of w x n, and a picture (h, w) for h rows of w
+features. What tells them apart is how much values change from one to the next along each axis: along height and width
+of a picture equally much, along what counts pictures, or rows, more or less than that.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ LEAST = 8  # along each axis: of less nothing is told
 SIDE, PLACES = 48, (0.2, 0.5, 0.8)  # of the blocks that are looked at, and where they lie
 SMOOTH = 0.9  # of the difference of values far apart: along height and width neighbours differ by less
 EQUAL, OTHER = 1.25, 1.16  # factors: within, and beyond which changes are alike, and differ
+MOST, ALIKE, MILD = 256, 0.75, 1.5  # of a single picture: pixels along each axis, as `SMOOTH`, and as `EQUAL`
 LONG = 1.5  # times as long and narrow as they would be in the other reading are unlikely images
 
 
@@ -40,6 +42,24 @@ def counts_last(array: Stored) -> bool:
     if is_square:
         return of_first < of_last
     return of_first < min(math.log(EQUAL), of_last / 2) and of_last > math.log(OTHER)
+
+
+def is_one_picture(array: Stored) -> bool:
+    """Whether whole numbers (a, b) are rather one picture than a rows of b features, as their shape is read."""
+    if len(array.shape) != 2 or min(array.shape) < LEAST or array.dtype.kind not in "iu":
+        return False
+    starts = [max(0, size - MOST) // 2 for size in array.shape]
+    block = np.zeros((LEAST, LEAST))
+    with suppress(*DAMAGE):  # told where it is read
+        block = np.asarray(array.part(tuple(slice(start, start + MOST) for start in starts)), np.float64)
+    near, far = ([_apart(block, axis, by(block.shape[axis])) for axis in (0, 1)] for by in (lambda _: 1, _half))
+    if not min(near) or any(step > ALIKE * apart for step, apart in zip(near, far, strict=True)):
+        return False
+    return abs(math.log(near[0] / near[1])) < math.log(MILD)
+
+
+def _half(size: int) -> int:
+    return size // 2
 
 
 def _narrow(height: int, width: int) -> float:

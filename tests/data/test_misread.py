@@ -1,4 +1,4 @@
-"""Stacks that are stored with their number last are told from those of long images."""
+"""Stacks that are stored with their number last are told from those of long images, a picture from rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deepcae import ConvAutoencoder
-from deepcae.data.countslast import counts_last
+from deepcae.data.misread import counts_last, is_one_picture
 from deepcae.data.stored import Given
 from deepcae.prepare import Options, inspect
 
@@ -71,3 +71,21 @@ def test_it_is_told_where_an_estimator_learns() -> None:
     with pytest.warns(UserWarning, match=r"numpy.moveaxis\(X, -1, 0\) are 60 images of 24x24"):
         ConvAutoencoder(2, max_iter=1, solver="max_iter: 1").fit(stack)
     ConvAutoencoder(2, max_iter=1, solver="max_iter: 1", image_shape=(24, 60)).fit(stack)  # said so: no word
+
+
+@pytest.mark.parametrize(("height", "width", "times"), [(40, 40, 1), (48, 40, 2), (60, 50, 6)])
+def test_one_picture_is_told_from_rows(height: int, width: int, times: int) -> None:
+    small = (255 * np.clip(blobs(1, height, width)[0], 0, 1)).astype(np.uint8)
+    picture = np.kron(small, np.ones((times, times), np.uint8))
+    flat = (255 * np.clip(blobs(60, 24, 30), 0, 1)).astype(np.uint8).reshape(60, -1)
+    assert is_one_picture(Given(picture, "X"))
+    for rows in (flat, flat.T, RANDOM.integers(0, 255, (height, width), np.uint8), np.zeros((height, width), np.uint8)):
+        assert not is_one_picture(Given(rows, "X"))
+
+
+def test_a_picture_that_is_fitted_as_rows_is_told() -> None:
+    picture = (255 * np.clip(blobs(1, 40, 30)[0], 0, 1)).astype(np.uint8)
+    with pytest.warns(UserWarning, match="40 rows of 30 features; but by its values it looks like one picture"):
+        ConvAutoencoder(max_iter=1).fit(picture)
+    with pytest.warns(UserWarning, match="n_components=5 with 5 images"):
+        ConvAutoencoder(n_components=5, max_iter=1).fit(blobs(5, 12, 12))

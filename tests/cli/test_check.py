@@ -45,7 +45,8 @@ def test_broken_text(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert expected is not None
     Path("bad.prototxt").write_text(text)
     code, lines = check(capsys, "bad.prototxt")
-    assert (code, len(lines)) == (2, 1), lines
+    nothing_else = ["bad.prototxt: nothing else is wrong, as far as can be told without these data"]
+    assert (code, lines[1:]) == (2, nothing_else if "no such file 'nowhere" in lines[0] else []), lines
     assert lines[0].startswith(f"bad.prototxt:{expected[1]}: ")
     assert expected[2] in lines[0]
     assert len(lines[0]) <= 300
@@ -95,7 +96,7 @@ def test_every_phase_and_stage_is_looked_at(capsys: pytest.CaptureFixture[str]) 
     )
     code, lines = check(capsys, "n.prototxt")
     assert code == 2
-    assert [line.split(":")[1] for line in lines] == ["1", "2", "3"]  # and no complaint of TEST without a stage
+    assert [line.split(":")[1] for line in lines[:-1]] == ["1", "2", "3"]  # and no complaint of TEST without a stage
     assert "in phase TEST, stage two" in lines[2]
 
 

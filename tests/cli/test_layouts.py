@@ -128,7 +128,7 @@ def test_weights_without_their_run(designed: Path, capsys: pytest.CaptureFixture
         assert line.startswith("warning: bytes.h5: values lie in ")
         assert "scale: 0.00392156862745098 missing?" in line
     Path("alone.caffemodel").write_bytes(first.read_bytes())
-    said = "; which the weights learned from is not known (no alone.resume.json lies beside them)\n"
+    said = "; which the weights learned from is not known (no alone.resume.json lies beside them): scale images as"
     assert main([*encode, "--weights", "alone.caffemodel", "bytes.h5"]) == 0
     assert capsys.readouterr().err.count(said) == 1
     assert main([*encode, "--weights", "alone.caffemodel", "bytes.h5", "-q"]) == 0

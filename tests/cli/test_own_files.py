@@ -37,6 +37,11 @@ def test_a_folder_becomes_data_and_a_net_that_trains(photos: Path, capsys: pytes
     after = next(line for line in lines if line.startswith("next"))
     assert main(after.split("deepcae ")[1].replace("--dims 16", "--dims 2").split()) == 0
     assert main(["train", "--solver", "models/mine/solver.prototxt", "--out", "run", "--set", "max_iter: 2", "-q"]) == 0
+    assert main(["encode", "run", "photos", "-o", "new.csv", "-q"]) == 0
+    head, *rows = [line.split(",") for line in Path("new.csv").read_text().splitlines()]
+    assert [row[head.index("name")] for row in rows] == [
+        f"{'ab'[n % 2]}/{n}.png" for n in (*range(0, 20, 2), *range(1, 20, 2))
+    ]
 
 
 def test_json_and_one_file(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,14 @@ COMMANDS = [
 ]
 
 
+def test_a_deployed_net_has_no_test_data(capsys: pytest.CaptureFixture[str]) -> None:
+    text = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 6 } } }\n' + REST
+    save_weights(Net(read_net_text(text), "TEST"), "w.caffemodel")
+    code, _, err = run(capsys, text, "test", "--model", "n.prototxt", "--weights", "w.caffemodel")
+    assert code == 2
+    assert "has no test data: 'x' is fed from outside, as in a deployed net; `deepcae encode --model" in err
+
+
 @pytest.mark.parametrize("argv", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize(("text", "which"), [(TEST_ONLY, "phase TEST"), (STAGED, "phase TEST, stage deep")])
 def test_the_only_phase_is_taken_and_told(

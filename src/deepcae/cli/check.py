@@ -36,8 +36,12 @@ def check(
 
 
 def _print(findings: Findings, quiet: bool) -> None:
+    from ..check.findings import MissingFile
+
     for problem in findings.problems:
         tell(problem)
+    if findings.problems and all(isinstance(problem, MissingFile) for problem in findings.problems) and not quiet:
+        tell(f"{findings.file}: nothing else is wrong, as far as can be told without these data")
     if not quiet:
         for warning in findings.warnings:
             tell(f"{warning.place}: warning: {warning.message}")

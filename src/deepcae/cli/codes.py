@@ -39,7 +39,8 @@ def encode(
     data: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[DATA]", help="Images: .h5, a list .txt, .npz, .npy, IDX; without it the run's test data."
+            metavar="[DATA]",
+            help="Images: a folder of pictures, or a file as `fit` takes; a list .txt. Without it the run's test data.",
         ),
     ] = None,
     model: options.Model = None,
@@ -63,7 +64,7 @@ def encode(
 
     from ..codes import files
     from ..codes.table import CLASSES, ERROR, KIND, NUMBERS, TITLE
-    from ..recording.origin import known_origins
+    from ..recording.origin import known_origins, names_in
     from ..trained import passes
     from ..trained.examples import open_examples
     from ..trained.network import Named
@@ -86,7 +87,7 @@ def encode(
             about["labels"] = examples.labels  # by which `Codes.classes` knows what is no class
         about[KIND] = CLASSES if examples.classified else NUMBERS
         about |= {TITLE: examples.meaning.title} if examples.meaning.title else {}
-    origins, done = known_origins(trained, data, len(examples)), 0
+    origins, done = names_in(data) or known_origins(trained, data, len(examples)), 0
     with ExitStack() as opened:
         writers = [opened.enter_context(files.writing(target, len(examples), about)) for target in out]
         advance = opened.enter_context(bar("encoding", len(examples), quiet))

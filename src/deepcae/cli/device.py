@@ -33,7 +33,7 @@ def _cuda(name: str, number: str) -> str:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:
         raise DataError(
-            f"device {name}: this machine (or this build of torch) has no CUDA GPU; use --device auto or cpu"
+            f"device {name}: this machine (or this build of torch) has no CUDA GPU; leave out --device (Caffe's -gpu)"
         )
     if number and int(number) >= count:
         raise DataError(f"device {name}: there are {count} GPU(s), numbered from 0")

@@ -118,6 +118,12 @@ def averages(
 
     if problems := list(refusals([net.plan], reach())):
         raise SpecError(problems)
+    read = {top for layer in net.sources for top in layer.top}
+    if unread := [name for name in net.inputs if name not in read]:
+        raise SpecError(
+            f"net '{net.name}' has no test data: '{unread[0]}' is fed from outside, as in a deployed net; "
+            "`deepcae encode --model M --weights W DATA` takes images"
+        )
 
     totals: dict[str, np.ndarray] = {}
     loss, images = 0.0, roles_of(net.plan).images or ""

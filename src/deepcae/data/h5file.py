@@ -91,7 +91,11 @@ def find_dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
 def _offer(file: h5py.File, name: str) -> str:
     names = [key for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)]
     near = closest(name, [each for each in names if each != name])
-    return f"did you mean {near!r}?" if near else f"the file holds {', '.join(map(repr, names)) or 'nothing'}"
+    if near:
+        return f"did you mean {near!r}?"
+    groups = [key for key in names if isinstance(file[key], h5py.Group)]
+    told = [f"{key!r}{' (a group)' if key in groups else ''}" for key in names]
+    return f"the file holds {', '.join(told) or 'nothing'}"
 
 
 class H5Arrays(Mapping[str, Stored]):

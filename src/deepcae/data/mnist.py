@@ -73,10 +73,10 @@ def _download(name: str, checksum: str, folder: Path, mirrors: tuple[str, ...]) 
                 temporary.write_bytes(content)
             return
         except (OSError, ValueError, EOFError, zlib.error) as error:  # URLError and time-outs are OSErrors
-            failures.append(f"{urlsplit(mirror).netloc or 'a folder'}: {error}")
+            failures.append(f"{urlsplit(mirror).netloc or 'a folder'}: {getattr(error, 'reason', error)}")
     raise DataError(
-        f"MNIST's {name}.gz could not be downloaded ({'; '.join(failures)}); set DEEPCAE_DATA to a folder with its "
-        "four IDX files, or take `deepcae data digits`"
+        "MNIST cannot be downloaded; set DEEPCAE_DATA to a folder with its four IDX files, or take "
+        f"`deepcae data digits` ({name}.gz: {'; '.join(failures)})"
     )
 
 

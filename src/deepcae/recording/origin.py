@@ -10,8 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..data import h5file
+from ..data import folder, h5file
 from ..data.contents import format_of
+from ..data.folder import list_pictures
 from ..data.lists import read_list
 from ..data.stored import DAMAGE, first_line
 from ..errors import DataError, warn
@@ -190,7 +191,15 @@ def rows_alone(path: Path, total: int) -> Origins | None:
     if path.suffix == ".txt" or (found := format_of(path)) is None or found is h5file.FORMAT:
         return None
     source, part = np.zeros(total, np.int32), np.zeros(total, np.int64)
-    return Origins(source, np.arange(total, dtype=np.int32), None, part, (path.stem,), (str(path),), {}, None, None)
+    names = np.array(list_pictures(path).names) if found is folder.FORMAT else None
+    return Origins(source, np.arange(total, dtype=np.int32), None, part, (path.stem,), (str(path),), {}, names, None)
+
+
+def names_in(path: Path | None) -> Origins | None:
+    """Of a folder of pictures: their names. None of anything else."""
+    if path is None or format_of(path) is not folder.FORMAT:
+        return None
+    return rows_alone(path, len(list_pictures(path).names))
 
 
 def known_origins(trained: Trained, data: Path | None, count: int) -> Origins | None:

@@ -45,7 +45,8 @@ class Learned:
                     return found
                 return cls._of_snapshot(latest(stem.removesuffix(BEST), lambda line: None))  # it had not begun yet
         beside = ", ".join(f"{Path(path).stem}{RESUME}" for path in paths[-1:])
-        return cls(untold=f"which the weights learned from is not known (no {beside} lies beside them)")
+        why = f"no {beside} lies beside them"
+        return cls(untold=f"which the weights learned from is not known ({why}): scale images as theirs were")
 
     @classmethod
     def _of_snapshot(cls, snapshot: Snapshot | None) -> Learned:

@@ -14,9 +14,12 @@ class Activation(Op):
     """What the core computes, with the bias of the layer before it where that is `Affine`."""
 
     keeps_top = True
+    saved = 2.5
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         self.kind, self.slope = self.layer.activation
+        if self.kind == "relu":
+            self.saved = 0.3  # which autograd computes in place
         maker = self.sheet.makers.get(self.step.bottoms[0])
         self.affine = maker if isinstance(maker, Affine) and maker.followed else None
         (x,) = bottoms

@@ -108,6 +108,7 @@ class Correlation(Affine):
     """A convolution or deconvolution by the compiled kernels."""
 
     adds_bias = True
+    order = "batch last"
 
     def __init__(self, sheet: Sheet, index: int, case: Case) -> None:
         super().__init__(sheet, index)
@@ -131,12 +132,14 @@ class TorchFilter(Affine):
     """A convolution or deconvolution by PyTorch's operators, channels last: blobs are turned there and back."""
 
     adds_bias = True
+    order = "channels last"
     kernel = "torch (turned)"
     steady = False
 
     def __init__(self, sheet: Sheet, index: int, case: Case) -> None:
         super().__init__(sheet, index)
         self.case = case
+        self.turns = not _pays_to_turn(case)
 
     def apply(self) -> None:
         bias = None if self.bias is None else self.bias.detach()
@@ -158,7 +161,7 @@ def _product(sheet: Sheet, index: int) -> Product | None:
 
 @writes(Convolution, Deconvolution)
 def _filter(sheet: Sheet, index: int) -> Affine:
-    """Unsuited where PyTorch's own, in its own order of memory, are the faster ones."""
+    """Unsuited for ways that are not written down. Where PyTorch's is the faster one, see `worth`."""
     step, _, (w, *_) = sheet.net.bound[index]
     layer, x = step.layer, sheet.planned(step.bottoms[0])
     assert isinstance(layer, Convolution | Deconvolution)
@@ -172,11 +175,7 @@ def _filter(sheet: Sheet, index: int) -> Affine:
         return Correlation(sheet, index, case)
     if way == "product":  # one pixel of the kernel, or of the image, or of the top
         return Product(sheet, index, (w.shape[0], math.prod(w.shape[1:])), transposed)
-    if (
-        way == "torch"
-        and _pays_to_turn(case)
-        and all(_fits(*axis) for axis in zip(x[2:], w.shape[2:], pad, dilation, strict=True))
-    ):
+    if way == "torch" and all(_fits(*axis) for axis in zip(x[2:], w.shape[2:], pad, dilation, strict=True)):
         return TorchFilter(sheet, index, case)
     raise Unsuited
 

@@ -17,6 +17,8 @@ from .op import Gradients, Op, Sheet, writes
 class Shift(Op):
     """Bias with a learned blob: y = x + b of its row, where rows are all that a b is added to."""
 
+    saved = 1.0
+
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         (x,), (self.y,) = bottoms, self.over(bottoms[0])
         b = self.params[0].detach()
@@ -51,6 +53,8 @@ def _shift(sheet: Sheet, index: int) -> Shift | None:
 class Line(Op):
     """Power of exponent 1: y = scale·x + shift."""
 
+    saved = 1.0
+
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         (x,), (y,) = bottoms, self.over(bottoms[0])
         self.sheet.write(calls.scale(self.layer.scale, self.layer.shift, None, x, y))
@@ -71,6 +75,8 @@ def _line(sheet: Sheet, index: int) -> Line | None:
 
 class Sum(Op):
     """Eltwise: y = Σ coeff[i]·x[i]."""
+
+    saved = 1.0
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         self.factors = self.layer.coefficients or [1.0] * len(bottoms)
@@ -97,6 +103,8 @@ class Sum(Op):
 
 class Pair(Op):
     """Eltwise of two: y = a·b, or the greater one."""
+
+    saved = 1.0
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         (self.a, self.b), (y,) = bottoms, self.new_tops()

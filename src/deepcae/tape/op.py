@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -146,9 +146,15 @@ class Op(ABC):
 
     `keeps_top`: its backward pass reads its top, which must not be written over. `kernel`: what computes it, in a word.
     `steady`: whether its numbers are the same bits with any number of threads, as the core's are.
+
+    For `worth`: `saved`: nanoseconds for each number of its top that autograd takes longer. `turns`: whether it turns
+    its blobs to another order of memory and back, and does not gain more by it; `order`: in which a filter wants them.
     """
 
     keeps_top: ClassVar[bool] = False
+    saved: float = 0.0
+    turns: bool = False
+    order: ClassVar[Literal["", "batch last", "channels last"]] = ""
     kernel: str = "core"
     steady: bool = True
 

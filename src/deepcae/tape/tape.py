@@ -21,6 +21,7 @@ from ..net.backward import counted_only
 from ..net.net import Net
 from .op import Op, Place, Sheet, Unsuited, registered
 from .recorded import Recorded
+from .worth import is_worth
 
 Watch = Callable[[Place | None], object]  # whose calls have just been made; None: what is no layer's
 
@@ -146,6 +147,8 @@ def _write(sheet: Sheet) -> dict[int, Op]:
         tops = op.forward([sheet.blobs[name] for name in step.bottoms])
         sheet.blobs.update(zip(step.tops, tops, strict=True))
         sheet.makers.update(dict.fromkeys(step.tops, op))
+    if not is_worth(sheet, ops):
+        raise Unsuited
     if sheet.backward:
         _write_back(sheet, ops)
         for gradient in sheet.unwritten():

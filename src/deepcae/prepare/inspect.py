@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .costly import sample_of_chunks
 from .images import ArrayImages, PictureImages
 from .labels import read_label_file
 from .looked import channels_alike, sample_of, scaling_of, title_of
-from .options import Options
+from .options import Options, Size
 from .patches import fitting, uncovered
 from .paths import KINDS
 from .plan import Plan, Planned, stands_as_it_is
@@ -277,16 +277,24 @@ def _notes(sources: Sequence[Source], plan: Plan, values: np.ndarray) -> list[st
         height, width = plan.options.resize
         if abs(math.log((height / width) / (first[1] / first[2]))) > 0.05:
             notes.append(f"resize changes the proportions: {first[1]}x{first[2]} becomes {height}x{width}")
-    if plan.options.patch and (lost := uncovered(plan.image[1:], plan.options)) > UNCOVERED:
-        other = fitting(plan.image[1:], plan.options.patch)
-        left = uncovered(plan.image[1:], Options(patch=other))
-        hint = f"; --patch {other[0]}x{other[1]} would leave out {left:.0%}" if left < lost / 2 else ""
-        notes.append(f"{lost:.0%} of the pixels lie in no patch, at the right and below{hint}")
+    if plan.options.patch:
+        notes += _unpatched((plan.image[1], plan.image[2]), plan.options)
     if len(plan.row) == 3 and plan.row[0] == 3 and channels_alike(plan):
         notes.append("R, G and B are equal in all images that were looked at: --grey stores one channel")
     if plan.options.every > 1:
         notes.append(f"one image of {plan.options.every} is taken")
     return notes
+
+
+def _unpatched(size: Size, options: Options) -> Iterator[str]:
+    """What part of an image lies in no patch."""
+    assert options.patch is not None
+    if (lost := uncovered(size, options)) <= UNCOVERED:
+        return
+    other = fitting(size, options.patch)
+    left = uncovered(size, Options(patch=other))
+    hint = f"; --patch {other[0]}x{other[1]} would leave out {left:.0%}" if left < lost / 2 else ""
+    yield f"{lost:.0%} of the pixels lie in no patch, at the right and below{hint}"
 
 
 __all__ = ["Looked", "inspect", "look", "title_of"]

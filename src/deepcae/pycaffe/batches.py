@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .net import Arrays, Net
+Arrays = dict[str, Any]  # of numpy arrays, by blob
 
 
-def forward_all(net: Net, blobs: Sequence[str] | None, inputs: Mapping[str, Any]) -> Arrays:
+class Batched(Protocol):
+    """What is asked of a net here: `pycaffe.Net`."""
+
+    @property
+    def inputs(self) -> Sequence[str]: ...
+
+    @property
+    def outputs(self) -> Sequence[str]: ...
+
+    @property
+    def blobs(self) -> Mapping[str, Any]: ...
+
+    def forward(self, blobs: Sequence[str] | None = None, **given: Any) -> Arrays: ...
+
+    def backward(self, diffs: Sequence[str] | None = None, **given: Any) -> Arrays: ...
+
+
+def forward_all(net: Batched, blobs: Sequence[str] | None, inputs: Mapping[str, Any]) -> Arrays:
     """See `Net.forward_all`."""
     given = _arrays(inputs)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in (*net.outputs, *(blobs or []))}
@@ -22,7 +38,7 @@ def forward_all(net: Net, blobs: Sequence[str] | None, inputs: Mapping[str, Any]
 
 
 def forward_backward_all(
-    net: Net, blobs: Sequence[str] | None, diffs: Sequence[str] | None, given: Mapping[str, Any]
+    net: Batched, blobs: Sequence[str] | None, diffs: Sequence[str] | None, given: Mapping[str, Any]
 ) -> tuple[Arrays, Arrays]:
     """See `Net.forward_backward_all`."""
     arrays = _arrays(given)
@@ -50,7 +66,7 @@ def _samples(given: Arrays) -> int:
     return len(next(iter(given.values())))
 
 
-def _batches(net: Net, given: Arrays) -> Iterator[Arrays]:
+def _batches(net: Batched, given: Arrays) -> Iterator[Arrays]:
     """Slices of the net's batch size; the last one filled up."""
     if not given:
         return

@@ -29,12 +29,11 @@ from ..net.weights import load_weights, save_weights, to_hdf5
 from ..proto.suggest import closest
 from ..writes import writes_elsewhere
 from . import batches, mode
+from .batches import Arrays
 from .blob import Blob
 from .files import existing
 from .python_layer import BlobVec, Layer, NetLayer, own_errors
 from .sources import Sources
-
-Arrays = dict[str, Any]  # of numpy arrays, by blob
 
 
 class Net:

@@ -47,7 +47,7 @@ def check(text: str) -> None:
     assert kind_of(text) in ("net", "solver")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.sampled_from(SEEDS), changes=st.lists(mutations, min_size=1, max_size=4))
 def test_changed_texts(seed, changes):
     for position, length, word in changes:
@@ -123,7 +123,7 @@ def messages(draw, kind, depth: int = 3):
     return message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_message_survives_its_text(data):
     kind = data.draw(st.sampled_from([NetParameter, SolverParameter, LayerParameter]))
@@ -137,7 +137,7 @@ def test_any_message_survives_its_text(data):
     assert read.SerializeToString(deterministic=True) == message.SerializeToString(deterministic=True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_upgrading_twice_changes_nothing_more(data):
     message = data.draw(messages(NetParameter))

@@ -161,21 +161,37 @@ def test_a_saturated_layer_and_a_constant_output_are_named_once(training: Path) 
     assert all(record.message.endswith(f"stuck at {record.facts['loss']:.6g}") for record in told)
 
 
+CUT_OFF = "max_iter: 1000 display: 10 test_interval: 1000"
+
+
+@pytest.fixture(scope="module")
+def told_of_the_whole(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What a saturated training that nobody cuts off is warned of."""
+    folder = tmp_path_factory.mktemp("whole")
+    whole = Solver(write_training(folder, dropout=0), out=folder / "run", overrides=f"{CUT_OFF} snapshot: 0")
+    _saturate(whole)
+    assert list(whole.solve())
+    return _told(folder / "run")
+
+
+def _told(run: Path) -> list[dict[str, Any]]:
+    return [entry for entry in Run(run).metrics() if entry["kind"] == "warned"]
+
+
 @pytest.mark.parametrize("at", [1, 7 * LOOK_EVERY + 1, 8 * LOOK_EVERY, 8 * LOOK_EVERY + 1, 12 * LOOK_EVERY, 999])
-def test_a_run_that_is_cut_off_and_resumed_is_warned_of_the_same(at: int, training: Path) -> None:
+def test_a_run_that_is_cut_off_and_resumed_is_warned_of_the_same(
+    at: int, training: Path, told_of_the_whole: list[dict[str, Any]]
+) -> None:
     """Whatever the guard had seen before the cut counts after it, and nothing is told twice."""
-    settings = "max_iter: 1000 display: 10 test_interval: 1000"
-    for name in ("whole", "parts"):
-        every = at if name == "parts" else 0
-        solver = Solver(training, out=name, overrides=f"{settings} snapshot: {every}")
-        _saturate(solver)
-        for _ in solver.solve():
-            if name == "parts" and solver.iteration > at:
-                break
-    assert list(Solver(training, out="parts", overrides=settings, snapshot=f"parts/snap_iter_{at}").solve())
-    told = [[entry for entry in Run(name).metrics() if entry["kind"] == "warned"] for name in ("whole", "parts")]
-    assert told[0] == told[1]
-    assert len(told[0]) == 3
+    solver = Solver(training, out="parts", overrides=f"{CUT_OFF} snapshot: {at}")
+    _saturate(solver)
+    for _ in solver.solve():
+        if solver.iteration > at:
+            break
+    rest = Solver(training, out="parts", overrides=f"{CUT_OFF} snapshot: 0", snapshot=f"parts/snap_iter_{at}")
+    assert list(rest.solve())
+    assert _told(Path("parts")) == told_of_the_whole
+    assert len(told_of_the_whole) == 3
 
 
 @pytest.mark.parametrize(("scale", "told"), [(1.0, 0), (255.0, 1)])

@@ -244,7 +244,7 @@ def test_frames_with_classes_in_any_order_are_looked_at(drifts: bool, tmp_path: 
     np.savez(tmp_path / "a.npz", data=movie, label=RANDOM.integers(0, 2, 60))
     split = inspect(tmp_path / "a.npz", Options(held_out=0.25)).split
     assert split["kind"] == ("blocks" if drifts else "random")
-    assert ("places of the file" in split["why"]) == drifts
+    assert ("neighbouring images in 5 places: " in split["why"]) == drifts
 
 
 LISTS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib.image import AxesImage
+from tests.viz.sheets import boxes
 from tests.viz.test_pictures import words
 
 from deepcae.errors import DataError
@@ -62,10 +63,10 @@ def test_images_at_their_codes_whatever_they_are(shape: tuple[int, ...]) -> None
     assert len(rows) <= 36
     assert len(set(rows.tolist())) == len(rows)
     page = thumbnails(POINTS, rows, RNG.random((len(rows), *shape)), most=6)
-    assert len(page.axes) == len(rows)
-    across, up = np.array([axes.get_position().bounds[:2] for axes in page.axes]).T
+    assert len(boxes(page)) == len(rows)
+    across, down = boxes(page)[:, :2].T
     assert np.corrcoef(across, POINTS[rows, 0])[0, 1] > 0.9
-    assert np.corrcoef(up, POINTS[rows, 1])[0, 1] > 0.9
+    assert np.corrcoef(-down, POINTS[rows, 1])[0, 1] > 0.9
     with pytest.raises(DataError, match="3 images for"):
         thumbnails(POINTS, rows, RNG.random((3, *shape)))
 
@@ -90,7 +91,7 @@ def test_traversals_change_one_number(shape: tuple[int, ...]) -> None:
         assert (np.diff(part[:, column]) > 0).all()
         np.testing.assert_allclose(np.delete(part, column, 1), np.tile(np.delete(middle, column), (5, 1)))
     page = traversals(made, chosen, RNG.random((15, *shape)))
-    assert len(page.axes) == 15
+    assert len(boxes(page)) == 15
     assert "the 3 of 20 numbers that vary most" in words(page)
     assert "code 18" in words(page)
 
@@ -99,7 +100,7 @@ def test_rows_of_unequal_length() -> None:
     stack = RNG.random((6, 4, 4))
     stack[5] = np.nan
     page = image_rows(stack, ["cluster 0\n3 images", "cluster 1\n2 images"], "Clusters")
-    assert len(page.axes) == 5
+    assert len(boxes(page)) == 5
     with pytest.raises(DataError, match="do not make 4 rows"):
         image_rows(stack, list("abcd"), "x")
 

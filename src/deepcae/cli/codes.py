@@ -199,7 +199,7 @@ def decode(
             if drawn:
                 images = np.concatenate(list(blocks))
                 part = f", the first {len(rows)} of {len(loaded.codes)}" if len(rows) < len(loaded.codes) else ""
-                title = f"{trained.net.name}: restored from {codes}{part}"
+                title = f"{trained.title}: restored from {codes}{part}"
                 save_sheet(out, trained.as_images(images), loaded.labels, title)
                 shape = images.shape[1:]
             else:

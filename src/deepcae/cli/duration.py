@@ -53,6 +53,16 @@ class Estimate:
         return f"about {about(seconds)} for {count}, {1000 * each:.3g} ms each"
 
 
+def took(seconds: float) -> str:
+    """What something took: `48 s`, `3 min 5 s`, `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
 def about(seconds: float) -> str:
     """In the unit that fits, with no more digits than such a guess has."""
     if seconds < 90:

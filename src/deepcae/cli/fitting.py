@@ -11,11 +11,23 @@ from typing import TYPE_CHECKING, Any
 from ..atomic import foreign_kept
 from ..errors import DataError
 from ..kernels.memory import give_back
-from ..report.advice import came_to
-from .duration import about
+from ..report.advice import Judged, came_to
+from .duration import about, took
 from .fitbefore import Before, newest
 from .fitkept import Kept
-from .foreseen import TABLE, Foreseen, for_race, foresee, left_of, mapped, only_held_out, shortened
+from .foreseen import (
+    TABLE,
+    TECHNICAL,
+    Foreseen,
+    after,
+    for_race,
+    foresee,
+    left_of,
+    mapped,
+    only_held_out,
+    shortened,
+    too_few,
+)
 from .options import SHOWN
 from .screen import bar, say, set_in
 
@@ -126,9 +138,8 @@ class Fit:
 
     def _design(self, prepared: Prepared) -> None:
         """net.prototxt, solver.prototxt and start.caffemodel for these images."""
-        from ..zoo.designtext import table
         from .designing import Wanted, designed
-        from .racing import Where, error_of_pca, raced
+        from .racing import Where, errors_of_start, raced
         from .zoo import put
 
         wishes, told = self.wishes, prepared.understood
@@ -155,14 +166,16 @@ class Fit:
         race = raced(model, lists, self.model, where, self.quiet)
         linear = wishes.linear if race is not None or wishes.linear is not None else model.starts_as_pca
         model = model if race is None else race.model
-        pca = None if model.starts_as_pca else race.pca if race is not None else error_of_pca(model, prepared)
-        length = 0 if race is None else race.iterations
-        self.kept.put(design={"linear": linear, "race": length, "set": [*wishes.overrides], "pca": pca})
+        pca, mean = errors_of_start(model, prepared) or (None, None)
+        pca = None if model.starts_as_pca else pca if race is None else race.pca
+        design = {"linear": linear, "race": 0 if race is None else race.iterations, "set": [*wishes.overrides]}
+        self.kept.put(design={**design, "pca": pca, "mean": mean})
         self.kept.step("zoo", "design", *words, *self._ways(), "-o", str(self.model))
         put(model, self.model)
         facts = {} if race is None else {"race": str(race)}
-        for line in table({**model.plan.facts(model.num_images), **found.facts(), **facts}).splitlines():
-            self._say(f"    {line}")
+        facts = {**model.plan.facts(model.num_images), **found.facts(), **facts}
+        for name in (each for each in facts if each not in (*TECHNICAL, "values")):  # which were told above
+            self._say(f"    {name:10} {facts[name]}")
 
     def _ways(self) -> list[str]:
         """What `zoo design` is told of the linear way: to leave or to take it, or what decides a race."""
@@ -185,6 +198,7 @@ class Fit:
             self._say(f"    done before: {before}")
             return before.outcome
         self._did = True
+        self._say("    tests: l2_error is half the squared error of a held-out image, in the mean")
         given = TrainingOptions(
             solver, [*self.wishes.overrides, *settings], None, False, None if self.overwrite else "latest",
             self.overwrite, self.device, None, threads=self.threads,
@@ -229,6 +243,8 @@ class Fit:
             self._say("    its rate rises to what it is there in a longer training, and with it the loss for a while")
         seconds = found.seconds(param) * more / max(1, param.max_iter)
         self._say(f"    {some}, about {about(seconds)} on this machine")
+        for line in too_few(self.wishes, gone + after(self.wishes, told, found.test(param)), seconds):
+            self._say(f"    {line}")
         length = {**self.wishes.length, "course": settings, "begins": before.iteration, "ends": param.max_iter}
         length["held_out_alone"] = only_held_out(self.wishes, told, found.test(param))
         self.kept.put(lengths=[*lengths, length])
@@ -278,14 +294,13 @@ class Fit:
     def _show(self) -> None:
         from ..solver.run import Run
         from .pictures import report
-        from .plot import plot
+        from .plot import all_of_run
 
         pictures, page = self.out / "pictures", self.out / "report.html"
 
         def draw() -> list[Path]:
-            since = newest(self.out, self.data)
-            plot(self.out, pictures, limit=limit, device=self.device, threads=self.threads, quiet=True)
-            return [path for path in sorted(pictures.iterdir()) if path.stat().st_mtime >= since]
+            tell = lambda line: self._say(f"    {line}")  # noqa: E731
+            return list(all_of_run(self.out, pictures, limit, self.device, self.threads, tell))
 
         def write() -> list[Path]:
             report(self.out, limit=limit, device=self.device, threads=self.threads, quiet=True)
@@ -297,9 +312,21 @@ class Fit:
         self._make([pictures], draw)
         self.kept.step("report", str(self.out), *words)
         self._make([page], write)
+        for line in came_to(Run(self.out).metrics(), self.wishes.dims, self._judged()):
+            say(set_in(line))
+        say(f"all of this took {took(time.perf_counter() - self.began)}", self.quiet or not self._did)
+
+    def _judged(self) -> Judged:
+        """By what the training is judged."""
+        from ..solver.run import Run
+
+        design, length = self.kept.design, self.kept.lengths[-1]
+        whole = self._param(self.model / "solver.prototxt").max_iter
+        last = next((each for each in reversed(Run(self.out).metrics()) if each["kind"] == "finished"), {})
+        takes = about(whole * last["seconds_per_iteration"]) if last.get("seconds_per_iteration") else ""
+        is_cut = bool(length["course"]) and length["ends"] < whole
         bounded = self.wishes.minutes is not None
-        for line in came_to(Run(self.out).metrics(), self.wishes.dims, bounded, self.kept.design.get("pca")):
-            say(line)
+        return Judged(design.get("pca"), design.get("mean"), whole if is_cut else None, takes, bounded)
 
     def _make(self, targets: Sequence[Path], make: Callable[[], Iterable[Path]]) -> None:
         """What a step makes of the trained network, unless it is there, and newer than that."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TESTS = 20  # of a training that --minutes makes shorter
 TABLE = 100_000  # images up to which codes are written as a table, too
+BEYOND = 1.1  # times --minutes, that are told before
+TECHNICAL = ("CAE size",)  # facts of a network that `summary` tells
 SPARE = 30.0  # seconds that pictures and report take ...
 MAPPED = 0.007  # ... and each held-out image in a map by t-SNE
 SHARE_OF_RACE = 0.2  # of --minutes, that a race may take at most
@@ -73,7 +75,7 @@ class Foreseen:
                 told = f"--minutes {self.wishes.minutes:g}: {param.max_iter:,} iterations in place of {whole:,}"
         rest = after(self.wishes, self.understood, estimate.test(param))
         count = self.understood.rows["train"]
-        found = [f"{name:10} {words}" for name, words in self.plan.facts(count).items()]
+        found = [f"{name:10} {words}" for name, words in self.plan.facts(count).items() if name not in TECHNICAL]
         each = f"{param.max_iter:,} iterations of {self.batch:,} images: about {about(estimate.seconds(param))} here"
         early = ", or less: it ends when held-out images are restored no better" if param.patience else ""
         if race:
@@ -81,7 +83,8 @@ class Foreseen:
             found += [f"race       {race:,} iterations of each of two networks, the better goes on: about {lasts}"]
         found += [f"training   {told}"] if told else []
         found += [f"training   {each}{early}", f"then       codes, pictures and report: about {about(rest)}"]
-        return [*found, *(f"note       {note}" for note in self.notes())]
+        short = too_few(self.wishes, rest, estimate.seconds(param))
+        return [*found, *(f"note       {note}" for note in [*self.notes(), *short])]
 
     def notes(self) -> list[str]:
         """What is possible, and hardly meant."""
@@ -187,6 +190,14 @@ def _codes_of_all(understood: Understood, test: float) -> float:
     return test * sum(understood.rows.values()) / max(1, understood.rows.get("test", 0))
 
 
+def too_few(wishes: Wishes, rest: float, training: float) -> list[str]:
+    """What must be said where --minutes do not reach. `rest`: seconds for all but the training."""
+    if wishes.minutes is None or rest + training <= BEYOND * 60 * wishes.minutes:
+        return []
+    reach = f"--minutes {wishes.minutes:g} does not reach: codes, pictures and report alone take about {about(rest)}"
+    return [f"{reach}, all together about {about(rest + training)}"]
+
+
 def left_of(wishes: Wishes, understood: Understood, test: float, gone: float = 0.0) -> float:
     """Seconds of --minutes that are for the training, of which `gone` are over; half of all at least."""
     if wishes.minutes is None:
@@ -200,4 +211,6 @@ def shortened(estimate: Estimate, param: Any, left: float) -> list[str]:
     iterations, interval = estimate.within(left, param, TESTS)
     if iterations >= param.max_iter:
         return []
-    return [f"max_iter: {iterations} test_interval: {interval} snapshot: {max(1, iterations // 2)}"]
+    course = f"max_iter: {iterations} test_interval: {interval} snapshot: {max(1, iterations // 2)}"
+    # few iterations between tests say little, and there is hardly time to win: it learns to its end
+    return [f"{course} patience: 0" if param.patience and iterations < param.max_iter / 2 else course]

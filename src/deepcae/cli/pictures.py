@@ -53,7 +53,7 @@ def layers(
     _, label = examples.one(index)
     origins = known_origins(trained, data, len(examples))
     called = "" if origins is None else f" ({origins.told_shortly} {origins.called(index)})"
-    title = f"{trained.net.name}: image {index} of {examples.origin}{called}"
+    title = f"{trained.title}: image {index} of {examples.origin}{called}"
     named = "class" if examples.classified else str(examples.labels)
     save(layer_panels(panels, label, title, named=named, images=trained.image_blobs), out)
     known = "" if label is None else f" ({named} {label})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, partial
@@ -66,7 +66,6 @@ def plot(
 ) -> None:
     """Draw the codes (by class, time or any column), the losses, the filters, images beside restored ones, errors."""
     from ..trained.network import Named
-    from ..viz.style import save
 
     named = Named(image_blob, code_blob, restored_blob)
     names = _pictures(source, out, what)
@@ -78,25 +77,46 @@ def plot(
         makers = _OfRun(source, data, shown, colour_by or [], limit, device, threads, quiet, several).makers()
     else:
         makers = _of_codes(source, colour_by or [])
-    written: list[str] = []
-    for each, path in names.items():
+    for each in names:
         if each not in makers:
             raise typer.BadParameter(f"{source} is a file of codes; {each.value} needs a RUN")
+    needed = {each for each in names if what or len(names) == 1 or (colour_by and each is What.scatter)}
+    written = list(_written(names, makers, needed, out, lambda line: say(line, quiet or json)))
+    if json:
+        answer({"files": [*map(str, written)]})
+
+
+def all_of_run(
+    run: Path, folder: Path, limit: int, device: str, threads: int | None, tell: Callable[[str], object]
+) -> Iterator[Path]:
+    """Writes every picture that a run has, for `fit`."""
+    from ..trained.network import Named
+
+    makers = _OfRun(run, None, (None, Named()), [], limit, device, threads, True, True).makers()
+    yield from _written({each: folder / f"{each.value}.png" for each in What}, makers, set(), None, tell)
+
+
+def _written(
+    names: dict[What, Path], makers: dict[What, Callable[[], Figures]], needed: set[What], own: Path | None,
+    tell: Callable[[str], object],
+) -> Iterator[Path]:  # fmt: skip
+    """Each picture, once it is written. DataError without those that are `needed`; `own`: a user's name."""
+    from ..viz.style import save
+
+    for each, path in names.items():
         try:
             figures = makers[each]()
         except DeepcaeError as error:
-            if what or len(names) == 1 or (colour_by and each is What.scatter):
+            if each in needed:
                 raise
-            say(f"no {each.value}: {error}", quiet)  # not every net restores images, or still has its data
+            tell(f"no {each.value}: {error}")  # not every net restores images, or still has its data
             continue
         for end, figure in figures.items():
             target = path.with_stem(f"{path.stem}{end}")
-            with foreign_kept(path != out):
+            with foreign_kept(path != own):
                 save(figure, target)
-            written.append(str(target))
-            say(f"wrote {target}", quiet or json)
-    if json:
-        answer({"files": written})
+            tell(f"wrote {target}")
+            yield target
 
 
 def _pictures(source: Path, out: Path | None, what: list[What] | None) -> dict[What, Path]:

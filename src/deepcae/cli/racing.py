@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .screen import bar
 
 if TYPE_CHECKING:
@@ -70,15 +72,18 @@ def _lay(overrides: Sequence[str], document: Document) -> None:
         merge(document, text, "--set")
 
 
-def error_of_pca(model: DesignedModel, prepared: Prepared) -> float | None:
-    """Half the squared error of PCA with as many numbers, per held-out image; None where there is no PCA."""
+def errors_of_start(model: DesignedModel, prepared: Prepared) -> tuple[float, float] | None:
+    """Half the squared error, per held-out image, of PCA with as many numbers, and of the mean image in the place of
+    each; None where there is no PCA."""
     from ..codes.principal import blocks_of
     from ..zoo.streams import opened
 
     tests = opened(str(prepared.test), "data")
     if model.principal is None or tests is None:
         return None
-    total = count = 0.0
+    by_pca = by_mean = count = 0.0
     for block in blocks_of(tests, prepared.understood.scaling.shown)():
-        total, count = total + len(block) * model.principal.error(block), count + len(block)
-    return total / count
+        by_pca += len(block) * model.principal.error(block)
+        by_mean += float(np.square(block - model.principal.mean, dtype=np.float64).sum()) / 2
+        count += len(block)
+    return by_pca / count, by_mean / count

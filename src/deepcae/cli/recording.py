@@ -107,11 +107,11 @@ def denoise(
         if told.before[0].ndim == 3:
             with foreign_kept():
                 names = [f"image {row}" for row in told.rows]
-                title = f"{source.path.name}, restored by {trained.net.name}"
+                title = f"{source.path.name}, restored by {trained.title}"
                 before, after = (np.stack(images).astype(np.float64) for images in (told.before, told.after))
-                written[-1]["picture"] = str(
-                    save(before_and_after(before, after, names, title), target.with_suffix(".png"))
-                )
+                picture = save(before_and_after(before, after, names, title), target.with_suffix(".png"))
+                written[-1]["picture"] = str(picture)
+                say(f"wrote {picture}: some of its images, before and after", quiet)
     _end(trained, quiet)
     if json:
         answer({"stacks": written})
@@ -166,7 +166,7 @@ def neighbours(
         bare = np.full((columns * lines - len(rows), *images.shape[1:]), np.nan)
         parts = [captions[line * columns : (line + 1) * columns] for line in range(lines)]
         words = [f"{line * columns + 1} …" for line in range(lines)]
-        title = f"{trained.net.name}: neighbours of {origins.called(of)}"
+        title = f"{trained.title}: neighbours of {origins.called(of)}"
         about = f"below each: {origins.told} · the distance of its code"
         save(image_rows(np.concatenate([images, bare]), words, title, about, parts), out)
         say(f"wrote {out}", quiet)
@@ -174,6 +174,7 @@ def neighbours(
     if json:
         answer({"of": {"index": int(number[of]), **origins.where(of)}, "neighbours": told})
         return
+    say(f"{'image':>8}  {'distance':<10}  {'' if origins.numbered else 'called'}".rstrip(), quiet)
     for row, each in zip(found.index.tolist(), told, strict=True):
         tell(
             f"{each['index']:>8}  {each['distance']:<10.4g}  {'' if origins.numbered else origins.called(row)}".rstrip()
@@ -203,7 +204,8 @@ def _end(trained: Trained, quiet: bool) -> None:
 
 def _of_maps(told: dict[str, Any]) -> list[str]:
     lines = [f"wrote {path}" for path in told["files"]]
-    lines.append(f"{told['images']} images, mean error {told['mean_error']:.4g}")
+    unit = "half the squared error of a pixel" if "pixels" in told else "half the squared error of an image"
+    lines.append(f"{told['images']} images, {unit}: {told['mean_error']:.4g} in the mean")
     if told.get("bare_pixels"):
         share = told["bare_pixels"] / told["pixels"]
         lines.append(f"{told['bare_pixels']:,} pixels ({share:.1%}) lie in no patch: they are NaN in the maps")

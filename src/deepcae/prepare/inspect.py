@@ -260,9 +260,14 @@ def _told_labels(labels: np.ndarray, classes: tuple[str, ...], came: str) -> dic
 
 
 def _notes(sources: Sequence[Source], plan: Plan, values: np.ndarray) -> list[str]:
-    several = len(sources) > 1
-    notes = [f"{source.path.name}: {note}" if several else note for source in sources for note in source.told.notes]
-    notes = list(dict.fromkeys(notes))
+    of: dict[str, list[str]] = {}
+    for source in sources:
+        for note in source.told.notes:
+            of.setdefault(note, []).append(source.path.name)
+    notes = [
+        note if len(names) == len(sources) else f"{shortlist(dict.fromkeys(names))}: {note}"
+        for note, names in of.items()
+    ]
     unlabelled = [source.title for source in sources if source.labels is None]
     if unlabelled and len(unlabelled) < len(sources) and plan.options.labels is None:
         notes.append(f"labels are left out, as {shortlist(unlabelled)} has none")

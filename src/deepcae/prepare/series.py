@@ -46,7 +46,7 @@ def series(plan: Plan, classes: np.ndarray | None) -> tuple[bool, str]:
         found = _neighbours(plan, classes)
     if found is not None and found.in_order:
         others = "others of their class" if classes is not None else "others"
-        return True, f"neighbours look alike, {found.near:.0%} of the distance of {others}"
+        return True, f"neighbours look alike (they differ {found.near:.0%} as much as {others} do)"
     if classes is not None:
         return False, "images of classes in any order"
     return False, "neighbours are no more alike than others" if found is not None else "nothing tells an order"

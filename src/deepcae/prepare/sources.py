@@ -100,7 +100,8 @@ def _of_stacks(pictures: PictureList, options: Options) -> list[Source]:
             if pictures.is_test is not None:
                 source.is_test = np.full(source.images.total, pictures.is_test[number])
             sources.append(source)
-    sources[0].told = replace(sources[0].told, notes=(*pictures.notes, *sources[0].told.notes))
+    for source in sources:  # of the folder, which is told once
+        source.told = replace(source.told, notes=(*pictures.notes, *source.told.notes))
     return sources
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.folder import HELD_OUT, TO_LEARN
-from ..data.heldout import END, MIDDLE, STRETCHES, at_random, stretches
+from ..data.heldout import END, MIDDLE, at_random, stretches
 from ..errors import DataError
 from .options import Options
 
@@ -77,9 +77,11 @@ def split_images(
         return Split(kind, chosen, f"{told} ({len(np.unique(groups[chosen]))} of {files}): {why}")
     if kind == "blocks":
         lines = groups if lines is None else lines
-        each = "of each file" if files > 1 else "of each class" if lines[-1] else "of the file"
+        each = " of each file" if files > 1 else " of each class" if lines[-1] else ""
         chosen = _blocks(lines, MIDDLE if in_depth else END, options)
-        return Split(kind, chosen, f"neighbouring images in {STRETCHES} places {each}: {why}")
+        begins = chosen & ~np.insert(chosen[:-1] & (lines[1:] == lines[:-1]), 0, False)
+        places = int(np.bincount(lines, begins).max())
+        return Split(kind, chosen, f"neighbouring images in {places} place{'s' * (places > 1)}{each}: {why}")
     chosen = _last(groups, files, options)
     each = "the last images of each file" if files > 1 else "the last images"
     return Split(kind, chosen, f"{each}: {why}")

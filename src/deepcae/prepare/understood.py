@@ -53,11 +53,14 @@ class Understood:
 
     def lines(self) -> list[str]:
         """What people are told, each line at most about 100 letters."""
-        told = [self._found(), f"values     {self.range[0]:g} to {self.range[1]:g} ({self.dtype})"]
+        told = [
+            self._found(),
+            f"values     {self.range[0]:g} to {self.range[1]:g} in the training images looked at ({self.dtype})",
+        ]
         told.append(f"shown as   {self.scaling}")
         if self.labels is not None:
             told.append(f"labels     {_of_labels(self.labels)}")
-        parts = ", ".join(f"{count} to {name}" for name, count in self.rows.items())
+        parts = ", ".join(f"{count:,} to {name}" for name, count in self.rows.items())
         told.append(f"split      {parts}: {self.split['why']}")
         if self.copied >= LARGE:
             told.append(f"disk       {in_units(self.copied)} are written")
@@ -75,8 +78,8 @@ class Understood:
         kinds = first["kind"] if len({each["kind"] for each in self.sources}) == 1 else "several kinds"
         many = f"{len(self.sources)} sources, the first {first['path']}" if len(self.sources) > 1 else first["path"]
         total = sum(self.rows.values())
-        patches = f", {total} patches of {self.size}" if self.options.get("patch") else f" of {self.size}"
-        return f"images     {self.count}{patches}: {kinds}, {many}"
+        patches = f", {total:,} patches of {self.size}" if self.options.get("patch") else f" of {self.size}"
+        return f"images     {self.count:,}{patches}: {kinds}, {many}"
 
     def to_json(self) -> dict[str, Any]:
         plain = {each.name: getattr(self, each.name) for each in fields(self)}

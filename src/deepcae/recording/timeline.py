@@ -31,7 +31,8 @@ HELD_OUT = "test"  # the part of prepared data that a net does not learn from
 ONE = "of a stretch the least usual image"
 UNUSUAL = 8  # images that are shown
 STRETCH = 0.5  # of a score: neighbours above it are of one stretch
-FEWEST = 10  # errors by which an image is judged: of a part with fewer all together
+FEWEST = 10  # errors by which an image is judged: a part with fewer is not, unless all have
+STANDS_OUT, AT_LEAST = 3.0, 3  # score of an unusual image; images that are named though none stands out so far
 SPREAD = 1.4826  # standard deviation of normal values, of their median distance from the median
 
 
@@ -49,26 +50,43 @@ class Timeline:
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """How unusual each image is among those of its part, (n,)."""
+        """How unusual each image is among those of its part, (n,); -infinity in a part of too few to tell."""
         held = np.zeros(len(self.errors), bool) if self.held_out is None else self.held_out
-        told = np.zeros(len(self.errors))
-        few = min(int(held.sum()), int((~held).sum())) < FEWEST
-        for part in [np.ones_like(held)] if few else [held, ~held]:
+        told = np.full(len(self.errors), -np.inf)
+        parts = [part for part in (held, ~held) if part.any()]
+        for part in [part for part in parts if part.sum() >= FEWEST] or [max(parts, key=np.sum)]:
             errors = self.errors[part].astype(np.float64)
             apart = errors - np.median(errors)
             spread = SPREAD * float(np.median(np.abs(apart)))
             told[part] = apart / spread if spread > 0 else 0.0
         return told
 
+    @property
+    def unjudged(self) -> np.ndarray:
+        """Which images are of a part with too few to tell what is usual in it, (n,)."""
+        return np.isneginf(self.scores)
+
+    @property
+    def held_out_worse(self) -> float | None:
+        """By which part the mean error of what was held out is greater than that of what was learned from."""
+        if self.held_out is None or not (learned := float(self.errors[~self.held_out].mean())) > 0:
+            return None
+        return float(self.errors[self.held_out].mean()) / learned - 1
+
     def unusual(self, sources: np.ndarray, count: int = UNUSUAL) -> np.ndarray:
-        """Places in the timeline of the least usual images, the least first; `sources` (n,)."""
+        """Places in the timeline of the least usual images, the least first; `sources` (n,).
+
+        Of those that do not stand out, with a score below `STANDS_OUT`, so many that there are `AT_LEAST`.
+        """
         chosen: list[int] = []
-        rises = (np.diff(self.scores) > 0) & (np.diff(sources) == 0)
-        falls = (np.diff(self.scores) < 0) & (np.diff(sources) == 0)
+        rises = (self.scores[1:] > self.scores[:-1]) & (np.diff(sources) == 0)
+        falls = (self.scores[1:] < self.scores[:-1]) & (np.diff(sources) == 0)
         told = np.append(rises, False) | np.insert(falls, 0, False)  # which is no peak stands beside what is
         for place in np.lexsort((-self.errors, -self.scores)).tolist():
             if told[place]:
                 continue
+            if self.scores[place] < (STANDS_OUT if len(chosen) >= AT_LEAST else -np.inf) or self.unjudged[place]:
+                break
             chosen.append(place)
             if len(chosen) == count:
                 break
@@ -101,7 +119,7 @@ def write_timeline(
     found = Recorded(line, examples, origins)
     with foreign_kept():
         files = [_table(line, origins, out / "time.csv")]
-        files.append(save(found.over_time(trained.net.name), out / "time.png"))
+        files.append(save(found.over_time(trained.title), out / "time.png"))
         files.append(save(found.least_usual(trained), out / "unusual.png"))
     chosen = found.unusual
     unusual = [
@@ -168,8 +186,11 @@ class Recorded:
         scores, held = self.line.scores[self.unusual], self.line.held_out
         shown, restored = _images(trained, self.examples, self.line.index[self.unusual])
         words = [f"{self.called(place)} · {score:.1f}σ" for place, score in zip(self.unusual, scores, strict=True)]
+        few = int(self.line.unjudged.sum())
+        left = f"; the {few} {'held-out' if held is not None and held[self.line.unjudged].all() else 'other'} images"
         about = f"σ: error above the median{'' if held is None else ' of its part'}; {ONE}"
-        return unusual_images(shown, restored, words, f"{trained.net.name}: the least usual images", about)
+        about += f"{left} are too few to be judged" if few else ""
+        return unusual_images(shown, restored, words, f"{trained.title}: the least usual images", about)
 
 
 def recorded_of(trained: Trained, most: int) -> Recorded | None:

@@ -9,7 +9,7 @@ from ..page.html import Page, write
 from ..solver.run import Run
 from ..trained.network import AS_TOLD, Named
 from . import heaps, maps, restored, sections
-from .advice import next_step
+from .advice import Judged, next_step
 from .material import LIMIT, Material, gather
 
 SECTIONS = (
@@ -75,6 +75,6 @@ def _lead(material: Material) -> str:
     last = newest.iteration if newest is not None else chosen.iteration if chosen is not None else 0
     told = f" Shown: {chosen.told}." if chosen is not None and chosen.told else ""
     shown = f" Shown with {material.examples.origin}: {len(material.examples):,} images." if material.examples else ""
-    by_pca = None if material.linear is None else material.linear.pca
-    step = next_step(material.metrics, by_pca=by_pca) if material.is_designed else ""
+    judged = Judged(pca=None if material.linear is None else material.linear.pca)
+    step = next_step(material.metrics, judged) if material.is_designed else ""
     return f"Trained for {last:,} iterations.{told}{shown}{f' What to try next: {step}.' if step else ''}"

@@ -14,6 +14,7 @@ from ..recording.timeline import Recorded
 from ..viz import cluster_strip, image_rows
 from .material import Material
 from .shown import drawn
+from .small import picked
 
 EACH = 10  # images of a cluster that are shown
 SPANS = 6  # segments of a cluster that are named
@@ -25,6 +26,9 @@ def over_time(material: Material) -> Section:
     if whole is None:
         return Section("Over the recording", [])
     held = " What the network did not learn from has a red ground." if whole.line.held_out is not None else ""
+    worse = whole.line.held_out_worse
+    if worse is not None:
+        held += f" That is restored with {abs(worse):.0%} {'more' if worse > 0 else 'less'} error in the mean."
     intro = (
         f"All {len(whole.line.index):,} images in their order.{held} "
         f"As a table, time.csv: deepcae map {material.run.folder} -o DIR"
@@ -81,6 +85,11 @@ def _in_time(found: Clusters, parts: Segments) -> str:
             f"way between their middles in one step. By k-means, {_silhouette(found)}."
         )
     way = "" if parts.jump is None else f" (a step from one to the other is {100 * parts.jump:.0f} % of the way)"
+    if parts.are_states:
+        return (
+            f"Neighbours are more alike than others, though their codes differ by much{way}: rather one cloud than "
+            f"heaps, cut into {found.count} by k-means."
+        )
     return (
         f"The codes move gradually from image to image{way}: these are no heaps, but segments of one way, "
         f"cut into {found.count} by k-means."
@@ -110,16 +119,15 @@ def _examples(material: Material, found: Clusters) -> Picture:
     assert examples is not None
     chosen = [found.examples(cluster, EACH) for cluster in range(found.count)]
     called: Callable[[int], str] = material.called if whole is None else whole.called
-    if whole is None:
-        images, _ = examples.pick(np.concatenate(chosen))
-    else:
-        images, _ = whole.examples.pick(whole.line.index[np.concatenate(chosen)])
-    shown = material.trained.as_images(images)
-    stack = np.full((found.count * EACH, *shown.shape[1:]), np.nan, np.float32)
+    rows = np.concatenate(chosen)
+    of, numbers = (examples, rows) if whole is None else (whole.examples, whole.line.index[rows])
+    shown = picked(material, of, numbers)
+    stack = np.full((found.count * EACH, *shown.stack.shape[1:]), np.nan, np.float32)
     places = np.concatenate([cluster * EACH + np.arange(len(rows)) for cluster, rows in enumerate(chosen)])
-    stack[places] = shown
+    stack[places] = shown.stack
     names = [f"cluster {number}\n{size:,} image{'s' * (size != 1)}" for number, size in enumerate(found.sizes)]
     captions = [[*map(called, rows.tolist()), *[""] * (EACH - len(rows))] for rows in chosen]
-    figure = image_rows(stack, names, "Clusters of the codes", f"the {EACH} nearest to the middle of each", captions)
+    about = f"the {EACH} nearest to the middle of each"
+    figure = image_rows(stack, names, "Clusters of the codes", about, captions, given=shown.given)
     about = f"The images whose codes are nearest to the middle of each; below each {material.called_by}."
     return Picture("Images of each cluster", about, figure)

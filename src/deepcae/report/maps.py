@@ -5,13 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..codes.columns import Column
 from ..codes.measure import NEIGHBOURS, Separation
 from ..errors import DataError
 from ..page.html import Picture, Section, Table
-from ..trained import passes
 from ..viz import (
     code_plane,
     grid_codes,
@@ -21,8 +18,11 @@ from ..viz import (
     traversal_codes,
     traversals,
 )
+from ..viz.decoder import TINY
+from ..viz.thumbnails import THUMBNAIL
 from .material import Material
 from .shown import drawn, origin, percent
+from .small import decoded, picked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,9 +95,9 @@ def _plane(material: Material) -> Picture:
     assert material.codes is not None
     assert material.restored is not None
     places = grid_codes(material.codes)
-    images = passes.decoded(material.trained, places.astype(np.float32), material.trained.code, material.restored)
+    images = decoded(material, places, TINY).stack
     about = "What the decoder makes of each place of the plane; its edges hold 98 % of the codes along each axis."
-    return Picture("Decoded code plane", about, code_plane(places, material.trained.as_images(images)))
+    return Picture("Decoded code plane", about, code_plane(places, images))
 
 
 def images(material: Material) -> Section:
@@ -115,8 +115,8 @@ def thumbnails_of(material: Material) -> Figure:
     if material.map2d is None or material.examples is None:
         raise DataError(f"{origin(material)}: too few codes for a map")
     rows = thumbnail_rows(material.map2d)
-    shown = material.trained.as_images(material.examples.pick(rows)[0])
-    return thumbnails(material.map2d, rows, shown)
+    shown = picked(material, material.examples, rows, THUMBNAIL)
+    return thumbnails(material.map2d, rows, shown.stack, given=shown.given)
 
 
 def _thumbnails(material: Material) -> Picture:
@@ -129,8 +129,8 @@ def traversals_of(material: Material) -> Figure:
     if material.codes is None or material.restored is None:
         raise DataError(f"{material.trained.origin}: no image is restored from a code")
     made, chosen = traversal_codes(material.codes)
-    decoded = passes.decoded(material.trained, made.astype(np.float32), material.trained.code, material.restored)
-    return traversals(made, chosen, material.trained.as_images(decoded))
+    shown = decoded(material, made)
+    return traversals(made, chosen, shown.stack, given=shown.given)
 
 
 def _traversals(material: Material) -> Picture:

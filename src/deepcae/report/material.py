@@ -23,12 +23,11 @@ from ..recording.timeline import Recorded, recorded_of
 from ..solver.run import Run
 from ..trained.examples import Examples, open_examples, training_examples
 from ..trained.linear import Linear, linear
-from ..trained.network import AS_TOLD, Named, Trained
+from ..trained.network import AS_TOLD, DESIGN, Named, Trained
 from ..trained.passes import judged_blocks, restoring
 from ..zoo.linear import ENCODE
 from .coloured import column
 
-DESIGN = "design"  # how the names of designed nets begin
 WHOLE = 10_000  # images of a recording that are encoded for its time course
 FEWEST = 5  # codes of which a map can be made
 LIMIT = 10_000  # examples that are encoded and drawn: MNIST's test set
@@ -58,8 +57,8 @@ class Material:
 
     @cached_property
     def name(self) -> str:
-        """The net's name, else the folder's."""
-        return self.trained.net.name or self.run.folder.name
+        """The net's name; the folder's, where the net is a designed one."""
+        return self.trained.title
 
     def called(self, index: int) -> str:
         """What the user calls an example: its number in the recording, its file and number, or its name."""

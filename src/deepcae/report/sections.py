@@ -19,6 +19,7 @@ from ..trained.kernels import kernels
 from ..viz import filters, layer_panels, loss_curves
 from ..viz.curves import unit_of
 from ..zoo.linear import ENCODE
+from .advice import later_tests
 from .material import Material, samples
 from .shown import drawn, duration, loss, percent
 
@@ -49,9 +50,7 @@ def tiles(material: Material) -> list[Tile]:
 
 
 def _nothing_learned(material: Material) -> str:
-    tests = sum(record["kind"] == "test" for record in material.metrics) - 1
-    later = f"none of the {tests} later tests was better" if tests > 1 else "no later test was better"
-    return f"iteration 0: the codes are the images' principal components; {later}"
+    return f"iteration 0: the codes are the images' principal components; {later_tests(material.metrics)}"
 
 
 def _training(material: Material) -> list[Tile]:
@@ -66,8 +65,9 @@ def _training(material: Material) -> list[Tile]:
         return []
     begun, finished = last
     part = f" from iteration {begun:,} on" if begun else ""
-    each = f"{1000 * finished['seconds_per_iteration']:.3g} ms per iteration"
-    return [Tile("training", duration(finished["seconds"]), f"{each}{part}")]
+    seconds = finished["seconds_per_iteration"]
+    each = duration(seconds) if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+    return [Tile("training", duration(finished["seconds"]), f"{each} per iteration{part}")]
 
 
 def losses(material: Material) -> Section:

@@ -49,7 +49,8 @@ def choose(
 
 def _of_best(best: BestSnapshot, prefix: str, tell: Callable[[str], None]) -> Chosen:
     newest = latest(prefix, tell)
-    told = f"weights of iteration {best.iteration}, whose test was best (loss {best.loss:.6g})"
+    why = "whose test was best" if best.iteration else "as no later test was surely better"
+    told = f"weights of iteration {best.iteration}, {why} (loss {best.loss:.6g})"
     if newest is not None and newest.iteration != best.iteration:
         told += f"; the last are those of iteration {newest.iteration} (--snapshot last)"
     return Chosen(best.snapshot, best.iteration, told)

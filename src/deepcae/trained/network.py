@@ -21,6 +21,8 @@ from ..solver.chosen import Chosen
 from ..solver.run import Run
 from .learned import Learned, Watch
 
+DESIGN = "design"  # the name of all networks of `zoo design`
+
 
 class Named(NamedTuple):
     """The blobs whose part a person has named; the others' are told from the net."""
@@ -47,6 +49,13 @@ class Trained:
     run: Run | None = None  # that it is of
     chosen: Chosen | None = None
     learned: Learned | None = None
+
+    @property
+    def title(self) -> str:
+        """What pictures are headed with: the net's name; of a run whose net is a designed one, which have one name
+        for all, its folder's."""
+        name = self.net.name
+        return self.run.folder.absolute().name if self.run is not None and name in ("", DESIGN) else name
 
     @cached_property
     def watch(self) -> Watch:

@@ -96,6 +96,7 @@ def _panel(axes: Axes, metrics: Sequence[Mapping[str, Any]], blob: str, lines: S
     """Draw one blob's curves; returns what must be said about the frame, in which `lines` lie, too."""
     axes.grid(True)
     axes.set_xlabel("iteration")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     (steps, values), tests = _curves(metrics, blob)
     if len(values):
         if len(values) > 20:

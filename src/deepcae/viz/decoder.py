@@ -7,8 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .samples import EDGE, Samples, greys, scale_of
-from .style import COLUMN, class_color, figure, heading, styled
+from .reduced import reduced
+from .samples import EDGE, Samples, scale_of
+from .style import COLUMN, class_color, figure, greys, heading, styled
+
+TINY = 80  # pixels of a decoded image's longer side
 
 
 def grid_codes(codes2d: np.ndarray, rows: int = 15, columns: int = 15, cover: float = 0.98) -> np.ndarray:
@@ -29,7 +32,7 @@ def code_plane(
 
     `decoded` is what `Samples` takes: images, several channels, volumes, signals.
     """
-    tiles = Samples(decoded, "decoded images")
+    tiles = Samples(reduced(np.asarray(decoded), TINY), "decoded images")
     places = np.asarray(codes, dtype=np.float64)
     xs, ys = np.unique(places[:, 0]), np.unique(places[:, 1])
     if len(tiles) != len(places) or len(xs) * len(ys) != len(tiles):

@@ -7,9 +7,10 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
+from .reduced import reduced
 from .samples import Samples, scale_of
 from .style import INK, PAGE, class_names, fitted, number, say, sheet, styled
-from .tile import tile_at
+from .tile import Tiles
 
 SHOWN = 400  # images; more could not be seen on paper
 WIDEST = 1.1  # inches of one image
@@ -29,7 +30,7 @@ def gallery(
 
     Numbers count from 0. Grey runs from 0 to 1, or from the smallest to the largest value where they leave that range.
     """
-    shown = Samples(stack[:limit])
+    shown = Samples(reduced(np.asarray(stack[:limit])))
     captions = [str(index) for index in range(len(shown))]
     if labels is not None:
         _, classes, names = class_names(labels)
@@ -49,9 +50,10 @@ def gallery(
         words, points = fitted(title or "Images", width - 0.04, 8, "bold")
         say(page, 0.02, 0.12, words, fontsize=points, fontweight="bold", color=INK)
         say(page, 0.02, 0.27, facts, fontsize=small)
+        tiles = Tiles(page)
         for index, words in enumerate(captions):
             left, top = index % columns * (across + GAP), HEAD + index // columns * (down + caption)
-            shown.draw(tile_at(page, left, top, across, down), index, low, high)
+            shown.draw(tiles, index, (left, top, across, down), low, high)
             say(page, left + across / 2, top + down + caption / 2, words, ha="center", fontsize=size)
     return page
 

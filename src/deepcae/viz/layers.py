@@ -11,14 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import DataError, in_one_line, shortened
-from .samples import draw_curves, greys, signal
+from .reduced import reduced
+from .samples import draw_curves, signal
 from .style import (
     PAGE,
     SOFT,
     TRAIN_COLOR,
     axes_at,
-    bare,
     columns_to_fit,
+    greys,
     mosaic,
     number,
     page_title,
@@ -26,8 +27,10 @@ from .style import (
     styled,
     thickened,
 )
+from .tile import tile_at
 
 MOST_PANELS, LONGEST_NAME = 100, 40  # blobs that are drawn; letters of a blob's name
+PIXELS, SMALLEST = 600, 16  # of a panel with maps, about; of a map, at least
 BARS_UP_TO = 40  # values that can still be read as bars; more become a field of grey cells
 TALLEST = 9.8  # inches: an A4 page with its margins
 HEAD = 0.31  # inches above a panel, for its two lines
@@ -83,7 +86,8 @@ def layer_panels(
             curves = line is not None and array.size == math.prod(line)
             bars = array.ndim == 1 and array.size <= BARS_UP_TO
             room = EDGE if bars or curves else 0.0  # beside bars and curves, and under them, stand their numbers
-            axes = axes_at(page, left + room, down, side - room, side - 0.7 * room)
+            place = axes_at if bars or curves else tile_at
+            axes = place(page, left + room, down, side - room, side - 0.7 * room)
             shape = tuple((images or {}).get(blobs[index][0], whole if array.ndim == 1 else ()))
             if curves:
                 _curves(axes, _as_lines(array, line))
@@ -92,7 +96,7 @@ def layer_panels(
             else:
                 (_bars if bars else _picture)(axes, array)
             start = -room / (side - room)
-            axes.set_title(titles[index], x=start, fontsize=size, fontweight="normal", pad=2.5, linespacing=1.3)
+            axes.set_title(titles[index], x=start, y=1.0, fontsize=size, fontweight="normal", pad=2.5, linespacing=1.3)
     return page
 
 
@@ -159,7 +163,6 @@ def _curves(axes: Axes, lines: np.ndarray) -> None:
 
 
 def _picture(axes: Axes, array: np.ndarray, in_colour: bool = False) -> None:
-    bare(axes)
     low, high = float(array.min()), float(array.max())
     low, high = (low - 1, high + 1) if low == high else (low, high)  # a constant is neither black nor white
     if in_colour:
@@ -173,7 +176,8 @@ def _picture(axes: Axes, array: np.ndarray, in_colour: bool = False) -> None:
         picture = cells.reshape(-1, columns)
     else:
         maps = thickened(array.reshape(-1, *array.shape[-2:]))
-        picture = mosaic(maps, columns_to_fit(len(maps), maps.shape[2] / maps.shape[1], 1.0))
+        columns = columns_to_fit(len(maps), maps.shape[2] / maps.shape[1], 1.0)
+        picture = mosaic(reduced(maps, max(SMALLEST, PIXELS // columns)), columns)
     axes.imshow(picture, cmap=greys(), vmin=low, vmax=high)
     axes.set_anchor("NW")
 

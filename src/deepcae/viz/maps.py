@@ -9,11 +9,12 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .samples import Samples, greys, scale_of
-from .style import LAND, PAGE, figure, fitted, number, page_title, styled
+from .samples import Samples, scale_of
+from .style import LAND, PAGE, figure, fitted, greys, number, page_title, styled
 
 MOST_CODES = 20  # maps of codes that are drawn
 COLUMNS, TITLE = 4, 0.3  # inches
+BRIGHT = 99.9  # percentile of the images' values that is white
 BRIGHTEST = 99.5  # percentile of errors that has the last colour
 ERRORS, CODES = "inferno", "viridis"  # perceptually uniform, readable without colour vision and in grey
 
@@ -78,9 +79,10 @@ def _named(axes: Axes, name: str) -> None:
 def before_and_after(before: np.ndarray, after: np.ndarray, names: list[str], title: str = "") -> Figure:
     """before, after (n, c, h, w) in the same units → a row for each image: before, after, and after - before.
 
-    All images before and after share one scale, all differences another one around zero.
+    All images before and after share one scale, of all values but the 0.2 % at its ends, all differences another one
+    around zero.
     """
-    low, high = scale_of(before)
+    low, high = scale_of(np.clip(before, *np.nanpercentile(before, (100 - BRIGHT, BRIGHT))))
     change = np.asarray(after, np.float64) - np.asarray(before, np.float64)
     most = float(np.nanmax(np.abs(change))) or 1.0
     tall = min(max(before.shape[-2] / before.shape[-1], 0.3), 2.5)

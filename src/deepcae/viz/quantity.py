@@ -131,4 +131,6 @@ def error_panels(
         right.legend(loc="upper right", frameon=True, framealpha=1, edgecolor="none", fontsize=6)
         for axes in (left, right):
             axes.grid(True, axis="y")
+        for axis in (left.xaxis, right.yaxis):  # which count
+            axis.get_major_locator().set_params(integer=True)
     return page

@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
+from .reduced import reduced, told
 from .samples import Samples, apart
 from .style import INK, PAGE, class_names, fitted, number, say, sheet, styled
-from .tile import tile_at
+from .tile import Tiles
 
 WIDEST = 1.1  # inches of one image
 HEAD, EDGE, GAP, CAPTION = 0.36, 0.2, 0.045, 0.21  # inches: title, words at the left, between images, under a pair
@@ -36,11 +37,13 @@ def reconstructions(
     All pictures share one scale, from the smallest to the largest original value; of images that look all alike,
     differences from their mean are drawn.
     """
-    before, after = Samples(originals, "originals"), Samples(restored, "restored images")
-    if before.stack.shape != after.stack.shape:
-        raise DataError(f"originals have shape {before.stack.shape}, restored images {after.stack.shape}")
+    if np.shape(originals) != np.shape(restored):
+        raise DataError(f"originals have shape {np.shape(originals)}, restored images {np.shape(restored)}")
+    errors = np.array([_half_squared(*pair) for pair in zip(originals, restored, strict=True)])
+    small = [reduced(np.asarray(each)) for each in (originals, restored)]
+    before, after = Samples(small[0], "originals"), Samples(small[1], "restored images")
     (shown, restored_as), scale, alike = apart(before.stack, after.stack)
-    errors = 0.5 * ((after.stack - before.stack) ** 2).reshape(len(before), -1).sum(axis=1)
+    fewer = told(np.shape(originals), small[0].shape)
     words = [number(float(error)) for error in errors]
     about = "½·squared error"
     if labels is not None:
@@ -62,19 +65,24 @@ def reconstructions(
         page = sheet(width, HEAD + rows * band)
         say(page, 0.02, 0.12, title, fontsize=8, fontweight="bold", color=INK)
         facts = f"below each pair: {about}; mean of these {len(before)}: {number(float(errors.mean()))}"
-        words_of_facts, size = fitted("; ".join(filter(None, [facts, before.note, alike])), width - 0.04, 6.5)
+        words_of_facts, size = fitted("; ".join(filter(None, [facts, before.note, alike, fewer])), width - 0.04, 6.5)
         say(page, 0.02, 0.27, words_of_facts, fontsize=size)
         for row in range(rows):
             for name, middle in (("original", high / 2), ("restored", 1.5 * high + GAP)):
                 size = min(6.5, 72 * high / (0.62 * len("original")))
                 say(page, EDGE / 2, HEAD + row * band + middle, name, ha="center", rotation=90, fontsize=size)
+        tiles = Tiles(page)
         for index, word in enumerate(words):
             left, top = EDGE + index % columns * (across + GAP), HEAD + index // columns * band
-            before.draw(tile_at(page, left, top, across, high), index, *scale)
-            after.draw(tile_at(page, left, top + high + GAP, across, high), index, *scale)
+            before.draw(tiles, index, (left, top, across, high), *scale)
+            after.draw(tiles, index, (left, top + high + GAP, across, high), *scale)
             middle, under = left + across / 2, top + band - CAPTION * 0.62
             say(page, middle, under, word, ha="center", fontsize=min(6.5, 72 * (across + GAP) / (0.6 * len(word))))
             if above:
                 name, size = fitted(above[index], across, 6.5)
                 say(page, middle, under - LINE, name, ha="center", fontsize=size)
     return page
+
+
+def _half_squared(original: np.ndarray, restored: np.ndarray) -> float:
+    return float(0.5 * np.square(np.asarray(restored, np.float64) - np.asarray(original, np.float64)).sum())

@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from ..errors import DataError
-from .style import GREYS, LAND, bare, class_color, columns_to_fit, mosaic
+from .style import class_color, columns_to_fit, mosaic
+from .tile import Box, Tiles
 
 LINES, LONG = 4, 8  # a sample of so few lines, each so many times as long as their number, is a signal
 MOST_TILES = 16  # channels or slices of one sample that are shown
@@ -107,17 +107,12 @@ class Samples:
         sample = self.stack[index]
         return np.moveaxis(sample, int(np.argmax(sample.shape)), -1).reshape(self.lines)
 
-    def draw(self, axes: Axes, index: int, low: float, high: float) -> None:
+    def draw(self, tiles: Tiles, index: int, box: Box, low: float, high: float) -> None:
         """A sample in its box, black and white (or bottom and top) at `low` and `high`."""
-        bare(axes)
         if self.lines is None:
-            shown = np.clip((self.picture(index) - low) / (high - low), 0, 1)
-            axes.imshow(shown, cmap=greys(), vmin=0, vmax=1, aspect="auto")
-            return
-        axes.set_facecolor("#f3f5f7")
-        draw_curves(axes, self.curves(index))
-        room = 0.05 * (high - low)
-        axes.set_ylim(low - room, high + room)
+            tiles.picture(self.picture(index), box, low, high)
+        else:
+            tiles.curves(self.curves(index), box, low, high)
 
     @property
     def _is_plain(self) -> bool:
@@ -137,11 +132,6 @@ def draw_curves(axes: Axes, lines: np.ndarray) -> None:
     for number, line in enumerate(lines):
         axes.plot(np.arange(len(line)), line, color=class_color(number), linewidth=0.7)
     axes.set_xlim(-0.5, max(lines.shape[1] - 0.5, 0.5))
-
-
-def greys() -> Any:
-    """The scale of grey levels; what is no number has the colour of the ground."""
-    return colormaps[GREYS].with_extremes(bad=LAND)
 
 
 def scale_of(values: np.ndarray) -> tuple[float, float]:

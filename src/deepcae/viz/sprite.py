@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from .reduced import means
 from .samples import Samples
 
 LARGEST = 64  # pixels of a small picture's longer side
@@ -35,19 +36,12 @@ def small_pictures(stack: np.ndarray, low: float, high: float, side: int) -> np.
             made[index] = _curves(shown.curves(index), low, high, size)[..., None]
             continue
         picture = np.nan_to_num(shown.picture(index), nan=low)
-        weights = weights or (_means(picture.shape[0], size[1]), _means(picture.shape[1], size[0]))
+        weights = weights or (means(picture.shape[0], size[1]), means(picture.shape[1], size[0]))
         small = np.einsum(
             "ih,hw...,jw->ij...", weights[0], np.clip((picture - low) / (high - low), 0, 1), weights[1], optimize=True
         )
         made[index] = np.rint(255 * small if small.ndim == 3 else 255 * small[..., None])
     return made
-
-
-def _means(given: int, wanted: int) -> np.ndarray:
-    """(wanted, given): each of `wanted` pixels as the mean of that part of a line of `given` that it covers."""
-    edges = np.linspace(0, given, wanted + 1)
-    covered = np.minimum(edges[1:, None], np.arange(1, given + 1)) - np.maximum(edges[:-1, None], np.arange(given))
-    return np.maximum(covered, 0) * wanted / given
 
 
 def _curves(lines: np.ndarray, low: float, high: float, size: tuple[int, int]) -> np.ndarray:

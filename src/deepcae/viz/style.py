@@ -81,6 +81,7 @@ _SETTINGS: Any = {
     "legend.frameon": False,
     "lines.linewidth": 1.2,
     "image.interpolation": "nearest",
+    "image.composite_image": False,  # small pictures stay sharp in .svg and .pdf
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "svg.hashsalt": "deepcae",  # ids in the file do not change from run to run
@@ -183,6 +184,11 @@ def class_color(index: int) -> str:
 def class_marker(index: int) -> str:
     """The marker also tells the colours' second round apart: class 10 has the colour of 0 and another marker."""
     return CLASS_MARKERS[(index + index // len(CLASS_COLORS)) % len(CLASS_MARKERS)]
+
+
+def greys() -> Any:
+    """The scale of grey levels; what is no number has the colour of the ground."""
+    return matplotlib.colormaps[GREYS].with_extremes(bad=LAND)
 
 
 def bare(axes: Axes) -> None:

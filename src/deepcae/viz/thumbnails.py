@@ -10,14 +10,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
+from .reduced import reduced, told
 from .samples import Samples, apart
 from .style import INK, PAGE, fitted, number, say, sheet, styled
-from .tile import tile_at
+from .tile import Tiles
 
 ACROSS, FEWEST = 18, 4  # thumbnails along a side of a map, at most and at least
 ROOM = 1.6  # cells along a side for each image, were they in a square
 HIDDEN = 0.3  # of the images that there is room for: where fewer would be seen, they are laid out by rank
 LARGEST = 9  # columns for which there is always room: images are not larger
+THUMBNAIL = 128  # pixels of its longer side
 WIDEST = 0.8  # inches of an image in a row
 HEAD, EDGE, GAP = 0.36, 1.05, 0.045  # inches: title, names at the left, between images
 
@@ -34,10 +36,15 @@ def thumbnail_rows(points: np.ndarray, most: int = ACROSS) -> np.ndarray:
 
 def thumbnails(
     points: np.ndarray, rows: np.ndarray, stack: np.ndarray, title: str = "Images at their codes",
-    *, most: int = ACROSS, width: float = PAGE,
+    *, most: int = ACROSS, given: Sequence[int] | None = None, width: float = PAGE,
 ) -> Figure:  # fmt: skip
-    """points (N, 2) of all codes, the `rows` of `thumbnail_rows`, their images (n, ...) → each image at its place."""
-    (drawn,), scale, alike = apart(stack)
+    """points (N, 2) of all codes, the `rows` of `thumbnail_rows`, their images (n, ...) → each image at its place.
+
+    `given`: the shape of an image, where those of the stack were `reduced` before.
+    """
+    small = reduced(np.asarray(stack), THUMBNAIL)
+    (drawn,), scale, alike = apart(small)
+    fewer = told(given or np.shape(stack)[1:], small.shape[1:])
     shown = Samples(drawn)
     if len(shown) != len(rows):
         raise DataError(f"{len(shown)} images for {len(rows)} places")
@@ -50,12 +57,13 @@ def thumbnails(
     with styled():
         page = sheet(width, HEAD + (high - low) * down + 0.04)
         say(page, 0.04, 0.12, title, fontsize=8, fontweight="bold", color=INK)
-        words, size = fitted("; ".join(filter(None, [facts, shown.note, alike])), width - 0.08, 6.5)
+        words, size = fitted("; ".join(filter(None, [facts, shown.note, alike, fewer])), width - 0.08, 6.5)
         say(page, 0.04, 0.27, words, fontsize=size)
+        tiles = Tiles(page)
         for index, row in enumerate(rows):
             column, line = grid.cells[row]
             left, top = 0.04 + column * side, HEAD + (high - 1 - line) * down
-            shown.draw(tile_at(page, left, top, side - 0.015, down - 0.015), index, *scale)
+            shown.draw(tiles, index, (left, top, side - 0.015, down - 0.015), *scale)
     return page
 
 
@@ -92,13 +100,16 @@ class _Grid:
 
 def image_rows(
     stack: np.ndarray, names: Sequence[str], title: str, about: str = "", captions: Sequence[Sequence[str]] = (),
-    *, width: float = PAGE,
+    *, given: Sequence[int] | None = None, width: float = PAGE,
 ) -> Figure:  # fmt: skip
     """stack (rows * columns, ...) as `Samples` takes it → a row of images for each of `names`, all in one scale.
 
     A row may have fewer images than the others: images that are not finite are left out. `captions`: under the images.
+    `given`: as of `thumbnails`.
     """
-    (drawn,), scale, alike = apart(stack)
+    small = reduced(np.asarray(stack))
+    (drawn,), scale, alike = apart(small)
+    fewer = told(given or np.shape(stack)[1:], small.shape[1:])
     shown = Samples(drawn)
     columns = len(shown) // max(len(names), 1)
     if not names or columns * len(names) != len(shown):
@@ -108,8 +119,9 @@ def image_rows(
     with styled():
         page = sheet(width, HEAD + len(names) * (high + GAP + caption))
         say(page, 0.04, 0.12, title, fontsize=8, fontweight="bold", color=INK)
-        words, size = fitted("; ".join(filter(None, [about, shown.note, alike])), width - 0.08, 6.5)
+        words, size = fitted("; ".join(filter(None, [about, shown.note, alike, fewer])), width - 0.08, 6.5)
         say(page, 0.04, 0.27, words, fontsize=size)
+        tiles = Tiles(page)
         for line, name in enumerate(names):
             top = HEAD + line * (high + GAP + caption)
             for part, words in enumerate(name.split("\n")):
@@ -118,7 +130,7 @@ def image_rows(
             for column in range(columns):
                 index, left = line * columns + column, EDGE + column * (across + GAP)
                 if np.isfinite(shown.stack[index]).any():
-                    shown.draw(tile_at(page, left, top, across, high), index, *scale)
+                    shown.draw(tiles, index, (left, top, across, high), *scale)
                     if captions:
                         text, points = fitted(captions[line][column], across, 5)
                         say(page, left + across / 2, top + high + 0.06, text, ha="center", fontsize=points)
@@ -143,12 +155,15 @@ def traversal_codes(
 
 def traversals(
     codes: np.ndarray, chosen: Sequence[int], decoded: np.ndarray, title: str = "Each number of the code, low to high",
-    *, width: float = PAGE,
+    *, given: Sequence[int] | None = None, width: float = PAGE,
 ) -> Figure:  # fmt: skip
-    """What the decoder makes of the codes of `traversal_codes`: a row for each number, the others at their median."""
+    """What the decoder makes of the codes of `traversal_codes`: a row for each number, the others at their median.
+
+    `given`: as of `thumbnails`.
+    """
     steps = len(codes) // max(len(chosen), 1)
     ends = [codes[row * steps : (row + 1) * steps, column][[0, -1]] for row, column in enumerate(chosen)]
     names = [f"code {column + 1}\n{number(float(low))} to {number(float(high))}"
              for column, (low, high) in zip(chosen, ends, strict=True)]  # fmt: skip
     part = "" if len(chosen) == codes.shape[1] else f"the {len(chosen)} of {codes.shape[1]} numbers that vary most; "
-    return image_rows(decoded, names, title, f"{part}all other numbers at their median", width=width)
+    return image_rows(decoded, names, title, f"{part}all other numbers at their median", given=given, width=width)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .quantity import broken
+from .reduced import reduced, told
 from .samples import Samples, scale_of
 from .style import (
     CLASS_COLORS,
@@ -25,9 +26,10 @@ from .style import (
     sheet,
     styled,
 )
-from .tile import tile_at
+from .tile import Tiles
 
 MOST_CODES = 16  # curves of codes that are drawn
+SMALL, LETTER, ROOM = 5.5, 0.052, 6.2  # points of the names of marks; inches of a letter, and of all places
 MOST_NAMES = 12  # sources that are named
 BRIGHTEST = 99.8  # percentile of the images' values that is white
 HELD = "#fbeee8"  # the ground of what was held out
@@ -102,10 +104,26 @@ def _mark(
         return
     places = np.asarray(marked)
     axes.plot(at[places], errors[places], "v", color=TEST_COLOR, markersize=3.5)
-    for place, name in zip(places.tolist(), names, strict=False):
-        axes.annotate(fitted(name, 0.9, 5.5)[0], (at[place], errors[place]), xytext=(0, 4), textcoords="offset points",
-                      ha="center", fontsize=5.5, color=TEST_COLOR)  # fmt: skip
-    axes.set_ylim(top=1.12 * float(errors.max()) or 1.0)
+    named = sorted(zip(places.tolist(), names, strict=False))
+    words = [fitted(name, 0.9, SMALL)[0] for _, name in named]
+    inches = (at[[place for place, _ in named]] - at[0]) / max(at[-1] - at[0], 1) * ROOM
+    heights = tiers(inches, [LETTER * len(each) for each in words])
+    for (place, _), word, tier in zip(named, words, heights, strict=True):
+        axes.annotate(word, (at[place], errors[place]), xytext=(0, 4 + 7 * tier), textcoords="offset points",
+                      ha="center", fontsize=SMALL, color=TEST_COLOR)  # fmt: skip
+    axes.set_ylim(top=(1.12 + 0.08 * max(heights, default=0)) * float(errors.max()) or 1.0)
+
+
+def tiers(middles: np.ndarray, widths: Sequence[float]) -> list[int]:
+    """middles (n,), rising, of words of some widths → a line for each, the lowest in which none touches another."""
+    ends: list[float] = []  # of the last word in each line
+    chosen = []
+    for middle, width in zip(middles.tolist(), widths, strict=True):
+        left = middle - width / 2
+        tier = next((tier for tier, end in enumerate(ends) if end < left), len(ends))
+        ends[tier : tier + 1] = [middle + width / 2]
+        chosen.append(tier)
+    return chosen
 
 
 def cluster_strip(
@@ -149,6 +167,8 @@ def unusual_images(
     `about`: what the names say.
     """
     count = len(shown)
+    whole = np.shape(shown)
+    shown, restored = (reduced(np.asarray(each)) for each in (shown, restored))
     change = np.asarray(restored, np.float64) - np.asarray(shown, np.float64)
     most = float(np.percentile(np.abs(change), BRIGHTEST)) or 1.0
     stacks = [Samples(shown), Samples(restored), Samples(change)]
@@ -161,14 +181,15 @@ def unusual_images(
         say(page, 0.02, 0.12, words, fontsize=size, fontweight="bold", color=INK)
         facts = f"grey {number(low)} to {number(high)}; differences ±{number(most)} (black, white)"
         facts += f", {100 - BRIGHTEST:.1f} % beyond"
-        words, size = fitted("; ".join(filter(None, [about, facts])), PAGE - 0.04, 6.5)
+        words, size = fitted("; ".join(filter(None, [about, facts, told(whole, shown.shape)])), PAGE - 0.04, 6.5)
         say(page, 0.02, 0.27, words, fontsize=size)
         for name, row in ROWS:
             say(page, EDGE / 2, HEAD + row * (down + GAP) + down / 2, name, ha="center", rotation=90)
+        tiles = Tiles(page)
         for index, name in enumerate(names):
             left = EDGE + index * (across + GAP)
             for row, (samples, scale) in enumerate(zip(stacks, ((low, high), (low, high), (-most, most)), strict=True)):
-                samples.draw(tile_at(page, left, HEAD + row * (down + GAP), across, down), index, *scale)
+                samples.draw(tiles, index, (left, HEAD + row * (down + GAP), across, down), *scale)
             words, size = fitted(name, across, 6)
             say(page, left + across / 2, HEAD + 3 * (down + GAP) + CAPTION / 2, words, ha="center", fontsize=size)
     return page

@@ -20,13 +20,13 @@ from sklearn.decomposition import PCA
 
 from deepcae import codes
 from deepcae.cli import fitting, foreseen, main, options, training
-from deepcae.cli.foreseen import left_of
+from deepcae.cli.foreseen import left_of, shortened, too_few
 from deepcae.cli.imageflags import ImageFlags
 from deepcae.cli.wishes import Wishes
 from deepcae.data import open_rows
 from deepcae.data.scaling import Scaling
 from deepcae.prepare import Prepared, Understood
-from deepcae.report.advice import came_to
+from deepcae.report.advice import Judged, came_to
 from deepcae.solver import estimate, sure
 from deepcae.solver.estimate import Estimate
 from deepcae.solver.records import Step
@@ -215,7 +215,7 @@ def alone_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_design_that_is_ahead_in_a_race_is_trained(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     longer = ["--set", "max_iter: 240 test_interval: 120 momentum: 0.8", *SHORT[2:]]
     fit("pictures", "-o", "raced", *longer)
-    assert "race        30 iterations each; held-out error" in capsys.readouterr().err
+    assert "race       30 iterations each; held-out error" in capsys.readouterr().err
     assert "linear_encode" not in Path("raced/model/net.prototxt").read_text()
     design = Path("raced/steps.sh").read_text().splitlines()[2].replace("raced/model", "byhand")
     assert main([*shlex.split(design)[1:], "--json"]) == 0
@@ -518,8 +518,55 @@ def test_what_a_fit_came_to(records: list[dict[str, Any]], better: str, advice: 
 
 def test_what_gives_more_time_is_told() -> None:
     records = records_of(4.0, 3.0, 2.0)
-    assert "the same command with more --minutes goes on" in came_to(records, 8, bounded=True)[-1]
-    assert "the same command with --set 'max_iter: 40' goes on" in came_to(records, 8)[-1]
+    assert "the same command with more --minutes goes on" in came_to(records, 8, Judged(bounded=True))[-1]
+    assert "the same command with --set 'max_iter: 40' goes on" in came_to(records, 8, Judged(bounded=False))[-1]
+    cut = came_to(records, 8, Judged(bounded=True, whole=500, takes="9 min"))[-1]
+    assert cut.startswith(
+        "next: --minutes left it 20 of 500 iterations; all of them take about 9 min; the same command"
+    )
+
+
+def test_a_training_that_ended_too_early_does_not_blame_the_images() -> None:
+    """PCA is kept, as no test was surely better; but patience did not end it."""
+    records = [*records_of(4.0, 3.99, 3.98), {"kind": "kept", "iteration": 0}]
+    said = came_to(records, 8, Judged(bounded=True))
+    assert said[-1].startswith("next: 20 iterations brought little: the same command with more --minutes goes on")
+    assert "(the best of them, 3.98 at iteration 20, by 0.5 %)" in said[-2]
+    ended = [*records, {"kind": "finished", "reason": "stopped early"}]
+    assert came_to(ended, 8)[-1].startswith("next: more images")
+
+
+def test_what_was_learned_by_heart_is_told_without_a_warning() -> None:
+    trained = [
+        {"kind": "train", "iteration": step, "outputs": {"l2_error": error}} for step, error in ((9, 3), (20, 1))
+    ]
+    for last, heart in ((4.0, True), (3.1, False)):
+        said = came_to([*trained, *records_of(5.0, 3.0, last)], 8)
+        assert ("by heart" in said[-1]) == heart
+
+
+def test_the_share_of_the_variance_that_is_restored_is_told() -> None:
+    said = came_to(records_of(4.0, 3.0, 3.5), 8, Judged(mean=12.0))
+    assert "3 (75 % of the variance restored), after 10" in said[0]
+    assert "4 (66.7 % of the variance restored)" in said[1]
+
+
+def test_minutes_that_do_not_reach_are_told_before() -> None:
+    def told(minutes: float | None, rest: float, training: float) -> list[str]:
+        return too_few(Wishes([], 2, minutes, None, None, (), None), rest, training)  # type: ignore[arg-type]
+
+    assert told(0.5, 40, 15) == [
+        "--minutes 0.5 does not reach: codes, pictures and report alone take about 40 s, all together about 55 s"
+    ]
+    assert told(1, 40, 15) == told(None, 400, 150) == []
+
+
+def test_a_training_that_is_cut_short_has_no_patience() -> None:
+    """Tests follow each other so closely then that none is surely better."""
+    param = SimpleNamespace(max_iter=1000, test_interval=50, test_iter=[1], test_initialization=True, patience=12)
+    assert "patience: 0" in shortened(Estimate(1.0, (0.0,)), param, 100)[0]
+    assert "patience" not in shortened(Estimate(1.0, (0.0,)), param, 800)[0]
+    assert shortened(Estimate(1.0, (0.0,)), param, 5000) == []
 
 
 def test_what_a_fit_came_to_is_told_of_the_images_where_neighbours_count_too() -> None:

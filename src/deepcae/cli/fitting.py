@@ -322,7 +322,9 @@ class Fit:
 
         design, length = self.kept.design, self.kept.lengths[-1]
         whole = self._param(self.model / "solver.prototxt").max_iter
-        last = next((each for each in reversed(Run(self.out).metrics()) if each["kind"] == "finished"), {})
+        last: dict[str, Any] = next(
+            (each for each in reversed(Run(self.out).metrics()) if each["kind"] == "finished"), {}
+        )
         takes = about(whole * last["seconds_per_iteration"]) if last.get("seconds_per_iteration") else ""
         is_cut = bool(length["course"]) and length["ends"] < whole
         bounded = self.wishes.minutes is not None

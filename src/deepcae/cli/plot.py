@@ -250,17 +250,17 @@ class _OfRun:
             _ = self.examples  # what is named and not there is no reason to draw the rest
         from ..report import maps, restored
         from ..solver.run import Run
-        from ..trained.kernels import kernels
+        from ..trained.kernels import as_drawn, kernels
         from ..viz import filters, loss_curves
 
         run, lines = Run(self.folder), self.several
         made: dict[What, Callable[[], Figures]] = {
             What.scatter: self._scattered,
             What.curves: lambda: {"": loss_curves(run.metrics(), lines=_lines(self) if lines else {})},
-            What.filters: lambda: {"": filters(kernels(self.trained))},
+            What.filters: lambda: {"": filters(kernels(self.trained), as_drawn=as_drawn(self.trained))},
             What.reconstructions: self._compared,
-            What.thumbnails: lambda: {"": maps.thumbnails_of(self.coded)},
-            What.traversals: lambda: {"": maps.traversals_of(self.coded)},
+            What.thumbnails: lambda: {"": maps.thumbnails_of(self.coded.mapped)},
+            What.traversals: lambda: {"": maps.traversals_of(self.coded.mapped)},
             What.errors: lambda: {"": restored.errors_of(self.material)},
             What.time: self._over_time,
         }
@@ -275,10 +275,11 @@ class _OfRun:
         return figures
 
     def _scattered(self) -> Figures:
-        found = self.coded
+        found = self.coded.mapped
         columns = found.colours[-len(self.colour_by) :] if self.colour_by else found.colours[:1]
         assert found.codes is not None
-        title, about = f"{found.name}, N = {found.dims}", self.some.origin
+        assert found.examples is not None
+        title, about = f"{found.name}, N = {found.dims}", found.examples.origin
         return _maps(found.codes, columns, title, about, found.map2d)
 
     def _compared(self) -> Figures:

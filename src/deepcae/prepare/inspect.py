@@ -265,7 +265,7 @@ def _notes(sources: Sequence[Source], plan: Plan, values: np.ndarray) -> list[st
         for note in source.told.notes:
             of.setdefault(note, []).append(source.path.name)
     notes = [
-        note if len(names) == len(sources) else f"{shortlist(dict.fromkeys(names))}: {note}"
+        note if len(names) == len(sources) else f"{shortlist(list(dict.fromkeys(names)))}: {note}"
         for note, names in of.items()
     ]
     unlabelled = [source.title for source in sources if source.labels is None]

@@ -51,6 +51,7 @@ def over_time(material: Material) -> Section:
 
 def clusters(material: Material) -> Section:
     """Groups of codes that have no classes, with images of each; of a recording their segments."""
+    material = material if material.recorded is not None else material.mapped
     found, whole = material.clusters, material.recorded
     if found is None or material.examples is None:
         return Section("Clusters", [])

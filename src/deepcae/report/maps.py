@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 def codes(material: Material) -> Section:
     """The map of the codes; beside it what the decoder makes of the plane; the map in more colours; the classes."""
+    material = material.mapped
     if material.map2d is None:
         return Section("Codes", [])
     blocks: list[Any] = []
@@ -103,6 +104,7 @@ def _plane(material: Material) -> Picture:
 def images(material: Material) -> Section:
     """The images at the places of their codes, and what each number of the code does to an image."""
     blocks: list[Any] = []
+    material = material.mapped
     if material.map2d is not None and material.examples is not None:
         blocks += drawn(material, "images at their codes", partial(_thumbnails, material))
     if material.codes is not None and material.restored and material.dims != 2:

@@ -17,8 +17,9 @@ from ..codes.measure import NEIGHBOURS
 from ..errors import DataError, SpecError
 from ..layers.loss import EuclideanLoss
 from ..net.advice import authors_name
+from ..prepare.write import ALL
 from ..printed import tables as printed
-from ..recording.origin import Origins, known_origins
+from ..recording.origin import Origins, data_of, known_origins
 from ..recording.timeline import Recorded, recorded_of
 from ..solver.run import Run
 from ..trained.examples import Examples, open_examples, training_examples
@@ -28,6 +29,7 @@ from ..trained.passes import judged_blocks, restoring
 from ..zoo.linear import ENCODE
 from .coloured import column
 
+FEW = 100  # held-out images: of fewer a map says little
 WHOLE = 10_000  # images of a recording that are encoded for its time course
 FEWEST = 5  # codes of which a map can be made
 LIMIT = 10_000  # examples that are encoded and drawn: MNIST's test set
@@ -49,6 +51,7 @@ class Material:
     origins: Origins | None = None  # where the examples come from, if their files say it
     missing: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)  # in the data, once they are shown
+    asked: bool = False  # whether a person says by what the points are coloured: each of the examples'
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
@@ -104,6 +107,24 @@ class Material:
     def recorded(self) -> Recorded | None:
         """The whole recording that the run was prepared with, where its images follow each other."""
         return recorded_of(self.trained, WHOLE) if self.own and self.codes is not None else None
+
+    @cached_property
+    def mapped(self) -> Material:
+        """That of all images of the run, where so few were held out that these alone make no map; else this one."""
+        count = 0 if self.codes is None else len(self.codes)
+        few = self.own and not self.asked and 0 < count < FEW
+        place = data_of(self.trained, None) if few and self.trained.net.sources else None
+        if place is None or place.name != ALL:
+            return self
+        try:
+            whole = open_examples(self.trained, place)
+            told = f"all {len(whole):,} images, of which {count:,} were held out"
+            of = Material(self.run, self.trained, missing=self.missing, strange=self.strange)
+            of.origins = known_origins(self.trained, place, len(whole))
+            found = of_examples(of, replace(whole, origin=told).some(LIMIT))
+        except DataError:
+            return self
+        return self if found.codes is None else found
 
     @cached_property
     def clusters(self) -> Clusters | None:
@@ -256,7 +277,7 @@ def of_examples(material: Material, examples: Examples, colour_by: Sequence[str]
     origins = material.origins
     if origins is not None and examples.numbers is not None:
         material = replace(material, origins=origins.some(examples.numbers))
-    material.examples = examples
+    material.examples, material.asked = examples, bool(colour_by)
     try:
         code = material.trained.code
     except DataError as error:

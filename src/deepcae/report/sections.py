@@ -15,9 +15,10 @@ from ..page.html import Folded, Picture, Section, Table, Text, Tile
 from ..printed.tables import CLASSES
 from ..proto.text import to_text
 from ..trained import passes
-from ..trained.kernels import kernels
+from ..trained.kernels import as_drawn, kernels
 from ..viz import filters, layer_panels, loss_curves
 from ..viz.curves import unit_of
+from ..viz.filters import NOISE
 from ..zoo.linear import ENCODE
 from .advice import later_tests
 from .material import Material, samples
@@ -42,9 +43,9 @@ def tiles(material: Material) -> list[Tile]:
         found.append(
             Tile("kNN accuracy", percent(material.knn), f"of the codes, {NEIGHBOURS} neighbours, leave-one-out")
         )
-    if material.separation is not None:
+    if (separation := material.mapped.separation) is not None:
         note = f"paper, by eye: {reached.classes} of {CLASSES}" if reached else "in the map of the codes"
-        found.append(Tile("classes separated", str(material.separation), note))
+        found.append(Tile("classes separated", str(separation), note))
     found.append(Tile("parameters", f"{material.trained.summary.learned:,}", _size(material)))
     return [*found, *_training(material)]
 
@@ -113,6 +114,8 @@ def _way(material: Material, index: int, label: Any) -> Picture:
     figure = layer_panels(passes.way(material.trained, material.examples, index), label, images=images)
     of_class, in_words = ("", "") if label is None else (f", class {label}", f" (class {label})")
     about = f"Every blob from image {material.called(index)}{in_words} on: its size as Caffe shows it, and [min, max]."
+    if material.keeps_pca:
+        about += " PCA is kept: what is beside the linear layers has not learned, and adds nothing."
     return Picture(f"Layer by layer{of_class}", about, figure)
 
 
@@ -124,7 +127,10 @@ def learned(material: Material) -> Section:
     if not weights:
         return Section("Filters", [])
     about = "Red: positive weights, blue: negative; each layer has its own scale, symmetric around 0."
-    pictures = drawn(material, "filters", lambda: Picture("Learned filters", about, filters(weights)))
+    known = as_drawn(material.trained)
+    if any(share >= NOISE for name, share in known.items() if name in weights):
+        about += " 'As drawn at random': how much of a layer's weights is what chance gave it before it learned."
+    pictures = drawn(material, "filters", lambda: Picture("Learned filters", about, filters(weights, as_drawn=known)))
     return Section("Filters", pictures)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, DeepcaeError
 from ..layers.base import Shape
 from ..layers.linear import InnerProduct
 from ..net.advice import authors_name
+from ..net.net import Net
 from ..net.step import Step
 from .network import Trained
 
@@ -29,6 +30,32 @@ def kernels(trained: Trained) -> dict[str, np.ndarray]:
         blob = _as_kernels(trained, step, tensors[0].detach().cpu().numpy())
         if blob is not None:
             found[step.name] = blob
+    return found
+
+
+def as_drawn(trained: Trained) -> dict[str, float]:
+    """Layer → how much of its weights w is still w0, which chance gave them before the training: (w·w0)²/|w|²|w0|².
+
+    1: nothing was learned; 0: nothing is left of w0, or it was replaced by weights that were loaded. {} where the run
+    does not say its seed. Few iterations change weights little, and kernels are then mostly noise.
+    """
+    run = trained.run
+    seed = None if run is None else run.about.get("seed")
+    if run is None or not isinstance(seed, int):
+        return {}
+    train, _ = run.nets
+    try:
+        begun = Net(
+            train.document, train.phase, level=train.level, stages=train.stages, seed=seed, folders=run.folders
+        )  # fmt: skip
+    except DeepcaeError:  # its data are gone, by which sizes were told
+        return {}
+    found = {}
+    for name, tensors in trained.net.params.items():
+        first, now = (each[0].detach().cpu().flatten() for each in (begun.params.get(name) or tensors, tensors))
+        length = float(first.norm() * now.norm())
+        if name in begun.params and first.shape == now.shape and length > 0:
+            found[name] = (float(first @ now) / length) ** 2
     return found
 
 

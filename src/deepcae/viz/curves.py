@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .style import COLUMN, PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, figure, heading, number, styled
+from .style import COLUMN, PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, counting, figure, heading, number, styled
 
 LOG_FROM = 10.0  # largest / smallest value from which a logarithmic scale shows more
 MOST_PANELS = 24  # outputs that are drawn
@@ -96,7 +96,7 @@ def _panel(axes: Axes, metrics: Sequence[Mapping[str, Any]], blob: str, lines: S
     """Draw one blob's curves; returns what must be said about the frame, in which `lines` lie, too."""
     axes.grid(True)
     axes.set_xlabel("iteration")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    counting(axes.xaxis)
     (steps, values), tests = _curves(metrics, blob)
     if len(values):
         if len(values) > 20:

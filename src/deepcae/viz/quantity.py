@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .style import INK, PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, figure, fitted, heading, number, styled
+from .style import INK, PAGE, SOFT, TEST_COLOR, TRAIN_COLOR, counting, figure, fitted, heading, number, styled
 
 SCALE = "viridis"  # grows lighter all the way: read alike in print and without colour vision
 MISSING = "#c4cad2"  # points of no value
@@ -131,6 +131,6 @@ def error_panels(
         right.legend(loc="upper right", frameon=True, framealpha=1, edgecolor="none", fontsize=6)
         for axes in (left, right):
             axes.grid(True, axis="y")
-        for axis in (left.xaxis, right.yaxis):  # which count
-            axis.get_major_locator().set_params(integer=True)
+        counting(left.xaxis)
+        counting(right.yaxis)
     return page

@@ -191,6 +191,11 @@ def greys() -> Any:
     return matplotlib.colormaps[GREYS].with_extremes(bad=LAND)
 
 
+def counting(axis: Any) -> None:
+    """The ticks of an axis that counts: whole numbers."""
+    axis.get_major_locator().set_params(integer=True)
+
+
 def bare(axes: Axes) -> None:
     """A picture needs no ticks."""
     axes.set_xticks([])

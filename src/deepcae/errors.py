@@ -30,8 +30,9 @@ def in_one_line(text: str) -> str:
 
 
 def shortened(name: str, most: int = 60) -> str:
-    """The name, its middle left out where it is longer than `most`."""
-    return name if len(name) <= most else f"{name[: most * 2 // 3]}…{name[-(most // 3) :]}"
+    """The name, its middle left out where it is longer than `most`, 3 at least."""
+    last = most // 3
+    return name if len(name) <= most else f"{name[: most - 1 - last]}…{name[-last:]}"
 
 
 def _escaped(found: re.Match[str]) -> str:

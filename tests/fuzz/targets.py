@@ -390,9 +390,31 @@ def _movie_seeds(_: Path) -> Iterable[bytes]:
         yield buffer.getvalue()
 
 
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def _h5ad_seeds(reference: Path) -> Iterable[bytes]:
+    """As deepcae writes them, and as anndata does, with words of variable length."""
+    import h5py
+
+    for seed in _codes_seeds(".h5ad")(reference):
+        yield seed
+        buffer = io.BytesIO(seed)
+        with h5py.File(buffer, "r+") as file:
+            told = ["cat", "dog", "cat", "cat", "a " * 40]
+            words = file["obs"].create_dataset("animal", data=told, dtype=h5py.string_dtype())
+            words.attrs["encoding-type"] = "string-array"
+        yield buffer.getvalue()
+
+
 def _label_seeds(ending: str) -> Callable[[Path], Iterable[bytes]]:
     texts = {
         ".csv": (b"1\n2\n3\n", b"name,label\na.png,cat\nb.png,dog\nc.png,cat\n"),
+        ".txt": (b"1\n2\n3\n", b"a.png 2\nb.png 0\nc.png 1\n", b"a.png\tcat\n"),
+        ".npy": (_npy(np.arange(3)), _npy(np.array(["cat", "dog", "cat"])), _npy(np.eye(3))),
         ".json": (b"[1, 2, 3]", b'{"a.png": "cat", "b.png": "dog", "c.png": "cat"}', b'{"speed": [1, 2, 3]}'),
     }
     return lambda _: texts[ending]
@@ -428,6 +450,9 @@ TARGETS = {
     "nwb": Target(_stored, "session.nwb", mutate_bytes, _nwb_seeds),
     "movie": Target(_stored, "movie.mkv", mutate_bytes, _movie_seeds),
     "labels_csv": Target(_label_file, "labels.csv", mutate_text, _label_seeds(".csv")),
+    "labels_txt": Target(_label_file, "labels.txt", mutate_text, _label_seeds(".txt")),
+    "labels_npy": Target(_label_file, "labels.npy", mutate_bytes, _label_seeds(".npy")),
+    "codes_h5ad": Target(_codes, "codes.h5ad", mutate_bytes, _h5ad_seeds),
     "labels_json": Target(_label_file, "labels.json", mutate_text, _label_seeds(".json")),
     "codes_h5": Target(_codes, "codes.h5", mutate_bytes, _codes_seeds(".h5")),
 }

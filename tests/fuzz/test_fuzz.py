@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measu
 
 FOUND = sorted(path for path in (Path(__file__).parent / "found").iterdir() if path.name.split("-")[0] in TARGETS)
 GIANTS = list(giants())
-SLOW = {"codes_mat": 2}  # a process for each case
+SLOW = {"codes_mat": 2, "codes_h5ad": 4}  # a process for each case
 ROUND = 60
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..atomic import MARK, foreign_kept, whole_file
 from ..errors import DataError
 
 TOLD, STEPS = "fit.json", "steps.sh"
+MOST_STAMPS = 2000  # files whose times are kept
 HEAD = f"# {MARK}: what `deepcae fit` did, step by step. Change a text in model/, and go on from there.\n"
 
 
@@ -33,6 +34,12 @@ class Kept:
     def wishes(self) -> Any:
         """None where no fit has been."""
         return self._told.get("wishes")
+
+    @property
+    def stamps(self) -> dict[str, list[int]]:
+        """Of the files that were stored, see `stamps_of`."""
+        found = self._told.get("stamps", {})
+        return dict(found) if isinstance(found, dict) else {}
 
     @property
     def design(self) -> dict[str, Any]:
@@ -73,10 +80,32 @@ class Kept:
         if not (path.is_file() and path.read_bytes().startswith(self._steps.encode())):  # of a fit that was done before
             self._write(STEPS, self._steps)
 
+    def training(self, solver: Path, seed: int, where: Sequence[str]) -> None:
+        """Notes the commands of the training, and of each that went on with it. `where`: to compute."""
+        ends = 0
+        for number, length in enumerate(self.lengths):
+            if number and length["begins"] != ends:
+                self.step(f"stopped at iteration {length['begins']}, and gone on with by")
+            words = [word for text in (*length["set"], *length["course"]) for word in ("--set", text)]
+            on = ["--snapshot", "latest"] if number else []
+            self.step(
+                "train", "--solver", str(solver), *words, "--seed", str(seed), "--out", str(self.folder), *on, *where
+            )
+            ends = length["ends"]
+
     def _write(self, name: str, text: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         with whole_file(self.folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def stamps_of(paths: Iterable[Path], most: int = MOST_STAMPS) -> dict[str, list[int]]:
+    """File → its size, and when it was written to, in nanoseconds; of many the first `most` by name."""
+    files: list[Path] = []
+    for path in paths:
+        files += sorted(each for each in path.rglob("*") if each.is_file())[:most] if path.is_dir() else [path]
+    found = {str(path): path.stat() for path in files[:most] if path.exists()}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in found.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

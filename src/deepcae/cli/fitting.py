@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import foreign_kept
+from ..data.folder import shortlist
 from ..errors import DataError
 from ..kernels.memory import give_back
 from ..report.advice import Judged, came_to
 from .duration import about, took
 from .fitbefore import Before, newest
-from .fitkept import Kept
+from .fitkept import Kept, stamps_of
 from .foreseen import (
     TABLE,
     TECHNICAL,
@@ -114,19 +115,20 @@ class Fit:
         if (self.data / "images.json").exists() and not self.overwrite:
             self._say(f"    stored before, in {self.data}")
             return self._unchanged(Prepared.load(self.data))
-        self._did = True
+        self._did, stamps = True, stamps_of(wishes.paths)
         with bar("storing images", sum(self.looked.understood.rows.values()), self.quiet) as advance:
             made = prepare(
                 wishes.paths, self.data, wishes.images.options(), overwrite=self.overwrite, looked=self.looked,
                 progress=lambda done, _: advance(done),
             )  # fmt: skip
+        self.kept.put(stamps=stamps)
         for note in made.understood.notes:
             if note not in self.looked.understood.notes:
                 self._say(f"    note       {note}")
         return made
 
     def _unchanged(self, stored: Prepared) -> Prepared:
-        """DataError where the images are no longer those that were stored."""
+        """DataError where the images are no longer those that were stored; what may have changed is told."""
         before, now = stored.understood, self.looked.understood
         for what in ("count", "rows", "shape", "dtype"):
             if (was := getattr(before, what)) != (found := getattr(now, what)):
@@ -134,6 +136,10 @@ class Fit:
                     f"{self.data}: the images changed since they were stored: {what} was {was}, and is {found}; "
                     "take another -o, or --overwrite"
                 )
+        known, stamps = self.kept.stamps, stamps_of(self.wishes.paths)
+        if known and (changed := [name for name in {**known, **stamps} if known.get(name) != stamps.get(name)]):
+            say(f"warning: written to since they were stored, which is not looked at: {shortlist(changed)}")
+            say("         (--overwrite stores them anew, and trains anew)")
         return stored
 
     def _design(self, prepared: Prepared) -> None:
@@ -193,7 +199,7 @@ class Fit:
         solver, seed = self.model / "solver.prototxt", self.wishes.images.seed
         before = Before() if self.overwrite else Before.of(self.out, self.model)
         settings = self._course(solver, before)
-        self._note_training(solver, seed)
+        self.kept.training(solver, seed, self._where)
         if before.outcome is not None and before.is_over(self._param(solver, *settings)):
             self._say(f"    done before: {before}")
             return before.outcome
@@ -259,18 +265,6 @@ class Fit:
         for text in (*self.wishes.overrides, *settings):
             merge(document, text, "--set")
         return document.message
-
-    def _note_training(self, solver: Path, seed: int) -> None:
-        """The commands of the training, and of each that went on with it."""
-        ends = 0
-        for number, length in enumerate(self.kept.lengths):
-            if number and length["begins"] != ends:
-                self.kept.step(f"stopped at iteration {length['begins']}, and gone on with by")
-            words = [word for text in (*length["set"], *length["course"]) for word in ("--set", text)]
-            on = ["--snapshot", "latest"] if number else []
-            where = ["--seed", str(seed), "--out", str(self.out), *on, *self._where]
-            self.kept.step("train", "--solver", str(solver), *words, *where)
-            ends = length["ends"]
 
     def _encode(self, prepared: Prepared) -> None:
         """Codes of all images: of those that were learned from, and of those that were held out; or of these alone."""

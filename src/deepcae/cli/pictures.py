@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..atomic import foreign_kept
+from ..errors import DataError
 from . import options, screen
 from .screen import answer, say
+
+if TYPE_CHECKING:
+    from ..recording.origin import Origins
+    from ..trained.examples import Examples
+    from ..trained.network import Trained
 
 ENDINGS = (".png", ".svg", ".pdf")
 
@@ -21,7 +28,15 @@ def layers(
         Path | None,
         typer.Argument(metavar="[DATA]", help="Images; without it the run's test data.", show_default=False),
     ] = None,
-    index: Annotated[int, typer.Option("--index", min=0, help="Which image, from 0.")] = 0,
+    index: Annotated[
+        int | None,
+        typer.Option(
+            "--index",
+            min=0,
+            show_default="the first held-out image",
+            help="Which image, from 0: of the recording or folder that the run was made from, if it knows it.",
+        ),
+    ] = None,
     model: options.Model = None,
     weights: options.Weights = None,
     strict: options.Strict = False,
@@ -33,8 +48,7 @@ def layers(
     json: options.Json = False,
 ) -> None:
     """Draw one image's way through the network, a panel per blob (the paper's Fig. 7)."""
-    from ..recording.origin import known_origins
-    from ..trained.examples import open_examples
+    from ..recording.nearest import place_of
     from ..trained.network import Named
     from ..trained.passes import way
     from ..viz.layers import layer_panels
@@ -48,11 +62,11 @@ def layers(
     trained = open_trained(
         run, model, weights, choose_device(device, threads), strict, Named(image_blob), snapshot, quiet
     )
-    examples = open_examples(trained, data)
-    panels = way(trained, examples, index)
-    _, label = examples.one(index)
-    origins = known_origins(trained, data, len(examples))
-    called = "" if origins is None else f" ({origins.told_shortly} {origins.called(index)})"
+    examples, origins = _of_data(trained, data, index)
+    row, index = (index or 0) if origins is None or index is None else place_of(origins, index), index or 0
+    panels = way(trained, examples, row)
+    _, label = examples.one(row)
+    called = "" if origins is None else f" ({origins.told_shortly} {origins.called(row)})"
     title = f"{trained.title}: image {index} of {examples.origin}{called}"
     named = "class" if examples.classified else str(examples.labels)
     save(layer_panels(panels, label, title, named=named, images=trained.image_blobs), out)
@@ -62,6 +76,20 @@ def layers(
         answer({"file": str(out), "image": index, "label": label, "blobs": [name for name, _ in panels]})
     elif not quiet:  # an answer: how many blobs the way has
         screen.tell(f"wrote {out}: {len(panels)} blobs of image {index}{known}")
+
+
+def _of_data(trained: Trained, data: Path | None, index: int | None) -> tuple[Examples, Origins | None]:
+    """The images, and where they come from: all that a run was prepared with where one is asked for by its number."""
+    from ..prepare.write import ALL
+    from ..recording.origin import data_of, known_origins
+    from ..trained.examples import open_examples
+
+    if data is None and index is not None and trained.net.sources:
+        with suppress(DataError):
+            place = data_of(trained, None)
+            data = place if place.name == ALL else None
+    examples = open_examples(trained, data)
+    return examples, known_origins(trained, data, len(examples))
 
 
 def report(

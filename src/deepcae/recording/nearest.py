@@ -52,6 +52,18 @@ def numbers_of(origins: Origins) -> np.ndarray:
     return origins.row if origins.place is None else np.argsort(origins.order)
 
 
+def place_of(origins: Origins, number: int) -> int:
+    """The row of the data that is image `number` of the recording; of several sources, one after another.
+
+    DataError where there is none.
+    """
+    if len(origins.sources) == 1:
+        return row_of(origins, number)
+    if not 0 <= number < len(origins):
+        raise DataError(f"there is no image {number}; images are 0 to {len(origins) - 1}, in the order of their files")
+    return int(origins.order[number])
+
+
 def row_of(origins: Origins, number: int, source: str | None = None) -> int:
     """The row of the data of this number, see `numbers_of`; `source`: the end of the name of one of several.
 

@@ -115,11 +115,13 @@ def _panel(axes: Axes, metrics: Sequence[Mapping[str, Any]], blob: str, lines: S
             label=f"{name} {_value(test_values[-1])}",
             zorder=3,
         )
+    lowest = min((float(np.nanmin(found)) for _, found in tests.values() if np.isfinite(found).any()), default=0.0)
     for iteration, best in _bests(metrics, tests):
+        name = "best test" if best <= lowest else "kept"  # PCA, than which no test was surely better
         axes.axvline(iteration, color=TEST_COLOR, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
         axes.plot(
             [iteration], [best], color=TEST_COLOR, marker="*", markersize=7, linestyle="none", zorder=4,
-            label=f"best test, iteration {iteration}: {_value(best)}",
+            label=f"{name}, iteration {iteration}: {_value(best)}",
         )  # fmt: skip
     drawn = [(steps, values), *tests.values()]
     steps, values = (np.concatenate([each[part] for each in drawn]) for part in (0, 1))

@@ -93,7 +93,7 @@ def test_a_way_is_told_as_segments(found: Page) -> None:
 def test_where_pca_is_kept_the_first_tile_says_so_and_its_components_are_shown(found: Page) -> None:
     assert (found.tiles[0].name, found.tiles[0].value) == ("kept", "PCA")
     assert "2 later tests" in found.tiles[0].note
-    assert "What to try next: more images" in found.lead
+    assert "What to try next: 4 iterations brought little: the same command" in found.lead
     (picture,) = section(found, "Filters").blocks
     assert isinstance(picture, Picture)
     assert picture.title == "Principal components"

@@ -453,7 +453,14 @@ def test_images_that_changed_are_told_and_texts_that_were_edited_are_kept(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refit()
-    next(Path("pictures").rglob("*.png")).unlink()
+    one = next(Path("pictures").rglob("*.png"))
+    capsys.readouterr()
+    refit()
+    assert "written to" not in capsys.readouterr().err
+    one.write_bytes(one.read_bytes() + b"more")
+    refit()
+    assert f"warning: written to since they were stored, which is not looked at: {one}" in capsys.readouterr().err
+    one.unlink()
     refit(code=2)
     assert "the images changed since they were stored: count was 60, and is 59" in capsys.readouterr().err
     Path("own/model/net.prototxt").write_text("# mine\n")

@@ -75,8 +75,20 @@ def test_what_is_usual_is_told_apart_for_what_was_held_out() -> None:
     assert sorted(line.unusual(np.zeros(200, int), 2).tolist()) == [20, 170]
     assert np.median(line.scores[held]) < 1
     assert np.median(Timeline(np.arange(200), codes, errors).scores[held]) > 10
-    few = Timeline(np.arange(20), codes[:20], errors[:20], np.arange(20) >= 17)
-    assert few.scores.argmax() == errors[:20].argmax()
+    assert line.held_out_worse == pytest.approx(errors[held].mean() / errors[~held].mean() - 1)
+
+
+def test_a_part_of_too_few_is_not_judged() -> None:
+    """Three held-out images are worse than all others, as they were not learned from."""
+    errors = np.tile([1.0, 1.1, 0.9, 1.05], 5).astype(np.float32)
+    held = np.arange(20) >= 17
+    errors[held], errors[4] = 5, 3
+    line = Timeline(np.arange(20), np.zeros((20, 1), np.float32), errors, held)
+    assert line.unjudged.tolist() == held.tolist()
+    found = line.unusual(np.zeros(20, int)).tolist()
+    assert found[0] == 4
+    assert len(found) == 3, "those that do not stand out are named up to three"
+    assert not set(found) & set(range(17, 20))
 
 
 def test_errors_that_are_all_alike_are_no_nan() -> None:

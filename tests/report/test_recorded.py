@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from deepcae.cli import main
+from deepcae.errors import DataError
 from deepcae.page.html import Page, Picture, Section, Table
+from deepcae.recording.nearest import place_of
 from deepcae.report.build import page
 from deepcae.report.material import Material, gather
 from deepcae.report.sections import tiles
 from deepcae.solver.run import Run
 from deepcae.solver.solver import Solver
+from deepcae.trained.kernels import as_drawn
+from deepcae.trained.network import Trained
 
 NET = """name: "known"
 layer {{ name: "train" type: "HDF5Data" top: "data" include {{ phase: TRAIN }}
@@ -109,3 +115,34 @@ def test_a_run_that_is_asked_for_once_more_shows_the_same_time_and_losses(materi
     again = gather(Run(folder), None, 1000, "cpu")
     assert len([record for record in again.metrics if record["kind"] == "started"]) == 2
     assert tiles(again) == first
+
+
+def test_a_map_of_few_held_out_images_is_of_all(material: Material, found: Page) -> None:
+    assert material.codes is not None
+    assert len(material.codes) == COUNT - 136
+    whole = material.mapped
+    assert whole.codes is not None
+    assert len(whole.codes) == COUNT
+    np.testing.assert_array_equal(whole.codes[136:], material.codes)
+    picture = section(found, "Codes").blocks[0]
+    assert isinstance(picture, Picture)
+    assert "all 160 images, of which 24 were held out" in picture.caption
+    assert replace(material, asked=True).mapped.codes is material.codes, "values are asked for of these alone"
+
+
+def test_how_much_of_the_weights_is_as_chance_drew_it(material: Material) -> None:
+    first = as_drawn(material.trained)
+    assert first == pytest.approx({"linear_encode": 1.0, "up": 1.0})
+    later = as_drawn(Trained.of_run(material.run, snapshot="last"))
+    assert all(0 <= share < 0.999 for share in later.values())
+    assert as_drawn(Trained(material.trained.net, "files", [])) == {}
+
+
+def test_a_number_is_that_in_the_recording(material: Material) -> None:
+    origins = material.mapped.origins
+    assert origins is not None
+    assert [place_of(origins, number) for number in (0, 150)] == [0, 150]
+    assert material.origins is not None
+    assert place_of(material.origins, 150) == 14
+    with pytest.raises(DataError, match="images are 136 to 159"):
+        place_of(material.origins, 3)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from deepcae.viz import before_and_after, maps_of_image, timeline, unusual_images
 from deepcae.viz.maps import MOST_CODES
 from deepcae.viz.style import drawn
+from deepcae.viz.timeline import tiers
 
 RNG = np.random.default_rng(4)
 
@@ -61,3 +62,15 @@ def test_before_after_and_the_difference(channels: int) -> None:
     assert "image 9: before" in words(page)
     if channels == 1:
         np.testing.assert_allclose(page.axes[2].images[0].get_array(), 0.5)
+
+
+def test_names_of_marks_do_not_touch() -> None:
+    middles, widths = np.array([0.0, 0.1, 0.15, 0.9, 1.0]), [0.3] * 5
+    lines = tiers(middles, widths)
+    assert lines == [0, 1, 2, 0, 1]
+    assert tiers(np.array([0.0, 1, 2]), widths[:3]) == [0, 0, 0]
+    page = timeline(RNG.random(50), RNG.random((50, 2)), marked=[20, 21, 22, 40], names=["a.png"] * 4)
+    page.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in page.axes[0].texts]
+    assert len(boxes) == 4
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])

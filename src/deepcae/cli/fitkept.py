@@ -100,12 +100,17 @@ class Kept:
 
 
 def stamps_of(paths: Iterable[Path], most: int = MOST_STAMPS) -> dict[str, list[int]]:
-    """File → its size, and when it was written to, in nanoseconds; of many the first `most` by name."""
-    files: list[Path] = []
+    """File → its size, and when it was written to, in nanoseconds; of many the first `most` by name.
+
+    A file is called by the last name of its path in `paths`, and by what follows.
+    """
+    found: dict[str, list[int]] = {}
     for path in paths:
-        files += sorted(each for each in path.rglob("*") if each.is_file())[:most] if path.is_dir() else [path]
-    found = {str(path): path.stat() for path in files[:most] if path.exists()}
-    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in found.items()}
+        for each in sorted(path.rglob("*"))[:most] if path.is_dir() else [path]:
+            if len(found) < most and each.is_file():
+                stat = each.stat()
+                found[str(each.relative_to(path.parent))] = [stat.st_size, stat.st_mtime_ns]
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -76,17 +76,24 @@ struct Place {
   int64_t x, w;
 };
 
+// Some images of a batch: so many vectors from `start` on, of which the last one starts at `last` from there.
+struct Images {
+  int64_t start, vectors, last;
+};
+
 // An output pixel: the sum over channels of so many places each, listed for as many channels as are taken `together`.
 struct Pixel {
   const Place* places;
   int64_t per_channel, channels, together, x_step, w_step;  // the steps are a channel's
   const float* x;
   int64_t w, at;  // its first place in the weights; where it lies in an output
+  const float* ahead;  // what the next pixel reads beside this one's: in so many rows of each channel so many numbers
+  int64_t ahead_rows, ahead_step, ahead_length, ahead_each;  // the last: rows beside each block
 };
 
-// Pixels of two images that are multiplied with each other, as they lie in both: a's columns side by side.
+// Pixels of two images that are multiplied with each other. a is packed, with so many numbers to skip behind each row.
 struct Grid {
-  int64_t rows, columns, batch, a_row, b_row, b_column;
+  int64_t rows, columns, batch, a_skip, b_row, b_column;
 };
 
 struct Kernels {
@@ -98,8 +105,9 @@ struct Kernels {
               float* const* sums);
   void (*product)(const Product&, const float* a, const float* b, float* c, int64_t from, int64_t to, int64_t start,
                   int64_t end);
-  void (*pixel)(const Pixel&, const Outputs* outputs, int64_t count, int64_t batch);
-  void (*grid)(const Grid&, int64_t outputs, int64_t places, const float* const* a, const float* const* b, float* sums);
+  void (*pixel)(const Pixel&, const Outputs* outputs, int64_t count, const Images* images, int64_t parts, int64_t batch);
+  void (*pack_pixels)(int64_t outputs, int64_t pixels, int64_t batch, const float* a, int64_t step, float* packed);
+  void (*grid)(const Grid&, int64_t outputs, int64_t places, const float* a, const float* const* b, float* sums);
   float (*lane_sum)(const float* sums);
 };
 
@@ -205,7 +213,7 @@ void product(const Product& p, const float* a, const float* b, float* c, int64_t
   }
 }
 
-void pixel(const Pixel& p, const Outputs* outputs, int64_t count, int64_t batch) {
+void pixel(const Pixel& p, const Outputs* outputs, int64_t count, const Images*, int64_t, int64_t batch) {
   for (const Outputs* out = outputs; out < outputs + count; ++out)
     for (int64_t o = 0; o < out->count; ++o) {
       float* y = out->y[o] + p.at;
@@ -219,21 +227,23 @@ void pixel(const Pixel& p, const Outputs* outputs, int64_t count, int64_t batch)
     }
 }
 
-void grid(const Grid& g, int64_t outputs, int64_t places, const float* const* a, const float* const* b, float* sums) {
-  for (int64_t o = 0; o < outputs; ++o)
-    for (int64_t k = 0; k < places; ++k, ++sums) {
-      float sum = 0.0f;
-      for (int64_t row = 0; row < g.rows; ++row)
-        for (int64_t column = 0; column < g.columns; ++column)
+void pack_pixels(int64_t outputs, int64_t pixels, int64_t batch, const float* a, int64_t step, float* packed) {
+  for (int64_t n = 0; n < pixels * batch; ++n)
+    for (int64_t o = 0; o < outputs; ++o) *packed++ = a[o * step + n];
+}
+
+void grid(const Grid& g, int64_t outputs, int64_t places, const float* a, const float* const* b, float* sums) {
+  for (int64_t row = 0; row < g.rows; ++row, a += g.a_skip)
+    for (int64_t column = 0; column < g.columns; ++column, a += g.batch * outputs)
+      for (int64_t o = 0; o < outputs; ++o)
+        for (int64_t k = 0; k < places; ++k)
           for (int64_t n = 0; n < g.batch; ++n)
-            sum += a[o][row * g.a_row + column * g.batch + n] * b[k][row * g.b_row + column * g.b_column + n];
-      *sums += sum;
-    }
+            sums[o * places + k] += a[n * outputs + o] * b[k][row * g.b_row + column * g.b_column + n];
 }
 
 float lane_sum(const float* sums) { return *sums; }
 
-const Kernels kernels = {1, {0, 64, 64, 64, 64}, correlate, dot, product, pixel, grid, lane_sum};
+const Kernels kernels = {1, {0, 64, 64, 64, 64}, correlate, dot, product, pixel, pack_pixels, grid, lane_sum};
 
 }  // namespace scalar
 }  // namespace

@@ -28,6 +28,7 @@ _SECONDS, _LEAST, _MOST = 0.05, 5, 100  # of each question: how long, and how ma
 Work = Callable[[], object]
 Heard = Callable[[str, Mapping[str, float]], object]  # a question, and the seconds of each way
 _WEIGHTS = (1000, 784)  # outputs, inputs
+_STRIDED = ((3, 8), (8, 16), (16, 32), (32, 64), (64, 64))
 _CHANNELS = ((4, 8), (8, 16), (16, 16), (20, 50), (32, 32))  # in the order of their products
 
 
@@ -40,6 +41,7 @@ def measured(default: Rule, heard: Heard = lambda question, seconds: None) -> Ru
         return Rule(
             few, many, _rows(ask, default.rows), pairs, _pixel_pairs(ask),
             (_last_channels(ask, 1), _last_channels(ask, 10)), _phase_outputs(ask),
+            cast("tuple[int, int, int]", tuple(_strided_pairs(ask, batch) for batch in (1, 10, 100))),
         )  # fmt: skip
 
 
@@ -128,6 +130,19 @@ def _core_pairs(ask: _Questions, batch: int) -> int:
     for channels, outputs in _CHANNELS:
         case = Case(False, (batch, channels, 12, 12), (outputs, channels, 5, 5), (1, 1), (0, 0), (1, 1), 1, True)
         times = ask.times(f"convolution {channels}→{outputs} 5×5 on 12×12, batch {batch}", _of_convolution(case))
+        if times["torch"] * MARGIN < times["core"]:
+            break
+        most = channels * outputs
+    return most
+
+
+def _strided_pairs(ask: _Questions, batch: int) -> int:
+    """As `_core_pairs`, with a stride, as the layers of a designed network have it."""
+    most = 0
+    for channels, outputs in _STRIDED:
+        case = Case(False, (batch, channels, 12, 12), (outputs, channels, 4, 4), (2, 2), (1, 1), (1, 1), 1, True)
+        told = f"convolution {channels}→{outputs} 4×4 on 12×12, stride 2, batch {batch}"
+        times = ask.times(told, _of_convolution(case))
         if times["torch"] * MARGIN < times["core"]:
             break
         most = channels * outputs

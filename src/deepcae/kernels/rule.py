@@ -98,7 +98,9 @@ def known(processor: Processor) -> tuple[str, Rule] | None:
     2.37, 2.05, 3.68; autograd's products MKL 9.1, oneDNN 11.2. 5×5 convolutions of 12×12, core and PyTorch (turned):
     batch 1, 16→16 0.28, 0.38, but 20→50 1.18, 0.63; batch 10, 20→50 2.38, 2.36, 32→32 2.49, 2.20; batch 100,
     20→50 15.9, 20.6, 32→32 16.5, 16.6. Channels first and last: one image, 16→16 0.49, 0.44, but 8→16 0.30, 0.33;
-    ten, 2→16 1.20, 0.86. Phases and PyTorch: 16→3 4.3, 5.2, but 16→8 6.9, 6.1.
+    ten, 2→16 1.20, 0.86. Phases and PyTorch: 16→3 4.3, 5.2, but 16→8 6.9, 6.1. 4×4 with stride 2, PyTorch (turned) ÷
+    core: batch 100, 3→8 6.4, 8→16 2.6, 16→32 2.3, 32→64 1.4, 64→64 1.3; batch 8, 5.4, 3.2, 2.3, 1.2, 1.2; but batch
+    7, 0.7, 0.5, 0.4, 0.2, 0.1.
     """
     if processor.vendor == "AuthenticAMD" and processor.family == 26 and processor.instructions == "avx512":
         return "AMD, Zen 5", fixed(processor)
@@ -114,5 +116,5 @@ ZEN3 = Rule(
     pixel_pairs=256,
     last_channels=(16, 2),
     phase_outputs=3,
-    strided_pairs=(0, 256, 4096),
+    strided_pairs=(8, 4096, 4096),
 )

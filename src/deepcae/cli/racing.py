@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .screen import bar
 
 if TYPE_CHECKING:
@@ -75,6 +73,8 @@ def _lay(overrides: Sequence[str], document: Document) -> None:
 def errors_of_start(model: DesignedModel, prepared: Prepared) -> tuple[float, float] | None:
     """Half the squared error, per held-out image, of PCA with as many numbers, and of the mean image in the place of
     each; None where there is no PCA."""
+    import numpy as np
+
     from ..codes.principal import blocks_of
     from ..zoo.streams import opened
 

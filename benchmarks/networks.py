@@ -1,4 +1,4 @@
-"""The networks that are compared: three of the zoo, three of other kinds; and how much arithmetic a step of one is."""
+"""The networks that are compared: three of the zoo, two designs, three others; and how much arithmetic a step is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from deepcae.zoo.text import in_file_order
 
 ZOO = ("cae1", "cae2", "classic-1000")
 OTHERS = ("pooled", "lenet", "residual")
+DESIGNED = {"designed-28": (1, 28, 28), "designed-64c": (3, 64, 64)}  # `deepcae zoo design`, the second beside PCA
 CLASSES = 10
 
 
@@ -22,7 +23,7 @@ def write(name: str, dims: int, batch: int, folder: Path) -> tuple[Path, dict[st
     At least two batches of images, (n, 1, 28, 28) or, for `residual`, (n, 3, 64, 64), in 0..1, with labels.
     """
     generator = np.random.default_rng(0)
-    count, plane = batch * max(2, 100 // batch), (3, 64, 64) if name == "residual" else (1, 28, 28)
+    count, plane = batch * max(2, 100 // batch), DESIGNED.get(name, (3, 64, 64) if name == "residual" else (1, 28, 28))
     data = {
         "data": generator.random((count, *plane), np.float32),
         "label": generator.integers(0, CLASSES, count).astype(np.float32),
@@ -31,6 +32,16 @@ def write(name: str, dims: int, batch: int, folder: Path) -> tuple[Path, dict[st
         for key, values in data.items():
             file[key] = values
     (folder / "list.txt").write_text("data.h5\n")
+    if name in DESIGNED:
+        source, linear = str(folder / "list.txt"), plane[0] > 1
+        model = zoo.build_design(plane, dims, source, source, batch=batch, folder=folder, mirror=False, linear=linear)
+        net, solver = zoo.write(model, folder)
+        net.write_text(in_file_order(net.read_text()))
+        weights = 'weights: "start.caffemodel"' if (folder / "start.caffemodel").exists() else ""
+        solver.write_text(
+            f'net: "net.prototxt" {weights} base_lr: 1e-5 lr_policy: "fixed" momentum: 0.9 max_iter: 1000000'
+        )
+        return solver, data
     if name not in OTHERS:
         source = folder / "list.txt"
         net, solver = zoo.write(zoo.build(name, dims, train_list=source, test_list=source, batch=batch), folder)

@@ -52,6 +52,24 @@ def _batches(inputs: tuple[str, ...], data: Mapping[str, np.ndarray], size: int)
 # PyTorch
 
 
+def _summed(layer: Any, shape: Any, x: Any, w: Any) -> Any:
+    """Sums alone."""
+    first, second = layer.coefficients or (1.0, 1.0)
+    return x[0] + (x[1] if second == 1 else second * x[1]) if first == 1 else first * x[0] + second * x[1]
+
+
+def _line(layer: Any, shape: Any, x: Any, w: Any) -> Any:
+    """A Power of exponent 1."""
+    return layer.scale * x[0] + layer.shift if layer.shift else layer.scale * x[0]
+
+
+SIMPLE: dict[str, Operation] = {
+    "Eltwise": _summed,
+    "Bias": lambda layer, shape, x, w: x[0] + w[0],
+    "Power": _line,
+}  # the same in all libraries
+
+
 def _in_torch(function: Callable[..., Any]) -> Operation:
     return lambda layer, shape, bottoms, weights: function(*bottoms)
 
@@ -71,7 +89,7 @@ TORCH: dict[str, Operation] = {
     "Pooling": lambda layer, shape, x, w: functional.max_pool2d(x[0], layer.kernel, layer.stride),
     "Sigmoid": _in_torch(torch.sigmoid),
     "ReLU": _in_torch(functional.relu_),
-    "Eltwise": _in_torch(torch.add),
+    "ELU": lambda layer, shape, x, w: functional.elu(x[0], layer.alpha),
     "Reshape": lambda layer, shape, x, w: x[0].reshape(shape),
     "Flatten": lambda layer, shape, x, w: x[0].flatten(1),
     "SigmoidCrossEntropyLoss": _in_torch(
@@ -79,6 +97,7 @@ TORCH: dict[str, Operation] = {
     ),
     "EuclideanLoss": _in_torch(lambda x, t: functional.mse_loss(x, t, reduction="sum") / (2 * x.size(0))),
     "SoftmaxWithLoss": _in_torch(functional.cross_entropy),
+    **SIMPLE,
 }
 
 
@@ -109,6 +128,7 @@ def pytorch(
     model = torch.compile(traced, dynamic=False) if compiled else traced
     groups: dict[tuple[float, float], list[Any]] = {}
     for blob, weight in zip(net.learnable, traced.parameters(), strict=True):
+        weight.requires_grad_(blob.lr_mult != 0)
         groups.setdefault((blob.lr_mult, blob.decay_mult), []).append(weight)
     optimizer = torch.optim.SGD(
         [
@@ -171,12 +191,13 @@ def _jax_operations() -> dict[str, Operation]:
         "Pooling": pooling,
         "Sigmoid": lambda layer, shape, x, w: jax.nn.sigmoid(x[0]),
         "ReLU": lambda layer, shape, x, w: jax.nn.relu(x[0]),
-        "Eltwise": lambda layer, shape, x, w: x[0] + x[1],
+        "ELU": lambda layer, shape, x, w: jax.nn.elu(x[0], layer.alpha),
         "Reshape": lambda layer, shape, x, w: x[0].reshape(shape),
         "Flatten": lambda layer, shape, x, w: x[0].reshape(len(x[0]), -1),
         "SigmoidCrossEntropyLoss": cross_entropy,
         "EuclideanLoss": lambda layer, shape, x, w: ((x[0] - x[1]) ** 2).sum() / (2 * len(x[0])),
         "SoftmaxWithLoss": softmax_loss,
+        **SIMPLE,
     }
 
 

@@ -31,7 +31,7 @@ from typing import Any
 
 import opponents
 import torch
-from networks import OTHERS, ZOO, flops, write
+from networks import DESIGNED, OTHERS, ZOO, flops, write
 
 from deepcae.kernels import native
 from deepcae.solver.records import Step
@@ -194,7 +194,7 @@ def table(cells: list[dict[str, Any]], sides: list[str]) -> str:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", default=[*ZOO, *OTHERS], help=f"of {', '.join([*ZOO, *OTHERS])}")
+    parser.add_argument("--networks", nargs="+", default=[*ZOO, *OTHERS, *DESIGNED], help="default: all")
     parser.add_argument("--dims", type=int, default=2, help="code neurons")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 10, 100, 1000])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])

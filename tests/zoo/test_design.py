@@ -258,7 +258,7 @@ def test_large_images_come_in_small_batches(size: str, batch: int) -> None:
         ("zoo design --plain --input 1x8x8 --dims 60", "--width 1.9 is enough for 60"),
         ("zoo design --input 1x8x8 --dims 2 --width 0", "width is 0, but must be a number above 0"),
         ("zoo cae1 --input 1x8x8", "network 'cae1' has one size of images; --input is for design"),
-        ("zoo cae1 --plain", "--scale, --mean-value, --mirror, --plain, --linear, --neighbours and --set are for design"),
+        ("zoo cae1 --plain", "--plain, --linear, --neighbours and --set are for design"),
         ("zoo design --input 8x8 --dims 2 --scale 0", "--scale is 0, which makes all images alike"),
         ("zoo cae1 --width 2", "network 'cae1' has one width; a width may be given for design"),
     ],

@@ -191,6 +191,14 @@ def test_the_single_steps_give_the_same_bytes(here: Path) -> None:
         assert Path("byhand", name).read_bytes() == Path("run", name).read_bytes(), name
 
 
+def test_what_lies_in_the_working_directory_is_not_taken_for_the_fits_own(here: Path) -> None:
+    for name in ("net.prototxt", "start.caffemodel"):
+        Path(name).write_text("layer { nonsense }")
+    fit("pictures", "-o", "own", *SHORT[2:], "--set", "max_iter: 4 test_interval: 2", "--linear")
+    assert Path("own/codes.csv").exists()
+    assert main(["train", "--solver", "own/model/solver.prototxt", "--out", "own", "--snapshot", "latest", "-q"]) == 0
+
+
 @pytest.mark.parametrize("wish", ["--mirror", "--no-mirror"])
 def test_whether_images_are_mirrored_can_be_said(wish: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting.Fit, "_train", _stopped)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,34 +104,6 @@ def test_texts_of_ones_own_come_before_those_of_the_working_directory(
     Path("net.prototxt").write_text("layer { nonsense }")
     own = keep_to(read_solver(model / "solver.prototxt"), model)
     assert choose_nets(own)[0].document.message.name == "tiny"
-
-
-def test_the_demo_does_not_take_the_working_directorys_net(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from deepcae.cli import demo
-
-    monkeypatch.chdir(tmp_path)
-    Path("net.prototxt").write_text("layer { nonsense }")
-    texts = demo._write_texts(Path("demo"), quiet=True)
-    with pytest.raises(_Began):
-        _stopped_at_its_begin(
-            monkeypatch, lambda: demo._train(Path("demo"), texts / "solver.prototxt", [], "cpu", True)
-        )
-
-
-class _Began(Exception):
-    """The texts have been read."""
-
-
-def _stopped_at_its_begin(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    from deepcae.cli import training
-
-    def carry_out(*args: object, **more: object) -> None:
-        raise _Began
-
-    monkeypatch.setattr(training, "carry_out", carry_out)
-    act()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")

@@ -101,7 +101,7 @@ def test_a_failed_download_gives_advice_and_leaves_nothing(places: Path) -> None
     bad = places / "bad"
     bad.mkdir()
     (bad / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"something else"))
-    with pytest.raises(DataError, match=r"is not MNIST's.*set DEEPCAE_DATA .*`deepcae data digits`") as caught:
+    with pytest.raises(DataError, match=r"set DEEPCAE_DATA .*`deepcae data digits` .*is not MNIST's") as caught:
         mnist.fetch_mnist((f"{bad.as_uri()}/",))
     assert "\n" not in str(caught.value)
     assert not mnist.cache_folder().exists()

@@ -87,5 +87,5 @@ def test_a_picture_that_is_fitted_as_rows_is_told() -> None:
     picture = (255 * np.clip(blobs(1, 40, 30)[0], 0, 1)).astype(np.uint8)
     with pytest.warns(UserWarning, match="40 rows of 30 features; but by its values it looks like one picture"):
         ConvAutoencoder(max_iter=1).fit(picture)
-    with pytest.warns(UserWarning, match="n_components=5 with 5 images"):
-        ConvAutoencoder(n_components=5, max_iter=1).fit(blobs(5, 12, 12))
+    with pytest.warns(UserWarning, match="n_components=6 with 5 images"):
+        ConvAutoencoder(n_components=6, max_iter=1).fit(blobs(5, 12, 12))

@@ -112,4 +112,4 @@ def test_the_command_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main([*words, "--plain"]) == 2
     assert "neighbours are kept by the design, not by the paper's" in capsys.readouterr().err
     assert main(["zoo", "cae2", "--neighbours", "1", "-o", str(tmp_path / "c")]) == 2
-    assert "--neighbours are for design" in capsys.readouterr().err
+    assert "--neighbours and --set are for design" in capsys.readouterr().err

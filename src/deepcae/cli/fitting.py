@@ -228,9 +228,11 @@ class Fit:
         if lengths and before.gave_up:
             self._say(f"    {before}; more time changes nothing")
             return list(lengths[-1]["course"])
+        from ..solver.begin import solver_text
         from ..solver.estimate import estimate
 
-        found, param = estimate(solver, self.wishes.overrides, device=self.device, threads=self.threads), None
+        text, _ = solver_text(solver, self.out, [])
+        found, param = estimate(text, self.wishes.overrides, device=self.device, threads=self.threads), None
         param, settings = self._param(solver), list[str]()
         gone, told = time.perf_counter() - self.began, self.looked.understood
         left = left_of(self.wishes, told, found.test(param), gone)

@@ -127,7 +127,7 @@ class Fit:
             raise RefusedData(f"n_components={dims} must be at most n_features={values}")
         if total < 2:
             raise RefusedData(f"Found array with n_samples={total}, one image; at least 2 are needed to learn from")
-        if self._last is None and dims >= total:
+        if self._last is None and dims > total:
             warn(f"n_components={dims} with {total} images: such codes can be learned by heart; take fewer numbers")
         if self._last is not None and self._last.dims != dims:
             raise RefusedData(f"n_components={dims}, but the last fit had {self._last.dims}; it cannot go on from that")

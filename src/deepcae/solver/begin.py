@@ -12,6 +12,7 @@ from ..proto.read import read_solver
 from ..proto.text import merge
 from .earlier import Earlier
 from .kept import settle_best
+from .nets import keep_to
 from .replaced import Replaced, settle
 from .run import Run, snapshot_prefix
 from .unclaimed import require_none
@@ -36,10 +37,13 @@ def default_out(solver: Path) -> Path:
 def solver_text(path: Path | None, run: Path, overrides: Sequence[str]) -> tuple[Document, list[Path]]:
     """The solver text at `path` (None: the one of the run itself) with --set texts laid over it, one after the other.
 
-    And the folders in which the files it names are looked up, beside its own.
+    And the folders in which the files it names are looked up, beside its own. A text in the run's folder was made for
+    this run: the networks it names lie beside it, whatever the working directory has by their names.
     """
     earlier = Run(run) if path is None else None
     document = read_solver(path) if earlier is None else earlier.solver_document
+    if path is not None and path.resolve().is_relative_to(run.resolve()):
+        keep_to(document, path.parent)
     for number, text in enumerate(overrides, 1):
         merge(document, text, "--set" if len(overrides) == 1 else f"--set({number})")
     return document, earlier.folders if earlier is not None else []

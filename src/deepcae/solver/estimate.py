@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ..proto.document import Document
 from ..proto.read import read_solver
 from ..proto.text import merge
 from .solver import Solver
@@ -47,10 +48,10 @@ class Estimate:
 
 
 def estimate(
-    source: str | Path, overrides: Sequence[str] = (), *, device: str = "cpu", threads: int | None = None
+    source: str | Path | Document, overrides: Sequence[str] = (), *, device: str = "cpu", threads: int | None = None
 ) -> Estimate:
     """Times a solver text with texts laid over it. Its complaints are those of `Solver`; no file stays behind."""
-    document = read_solver(source)
+    document = source if isinstance(source, Document) else read_solver(source)
     for text in (*overrides, ALONE):
         merge(document, text)
     with TemporaryDirectory(prefix="deepcae-") as folder:

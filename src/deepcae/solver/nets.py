@@ -71,12 +71,18 @@ def test_paths(param: Any) -> list[NetPath]:
 
 
 def keep_to(document: Document, folder: Path) -> Document:
-    """Lets the networks that a solver names be the files in `folder`, whatever lies in the working directory."""
+    """Lets the networks that a solver names be the files in `folder`, whatever lies in the working directory.
+
+    So the weights to start from, as far as they lie there.
+    """
     param = document.message
     for at in dict.fromkeys([path for path in (train_path(param), *test_paths(param)) if path]):
         named = at.value(param)
         if isinstance(named, str):
             at.set_value(param, str(folder / named))
+    for index, entry in enumerate(param.weights):
+        names = [str(folder / name) if (folder / name).is_file() else name for name in entry.split(",")]
+        param.weights[index] = ",".join(names)
     return document
 
 

@@ -231,8 +231,8 @@ class Fit:
         from ..solver.begin import solver_text
         from ..solver.estimate import estimate
 
-        text, _ = solver_text(solver, self.out, [])
-        found, param = estimate(text, self.wishes.overrides, device=self.device, threads=self.threads), None
+        text, _ = solver_text(solver, self.out, self.wishes.overrides)
+        found = estimate(text, device=self.device, threads=self.threads)
         param, settings = self._param(solver), list[str]()
         gone, told = time.perf_counter() - self.began, self.looked.understood
         left = left_of(self.wishes, told, found.test(param), gone)
@@ -260,13 +260,9 @@ class Fit:
 
     def _param(self, solver: Path, *settings: str) -> Any:
         """The solver's settings, with the wishes and `settings` laid over them."""
-        from ..proto.read import read_solver
-        from ..proto.text import merge
+        from ..solver.begin import solver_text
 
-        document = read_solver(solver)
-        for text in (*self.wishes.overrides, *settings):
-            merge(document, text, "--set")
-        return document.message
+        return solver_text(solver, self.out, [*self.wishes.overrides, *settings])[0].message
 
     def _encode(self, prepared: Prepared) -> None:
         """Codes of all images: of those that were learned from, and of those that were held out; or of these alone."""

@@ -13,6 +13,7 @@ from deepcae.atomic import MARK, foreign_kept, whole_file
 from deepcae.cli import main
 from deepcae.errors import DeepcaeWarning
 from deepcae.proto.read import read_solver
+from deepcae.solver.begin import solver_text
 from deepcae.solver.nets import choose_nets, keep_to
 
 LOG = "Iteration 0, lr = 0.1\n    Train net output #0: loss = 1\n    Test net output #0: loss = 2\n"
@@ -96,6 +97,15 @@ def test_equal_files_and_links_are_not_kept(tmp_path: Path) -> None:
     with whole_file(target) as new:  # outside, names are given
         new.write_text("more")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "a.txt~"]
+
+
+def test_a_text_in_the_runs_folder_may_name_files_as_caffe_does(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the working directory, though the run's folder is the text's own."""
+    monkeypatch.chdir(model.parent)
+    text = (model / "solver.prototxt").read_text().replace('"net.prototxt"', '"model/net.prototxt"')
+    (model / "solver.prototxt").write_text(text)
+    document, _ = solver_text(Path("model/solver.prototxt"), Path("model"), [])
+    assert choose_nets(document)[0].document.message.name == "tiny"
 
 
 def test_texts_of_ones_own_come_before_those_of_the_working_directory(

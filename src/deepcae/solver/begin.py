@@ -38,12 +38,12 @@ def solver_text(path: Path | None, run: Path, overrides: Sequence[str]) -> tuple
     """The solver text at `path` (None: the one of the run itself) with --set texts laid over it, one after the other.
 
     And the folders in which the files it names are looked up, beside its own. A text in the run's folder was made for
-    this run: the networks it names lie beside it, whatever the working directory has by their names.
+    this run: what lies beside it by the names that it gives is meant, whatever the working directory has by them.
     """
     earlier = Run(run) if path is None else None
     document = read_solver(path) if earlier is None else earlier.solver_document
     if path is not None and path.resolve().is_relative_to(run.resolve()):
-        keep_to(document, path.parent)
+        keep_to(document, path.parent, if_there=True)
     for number, text in enumerate(overrides, 1):
         merge(document, text, "--set" if len(overrides) == 1 else f"--set({number})")
     return document, earlier.folders if earlier is not None else []

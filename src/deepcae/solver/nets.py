@@ -70,15 +70,15 @@ def test_paths(param: Any) -> list[NetPath]:
     return paths
 
 
-def keep_to(document: Document, folder: Path) -> Document:
+def keep_to(document: Document, folder: Path, if_there: bool = False) -> Document:
     """Lets the networks that a solver names be the files in `folder`, whatever lies in the working directory.
 
-    So the weights to start from, as far as they lie there.
+    So the weights to start from, as far as they lie there. `if_there`: the networks, too, only as far as they do.
     """
     param = document.message
     for at in dict.fromkeys([path for path in (train_path(param), *test_paths(param)) if path]):
         named = at.value(param)
-        if isinstance(named, str):
+        if isinstance(named, str) and not (if_there and not (folder / named).is_file()):
             at.set_value(param, str(folder / named))
     for index, entry in enumerate(param.weights):
         names = [str(folder / name) if (folder / name).is_file() else name for name in entry.split(",")]

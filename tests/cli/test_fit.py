@@ -254,7 +254,7 @@ def test_a_look_counts_the_race(
 @pytest.mark.usefixtures("alone_is_ahead")
 def test_a_race_leaves_less_of_the_minutes(here: Path) -> None:
     wishes = Wishes([Path("pictures")], 2, 10.0, None, 20, (), ImageFlags())
-    foreseen_ = fitting.Fit(Path("other"), wishes, "cpu", 1, False, True).look()
+    foreseen_ = fitting.Fit(Path("other"), wishes, options.Machine("cpu", 1), False, True).look()
     quick, slow = Estimate(0.001, (0.02,)), Estimate(0.1, (0.02,))
     assert [foreseen_.race(each) for each in (quick, slow)] == [30, 30]
     assert foreseen_._left(quick) - foreseen_._left(slow) == pytest.approx(2 * 30 * 0.099)

@@ -16,6 +16,7 @@ from .demo import demo
 from .draw import draw
 from .eval import judge_codes
 from .fit import fit
+from .flags import with_groups
 from .pictures import layers, report
 from .plot import plot
 from .recording import denoise, map_recording, neighbours
@@ -52,7 +53,7 @@ app = typer.Typer(
 for _panel, _commands in PANELS.items():
     for _command in _commands:
         kind = None if _command is upgrade else Command  # which reads the whole text before it writes
-        app.command(NAMES.get(_command), cls=kind, rich_help_panel=_panel)(_command)
+        app.command(NAMES.get(_command), cls=kind, rich_help_panel=_panel)(with_groups(_command))
 app.add_typer(data_app, name="data", rich_help_panel=IMAGES)
 
 

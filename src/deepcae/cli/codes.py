@@ -34,6 +34,7 @@ class Method(StrEnum):
 
 
 def encode(
+    *,
     out: Annotated[list[Path], typer.Option("-o", "--out", help=f"Where the codes go, one file or several: {KINDS}")],
     run: options.OptionalRun = None,
     data: Annotated[
@@ -43,19 +44,14 @@ def encode(
             help="Images: a folder of pictures, or a file as `fit` takes; a list .txt. Without it the run's test data.",
         ),
     ] = None,
-    model: options.Model = None,
-    weights: options.Weights = None,
-    strict: options.Strict = False,
-    snapshot: options.Snapshot = None,
+    network: options.Network,
     blob: Annotated[
         str | None,
         typer.Option("--code-blob", "--blob", metavar="BLOB", help="Any blob, in place of the code found by itself."),
     ] = None,
     image_blob: options.ImageBlob = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    machine: options.Machine,
+    output: options.Output,
 ) -> None:
     """Compute the code (or any blob) of every image, with its label and the error of its restored image."""
     from contextlib import ExitStack
@@ -68,16 +64,13 @@ def encode(
     from ..trained import passes
     from ..trained.examples import open_examples
     from ..trained.network import Named
-    from .device import choose_device
     from .trained import open_trained, tell
 
     for target in out:
         files.ending(target)  # a wrong one is told before the work, not after it
-    if model is not None and data is None:  # with --model there is no RUN: the first word is DATA
+    if network.model is not None and data is None:  # with --model there is no RUN: the first word is DATA
         run, data = None, run
-    trained = open_trained(
-        run, model, weights, choose_device(device, threads), strict, Named(image_blob, blob), snapshot, quiet
-    )
+    trained = open_trained(run, network, machine.chosen(), Named(image_blob, blob), output.quiet)
     name = trained.code
     examples = open_examples(trained, data)
     about = {"net": trained.net.name, "blob": name, "origin": trained.origin, "data": examples.origin}
@@ -90,7 +83,7 @@ def encode(
     origins, done = names_in(data) or known_origins(trained, data, len(examples)), 0
     with ExitStack() as opened:
         writers = [opened.enter_context(files.writing(target, len(examples), about)) for target in out]
-        advance = opened.enter_context(bar("encoding", len(examples), quiet))
+        advance = opened.enter_context(bar("encoding", len(examples), output.quiet))
         errors: list[np.ndarray] = []
         pictures = _pictures(trained, examples) if PROJECTOR in map(files.ending, out) else None
         for block in passes.judged_blocks(trained, examples, name, advance):
@@ -102,19 +95,19 @@ def encode(
             for target, write in zip(out, writers, strict=True):
                 write(block.codes, block.labels, columns, drawn if files.ending(target) == PROJECTOR else None)
             done += len(block.codes)
-    tell(trained, quiet)
+    tell(trained, output.quiet)
     shape = list(block.codes.shape[1:])
-    if json:
+    if output.json:
         worth = _worth(np.concatenate(errors)) if errors else None
         several = {"files": [str(target) for target in out]} if len(out) > 1 else {}
         answer({
             "file": str(out[0]), **several, "codes": len(examples), "shape": shape, "blob": name, "error": worth,
         })  # fmt: skip
         return
-    say(f"wrote {' and '.join(map(str, out))}: {len(examples)} codes of shape {shape} from blob '{name}'", quiet)
+    say(f"wrote {' and '.join(map(str, out))}: {len(examples)} codes of shape {shape} from blob '{name}'", output.quiet)
     if errors:
         told = ", ".join(f"{name} {value:.4g}" for name, value in _worth(np.concatenate(errors)).items())
-        say(f"half the squared error of each image, in column '{ERROR}': {told}", quiet)
+        say(f"half the squared error of each image, in column '{ERROR}': {told}", output.quiet)
 
 
 def _pictures(trained: Trained, examples: Examples) -> Callable[[int, int], np.ndarray] | None:
@@ -153,13 +146,11 @@ def encoded(
 
 
 def decode(
+    *,
     out: Annotated[Path, typer.Option("-o", "--out", help="Where the images go: .h5, .npz; .png, .svg, .pdf.")],
     run: Annotated[Path, typer.Argument(metavar="[RUN]", help=options.RUN_HELP, show_default=False)],
     codes: Annotated[Path | None, typer.Argument(metavar="CODES", help="A file of codes.", show_default=False)] = None,
-    model: options.Model = None,
-    weights: options.Weights = None,
-    strict: options.Strict = False,
-    snapshot: options.Snapshot = None,
+    network: options.Network,
     blob: Annotated[
         str | None,
         typer.Option("--restored-blob", "--blob", metavar="BLOB", help="Any blob, in place of the restored image."),
@@ -167,10 +158,8 @@ def decode(
     code_blob: Annotated[
         str | None, typer.Option("--code-blob", metavar="BLOB", help="The blob that CODES are values of.")
     ] = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    machine: options.Machine,
+    output: options.Output,
 ) -> None:
     """Run the decoder alone: images from codes, your own ones too."""
     import numpy as np
@@ -178,23 +167,21 @@ def decode(
     from ..codes import files
     from ..trained import passes
     from ..trained.network import Named
-    from .device import choose_device
     from .images import PICTURES, check_ending, most_shown, save_numbers, save_sheet
     from .trained import open_trained, tell
 
     check_ending(out)
     folder: Path | None = run
-    if model is not None and codes is None:
+    if network.model is not None and codes is None:
         folder, codes = None, run
     if codes is None:
         raise typer.BadParameter("give RUN and CODES")
-    named = Named(None, code_blob, blob)
-    trained = open_trained(folder, model, weights, choose_device(device, threads), strict, named, snapshot, quiet)
+    trained = open_trained(folder, network, machine.chosen(), Named(None, code_blob, blob), output.quiet)
     code, restored = trained.code, trained.restored
     with files.reading(codes) as loaded:
         drawn = out.suffix.lower() in PICTURES
         rows = loaded.codes[: most_shown()] if drawn else loaded.codes
-        with bar("decoding", len(rows), quiet) as advance:
+        with bar("decoding", len(rows), output.quiet) as advance:
             blocks = _blaming(codes, passes.decoded_blocks(trained, rows, code, restored, advance, str(codes)))
             if drawn:
                 images = np.concatenate(list(blocks))
@@ -204,11 +191,11 @@ def decode(
                 shape = images.shape[1:]
             else:
                 shape = save_numbers(out, blocks, len(rows), loaded.labels)
-    tell(trained, quiet)
-    if json:
+    tell(trained, output.quiet)
+    if output.json:
         answer({"file": str(out), "images": len(rows), "shape": list(shape), "blob": restored})
     else:
-        say(f"wrote {out}: {len(rows)} images of shape {list(shape)} from blob '{restored}'", quiet)
+        say(f"wrote {out}: {len(rows)} images of shape {list(shape)} from blob '{restored}'", output.quiet)
 
 
 def _blaming(codes: Path, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -220,14 +207,14 @@ def _blaming(codes: Path, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def embed(
+    *,
     codes: CodesFile,
     out: Annotated[Path, typer.Option("-o", "--out", help=f"Where the map goes: {KINDS}")],
     method: Annotated[Method, typer.Option("--method", help="How the plane is found.")] = Method.tsne,
     perplexity: Annotated[float, typer.Option("--perplexity", min=1, help="t-SNE: size of a neighbourhood.")] = 30.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="t-SNE: seed of its start.")] = 0,
     threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    output: options.Output,
 ) -> None:
     """Lay codes of many dimensions out in the plane."""
     from ..codes import files
@@ -236,14 +223,17 @@ def embed(
     loaded = files.load(codes)
     flat = loaded.codes.reshape(len(loaded.codes), -1)
     if flat.shape[1] == 2:
-        say(f"{codes}: its codes have 2 dimensions already, which `deepcae plot` draws; mapped all the same", quiet)
+        say(
+            f"{codes}: its codes have 2 dimensions already, which `deepcae plot` draws; mapped all the same",
+            output.quiet,
+        )
     points = mapped(flat, method, perplexity, seed, threads)
     about = {**loaded.attributes, "method": method.value, "seed": seed}
     files.save(out, points, loaded.labels, about, loaded.columns, of=loaded.codes)
-    if json:
+    if output.json:
         answer({"file": str(out), "points": len(points), "method": method.value, "dims": flat.shape[1], "seed": seed})
     else:
-        say(f"wrote {out}: {len(points)} points by {method.value} from {flat.shape[1]} dimensions", quiet)
+        say(f"wrote {out}: {len(points)} points by {method.value} from {flat.shape[1]} dimensions", output.quiet)
 
 
 def mapped(flat: np.ndarray, method: Method, perplexity: float, seed: int, threads: int | None) -> np.ndarray:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from ..net.net import Net
 
 
-Asked = tuple[str | None, int, tuple[str, ...]]  # phase, level and stages
-
-
 class Format(StrEnum):
     """What the other program reads."""
 
@@ -39,6 +36,7 @@ CERTAIN_FILLERS = ("constant", "bilinear")  # a layer that begins with these nee
 
 
 def convert(
+    *,
     net: Annotated[Path, typer.Argument(metavar="NET|RUN", help="A network's text, or a run directory.")],
     to: Annotated[Format, typer.Option("--to", help="The format.")],
     weights: Annotated[
@@ -56,17 +54,14 @@ def convert(
         list[str] | None,
         typer.Option("--shape", metavar="BLOB=N,C,H,W", help="An input's shape, where its data file is not there."),
     ] = None,
-    phase: options.TestPhase = None,
-    level: options.Level = 0,
-    stage: options.Stage = "",
+    state: options.State,
     snapshot: options.Snapshot = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    output: options.Output,
 ) -> None:
     """Write a network for other programs: ONNX, safetensors, PyTorch, or today's .caffemodel."""
     if to is not Format.onnx and (outputs or inputs):
         raise typer.BadParameter(f"--outputs and --inputs cut a graph; --to {to.value} writes weights only")
-    state = (options.phase_name(phase), level, options.stage_names(stage))
+    quiet = output.quiet
     loaded = _loaded(net, weights, state, _shapes(shape or []), snapshot, quiet)
     target = out or _named(net, weights, to)
     if to is Format.onnx:
@@ -75,7 +70,7 @@ def convert(
         _write_weights(loaded, target, to)
         differences = []
         say(f"wrote {target}: the weights of {len(loaded.params)} layer(s)", quiet)
-    if json:
+    if output.json:
         answer({"file": str(target), "differences": [vars(each) for each in differences]})
     elif differences:
         _show(differences)
@@ -114,25 +109,27 @@ def _named(net: Path, weights: str | None, to: Format) -> Path:
 
 
 def _loaded(
-    path: Path, weights: str | None, state: Asked, shapes: Mapping[str, Any], snapshot: str | None, quiet: bool
+    path: Path, weights: str | None, state: options.State, shapes: Mapping[str, Any], snapshot: str | None, quiet: bool
 ) -> Net:
     """The net with its weights, all of them from files."""
+    from .texts import net_of_text
     from .trained import load_all
 
     if path.is_dir():
         from ..solver.run import Run
 
-        if state[1:] != (0, ()) or shapes:
+        phase, *further = state.asked()
+        if further != [0, ()] or shapes:
             raise typer.BadParameter("--level, --stage and --shape go with a network's text; a run knows its own")
         run = Run(path)
         chosen = run.choose(snapshot)
-        net = run.net(state[0] or "TEST", snapshot=chosen)
+        net = run.net(phase or "TEST", snapshot=chosen)
         if chosen.told and not weights:
             say(f"{path}: {chosen.told}", quiet)
         for report in load_all(net, weights or "", False, snapshot, quiet):
             say(str(report), quiet)
         return net
-    net = _of_text(path, state, shapes)
+    net, _ = net_of_text(path, "TEST", state, last=True, input_shapes=shapes)
     if weights is None and net.tensors:
         raise typer.BadParameter("give the WEIGHTS of this network's text, or a run directory in place of both")
     reports = load_all(net, weights or "", False, snapshot, quiet)
@@ -142,19 +139,6 @@ def _loaded(
     if without:
         raise DataError(f"{weights}: holds nothing for layer(s) {', '.join(without)}, whose values would be random")
     return net
-
-
-def _of_text(path: Path, state: Asked, shapes: Mapping[str, Any]) -> Net:
-    """The net of a text in the state that is asked for; where none is, in the last one of the phase that it has."""
-    from ..check.states import built, chosen
-    from ..check.texts import net_of
-
-    document, folders = net_of(path)
-    phase, level, stages = state
-    found, told = chosen(document, phase, "TEST", level, stages, last=True)
-    if told:
-        say(told)
-    return built(document, found, folders=folders, input_shapes=shapes)
 
 
 def _without_values(net: Net, matched: set[str]) -> list[str]:

@@ -17,32 +17,31 @@ DIMS, MINUTES = 2, 1.0
 
 
 def demo(
+    *,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for everything.")] = Path("runs/demo"),
     overrides: options.Overrides = None,
     device: options.Device = "cpu",
     threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    output: options.Output,
 ) -> None:
     """Try it on handwritten digits, in about a minute: a folder of pictures is what `deepcae fit` gets."""
     from ..data.datasets import write_digit_pictures
-    from .device import choose_device
     from .fitting import Fit
     from .imageflags import ImageFlags
     from .wishes import Wishes
 
-    began = time.perf_counter()
+    began, quiet = time.perf_counter(), output.quiet
     images = out / "images"
     is_new = _require_no_other_run(out)
     count = write_digit_pictures(images)
     say(f"{count:,} handwritten digits of 28x28 pixels, as pictures in {images}; what follows is", quiet)
     say(f"    deepcae fit {images} --dims {DIMS} --minutes {MINUTES:g} -o {out}", quiet)
     wishes = Wishes([images], DIMS, MINUTES, None, None, tuple(overrides or ()), ImageFlags())
-    fit = Fit(out, wishes, choose_device(device, threads), threads, overwrite=is_new, quiet=quiet)
+    fit = Fit(out, wishes, options.Machine(device, threads), overwrite=is_new, quiet=quiet)
     outcome = fit.carry_out()
     say(f"done in {time.perf_counter() - began:.0f} s; open {out / 'report.html'}")
     say("your own images: deepcae fit FOLDER --dims 2 -o RUN --dry-run", quiet)
-    if json:
+    if output.json:
         answer({**fit.result(outcome), "folder": str(out)})
     outcome.require_whole()
 

@@ -13,6 +13,7 @@ from .screen import answer, say
 
 
 def draw(
+    *,
     target: Annotated[Path, typer.Argument(metavar="NET|RUN", help="A network text, or a run directory.")],
     out: Annotated[
         Path | None,
@@ -35,28 +36,25 @@ def draw(
     splits: Annotated[bool, typer.Option("--splits", help="Show the Split layers that Caffe puts in.")] = False,
     level: options.Level = 0,
     stage: options.Stage = "",
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    output: options.Output,
 ) -> None:
     """Draw a network: its layers and blobs, or its architecture (the paper's Fig. 3)."""
     from .. import draw as room
-    from ..check.states import State, chosen
+    from ..check.states import State
     from ..check.texts import net_of
+    from .texts import text_in_state
 
-    document, folders = net_of(target)
     if phase is not None and phase.upper() == "ALL":
-        state, told = State("ALL", level, options.stage_names(stage)), ""
+        (document, folders), state = net_of(target), State("ALL", level, options.stage_names(stage))
     else:
-        state, told = chosen(document, options.phase_name(phase), "TRAIN", level, options.stage_names(stage))
-    if told:
-        say(told)
+        document, folders, state = text_in_state(target, "TRAIN", options.State(phase, level, stage))
     path = out or (target / "net" if target.is_dir() else target).with_suffix(f".{format or 'svg'}")
     with foreign_kept(out is None):
         written = room.save(
             document, path, state.phase, rankdir.upper(), style, format.lower() if format else None,
             level=state.level, stages=state.stages, splits=splits, folders=folders,
         )  # fmt: skip
-    if json:
+    if output.json:
         answer({"file": str(written)})
     else:
-        say(f"wrote {written}", quiet)
+        say(f"wrote {written}", output.quiet)

@@ -24,6 +24,7 @@ Two = tuple[Path, Path]
 
 
 def judge_codes(
+    *,
     run: options.OptionalRun = None,
     against: Annotated[
         list[Path] | None, typer.Option("--against", metavar="RUN", help="Another run, beside it; as often as wanted.")
@@ -40,69 +41,53 @@ def judge_codes(
         Two | None,
         typer.Option("--labels", metavar="TRAIN TEST", help="Classes of --codes: .npy, IDX, .npz, .h5 or a list .txt."),
     ] = None,
-    image_blob: options.ImageBlob = None,
-    code_blob: options.CodeBlob = None,
-    restored_blob: options.RestoredBlob = None,
+    blobs: options.Blobs,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Beside them the pixels by PCA (same N), t-SNE and UMAP.")
     ] = False,
     snapshot: options.Snapshot = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of samples, classifiers, k-means and maps.")] = 0,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    machine: options.Machine,
+    output: options.Output,
     csv: Annotated[bool, typer.Option("--csv", help="Answer with CSV, a row for each kind of codes.")] = False,
 ) -> None:
     """Judge codes: losses, kNN, classifiers, k-means, neighbourhoods, separated classes; baselines beside them."""
     from threadpoolctl import threadpool_limits
 
-    from ..trained.network import Named
-
-    if json and csv:
+    quiet, threads = output.quiet, machine.threads
+    if output.json and csv:
         raise typer.BadParameter("give --json or --csv, not both")
     if labels is not None and codes is None:
         raise typer.BadParameter("--labels belong to --codes; a run's labels are in its data")
-    notes: list[str] = []
-    runs = [*([run] if run else []), *(against or [])]
-    named = Named(image_blob, code_blob, restored_blob)
-    subjects = _subjects(runs, codes, data, labels, named, snapshot, device, threads, notes, quiet)
+    runs, notes = [*([run] if run else []), *(against or [])], list[str]()
+    if not runs and codes is None:
+        raise typer.BadParameter("give RUN, or --codes TRAIN TEST")
+    opened = _opened(runs, blobs.named(), snapshot, machine.chosen(), notes)
+    subjects = [_of_run(trained, name, data, notes, quiet) for name, trained in opened]
+    notes.extend(strange for _, trained in opened for strange in trained.watch.warnings())
+    subjects += [] if codes is None else [_of_files(codes, data, labels)]
     with threadpool_limits(limits=threads):
         if baselines:
             subjects.extend(_baselines(subjects, seed, threads or 1, notes, quiet))
         judged = [_judged(subject, seed, threads or 1, quiet) for subject in subjects]
     notes.extend(note for each in judged for note in each.notes)
-    _tell(judged, notes, seed, json, csv)
+    _tell(judged, notes, seed, output.json, csv)
 
 
-def _subjects(
-    runs: Sequence[Path],
-    codes: Two | None,
-    data: Two | None,
-    labels: Two | None,
-    named: Named,
-    snapshot: str | None,
-    device: str,
-    threads: int | None,
-    notes: list[str],
-    quiet: bool,
-) -> list[Subject]:
+def _opened(
+    runs: Sequence[Path], named: Named, snapshot: str | None, device: str, notes: list[str]
+) -> list[tuple[str, Trained]]:
+    """The net of each run under a name of its own. `notes` gets which weights it has, where there was a choice."""
     from ..solver.run import Run
     from ..trained.network import Trained
-    from .device import choose_device
 
-    if not runs and codes is None:
-        raise typer.BadParameter("give RUN, or --codes TRAIN TEST")
-    where = choose_device(device, threads)
     names = [folder.name or str(folder) for folder in runs]
     told = [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, runs, strict=True)]
-    opened = [Trained.of_run(Run(folder), where, snapshot=snapshot) for folder in runs]
+    opened = [Trained.of_run(Run(folder), device, snapshot=snapshot) for folder in runs]
     chosen = [(name, trained.chosen) for name, trained in zip(told, opened, strict=True)]
     notes.extend(f"{name}: {each.told}" for name, each in chosen if each is not None and each.told)
     _name(opened, named)
-    subjects = [_of_run(*each, data, notes, quiet) for each in zip(opened, told, strict=True)]
-    notes.extend(strange for trained in opened for strange in trained.watch.warnings())
-    return subjects if codes is None else [*subjects, _of_files(codes, data, labels)]
+    return list(zip(told, opened, strict=True))
 
 
 def _name(opened: Sequence[Trained], named: Named) -> None:

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from . import options
-from .imageflags import ImageFlags, with_image_flags
+from .imageflags import ImageFlags
 from .screen import answer
 
 
-@with_image_flags
 def fit(
+    *,
     paths: Annotated[
         list[Path],
         typer.Argument(
@@ -75,11 +75,8 @@ def fit(
     linear: options.Linear = None,
     neighbours: options.Neighbours = None,
     overrides: options.Overrides = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
-    *,
+    machine: options.Machine,
+    output: options.Output,
     flags: ImageFlags,
 ) -> None:  # fmt: skip
     """Learn codes of any images in one command: it designs and trains a network, encodes, draws and reports.
@@ -87,18 +84,17 @@ def fit(
     Begin with --dry-run. If the command is stopped, the same one goes on.
     RUN/steps.sh has the commands of the single steps.
     """
-    from .device import choose_device
     from .fitting import Fit
     from .wishes import Wishes
 
     wishes = Wishes(paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours, linear, mirror)
-    whole = Fit(out, wishes, choose_device(device, threads), threads, overwrite, quiet)
+    whole = Fit(out, wishes, machine, overwrite, output.quiet)
     if dry_run:
         foretold = whole.foretell()
-        if json:
+        if output.json:
             answer(foretold)
         return
     outcome = whole.carry_out()
-    if json:
+    if output.json:
         answer(whole.result(outcome))
     outcome.require_whole()

@@ -29,7 +29,7 @@ from .foreseen import (
     shortened,
     too_few,
 )
-from .options import SHOWN
+from .options import SHOWN, Blobs, Machine, Network, Output
 from .screen import bar, say, set_in
 
 if TYPE_CHECKING:
@@ -38,22 +38,19 @@ if TYPE_CHECKING:
     from .wishes import Wishes
 
 
-class Fit:
-    """`out`: the run's folder; `device`, `threads`: where to compute."""
+SILENT = Output(quiet=True)  # of the commands that do a step
 
-    def __init__(
-        self, out: Path, wishes: Wishes, device: str, threads: int | None, overwrite: bool, quiet: bool
-    ) -> None:
-        self.out, self.wishes, self.device, self.threads = out, wishes, device, threads
+
+class Fit:
+    """`out`: the run's folder; `machine`: where to compute."""
+
+    def __init__(self, out: Path, wishes: Wishes, machine: Machine, overwrite: bool, quiet: bool) -> None:
+        self.machine = Machine(machine.chosen(), machine.threads)
+        self.out, self.wishes, self.device, self.threads = out, wishes, self.machine.device, machine.threads
         self.overwrite, self.quiet = overwrite, quiet
         self.began = time.perf_counter()
         self.data, self.model = out / "data", out / "model"
         self._did = False  # whether a step was done by this call
-
-    @property
-    def _where(self) -> list[str]:
-        """Where to compute, as words of a command line: bits may depend on it."""
-        return ["--device", self.device, *(["--threads", str(self.threads)] if self.threads else [])]
 
     @cached_property
     def looked(self) -> Looked:
@@ -190,7 +187,7 @@ class Fit:
             return ["--linear" if linear else "--no-linear"]
         kept = self.kept.design
         laid = [word for text in kept.get("set", []) for word in ("--set", text)]
-        return ["--race", str(kept["race"]), *laid, "--seed", str(self.wishes.images.seed), *self._where]
+        return ["--race", str(kept["race"]), *laid, "--seed", str(self.wishes.images.seed), *self.machine.words()]
 
     def _train(self) -> Outcome:
         from ..solver.about import LOG
@@ -199,7 +196,7 @@ class Fit:
         solver, seed = self.model / "solver.prototxt", self.wishes.images.seed
         before = Before() if self.overwrite else Before.of(self.out, self.model)
         settings = self._course(solver, before)
-        self.kept.training(solver, seed, self._where)
+        self.kept.training(solver, seed, self.machine.words())
         if before.outcome is not None and before.is_over(self._param(solver, *settings)):
             self._say(f"    done before: {before}")
             return before.outcome
@@ -275,10 +272,10 @@ class Fit:
         few = sum(prepared.understood.rows.values()) <= TABLE
         targets = [self.out / name for name in ("codes.h5", *(["codes.csv"] if few else []))]
         into = [word for target in targets for word in ("-o", str(target))]
-        self.kept.step("encode", str(self.out), str(everything), *into, *self._where)
+        self.kept.step("encode", str(self.out), str(everything), *into, *self.machine.words())
 
         def make() -> list[Path]:
-            encode(targets, self.out, everything, device=self.device, threads=self.threads, quiet=True)
+            encode(out=targets, run=self.out, data=everything, network=Network(), machine=self.machine, output=SILENT)
             return targets
 
         self._make(targets, make)
@@ -292,10 +289,10 @@ class Fit:
 
         def draw() -> list[Path]:
             tell = lambda line: self._say(f"    {line}")  # noqa: E731
-            return list(all_of_run(self.out, pictures, limit, self.device, self.threads, tell))
+            return list(all_of_run(self.out, pictures, limit, self.machine, tell))
 
         def write() -> list[Path]:
-            report(self.out, limit=limit, device=self.device, threads=self.threads, quiet=True)
+            report(run=self.out, limit=limit, blobs=Blobs(), machine=self.machine, output=SILENT)
             return [page]
 
         limit = mapped(self.wishes)

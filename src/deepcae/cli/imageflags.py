@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import typing
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -137,29 +133,6 @@ class ImageFlags:
             if value != each.default:
                 words += [flag] if value is True else [flag, str(value)]
         return words
-
-
-def with_image_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """`command`, whose parameter `flags` is filled from a command line's flags, one for each field of `ImageFlags`."""
-    own = inspect.signature(command).parameters
-    hints = typing.get_type_hints(command, include_extras=True)
-    added = typing.get_type_hints(ImageFlags, include_extras=True)
-    names = [each.name for each in fields(ImageFlags)]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [own[name].replace(annotation=hints[name], kind=keyword) for name in own if name != "flags"]
-    parameters += [
-        inspect.Parameter(each.name, keyword, default=each.default, annotation=added[each.name])
-        for each in fields(ImageFlags)
-    ]
-
-    @functools.wraps(command)
-    def taking(**given: Any) -> None:
-        flags = ImageFlags(**{name: given.pop(name) for name in names})
-        command(**given, flags=flags)
-
-    taking.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    taking.__annotations__ = {each.name: each.annotation for each in parameters}
-    return taking
 
 
 def _numbers(text: str | None) -> tuple[int, ...] | None:

@@ -1,12 +1,16 @@
-"""The options that several commands share, each said once."""
+"""The options that several commands share, each said once, and the groups in which they come (`flags`)."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..trained.network import Named
 
 
 def cores() -> int:
@@ -114,6 +118,76 @@ Neighbours = Annotated[
         show_default="0: images alone count",
     ),
 ]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where to compute."""
+
+    device: Device = "auto"
+    threads: Threads = None
+
+    def chosen(self) -> str:
+        """The name of the device, see `device.choose_device`; sets the number of threads."""
+        from .device import choose_device
+
+        return choose_device(self.device, self.threads)
+
+    def words(self) -> list[str]:
+        """As words of a command line: bits may depend on it."""
+        return ["--device", self.device, *(["--threads", str(self.threads)] if self.threads else [])]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is said while the command runs, and how it answers."""
+
+    quiet: Quiet = False
+    json: Json = False
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where there is no RUN: the network of --model with --weights. `snapshot`: of a run."""
+
+    model: Model = None
+    weights: Weights = None
+    strict: Strict = False
+    snapshot: Snapshot = None
+
+
+@dataclass(frozen=True)
+class Blobs:
+    """The blobs whose part is named."""
+
+    image_blob: ImageBlob = None
+    code_blob: CodeBlob = None
+    restored_blob: RestoredBlob = None
+
+    def named(self) -> Named:
+        from ..trained.network import Named
+
+        return Named(self.image_blob, self.code_blob, self.restored_blob)
+
+
+@dataclass(frozen=True)
+class State:
+    """In which state a network is built."""
+
+    phase: TestPhase = None
+    level: Level = 0
+    stage: Stage = ""
+
+    def asked(self) -> tuple[str | None, int, tuple[str, ...]]:
+        """Phase, level and stages. A usage error for a phase that is none."""
+        return phase_name(self.phase), self.level, stage_names(self.stage)
+
+
+@dataclass(frozen=True)
+class TrainState(State):
+    """The same, where TRAIN is the usual phase."""
+
+    phase: TrainPhase = None
 
 
 def phase_name(text: str | None) -> str | None:

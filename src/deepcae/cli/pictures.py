@@ -22,6 +22,7 @@ ENDINGS = (".png", ".svg", ".pdf")
 
 
 def layers(
+    *,
     out: Annotated[Path, typer.Option("-o", "--out", help="The picture: .png, .svg or .pdf.")],
     run: options.OptionalRun = None,
     data: Annotated[
@@ -37,15 +38,10 @@ def layers(
             help="Which image, from 0: of the recording or folder that the run was made from, if it knows it.",
         ),
     ] = None,
-    model: options.Model = None,
-    weights: options.Weights = None,
-    strict: options.Strict = False,
-    snapshot: options.Snapshot = None,
+    network: options.Network,
     image_blob: options.ImageBlob = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    machine: options.Machine,
+    output: options.Output,
 ) -> None:
     """Draw one image's way through the network, a panel per blob (the paper's Fig. 7)."""
     from ..recording.nearest import place_of
@@ -53,15 +49,12 @@ def layers(
     from ..trained.passes import way
     from ..viz.layers import layer_panels
     from ..viz.style import save
-    from .device import choose_device
     from .trained import open_trained, tell
 
     check_ending(out)
-    if model is not None and data is None:
+    if network.model is not None and data is None:
         run, data = None, run
-    trained = open_trained(
-        run, model, weights, choose_device(device, threads), strict, Named(image_blob), snapshot, quiet
-    )
+    trained = open_trained(run, network, machine.chosen(), Named(image_blob), output.quiet)
     examples, origins = _of_data(trained, data, index)
     row, index = (index or 0) if origins is None or index is None else place_of(origins, index), index or 0
     panels = way(trained, examples, row)
@@ -72,9 +65,9 @@ def layers(
     save(layer_panels(panels, label, title, named=named, images=trained.image_blobs), out)
     known = "" if label is None else f" ({named} {label})"
     tell(trained)
-    if json:
+    if output.json:
         answer({"file": str(out), "image": index, "label": label, "blobs": [name for name, _ in panels]})
-    elif not quiet:  # an answer: how many blobs the way has
+    elif not output.quiet:  # an answer: how many blobs the way has
         screen.tell(f"wrote {out}: {len(panels)} blobs of image {index}{known}")
 
 
@@ -93,48 +86,36 @@ def _of_data(trained: Trained, data: Path | None, index: int | None) -> tuple[Ex
 
 
 def report(
+    *,
     run: options.Run,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The page.", show_default="RUN/report.html")] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Images to show it with.", show_default="the run's test data")
     ] = None,
     colour_by: options.ColourBy = None,
-    image_blob: options.ImageBlob = None,
-    code_blob: options.CodeBlob = None,
-    restored_blob: options.RestoredBlob = None,
+    blobs: options.Blobs,
     snapshot: options.Snapshot = None,
     limit: options.Limit = options.SHOWN,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    machine: options.Machine,
+    output: options.Output,
 ) -> None:
     """Write one self-contained page with all pictures and numbers of a run."""
     from ..report.build import build
     from ..solver.run import Run
-    from ..trained.network import Named
-    from .device import choose_device
 
     told = Run(run).choose(snapshot).told
     if told:
-        say(f"{run}: {told}", quiet)
-    named, where = Named(image_blob, code_blob, restored_blob), choose_device(device, threads)
+        say(f"{run}: {told}", output.quiet)
+    device = machine.chosen()
     with foreign_kept(out is None):
         path = build(
-            Run(run),
-            out,
-            data,
-            limit=limit,
-            device=where,
-            named=named,
-            tell=say,
-            snapshot=snapshot,
+            Run(run), out, data, limit=limit, device=device, named=blobs.named(), tell=say, snapshot=snapshot,
             colour_by=colour_by or (),
-        )
-    if json:
+        )  # fmt: skip
+    if output.json:
         answer({"file": str(path)})
     else:
-        say(f"wrote {path}", quiet)
+        say(f"wrote {path}", output.quiet)
 
 
 def check_ending(path: Path) -> None:

@@ -47,6 +47,7 @@ OF_CODES = (What.scatter, What.errors)  # that need no run
 
 
 def plot(
+    *,
     source: Annotated[Path, typer.Argument(metavar="RUN|CODES", help="A run directory, or a file of codes.")],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="A folder, or one picture: .png, .svg, .pdf.", show_default="RUN")
@@ -54,45 +55,39 @@ def plot(
     what: Annotated[list[What] | None, typer.Option("--what", help="Only these.", show_default="all")] = None,
     colour_by: options.ColourBy = None,
     data: Annotated[Path | None, typer.Option("--data", help="Images; without it the run's test data.")] = None,
-    image_blob: options.ImageBlob = None,
-    code_blob: options.CodeBlob = None,
-    restored_blob: options.RestoredBlob = None,
+    blobs: options.Blobs,
     snapshot: options.Snapshot = None,
     limit: options.Limit = options.SHOWN,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    machine: options.Machine,
+    output: options.Output,
 ) -> None:
     """Draw the codes (by class, time or any column), the losses, the filters, images beside restored ones, errors."""
-    from ..trained.network import Named
-
-    named = Named(image_blob, code_blob, restored_blob)
     names = _pictures(source, out, what)
     if not source.exists():
         raise DataError(f"{source}: neither a run nor a file of codes is there")
     if source.is_dir():
         several = len(names) > 1
-        shown = (snapshot, named)
-        makers = _OfRun(source, data, shown, colour_by or [], limit, device, threads, quiet, several).makers()
+        shown = (options.Network(snapshot=snapshot), blobs.named())
+        makers = _OfRun(source, data, shown, colour_by or [], limit, machine, output.quiet, several).makers()
     else:
         makers = _of_codes(source, colour_by or [])
     for each in names:
         if each not in makers:
             raise typer.BadParameter(f"{source} is a file of codes; {each.value} needs a RUN")
     needed = {each for each in names if what or len(names) == 1 or (colour_by and each is What.scatter)}
-    written = list(_written(names, makers, needed, out, lambda line: say(line, quiet or json)))
-    if json:
+    written = list(_written(names, makers, needed, out, lambda line: say(line, output.quiet or output.json)))
+    if output.json:
         answer({"files": [*map(str, written)]})
 
 
 def all_of_run(
-    run: Path, folder: Path, limit: int, device: str, threads: int | None, tell: Callable[[str], object]
+    run: Path, folder: Path, limit: int, machine: options.Machine, tell: Callable[[str], object]
 ) -> Iterator[Path]:
     """Writes every picture that a run has, for `fit`."""
-    from ..trained.network import Named
+    from ..trained.network import AS_TOLD
 
-    makers = _OfRun(run, None, (None, Named()), [], limit, device, threads, True, True).makers()
+    shown = (options.Network(), AS_TOLD)
+    makers = _OfRun(run, None, shown, [], limit, machine, True, True).makers()
     yield from _written({each: folder / f"{each.value}.png" for each in What}, makers, set(), None, tell)
 
 
@@ -191,21 +186,19 @@ class _OfRun:
 
     folder: Path
     data: Path | None
-    shown: tuple[str | None, Named]
+    shown: tuple[options.Network, Named]
     colour_by: Sequence[str]
     limit: int
-    device: str
-    threads: int | None
+    machine: options.Machine
     quiet: bool
     several: bool
 
     @cached_property
     def trained(self) -> Trained:
-        from .device import choose_device
         from .trained import open_trained
 
-        (snapshot, named), where = self.shown, choose_device(self.device, self.threads)
-        return open_trained(self.folder, None, None, where, False, named, snapshot, self.quiet)
+        network, named = self.shown
+        return open_trained(self.folder, network, self.machine.chosen(), named, self.quiet)
 
     @cached_property
     def examples(self) -> Examples:

@@ -12,11 +12,11 @@ import typer
 
 from ..errors import DataError
 from . import options
-from .imageflags import ImageFlags, with_image_flags
+from .imageflags import ImageFlags
 from .screen import answer, bar, say, set_in
 
 if TYPE_CHECKING:
-    from ..prepare import Options, Prepared, Understood
+    from ..prepare import Prepared, Understood
 
 KINDS = {
     "images": "Pictures in a folder: PNG, JPEG, TIFF, BMP, PPM, WebP, GIF. Subfolders are classes.",
@@ -31,8 +31,8 @@ KINDS = {
 ANY = "any"
 
 
-@with_image_flags
 def own_files(
+    *,
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.", show_default=False)],
     out: Annotated[
@@ -41,22 +41,14 @@ def own_files(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is understood; write nothing.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
-    *,
+    output: options.Output,
     flags: ImageFlags,
 ) -> None:
     """Images of one kind of files as the data of a network; the command's name says which."""
-    kind = str(context.info_name)
-    _run(None if kind == ANY else kind, paths, out, flags.options(), dry_run, overwrite, quiet, json)
-
-
-def _run(
-    kind: str | None, paths: list[Path], out: Path | None, wanted: Options, dry_run: bool, overwrite: bool, quiet: bool,
-    json: bool,
-) -> None:  # fmt: skip
+    kind: str | None = context.info_name
     from ..prepare import inspect, prepare
 
+    wanted, kind, quiet, json = flags.options(), None if kind == ANY else kind, output.quiet, output.json
     if dry_run:
         understood = inspect(paths, wanted, kind)
         if json:

@@ -27,6 +27,7 @@ Data = Annotated[
 
 
 def map_recording(
+    *,
     run: options.Run,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for maps, tables and pictures.")],
     data: Data = None,
@@ -34,33 +35,31 @@ def map_recording(
     snapshot: options.Snapshot = None,
     code_blob: options.CodeBlob = None,
     restored_blob: options.RestoredBlob = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    machine: options.Machine,
+    output: options.Output,
 ) -> None:
     """Lay codes and errors back: of patches over their images, of whole images over the recording's time."""
     from ..recording.maps import write_maps
     from ..recording.timeline import write_timeline
     from ..trained.network import Named
 
-    trained, examples, origins = _opened(
-        run, data, Named(None, code_blob, restored_blob), snapshot, device, threads, quiet
-    )
-    with bar("laying out", len(origins), quiet) as advance:
+    named = Named(None, code_blob, restored_blob)
+    trained, examples, origins = _opened(run, data, named, snapshot, machine, output.quiet)
+    with bar("laying out", len(origins), output.quiet) as advance:
         if origins.place is None:
             told = write_timeline(trained, examples, origins, out, advance)
         else:
             told = write_maps(trained, examples, origins, out, every, advance)
-    _end(trained, quiet)
-    if json:
+    _end(trained, output.quiet)
+    if output.json:
         answer(told)
         return
     for line in _of_maps(told):
-        say(line, quiet)
+        say(line, output.quiet)
 
 
 def denoise(
+    *,
     run: options.Run,
     out: Annotated[
         Path,
@@ -72,10 +71,8 @@ def denoise(
     ] = None,
     snapshot: options.Snapshot = None,
     restored_blob: options.RestoredBlob = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    machine: options.Machine,
+    output: options.Output,
 ) -> None:
     """Write a recording as the network restores it: in the order, type, size and units of its source."""
     import numpy as np
@@ -85,21 +82,19 @@ def denoise(
     from ..recording.stacks import require_kind
     from ..trained.network import Named
     from ..viz import before_and_after, save
-    from .device import choose_device
     from .trained import of_run
 
     require_kind(out)
-    named = Named(None, None, restored_blob)
-    trained = of_run(run, choose_device(device, threads), named, snapshot, quiet)
+    trained = of_run(run, machine.chosen(), Named(None, None, restored_blob), snapshot, output.quiet)
     sources, how = sources_for(trained, data)
     denoiser, written = Denoiser(trained, how), []
     for number, source in enumerate(sources):
         target = out if len(sources) == 1 else out.with_name(f"{number:03}_{out.name}")
-        with bar(f"restoring {source.path.name}", source.images.total, quiet) as advance:
+        with bar(f"restoring {source.path.name}", source.images.total, output.quiet) as advance:
             told = denoiser.write(source, target, advance)
         source.close()
         written.append(told.to_json())
-        say(f"wrote {target}: {'x'.join(map(str, told.shape))} of {told.dtype}, from {told.source}", quiet)
+        say(f"wrote {target}: {'x'.join(map(str, told.shape))} of {told.dtype}, from {told.source}", output.quiet)
         if told.num_bare:
             say(f"warning: {told.num_bare:,} values lie in no patch: they are as in the source")
         if told.num_clipped:
@@ -111,13 +106,14 @@ def denoise(
                 before, after = (np.stack(images).astype(np.float64) for images in (told.before, told.after))
                 picture = save(before_and_after(before, after, names, title), target.with_suffix(".png"))
                 written[-1]["picture"] = str(picture)
-                say(f"wrote {picture}: some of its images, before and after", quiet)
-    _end(trained, quiet)
-    if json:
+                say(f"wrote {picture}: some of its images, before and after", output.quiet)
+    _end(trained, output.quiet)
+    if output.json:
         answer({"stacks": written})
 
 
 def neighbours(
+    *,
     run: options.Run,
     data: Data = None,
     index: Annotated[
@@ -132,10 +128,8 @@ def neighbours(
     ] = None,
     snapshot: options.Snapshot = None,
     code_blob: options.CodeBlob = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    machine: options.Machine,
+    output: options.Output,
 ) -> None:
     """Find the images whose codes lie nearest to one image's."""
     import numpy as np
@@ -147,10 +141,10 @@ def neighbours(
 
     if (index is None) == (name is None):
         raise typer.BadParameter("give --index or --name")
-    trained, examples, origins = _opened(run, data, Named(None, code_blob, None), snapshot, device, threads, quiet)
+    trained, examples, origins = _opened(run, data, Named(None, code_blob, None), snapshot, machine, output.quiet)
     of = row_of(origins, index, source) if index is not None else index_of(origins, str(name))
     number = numbers_of(origins)
-    with bar("encoding", len(examples), quiet) as advance:
+    with bar("encoding", len(examples), output.quiet) as advance:
         found = nearest(trained, examples, of, count, advance)
     told = [
         {"index": int(number[row]), "distance": far, **origins.where(row)}
@@ -169,12 +163,12 @@ def neighbours(
         title = f"{trained.title}: neighbours of {origins.called(of)}"
         about = f"below each: {origins.told} · the distance of its code"
         save(image_rows(np.concatenate([images, bare]), words, title, about, parts), out)
-        say(f"wrote {out}", quiet)
-    _end(trained, quiet)
-    if json:
+        say(f"wrote {out}", output.quiet)
+    _end(trained, output.quiet)
+    if output.json:
         answer({"of": {"index": int(number[of]), **origins.where(of)}, "neighbours": told})
         return
-    say(f"{'image':>8}  {'distance':<10}  {'' if origins.numbered else 'called'}".rstrip(), quiet)
+    say(f"{'image':>8}  {'distance':<10}  {'' if origins.numbered else 'called'}".rstrip(), output.quiet)
     for row, each in zip(found.index.tolist(), told, strict=True):
         tell(
             f"{each['index']:>8}  {each['distance']:<10.4g}  {'' if origins.numbered else origins.called(row)}".rstrip()
@@ -182,15 +176,14 @@ def neighbours(
 
 
 def _opened(
-    run: Path, data: Path | None, named: Named, snapshot: str | None, device: str, threads: int | None, quiet: bool
+    run: Path, data: Path | None, named: Named, snapshot: str | None, machine: options.Machine, quiet: bool
 ) -> tuple[Trained, Examples, Origins]:
     """The net, its data, and where their rows come from."""
     from ..recording.origin import data_of, origins_of, rows_alone
     from ..trained.examples import open_examples
-    from .device import choose_device
     from .trained import of_run
 
-    trained = of_run(run, choose_device(device, threads), named, snapshot, quiet)
+    trained = of_run(run, machine.chosen(), named, snapshot, quiet)
     place = data_of(trained, data)
     examples = open_examples(trained, place)
     return trained, examples, rows_alone(place, len(examples)) or origins_of(place, trained.folders)

@@ -23,7 +23,7 @@ from ..errors import TrainingError
 from ..jobs import Job, Pool
 from ..solver.about import LOG
 from .argv import FOR_ALL
-from .options import cores
+from .options import Output, cores
 from .screen import answer, bar, say
 from .training import Effects, Listener, TrainingOptions, opened_log, summary
 
@@ -48,15 +48,14 @@ def train_all(
     seed: int | None,
     count: int,
     batched: bool | None,
-    quiet: bool,
-    as_json: bool,
+    output: Output,
 ) -> None:
     """Trains the runs, says what they come to, and ends with the worst of their exit codes."""
     from ..solver.about import SOLVER
     from ..solver.begin import beginning, solver_text
     from ..solver.runs import folder_of, require_apart
 
-    seeds = _seeds(options, out, seed, count)
+    seeds, quiet = _seeds(options, out, seed, count), output.quiet
     folders = {each: folder_of(out, each) for each in seeds}
     for folder in folders.values():
         if options.solver is not None or (folder / SOLVER).exists():
@@ -71,7 +70,7 @@ def train_all(
         ended = _apart(each, folders, 1 if on_gpu else _at_once(count, each.threads or 1), quiet, _allowed(context))
     found = _found(ended, time.perf_counter() - context.obj)
     _tell(found, ended, _go_on(options, out, ended, batched), quiet)
-    if as_json:
+    if output.json:
         answer(found)
     worst = max(each.code for each in ended)
     if worst:

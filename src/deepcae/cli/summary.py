@@ -17,24 +17,19 @@ if TYPE_CHECKING:
 
 
 def summary(
+    *,
     target: Annotated[Path, typer.Argument(metavar="FILE|RUN", help="A network text, or a run directory.")],
-    phase: options.TrainPhase = None,
-    level: options.Level = 0,
-    stage: options.Stage = "",
+    state: options.TrainState,
     json: options.Json = False,
 ) -> None:
     """Show each layer's blobs, shapes and parameters, and the totals."""
-    from ..check.states import chosen, graph_of
-    from ..check.texts import net_of
+    from ..check.states import graph_of
     from ..net.plan import make_plan
     from ..net.summary import summarize
+    from .texts import text_in_state
 
-    asked = options.phase_name(phase)
-    document, folders = net_of(target)
-    state, told = chosen(document, asked, "TRAIN", level, options.stage_names(stage))
-    if told:
-        say(told)
-    plan = make_plan(graph_of(document, state), folders=folders)
+    document, folders, found_state = text_in_state(target, "TRAIN", state)
+    plan = make_plan(graph_of(document, found_state), folders=folders)
     found = summarize(plan, _num_samples(plan, folders))
     if json:
         answer(found.to_json())

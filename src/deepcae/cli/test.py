@@ -20,88 +20,51 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    *,
     run: options.OptionalRun = None,
-    model: options.Model = None,
-    weights: options.Weights = None,
-    strict: options.Strict = False,
-    snapshot: options.Snapshot = None,
+    network: options.Network,
     iterations: Annotated[
         int | None, typer.Option("--iterations", min=1, help="Batches to average.", show_default="the solver's, or 50")
     ] = None,
-    phase: options.TestPhase = None,
-    level: options.Level = 0,
-    stage: options.Stage = "",
+    state: options.State,
     seed: options.Seed = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    machine: options.Machine,
+    output: options.Output,
 ) -> None:
     """Average a network's outputs over batches of its test data."""
     from ..solver.run import Run
     from ..trained.learned import Learned, Watch
-    from .device import choose_device
-    from .trained import weight_files
+    from ..trained.network import AS_TOLD
+    from .texts import net_of_text
+    from .trained import files_of, load_all, of_run, require_no_files, weight_files
 
-    where = choose_device(device, threads)
-    if run is not None and (model is not None or weights is not None):
-        raise typer.BadParameter("give RUN, or --model and --weights, not both")
+    quiet, device = output.quiet, machine.chosen()
+    net: Net
+    folders: Sequence[Path]
     if run is not None:
-        learned = Learned.of_run(Run(run))
-        net, folders, from_solver = _of_run(run, where, snapshot, quiet)
-    elif model is None or weights is None:
-        raise typer.BadParameter("give RUN, or both --model and --weights")
+        require_no_files(network)
+        trained = of_run(run, device, AS_TOLD, network.snapshot, quiet)
+        net, folders, learned = trained.net, trained.folders, Learned.of_run(Run(run))
+        from_solver = next(reversed(Run(run).solver_document.message.test_iter), None)
     else:
-        learned = Learned.of_weights(weight_files(weights, snapshot, quiet=True))
-        net, folders, from_solver = _of_files(
-            model, weights, options.phase_name(phase), level, options.stage_names(stage), where, quiet, strict, snapshot
-        )
+        model, weights = files_of(network)
+        learned = Learned.of_weights(weight_files(weights, network.snapshot, quiet=True))
+        net, folders = net_of_text(model, "TEST", state, device=device)
+        for report in load_all(net, weights, network.strict, network.snapshot, quiet):
+            say(str(report), quiet)
+        from_solver = None
     count = iterations or from_solver or 50
     say(f"Running for {count} iterations.", quiet)
     watch = Watch(learned)
     means, loss = averages(net, folders, count, seed or 0, quiet, watch)
     for strange in watch.warnings():
         say(f"warning: {strange}")
-    if json:
+    if output.json:
         answer({"outputs": {name: _plain(value) for name, value in means.items()}, "loss": loss})
     else:
         tell(f"Loss: {loss:.6g}")
         for line in _output_lines(means, net.loss_weights):
             tell(line)
-
-
-def _of_run(folder: Path, device: str, snapshot: str | None, quiet: bool) -> tuple[Net, Sequence[Path], int | None]:
-    from ..solver.run import Run
-    from ..trained.network import AS_TOLD
-    from .trained import of_run
-
-    trained, test_iter = of_run(folder, device, AS_TOLD, snapshot, quiet), Run(folder).solver_document.message.test_iter
-    return trained.net, trained.folders, test_iter[-1] if test_iter else None
-
-
-def _of_files(
-    model: Path,
-    weights: str,
-    phase: str | None,
-    level: int,
-    stages: tuple[str, ...],
-    device: str,
-    quiet: bool,
-    strict: bool,
-    snapshot: str | None,
-) -> tuple[Net, Sequence[Path], int | None]:
-    from ..check.states import built, chosen
-    from ..check.texts import net_of
-    from .trained import load_all
-
-    document, folders = net_of(model)
-    state, told = chosen(document, phase, "TEST", level, stages)
-    if told:
-        say(told)
-    net = built(document, state, device=device, folders=folders)
-    for report in load_all(net, weights, strict, snapshot, quiet):
-        say(str(report), quiet)
-    return net, folders, None
 
 
 def averages(

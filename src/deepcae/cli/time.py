@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 def time_layers(
+    *,
     model: Annotated[Path | None, typer.Option("--model", help="The network's text.")] = None,
     solver: Annotated[
         Path | None, typer.Option("--solver", help="A solver text, for its train net and whole steps with the update.")
@@ -34,16 +35,12 @@ def time_layers(
     batch: Annotated[
         int | None, typer.Option("--batch", min=1, help="Another batch size.", show_default="the text's")
     ] = None,
-    phase: options.TrainPhase = None,
-    level: options.Level = 0,
-    stage: options.Stage = "",
-    device: options.Device = "auto",
-    threads: options.Threads = None,
+    state: options.TrainState,
+    machine: options.Machine,
     rule: Annotated[
         bool, typer.Option("--rule", help="Tell which kernels this processor takes, and why; time nothing.")
     ] = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    output: options.Output,
 ) -> None:
     """Time each layer's passes, and tell how far the whole is from what the machine's arithmetic allows.
 
@@ -53,47 +50,41 @@ def time_layers(
         from .timetable import told_rule
 
         told = told_rule()
-        answer(told) if json else tell("\n".join(f"{name}: {value}" for name, value in told.items()))
+        answer(told) if output.json else tell("\n".join(f"{name}: {value}" for name, value in told.items()))
         return
     if (model is None) == (solver is None):
         raise typer.BadParameter("give --model, or --solver")
-    if solver is not None and (phase, level, stage, batch) != (None, 0, "", None):
+    if solver is not None and (state, batch) != (options.TrainState(), None):
         raise typer.BadParameter(
             "--solver says how its net is built; give --phase, --level, --stage, --batch to --model"
         )
     from ..timing.timing import measure
-    from .device import choose_device
     from .timetable import figures, show
     from .trained import load_all
 
-    where = choose_device(device, threads)
+    device, quiet = machine.chosen(), output.quiet
     if model is not None:
-        net = _net_of_model(model, options.phase_name(phase), level, options.stage_names(stage), where, batch)
+        net = _net_of_model(model, state, device, batch)
     else:
         assert solver is not None
-        net = _net_of_solver(solver, where)
+        net = _net_of_solver(solver, device)
     for report in load_all(net, weights) if weights else []:
         say(str(report), quiet)
     with ExitStack() as opened, bar("timing", iterations, quiet) as advance:
         inputs, fed_with = _inputs(net, opened)
-        step, passes = _steps(solver, inputs, where, weights) if solver is not None else (None, 1)
+        step, passes = _steps(solver, inputs, device, weights) if solver is not None else (None, 1)
         timing = measure(net, inputs, iterations, step, passes, advance)
-    if json:
+    if output.json:
         answer(figures(net, fed_with, iterations, timing))
     else:
         show(net, fed_with, timing)
 
 
-def _net_of_model(
-    model: Path, phase: str | None, level: int, stages: tuple[str, ...], device: str, batch: int | None
-) -> Net:
-    from ..check.states import built, chosen
-    from ..check.texts import net_of
+def _net_of_model(model: Path, asked: options.TrainState, device: str, batch: int | None) -> Net:
+    from ..check.states import built
+    from .texts import text_in_state
 
-    document, folders = net_of(model)
-    state, told = chosen(document, phase, "TRAIN", level, stages)
-    if told:
-        say(told)
+    document, folders, state = text_in_state(model, "TRAIN", asked)
     resized = _resized(document, state, folders, batch) if batch is not None else {}
     return built(document, state, device=device, folders=folders, input_shapes=resized)
 

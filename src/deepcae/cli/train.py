@@ -20,6 +20,7 @@ class Effect(StrEnum):
 
 
 def train(
+    *,
     context: typer.Context,
     solver: Annotated[
         Path | None, typer.Option("--solver", help="The solver text.", show_default="the run's own, with --snapshot")
@@ -43,8 +44,7 @@ def train(
     stage: options.Stage = "",
     sigint_effect: Annotated[Effect, typer.Option("--sigint-effect", help="What Ctrl-C does.")] = Effect.stop,
     sighup_effect: Annotated[Effect, typer.Option("--sighup-effect", help="What SIGHUP does.")] = Effect.snapshot,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
+    machine: options.Machine,
     precision: Annotated[
         str | None,
         typer.Option("--precision", metavar="fp32|tf32|bf16", help="Of products.", show_default="fp32, or the run's"),
@@ -61,8 +61,7 @@ def train(
         typer.Option("--keep", min=2, help="Newest snapshots to keep.", show_default="all, or as the run had it"),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Give up the run that lies in DIR.")] = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    output: options.Output,
 ) -> None:
     """Train a network as its solver text says; DIR becomes the run that other commands take.
 
@@ -77,20 +76,19 @@ def train(
     if runs > 1 and snapshot not in (None, "latest"):
         raise typer.BadParameter("several runs go on from their own snapshots: give --snapshot latest")
     from ..solver.begin import default_out
-    from .device import choose_device
     from .training import TrainingOptions, train_one
 
     folder, texts = out or default_out(solver or Path()), [*(overrides or []), *_state(level, stage)]
-    effects, where = (sigint_effect.value, sighup_effect.value), choose_device(device, threads)
+    effects, where = (sigint_effect.value, sighup_effect.value), machine.chosen()
     given = TrainingOptions(
-        solver, texts, weights, strict, snapshot, overwrite, where, precision, keep, threads, effects
+        solver, texts, weights, strict, snapshot, overwrite, where, precision, keep, machine.threads, effects
     )
     if runs > 1:
         from .runs import train_all
 
-        train_all(context, given, folder, seed, runs, batched, quiet, json)
+        train_all(context, given, folder, seed, runs, batched, output)
     else:
-        train_one(given, folder, seed, quiet, json, context.obj)
+        train_one(given, folder, seed, output, context.obj)
 
 
 def _state(level: int | None, stage: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -12,27 +12,37 @@ from ..solver.run import Run
 from ..trained.learned import Learned
 from ..trained.network import AS_TOLD, Named, Trained
 from .screen import say
+from .texts import net_of_text
+
+if TYPE_CHECKING:
+    from .options import Network
 
 
 def open_trained(
-    run: Path | None,
-    model: Path | None,
-    weights: str | None,
-    device: str,
-    strict: bool = False,
-    named: Named = AS_TOLD,
-    snapshot: str | None = None,
-    quiet: bool = False,
+    run: Path | None, network: Network, device: str, named: Named = AS_TOLD, quiet: bool = False
 ) -> Trained:
-    """The net of RUN with the weights of `snapshot`, see `Run.choose`, or the one of --model and --weights."""
-    if run is not None and (model is not None or weights is not None):
-        raise typer.BadParameter("give RUN, or --model and --weights, not both")
+    """The net of RUN with the weights of --snapshot, see `Run.choose`, or the one of --model and --weights."""
     if run is not None:
-        return of_run(run, device, named, snapshot, quiet)
-    if model is None or weights is None:
+        require_no_files(network)
+        return of_run(run, device, named, network.snapshot, quiet)
+    model, weights = files_of(network)
+    files = weight_files(weights, network.snapshot, quiet)
+    net, folders = net_of_text(model, "TEST", device=device, last=True)
+    _load(net, files, network.strict)
+    return Trained(net, str(model), folders, named, learned=Learned.of_weights(files))
+
+
+def require_no_files(network: Network) -> None:
+    """A usage error where files are given beside a RUN."""
+    if network.model is not None or network.weights is not None:
+        raise typer.BadParameter("give RUN, or --model and --weights, not both")
+
+
+def files_of(network: Network) -> tuple[Path, str]:
+    """--model and --weights, where there is no RUN. A usage error unless both are given."""
+    if network.model is None or network.weights is None:
         raise typer.BadParameter("give RUN, or both --model and --weights")
-    files = weight_files(weights, snapshot, quiet)
-    return Trained(*_from_files(model, files, device, strict), named, learned=Learned.of_weights(files))
+    return network.model, network.weights
 
 
 def tell(trained: Trained, quiet: bool = False) -> None:
@@ -49,19 +59,6 @@ def of_run(run: Path, device: str, named: Named, snapshot: str | None, quiet: bo
     if trained.chosen is not None and trained.chosen.told:
         say(f"{run}: {trained.chosen.told}", quiet)
     return trained
-
-
-def _from_files(model: Path, weights: list[str], device: str, strict: bool) -> tuple[Net, str, list[Path]]:
-    from ..check.states import built, chosen
-    from ..check.texts import net_of
-
-    document, folders = net_of(model)
-    state, told = chosen(document, None, "TEST", last=True)
-    if told:
-        say(told)
-    net = built(document, state, device=device, folders=folders)
-    _load(net, weights, strict)
-    return net, str(model), folders
 
 
 def load_all(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..solver.records import Finished, Record, Test
     from ..solver.signals import Stoppable
     from ..solver.solver import Solver
+    from .options import Output
 
 
 @dataclass(frozen=True)
@@ -210,12 +211,11 @@ class TrainingOptions:
         return cls(**{**given, "solver": None if given["solver"] is None else Path(given["solver"])})
 
 
-def train_one(
-    options: TrainingOptions, folder: Path, seed: int | None, quiet: bool, as_json: bool, began: float
-) -> None:
+def train_one(options: TrainingOptions, folder: Path, seed: int | None, output: Output, began: float) -> None:
     """`deepcae train` of one run, from its first line to its last; `began`: when the command did."""
     from ..solver.about import LOG
 
+    quiet = output.quiet
     solver = options.open(folder, seed, quiet)
     outcome = carry_out(solver, folder / LOG, quiet, Effects(solver, *options.effects))
     if outcome.finished.reason == "stopped":
@@ -223,7 +223,7 @@ def train_one(
         say(f"stopped at iteration {outcome.finished.iteration}; go on with: {resume}")
     else:
         say(f"next: {shlex.join(['deepcae', 'report', str(folder)])}", quiet)
-    if as_json:
+    if output.json:
         answer(summary(outcome, time.perf_counter() - began))
     outcome.require_whole()
 

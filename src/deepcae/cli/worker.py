@@ -13,6 +13,7 @@ def main() -> int:
     from ..writes import writes_elsewhere
     from .device import choose_device
     from .guard import guarded
+    from .options import Output
     from .training import TrainingOptions, train_one
 
     def work(began: float) -> int:
@@ -20,7 +21,7 @@ def main() -> int:
         options = TrainingOptions.from_json(job["options"])
         with python_layers(job["allow_python_layers"]), writes_elsewhere(job["allow_writes_elsewhere"]):
             choose_device(options.device, options.threads)
-            train_one(options, Path(job["folder"]), job["seed"], job["quiet"], as_json=True, began=began)
+            train_one(options, Path(job["folder"]), job["seed"], Output(job["quiet"], json=True), began)
         return 0
 
     return guarded(work)

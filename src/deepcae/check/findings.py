@@ -107,7 +107,7 @@ def _examine_solver(findings: Findings, document: Document, out: Path, folders: 
 
     `out`: the run's folder, of which the snapshots are told.
     """
-    findings.problems.extend(check_solver(document, stepping=True))
+    findings.problems.extend(check_solver(document))
     if not document.message.HasField("max_iter"):
         findings.warnings.append(Problem("max_iter is missing: `train` needs one", _start_of(document)))
     findings.examined = "its fields"

@@ -15,6 +15,7 @@ from ..errors import in_one_line, shortened
 Point = tuple[float, float]
 LONGEST = 160  # letters of a line
 LINE = 1.25  # lines of text, in sizes of the letters
+TIP = 3.6  # the length of an arrow's head
 
 # Widths of DejaVu Sans from the blank to the tilde, in thousandths of its size, so that boxes fit their texts without a
 # font at hand. Other letters are taken to be as wide as a widest small one.
@@ -126,9 +127,9 @@ def straight(points: Sequence[Point]) -> tuple[Point, ...]:
     return tuple(found)
 
 
-def arrow_head(tip: Point, before: Point, size: float = 3.6) -> tuple[Point, Point, Point]:
+def arrow_head(tip: Point, before: Point) -> tuple[Point, Point, Point]:
     """A triangle that points from `before` to `tip`."""
     x, y = tip[0] - before[0], tip[1] - before[1]
     length = (x * x + y * y) ** 0.5 or 1.0
-    x, y = x / length * size, y / length * size
+    x, y = x / length * TIP, y / length * TIP
     return tip, (tip[0] - x - y * 0.42, tip[1] - y + x * 0.42), (tip[0] - x + y * 0.42, tip[1] - y - x * 0.42)

@@ -22,10 +22,10 @@ TYPES = ("constant", "uniform", "gaussian", "positive_unitball", "xavier", "msra
 FAN_IN, FAN_OUT, AVERAGE = 0, 1, 2
 
 
-def learn(shape: Shape, filler: Any, at: str, frozen: bool = False) -> Learned:
+def learn(shape: Shape, filler: Any, at: str) -> Learned:
     """A learned blob whose filler is known to suit its shape; `at` is the filler's field in the layer's message."""
     check_filler(filler, shape, at)
-    return Learned(shape, filler, frozen)
+    return Learned(shape, filler)
 
 
 def check_filler(filler: Any, shape: Shape, at: str) -> None:

@@ -24,17 +24,6 @@ class _Source(Layer):
     def shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         raise LayerError(f"the shapes of a {self.type} layer are in its file, not in the text")
 
-    @property
-    def stated(self) -> list[Shape]:
-        """Those of input_param, which Caffe reads past in these layers; dim 0 of the batch is its batch_size."""
-        given = self.param.input_param.shape if self.reads_file else ()
-        return [(self.batch_size, *shape.dim[1:]) for shape in given]
-
-    @property
-    def batch_size(self) -> int:
-        """Samples per batch, for the sources that read a file: `<file_field's message>.batch_size`."""
-        return int(getattr(self.param, self.file_field.split(".")[0]).batch_size) if self.reads_file else 1
-
     def forward(self, bottoms: Sequence[Tensor], params: Sequence[Tensor], context: Context) -> list[Tensor]:
         raise LayerError(f"a {self.type} layer computes nothing: its tops are fed from outside")
 
@@ -72,54 +61,59 @@ def _check_transform(param: Any) -> None:
         raise LayerError("force_color and force_gray cannot both be true", "transform_param.force_gray")
 
 
-class HDF5Data(_Source):
+class _FromFile(_Source):
+    """Batches of the rows of a file that the settings name."""
+
+    reads_file: ClassVar[bool] = True
+
+    def __init__(self, param: Any, phase: int) -> None:
+        super().__init__(param, phase)
+        message = self.file_field.split(".")[0]
+        self.settings = getattr(param, message)
+        _require_source_and_batch(self.settings, message)
+        _check_stated(param, self.settings.batch_size)
+        _check_transform(param)
+
+    @property
+    def stated(self) -> list[Shape]:
+        """Those of input_param, which Caffe reads past in these layers; dim 0 of the batch is its batch_size."""
+        return [(self.batch_size, *shape.dim[1:]) for shape in self.param.input_param.shape]
+
+    @property
+    def batch_size(self) -> int:
+        return int(self.settings.batch_size)
+
+
+class HDF5Data(_FromFile):
     """Rows of HDF5 datasets named like the tops, from the files of a list file. Source: Caffe hdf5_data_layer.cpp."""
 
     type: ClassVar[str] = "HDF5Data"
     tops: ClassVar[Arity] = (1, None)
-    reads_file: ClassVar[bool] = True
     file_field: ClassVar[str] = "hdf5_data_param.source"
 
-    def __init__(self, param: Any, phase: int) -> None:
-        super().__init__(param, phase)
-        _require_source_and_batch(param.hdf5_data_param, "hdf5_data_param")
-        _check_stated(param, param.hdf5_data_param.batch_size)
-        _check_transform(param)
 
-
-class Data(_Source):
+class Data(_FromFile):
     """Datum records of an LMDB or LevelDB folder: data (B, C, H, W), label (B). Source: Caffe data_layer.cpp."""
 
     type: ClassVar[str] = "Data"
     tops: ClassVar[Arity] = (1, 2)
-    reads_file: ClassVar[bool] = True
     file_field: ClassVar[str] = "data_param.source"
 
-    def __init__(self, param: Any, phase: int) -> None:
-        super().__init__(param, phase)
-        _require_source_and_batch(param.data_param, "data_param")
-        _check_stated(param, param.data_param.batch_size)
-        _check_transform(param)
 
-
-class ImageData(_Source):
+class ImageData(_FromFile):
     """Images and labels of a list file: data (B, C, H, W), label (B). Source: Caffe image_data_layer.cpp."""
 
     type: ClassVar[str] = "ImageData"
     tops: ClassVar[Arity] = (2, 2)
-    reads_file: ClassVar[bool] = True
     file_field: ClassVar[str] = "image_data_param.source"
 
     def __init__(self, param: Any, phase: int) -> None:
         super().__init__(param, phase)
-        settings = param.image_data_param
-        _require_source_and_batch(settings, "image_data_param")
-        _check_stated(param, settings.batch_size)
-        _check_transform(param)
-        if (settings.new_height > 0) != (settings.new_width > 0):
+        height, width = self.settings.new_height, self.settings.new_width
+        if (height > 0) != (width > 0):
             raise LayerError(
-                f"give new_height and new_width both or neither, not {settings.new_height} and {settings.new_width}",
-                "image_data_param.new_height" if settings.new_height else "image_data_param.new_width",
+                f"give new_height and new_width both or neither, not {height} and {width}",
+                "image_data_param.new_height" if height else "image_data_param.new_width",
             )
 
 

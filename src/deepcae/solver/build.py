@@ -47,7 +47,7 @@ def build_nets(
     feed: OpenFeed,
 ) -> tuple[FedNet, list[FedNet]]:
     """The train net and the test nets, which share its weights. SpecError with all problems of all texts."""
-    problems = check_solver(document, stepping=True)
+    problems = check_solver(document)
     train, tests = _choose(document, folders, problems)
     nets: list[Net] = []
     for choice in (train, *tests):

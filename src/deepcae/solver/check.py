@@ -31,13 +31,13 @@ _AT_LEAST = {
 _BELOW_ONE = ("best_gain", "momentum", "momentum2", "rms_decay")
 
 
-def check_solver(document: Document, *, stepping: bool = False) -> list[Problem]:
+def check_solver(document: Document) -> list[Problem]:
     """The problems of the solver's own fields; the networks it names are not read.
 
-    With `stepping`, max_iter may be missing: a program that takes the steps itself needs none.
+    max_iter may be missing: a program that takes the steps itself needs none.
     """
     param = document.message
-    found = [*_nets(param), *_rate(param, stepping), *_update(param), *_numbers(param), *_tests(param)]
+    found = [*_nets(param), *_rate(param), *_update(param), *_numbers(param), *_tests(param)]
     problems = [Problem(sentence, document.place(*path)) for path, sentence in dict.fromkeys(found)]
     return sorted(problems, key=lambda problem: (problem.place.line or 0) if problem.place else 0)
 
@@ -60,11 +60,9 @@ def _nets(param: Any) -> Iterator[Complaint]:
         yield (given[1],), f"both {given[0]} and {given[1]} name the train net; give one of {', '.join(TRAIN_FIELDS)}"
 
 
-def _rate(param: Any, stepping: bool) -> Iterator[Complaint]:
+def _rate(param: Any) -> Iterator[Complaint]:
     if not param.HasField("base_lr"):
         yield (), "base_lr is missing; it has no default"
-    if not param.HasField("max_iter") and not stepping:
-        yield (), "max_iter is missing; it has no default"
     for field, sentence in policy_problems(param):
         yield (field,), sentence
 

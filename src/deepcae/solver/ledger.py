@@ -82,11 +82,12 @@ class Ledger:
         yield from state.guard.look(entry.iteration, loss, norm, state.last_blobs)
 
     def _step(self, entry: _Entry, loss: float, smoothed: float, norm: float) -> Step:
-        train, param, now = self.state.train, self.state.param, entry.iteration
+        state, now = self.state, entry.iteration
+        train, param = state.train, state.param
         clipped = param.clip_gradients if norm > param.clip_gradients >= 0 else None
         if not due(param, now).display:
             return Step(now, loss, smoothed, entry.lr, norm, raised_step=entry.raised, clipped_to=clipped)
-        outputs = train.named(train.told(self.state.last_blobs), self.state.last_blobs)
+        outputs = train.named(state.last_blobs)
         seconds, iterations = self.clock.lap()
         return Step(
             now, loss, smoothed, entry.lr, norm, True, outputs, train.net.loss_weights, seconds, iterations,

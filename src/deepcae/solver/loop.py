@@ -86,12 +86,12 @@ class Loop:
             passed = self.compute(lr, now, debug)
         debugged = None if debug is None else debug.record(now, first.state.updater.updates)
         for k, numbers, blobs in self.shares(passed):
-            yield from self.told(k, self.alive[k].account(numbers, blobs, lr, step, debugged))
+            yield from self.of_run(k, self.alive[k].account(numbers, blobs, lr, step, debugged))
 
     def each(self, runs: Mapping[int, Training], part: Callable[[Training], Iterator[Record]]) -> Iterator[Tagged]:
         """The records of a part of the training, of these runs."""
         for k, run in list(runs.items()):
-            yield from self.told(k, part(run))
+            yield from self.of_run(k, part(run))
 
     # What is another thing for several runs
 
@@ -119,8 +119,8 @@ class Loop:
         (k,) = self.moving
         yield k, passed.numbers(), passed.blobs
 
-    def told(self, k: int, records: Iterator[Record]) -> Iterator[Tagged]:
-        """The records of a run."""
+    def of_run(self, k: int, records: Iterator[Record]) -> Iterator[Tagged]:
+        """The records of a run; here what ends one of several may be caught."""
         for record in records:
             yield k, record
 

@@ -73,7 +73,7 @@ class Pace:
         elif trial.add(seconds):
             self._decide(trial)
 
-    def told(self) -> list[str]:
+    def messages(self) -> list[str]:
         """What has changed since it was asked last, in sentences."""
         told, self._told = self._told, []
         return told
@@ -131,7 +131,7 @@ class Threads:
         return nullcontext() if self._pace is None else self._pace.step()
 
     def changes(self, iteration: int) -> Iterator[Noted]:
-        for message in self._pace.told() if self._pace is not None else ():
+        for message in self._pace.messages() if self._pace is not None else ():
             yield Noted(iteration, message)
 
     def go_on_with(self, recorded: int) -> Iterator[str]:

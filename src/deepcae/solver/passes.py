@@ -96,15 +96,15 @@ class FedNet:
         """What the net's blobs are for."""
         return roles_of(self.net.plan)
 
-    def told(self, blobs: Blobs) -> torch.Tensor:
+    def values(self, blobs: Blobs) -> torch.Tensor:
         """The values of all outputs in one vector, still on the device; see `named`."""
         parts = [blobs[name].detach().reshape(-1)[:MOST_ELEMENTS] for name in self.net.outputs]
         return torch.cat(parts) if parts else torch.zeros(0)
 
-    def named(self, told: torch.Tensor, blobs: Blobs) -> dict[str, Values]:
-        """The values by output name: a number, or a tuple for a blob of several elements."""
-        values = iter(told.tolist())
-        return {name: _take(values, min(blobs[name].numel(), MOST_ELEMENTS)) for name in self.net.outputs}
+    def named(self, blobs: Blobs, values: torch.Tensor | None = None) -> dict[str, Values]:
+        """The values by output name (default: these): a number, or a tuple for a blob of several elements."""
+        left = iter((self.values(blobs) if values is None else values).tolist())
+        return {name: _take(left, min(blobs[name].numel(), MOST_ELEMENTS)) for name in self.net.outputs}
 
 
 def _on(device: torch.device, tensor: torch.Tensor) -> torch.Tensor:

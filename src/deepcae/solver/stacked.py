@@ -142,7 +142,7 @@ class StackedTraining(Loop):
         for k in list(self.moving):
             yield k, numbers[:, k], _Share(passed.blobs, k)
 
-    def told(self, k: int, records: Iterator[Record]) -> Iterator[Tagged]:
+    def of_run(self, k: int, records: Iterator[Record]) -> Iterator[Tagged]:
         run = self.alive[k]
         try:
             for record in records:

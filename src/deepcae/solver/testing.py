@@ -50,23 +50,23 @@ class Testing:
             blobs = state.train.forward(state.generator)
             loss = state.train.loss(blobs).item()
             state.last_blobs = blobs
-            outputs = state.train.named(state.train.told(blobs), blobs)
+            outputs = state.train.named(blobs)
             yield LastPass(state.iteration, loss, state.smoothed.add(loss, state.iteration), outputs)
         if due.test:
             yield from self.run_all()
 
     def run(self, index: int) -> Iterator[Record]:
         """Tests one net; takes the snapshots that are asked for meanwhile."""
-        state, told, losses = self.state, [], []
+        state, values, losses = self.state, [], []
         fed = state.tests[index]
         for _ in range(state.param.test_iter[index]):
             yield from self.saves.if_wanted()
             if self.requests.stop:
                 return
             blobs = fed.forward(state.generator)
-            told.append(fed.told(blobs))
+            values.append(fed.values(blobs))
             losses.append(fed.loss(blobs))
-        outputs = fed.named(torch.stack(told).mean(dim=0), blobs)
+        outputs = fed.named(blobs, torch.stack(values).mean(dim=0))
         self.last = outputs
         loss = torch.stack(losses).mean().item()
         if index == 0:

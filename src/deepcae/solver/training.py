@@ -157,6 +157,6 @@ class Training:
         yield from self.best.flush(last=True)
         self.requests.stop = self.requests.snapshot = False
         state, reason = self.state, "stopped" if stopped else "stopped early" if early else "done"
-        train = state.train.named(state.train.told(state.last_blobs), state.last_blobs) if state.last_blobs else {}
+        train = state.train.named(state.last_blobs) if state.last_blobs else {}
         path, seconds = self.saves.last.path if self.saves.last else "", time.perf_counter() - began
         yield Finished(state.iteration, reason, train, self.tests.last, seconds, self.clock.per_iteration(), path)

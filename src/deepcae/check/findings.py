@@ -16,7 +16,7 @@ from ..net.step import Step
 from ..proto.document import Document
 from ..solver.begin import default_out
 from ..solver.check import check_layer_names, check_solver
-from ..solver.nets import choose_nets
+from ..solver.nets import choose_nets, looked_in
 from ..solver.run import Run
 from . import written
 from .states import State, graph_of, states_of
@@ -125,7 +125,7 @@ def _examine_solver(findings: Findings, document: Document, out: Path, folders: 
         if choice is train:
             findings.problems.extend(check_layer_names(document, [node.param.name for node in graph.nodes]))
         passes = document.message.iter_size if choice is train else 1
-        found, odd = judge(graph, [choice.document.folder, *folders], passes, plans)
+        found, odd = judge(graph, looked_in(choice.document, folders), passes, plans)
         for kind, known in ((found, findings.problems), ([*choice.document.notes, *odd], findings.warnings)):
             known += (problem for problem in dict.fromkeys(kind) if problem not in known)
         findings.examined += f", {choice.label} of {choice.document.filename}"

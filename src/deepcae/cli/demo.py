@@ -51,11 +51,11 @@ def _require_no_other_run(out: Path) -> bool:
 
     DataError where a run lies in the folder that is no demo's: it would be lost.
     """
+    from ..proto.lookup import FIT
     from ..solver.about import read_about
     from ..solver.earlier import Earlier
-    from .fitkept import TOLD
 
-    if (out / TOLD).exists():
+    if (out / FIT).exists():
         return False
     with suppress(FileNotFoundError):
         if str((out / "model/net.prototxt").absolute()) in read_about(out)[0].get("texts", {}):

@@ -10,8 +10,9 @@ from typing import Any
 
 from ..atomic import MARK, foreign_kept, whole_file
 from ..errors import DataError
+from ..proto.lookup import FIT
 
-TOLD, STEPS = "fit.json", "steps.sh"
+STEPS = "steps.sh"
 MOST_STAMPS = 2000  # files whose times are kept
 HEAD = f"# {MARK}: what `deepcae fit` did, step by step. Change a text in model/, and go on from there.\n"
 
@@ -22,7 +23,7 @@ class Kept:
     def __init__(self, folder: Path, afresh: bool) -> None:
         self.folder, self._steps = folder, HEAD
         try:
-            before = _read(folder / TOLD)
+            before = _read(folder / FIT)
         except DataError:
             if not afresh:
                 raise
@@ -59,7 +60,7 @@ class Kept:
 
     def put(self, **told: Any) -> None:
         self._told |= told
-        self._write(TOLD, json.dumps({"about": MARK, **self._told}, indent=1) + "\n")
+        self._write(FIT, json.dumps({"about": MARK, **self._told}, indent=1) + "\n")
 
     def makes(self, name: str, since: float, make: Callable[[], Iterable[Path]]) -> bool:
         """Has the files of a step made, unless all that it made before are there and no older than `since`, seconds of

@@ -12,6 +12,7 @@ from ..atomic import foreign_kept
 from ..data.folder import shortlist
 from ..errors import DataError
 from ..kernels.memory import give_back
+from ..proto.lookup import MODEL
 from ..report.advice import Judged, came_to
 from .duration import about, took
 from .fitbefore import Before, newest
@@ -49,7 +50,7 @@ class Fit:
         self.out, self.wishes, self.device, self.threads = out, wishes, self.machine.device, machine.threads
         self.overwrite, self.quiet = overwrite, quiet
         self.began = time.perf_counter()
-        self.data, self.model = out / "data", out / "model"
+        self.data, self.model = out / "data", out / MODEL
         self._did = False  # whether a step was done by this call
 
     @cached_property

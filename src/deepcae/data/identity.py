@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..proto.lookup import resolve
+from ..proto.lookup import resolve, told_to
 from .source import open_source
 
 SMALL = 4 * 2**20
@@ -31,16 +31,17 @@ def identity(layer: Any, phase: int, folders: Sequence[str | Path]) -> Facts:
     """
     facts: Facts = {"files": {}}
     try:
-        with closing(open_source(layer, phase, folders, seed=0)) as source:
-            facts["shapes"] = {top: list(shape[1:]) for top, shape in source.shapes.items()}
-            total = getattr(getattr(source, "rows", None), "total", None)
-        if total is not None:
-            facts["rows"] = total
-        named = _named(layer, folders)
-        for path in named:
-            facts["files"][os.path.relpath(path, named[0].parent)] = _of_file(path)
-        if layer.type == "ImageData":
-            facts["files"]["the images"] = _of_images(layer, named[0], folders)
+        with told_to(lambda sentence: None):  # it was told where they were opened
+            with closing(open_source(layer, phase, folders, seed=0)) as source:
+                facts["shapes"] = {top: list(shape[1:]) for top, shape in source.shapes.items()}
+                total = getattr(getattr(source, "rows", None), "total", None)
+            if total is not None:
+                facts["rows"] = total
+            named = _named(layer, folders)
+            for path in named:
+                facts["files"][os.path.relpath(path, named[0].parent)] = _of_file(path)
+            if layer.type == "ImageData":
+                facts["files"]["the images"] = _of_images(layer, named[0], folders)
     except (DataError, OSError, ValueError):
         pass  # it is told where it is read
     return facts

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..proto.lookup import resolve
+from ..proto.lookup import once, resolve
 from .images import decode
 from .listed import ListedImages
 from .resize import resize
@@ -47,14 +47,14 @@ class ImageFiles:
 
     def __init__(self, path: Path, root: str, folders: Sequence[str | Path]) -> None:
         self.listed = ListedImages(path, exact=False)
-        self._root, self._folders = root, (path.parent, *folders)
+        self._root, self._folders, self._tell = root, (path.parent, *folders), once(most=1)
 
     def __len__(self) -> int:
         return len(self.listed)
 
     def path(self, index: int) -> Path:
         """Where the image is."""
-        return resolve(self._root + self.listed.name(index), *self._folders)
+        return resolve(self._root + self.listed.name(index), *self._folders, tell=self._tell)
 
 
 class ImageRows:

@@ -14,7 +14,7 @@ from ..data.lists import read_list
 from ..data.tiffstack import FORMAT as TIFF
 from ..data.tiffstack import TiffArrays
 from ..errors import DataError
-from ..proto.lookup import resolve
+from ..proto.lookup import once, resolve
 from .labels import numbered
 from .split import part_of
 
@@ -60,8 +60,10 @@ def expanded(paths: Sequence[Path], kind: str | None) -> list[Path | Listed]:
 def _of_list(path: Path, kind: str | None) -> list[Path | Listed]:
     """What a text lists: pictures, alone or each with a label as Caffe lists them; or data files."""
     pairs = read_pairs(path)
-    if pairs is not None and _is_single(first := resolve(pairs[0][0], path.parent), kind) and first.is_file():
-        files = [resolve(name, path.parent) for name in pairs[0]]
+    tell = once(most=1)
+    first = None if pairs is None else resolve(pairs[0][0], path.parent, tell=tell)
+    if pairs is not None and first is not None and _is_single(first, kind) and first.is_file():
+        files = [resolve(name, path.parent, tell=tell) for name in pairs[0]]
         for name, file in zip(pairs[0], files, strict=True):
             if not file.is_file():
                 raise DataError(f"{path}: its picture {name!r} does not exist")

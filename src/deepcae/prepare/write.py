@@ -20,6 +20,7 @@ from ..data.stored import DAMAGE, first_line
 from ..errors import DataError
 from ..h5disk import new_h5
 from ..inplace import unread
+from ..proto.lookup import STORED
 from .costly import Rewritten
 from .images import ArrayImages
 from .inspect import Looked, look, title_of
@@ -29,7 +30,6 @@ from .plan import BLOCK, PARTS, Planned
 from .sources import Source
 from .understood import Understood
 
-TOLD = "images.json"
 ALL = "all.txt"  # lists both parts
 ORIGIN = "origin"  # the group that says where each row comes from
 TIME = "time"  # in that group: seconds, NaN where a file tells none
@@ -52,13 +52,13 @@ class Prepared:
         """What `prepare` wrote into a folder. DataError where it is no such folder."""
         place = Path(folder)
         try:
-            told = json.loads((place / TOLD).read_text(encoding="utf-8"))
+            told = json.loads((place / STORED).read_text(encoding="utf-8"))
             understood = Understood.from_json(told["images"])
             lists = told["lists"]
         except OSError as error:
-            raise DataError(f"{place / TOLD}: cannot be read: {error.strerror or error}") from error
+            raise DataError(f"{place / STORED}: cannot be read: {error.strerror or error}") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{place / TOLD}: was not written by `deepcae data`, or is damaged") from error
+            raise DataError(f"{place / STORED}: was not written by `deepcae data`, or is damaged") from error
         test = place / lists["test"] if "test" in lists else None
         return cls(place, place / lists["train"], test, understood)
 
@@ -114,7 +114,7 @@ def prepare(
 
 def _require_free(target: Path, alone: bool, overwrite: bool) -> None:
     parts = [name for part in PARTS for name in (f"{part}.h5", f"{part}.txt")]
-    names = [target, target.with_suffix(".txt")] if alone else [target / name for name in (*parts, ALL, TOLD)]
+    names = [target, target.with_suffix(".txt")] if alone else [target / name for name in (*parts, ALL, STORED)]
     taken = [path.name for path in names if path.exists()]
     if taken and not overwrite:
         raise DataError(f"{target}: {' and '.join(taken)} stand(s) there already; name another folder, or --overwrite")
@@ -139,7 +139,7 @@ def _listed(folder: Path, looked: Looked) -> Prepared:
         paths = [str(plan.sources[number].path.resolve()) for number in np.unique(sources).tolist()]
         texts[lists[part]] = "\n".join(paths) + "\n"
     with ExitStack() as whole:
-        _tell_of(_begun(whole, folder / TOLD, folder, texts), lists, understood)
+        _tell_of(_begun(whole, folder / STORED, folder, texts), lists, understood)
     return Prepared(folder, lists["train"], lists.get("test"), understood)
 
 
@@ -179,7 +179,7 @@ def _written(target: Path, looked: Looked, alone: bool, progress: Progress | Non
     parts = {name: looked.plan.part(name) for name in understood.rows}
     names = {part: target if alone else target / f"{part}.h5" for part in parts}
     folder = target.parent if alone else target
-    told = folder / (f"{target.stem}.images.json" if alone else TOLD)
+    told = folder / (f"{target.stem}.images.json" if alone else STORED)
     lists = {part: path.with_suffix(".txt") for part, path in names.items()}
     seen = _Seen()
     with ExitStack() as whole:

@@ -27,7 +27,8 @@ from ..prepare.options import Options, Size
 from ..prepare.patches import cut, places_in
 from ..prepare.sources import Source, open_sources
 from ..prepare.steps import Steps
-from ..prepare.write import TOLD, Prepared
+from ..prepare.write import Prepared
+from ..proto.lookup import STORED
 from ..trained.network import Trained
 from ..trained.passes import batch_size
 from .nwbstack import require_axes
@@ -85,7 +86,7 @@ def sources_for(trained: Trained, data: Path | None) -> tuple[list[Source], Opti
 
 def _prepared(data: Path) -> Prepared | None:
     folder = data if data.is_dir() else data.parent
-    return Prepared.load(folder) if (folder / TOLD).is_file() else None
+    return Prepared.load(folder) if (folder / STORED).is_file() else None
 
 
 def _paths(told: Prepared) -> list[Path]:
@@ -93,7 +94,7 @@ def _paths(told: Prepared) -> list[Path]:
     paths = list(dict.fromkeys(Path(source["path"]) for source in told.understood.sources))
     for path in paths:
         if not path.exists():
-            raise DataError(f"{path}: which {told.folder / TOLD} names, is not there; give DATA, the stack itself")
+            raise DataError(f"{path}: which {told.folder / STORED} names, is not there; give DATA, the stack itself")
     return paths
 
 

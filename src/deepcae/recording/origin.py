@@ -20,8 +20,8 @@ from ..inplace import unread
 from ..prepare.options import Options, Size
 from ..prepare.steps import Steps
 from ..prepare.understood import Understood
-from ..prepare.write import ALL, ORIGIN, TIME, TOLD, Prepared
-from ..proto.lookup import resolve
+from ..prepare.write import ALL, ORIGIN, TIME, Prepared
+from ..proto.lookup import STORED, resolve
 from ..trained.network import Trained
 
 PREPARE_ANEW = "prepare it with `deepcae data any`, or give the folder that it wrote"
@@ -142,7 +142,7 @@ def options_of(understood: Understood) -> Options:
     try:
         return Options(**given)
     except TypeError as error:
-        raise DataError(f"{TOLD}: was written by another release of deepcae ({error})") from error
+        raise DataError(f"{STORED}: was written by another release of deepcae ({error})") from error
 
 
 def data_of(trained: Trained, data: Path | None) -> Path:
@@ -155,7 +155,7 @@ def data_of(trained: Trained, data: Path | None) -> Path:
             raise DataError(f"{trained.origin}: its net names no HDF5 data; give DATA")
         listed = resolve(layers[0].hdf5_data_param.source, *trained.folders)
         return listed.with_name(ALL) if listed.with_name(ALL).is_file() else listed
-    if data.is_dir() and (data / TOLD).is_file():
+    if data.is_dir() and (data / STORED).is_file():
         return data / ALL if (data / ALL).is_file() else Prepared.load(data).train
     return data
 
@@ -266,7 +266,7 @@ def _of_file(path: Path) -> dict[str, Any]:
 
 
 def _understood(data: Path) -> Understood | None:
-    return Prepared.load(data.parent).understood if (data.parent / TOLD).is_file() else None
+    return Prepared.load(data.parent).understood if (data.parent / STORED).is_file() else None
 
 
 def images_in(origins: Origins) -> Iterator[tuple[int, np.ndarray]]:

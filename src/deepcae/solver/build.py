@@ -19,7 +19,7 @@ from ..net.weights import load_weights
 from ..proto.document import Document
 from ..proto.lookup import resolve
 from .check import check_layer_names, check_solver
-from .nets import NetChoice, choose_nets
+from .nets import NetChoice, choose_nets, looked_in
 from .passes import Batches, FedNet
 from .records import Loaded
 from .resume import seed_of
@@ -86,7 +86,7 @@ def _choose(document: Document, folders: Sequence[Path], problems: list[Problem]
 def _make(choice: NetChoice, seed: int, device: str | torch.device, folders: Sequence[Path], share: Net | None) -> Net:
     return Net(
         choice.document, choice.phase, level=choice.level, stages=choice.stages, seed=seed, device=device, share=share,
-        folders=[choice.document.folder, *folders],
+        folders=looked_in(choice.document, folders),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import Problem, SpecError
 from ..proto.document import Document
-from ..proto.lookup import resolve
+from ..proto.lookup import beside, resolve
 from ..proto.read import read_net
 from ..proto.schema import TEST, TRAIN
 
@@ -78,12 +78,18 @@ def keep_to(document: Document, folder: Path, if_there: bool = False) -> Documen
     param = document.message
     for at in dict.fromkeys([path for path in (train_path(param), *test_paths(param)) if path]):
         named = at.value(param)
-        if isinstance(named, str) and not (if_there and not (folder / named).is_file()):
-            at.set_value(param, str(folder / named))
+        if isinstance(named, str):
+            at.set_value(param, str((beside(named, folder) or named) if if_there else folder / named))
     for index, entry in enumerate(param.weights):
-        names = [str(folder / name) if (folder / name).is_file() else name for name in entry.split(",")]
-        param.weights[index] = ",".join(names)
+        param.weights[index] = ",".join(str(beside(name, folder) or name) for name in entry.split(","))
     return document
+
+
+def looked_in(document: Document, folders: Sequence[Path]) -> list[Path]:
+    """The folders in which the files that a text names are looked up: its own first, unless `folders` has it, as those
+    of a run do. Its texts are copies, and their names are meant from where the originals lie.
+    """
+    return list(folders) if document.folder in folders else [document.folder, *folders]
 
 
 def choose_nets(document: Document, folders: Sequence[Path] = ()) -> tuple[NetChoice, list[NetChoice]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from ..proto.lookup import once
 from .records import Loaded, Warned, WarningKind
 
 
@@ -14,6 +15,7 @@ class Remarks:
     def __init__(self) -> None:
         self.lacking: list[str] = []
         self._notes: list[tuple[WarningKind, str] | Loaded] = []
+        self.names = once(self.noter(WarningKind.FILES))  # hears which names of files may mean several
 
     def note(self, kind: WarningKind, *messages: str) -> None:
         """Something that the person should know; told with the next record."""

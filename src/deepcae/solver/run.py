@@ -23,7 +23,7 @@ from ..atomic import set_aside, whole_file
 from ..errors import DataError, Place, Problem, SnapshotError, SpecError, warn
 from ..facts import as_line, as_table
 from ..proto.document import Document
-from ..proto.lookup import resolve
+from ..proto.lookup import FIT, MODEL, resolve
 from ..proto.read import read_solver, read_text
 from ..proto.schema import SolverParameter
 from ..proto.text import to_text
@@ -101,8 +101,9 @@ class Run:
 
     @property
     def folders(self) -> list[Path]:
-        """Where files named in the texts are looked up: this folder, then those of the original texts."""
-        return [self.folder, *map(Path, self.about.get("folders", []))]
+        """Where files named in the texts are looked up: the folders of the original texts, then this one."""
+        made = [self.folder / MODEL] if (self.folder / FIT).is_file() else []  # which has moved with it
+        return list(dict.fromkeys([*made, *map(Path, self.about.get("folders", [])), self.folder]))
 
     @cached_property
     def solver_document(self) -> Document:
@@ -190,7 +191,7 @@ def plan_run(folder: Path, document: Document, prefix: str, folders: Sequence[Pa
     where = os.path.join(os.path.realpath(Path(prefix).parent), Path(prefix).name)
     solver.snapshot_prefix = os.path.relpath(where, root) if inside else str(Path(prefix).absolute())
     texts[SOLVER] = to_text(solver)
-    lookup = [document.folder, *(Path(original).parent for original in copies), *folders, Path()]
+    lookup = [*(Path(original).parent for original in copies), document.folder, *folders, Path()]
     return Planned(texts, copies, list(dict.fromkeys(str(path.absolute()) for path in lookup)))
 
 

@@ -11,6 +11,7 @@ from typing import Self
 
 from ..atomic import cannot_write, remove_leftovers, set_aside
 from ..errors import SnapshotError
+from ..proto.lookup import told_to
 from .about import METRICS, files_of, read_about
 from .commit import clean
 from .earlier import make_way
@@ -49,7 +50,8 @@ class RunFiles:
 
     def __enter__(self) -> Self:
         state, out = self.state, self.out
-        planned = None if out is None else plan_run(out, state.document, state.prefix, state.folders)
+        with told_to(self.remarks.names):
+            planned = None if out is None else plan_run(out, state.document, state.prefix, state.folders)
         try:
             if self._lock is not None:
                 self._folder.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from ..facts import as_line, as_table
 from ..net.net import Net
 from ..net.rounded import Rounded
 from ..net.summary import summarize
+from ..proto.lookup import told_to
 from ..proto.read import read_solver
 from ..proto.text import merge
 from ..writes import writes_elsewhere
@@ -30,6 +31,7 @@ from .guard import Guard, require_finite
 from .iteration import Arithmetic, Passed, Passes
 from .ledger import MOST_WAITING
 from .loop import Loop
+from .nets import looked_in
 from .overfit import Overfitting
 from .pace import Threads
 from .passes import Blobs
@@ -86,7 +88,7 @@ class Solver:
         if overrides:
             merge(document, overrides)
         param, out = document.message, None if out is None else Path(out)
-        all_folders = [document.folder, *map(Path, folders)]
+        all_folders = looked_in(document, list(map(Path, folders)))
         with writes_elsewhere(allow_writes_elsewhere):
             prefix = snapshot_prefix(document, out)
         remarks = Remarks()
@@ -95,7 +97,7 @@ class Solver:
         named = prefix if snapshot == "latest" else snapshot
         resumed = None if named is None else files.find(named, remarks.noter(WarningKind.FILES))
         seed = seed_for(seed, resumed, param)
-        with writes_elsewhere(allow_writes_elsewhere, *([] if out is None else [out])):
+        with writes_elsewhere(allow_writes_elsewhere, *([] if out is None else [out])), told_to(remarks.names):
             train, tests = build_nets(document, seed, device, all_folders, allow_python_layers, feed or open_feed)
         net, generator = train.net, torch.Generator(train.net.device)
         generator.manual_seed((seed + 0x9E3779B97F4A7C15) % 2**63)  # not the stream of the fillers
@@ -120,7 +122,8 @@ class Solver:
             self.training.restore(resumed)
         else:
             remarks.note(WarningKind.SETTINGS, *self.training.best.notes())
-            remarks.loaded(*load_initial(self.state, weights, strict))
+            with told_to(remarks.names):
+                remarks.loaded(*load_initial(self.state, weights, strict))
 
     def facts(self) -> dict[str, str]:
         """What a person wants to know of it first, in words."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import TrainingError
 from ..net.unscaled import unscaled
+from ..proto.lookup import told_to
 from .best import Best
 from .build import require_ready
 from .clock import Clock
@@ -91,7 +92,9 @@ class Training:
         yield Started(now, state.net.name, policy, param.max_iter, state.seed, state.resumed_from, threads)
         self.remarks.note(WarningKind.RESUMED, *state.company.changes())
         yield from self.remarks.take(now)
-        for strange in odd_data(state.train, state.tests):
+        with told_to(self.remarks.names):
+            found = list(odd_data(state.train, state.tests))
+        for strange in found:
             yield Warned(now, strange, WarningKind.DATA)
         if state.precision != "fp32":
             yield Warned(now, told_error(state.train, state.generator, state.precision), WarningKind.PRECISION)

@@ -1,4 +1,4 @@
-"""What every command that makes a file looks at first: that it is none of those that it reads."""
+"""Every command that makes a file first checks that this is none of the files that it reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`deepcae demo`: `deepcae fit` on digits that need no network, in about a minute."""
+"""`deepcae demo`: runs `deepcae fit` on handwritten digits, without a network connection, in about a minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `zoo design` finds out about the data before it designs: the images' size, and how their values are scaled."""
+"""What `zoo design` needs to know about the data first: the images' size, and how their values are scaled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a training will take: told from its first measured steps, before the most of it."""
+"""Estimates how long a training will take, from its first measured steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worth of codes as a person reads it (a column for each kind of codes), and as programs do."""
+"""Prints the worth of codes: as a table for people (a column for each kind of codes), as JSON and CSV for programs."""
 
 from __future__ import annotations
 

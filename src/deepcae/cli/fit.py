@@ -1,4 +1,4 @@
-"""`deepcae fit`: from images of any kind to codes, pictures and a report, by the commands that do each step alone."""
+"""`deepcae fit`: from images of any kind to codes, pictures and a report. Each step is a command of its own."""
 
 from __future__ import annotations
 

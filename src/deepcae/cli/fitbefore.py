@@ -1,4 +1,4 @@
-"""What an earlier call of a fit came to in the same folder: how far it trained, and since when its results hold."""
+"""What an earlier call of `fit` left in the same folder: how far it trained, and how old its results are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fit keeps beside its results: fit.json (what was asked, how long it trains, what was made), and steps.sh."""
+"""What `fit` keeps beside its results: fit.json (what was asked, how long it trains, what was made) and steps.sh."""
 
 from __future__ import annotations
 

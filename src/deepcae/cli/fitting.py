@@ -1,4 +1,4 @@
-"""The steps of `deepcae fit`, each with the command that does it alone. What is done already is not done again."""
+"""The steps of `deepcae fit`, each with the command that does it alone. Steps that are already done are skipped."""
 
 from __future__ import annotations
 

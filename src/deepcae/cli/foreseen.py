@@ -1,4 +1,4 @@
-"""What a fit will do, told before it does it: the network for these images, and how long all takes on this machine."""
+"""What a fit will do, before it does it: the network for these images, and how long each part takes on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The times of a network's layers as a person reads them, and as a program does."""
+"""Prints the times of a network's layers, for people and for programs."""
 
 from __future__ import annotations
 

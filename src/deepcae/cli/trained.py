@@ -1,4 +1,4 @@
-"""The trained network that a command names: RUN, or --model and --weights."""
+"""Opens the trained network that a command names: RUN, or --model and --weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fit is asked for, and whether it may go on where an earlier one has been."""
+"""What a fit is asked for, and whether it may continue in the folder of an earlier one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do the codes fall into heaps, and are these the classes, though no label was ever seen?"""
+"""Finds clusters among the codes, and compares clusters with the classes. No label is used to find them."""
 
 from __future__ import annotations
 

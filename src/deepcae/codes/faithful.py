@@ -1,4 +1,4 @@
-"""Are neighbours in the codes neighbours among the images, and the other way round?"""
+"""Are neighbours among the codes also neighbours among the images, and the reverse?"""
 
 from __future__ import annotations
 

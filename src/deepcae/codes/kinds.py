@@ -1,4 +1,4 @@
-"""What labels are: the names of classes, or a quantity, such as a running speed or a time, that only happens to be one.
+"""What labels are: names of classes, or a quantity, such as a running speed or a time.
 
 Words are classes, unless nearly each example has its own, as a file's name. Numbers are classes if they are whole, and
 there are few of them (`FEW`) or so many examples of each (`EACH`) as no count or clock has. What is missing (NaN)

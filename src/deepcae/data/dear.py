@@ -1,4 +1,4 @@
-"""What reading costs where rows are stored so that many are unpacked for one: seen before the first row is read.
+"""How much is unpacked to read one row, where many rows are stored together. Known before the first row is read.
 
 A chunk of HDF5 or Zarr is unpacked as a whole, and an .npz from its beginning. In order that costs nothing: what is
 unpacked is what comes next. A training in random order unpacks it anew for each image, and takes many times as long as

@@ -1,4 +1,4 @@
-"""Pictures with 16 bits a channel: pillow shows one byte of each colour alone, so that they are read twice."""
+"""Pictures with 16 bits a channel. Pillow gives only one byte of each colour, so they are read twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images are held out: any, or stretches of what comes in order (`order`); and how many are enough.
+"""Which images are held out: any, or stretches of a series (`order`). And how many are enough.
 
 A frame between two that were learned from says little of frames that are still to come, so of a recording whole
 stretches are held out.

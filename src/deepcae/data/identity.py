@@ -1,4 +1,4 @@
-"""What a data layer reads, in a few facts by which a later look tells whether it is still the same.
+"""A few facts about the data that a layer reads. A later look at the same files tells whether they have changed.
 
 Files of up to `SMALL` bytes are known by their content, larger ones by size and time of the last change: no gigabytes
 are read for it.

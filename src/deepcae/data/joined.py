@@ -1,4 +1,4 @@
-"""The rows of several files, or of arrays that a caller has, one after the other: copied as they are asked for."""
+"""The rows of several files or arrays, one after the other. They are copied when they are asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of stored arrays: kept in memory where they are few, else read in blocks, the next one while one is in use.
+"""Rows of stored arrays: few are kept in memory, many are read in blocks, one block ahead.
 
 A data set of up to `MEMORY_LIMIT` bytes (as float32) is kept in memory, and a batch is then a view of it; a larger one
 is read in blocks of `BLOCK` bytes, so memory stays bounded whatever the files' size. Shuffling a large data set reads

@@ -1,4 +1,4 @@
-"""How an array seems to lie, beside how it should: channels last, no channel axis, height and width swapped.
+"""How an array seems to be laid out, compared with how it should be: channels last, no channel axis, sides swapped.
 
 A shape is that of one sample, (C, H, W) for an image.
 """

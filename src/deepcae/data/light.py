@@ -1,4 +1,4 @@
-"""Libpng's gray of a PNG that says its gamma, or that it is sRGB: the sum is one of light, not of stored values.
+"""The gray that libpng makes of a PNG with gamma or sRGB: a sum of light, not of stored values.
 
     light(v) = v^(1/g);   gray = (0.299 light(R) + 0.587 light(G) + 0.114 light(B))^g
 

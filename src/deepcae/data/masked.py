@@ -1,4 +1,4 @@
-"""Images times their masks: what lies outside of what a mask shows becomes 0, as BehaveNet's loss sees it."""
+"""Images times their masks: values outside the mask become 0, as in BehaveNet's loss."""
 
 from __future__ import annotations
 

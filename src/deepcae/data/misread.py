@@ -1,4 +1,4 @@
-"""Arrays whose shape says something else than their values: stacks with their number last, one picture for many rows.
+"""Arrays whose shape contradicts their values: stacks with the number of images last, one picture for many rows.
 
 (h, w, n), as MATLAB and some programs store stacks, passes for h images of w x n, and a picture (h, w) for h rows of w
 features. What tells them apart is how much values change from one to the next along each axis: along height and width

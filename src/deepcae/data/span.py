@@ -1,4 +1,4 @@
-"""In which range values lie: gathered from batches, kept with a run, and compared with what comes later.
+"""The range of the values in the data: gathered from batches, kept with a run, compared with later data.
 
 A span of D values x: least, most, mean = Σx / D, std = √(Σ(x - mean)² / D); of those that are finite.
 """

@@ -1,4 +1,4 @@
-"""Which weights a fit keeps: those of the best held-out test, where they are surely better than the first.
+"""Which weights a fit keeps: those of the best held-out test, if they are surely better than the first ones.
 
 A designed net begins as PCA. The best of many tests on a few images is better by chance alone; so what was learned has
 to restore the held-out images better than PCA does by more than that, or PCA it stays.

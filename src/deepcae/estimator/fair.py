@@ -1,4 +1,4 @@
-"""Arrays that callers have stored in chunks (h5py, zarr), so that one image costs many: rewritten once, and told."""
+"""Callers' arrays in chunks (h5py, zarr) that make one image costly to read: rewritten once, with a warning."""
 
 from __future__ import annotations
 

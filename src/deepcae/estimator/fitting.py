@@ -1,4 +1,4 @@
-"""One fit: what stands between the arrays that a caller gives and a training of the solver's."""
+"""One fit: from the arrays that a caller gives to a training by the solver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arrays that callers give, checked in scikit-learn's words, and opened without loading or copying them.
+"""Checks the arrays that callers give, with scikit-learn's messages, and opens them without loading or copying.
 
 What lies in memory goes through scikit-learn's own checks. What is sliced like an array, but lies elsewhere (memory
 maps, datasets of h5py and zarr), is looked at a block at a time, up to `LOOKED_AT` bytes of it.

@@ -1,4 +1,4 @@
-"""Which images a fit holds out: those that `deepcae fit` holds out of the same array, by the same test and draws."""
+"""Which images a fit holds out: the same as `deepcae fit` holds out of the same array."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What callers give in place of an array: files' names, groups of arrays, generators, arrays without all values."""
+"""Inputs that are no arrays, but are given as one: file names, groups of arrays, generators, arrays with gaps."""
 
 from __future__ import annotations
 

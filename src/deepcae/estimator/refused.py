@@ -1,4 +1,4 @@
-"""What deepcae refuses, as scikit-learn's users expect it: every refusal of a caller's input is a ValueError, too."""
+"""deepcae's errors as scikit-learn's users expect them: every refused input is also a ValueError."""
 
 from __future__ import annotations
 

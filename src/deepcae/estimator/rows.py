@@ -1,4 +1,4 @@
-"""Some rows of an array as a data set of their own, and what a net's text makes of them before it is shown them."""
+"""Some rows of an array as a data set of their own, transformed as the net's text says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training in memory: the solver's own loop, the best held-out test kept, and a stop where no test gets better."""
+"""A training in memory: the solver's loop, which keeps the best held-out test and stops where tests get no better."""
 
 from __future__ import annotations
 

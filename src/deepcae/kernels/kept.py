@@ -1,4 +1,4 @@
-"""The rule of this process: of the snapshot it goes on from, committed, or measured once and kept in the user's cache.
+"""The rule of this processor: a committed one, or one that is measured once and kept in the user's cache.
 
 A measured rule lies in `$XDG_CACHE_HOME/deepcae/` (`~/.cache/deepcae/`), a file for each processor, PyTorch and core.
 What cannot be kept is not taken: the next run would measure anew and might find another answer.

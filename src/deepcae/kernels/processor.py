@@ -1,4 +1,4 @@
-"""Which processor this is, and what computes on it: what a measured rule holds for."""
+"""Which processor this is, and which libraries compute on it: a measured rule holds for both."""
 
 from __future__ import annotations
 

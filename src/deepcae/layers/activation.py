@@ -1,4 +1,4 @@
-"""Activations: element-wise curves of which parts may be nearly flat, so that little or no gradient comes through.
+"""Activations: element-wise curves that may be nearly flat in places, where little or no gradient passes.
 
 *Nearly flat* is where the slope is less than FLAT of its greatest. What can be told of it by the top alone, `tails` and
 `gone` tell; a Swish has two x of one y left of its turning point, so there a few are taken for more than they are.

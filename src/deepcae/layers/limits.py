@@ -1,4 +1,4 @@
-"""How great a network may be: what Caffe keeps in a C int fits one, and so does the count of every blob.
+"""How large a network may be: sizes that Caffe keeps in a C int must fit into one, as must every blob's count.
 
 Source: Caffe's blob.cpp (Reshape: at most 32 axes, "blob size exceeds INT_MAX"); settings of type uint32 become ints.
 """

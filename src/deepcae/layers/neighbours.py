@@ -1,4 +1,4 @@
-"""A loss with which a code keeps neighbours: deepcae's own, Caffe has none such."""
+"""A loss that keeps neighbours together in the codes. It is deepcae's own; Caffe has no such loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data that a net treats as images though they seem to lie otherwise: channels last, no channel axis, sides swapped.
+"""Data that a net treats as images, but that seem to be laid out otherwise: channels last, no channels, sides swapped.
 
 Caffe takes any array of a fitting number of values. A text that states what it is for (`input_param` in its data
 layer) is compared with the file by the plan; here is what can be said of other texts, by the look of a shape alone.

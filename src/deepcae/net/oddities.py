@@ -1,4 +1,4 @@
-"""Where a network computes what its author may not expect, because Caffe does: told by `check`, never changed.
+"""Places where a network computes something that its author may not expect, as Caffe does. `check` reports them.
 
 Old networks learned with these, so they are kept; docs/differences.md says how to get the mathematically right value.
 """

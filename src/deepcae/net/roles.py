@@ -1,4 +1,4 @@
-"""What the blobs of a net are for: the image, its classes, the code, the restored image. Told once, from the whole net.
+"""What the blobs of a net are for: the image, its class, the code, the restored image. Found once, from the whole net.
 
 The *restored image* is what some layer compares with the image, whichever of its bottoms it is: of two bottoms the one
 that more layers have learned to make of the other, or of the input. The image may be scaled, reshaped or made noisy on

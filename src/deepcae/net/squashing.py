@@ -1,4 +1,4 @@
-"""Losses and the activation before them: one that is applied twice, or not at all.
+"""Losses and the activation before them: an activation that is applied twice, or never.
 
 SigmoidCrossEntropyLoss, SoftmaxWithLoss and InfogainLoss apply theirs themselves: behind another, the sigmoid of 0..1
 is 0.5..0.73, the usual cause of grey reconstructions. MultinomialLogisticLoss applies none: it needs probabilities.

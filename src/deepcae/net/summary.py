@@ -1,4 +1,4 @@
-"""The network as a person likes to read it: layers, shapes, parameters, sizes, and whether it mirrors itself.
+"""A network for people to read: layers, shapes, parameters, sizes, and whether it is symmetric.
 
 *Auto-encoder size* (Table II of the paper): the number of elements in all hidden feature maps and neurons, per sample,
 counted once per layer that learns, pools or unpools (an activation has the size of the layer it follows): for CAE

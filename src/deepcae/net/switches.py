@@ -1,4 +1,4 @@
-"""Which plane the places of a mask belong to: that of the blob which the mask's Pooling read."""
+"""Which plane the places in a mask refer to: the plane of the blob that the mask's Pooling read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data whose values go into a net's first weights as they are stored, far from the 0..1 that nets learn from.
+"""Data that go into a net's first weights unscaled, far from the 0..1 that nets learn from.
 
 Caffe takes values of any size. Bytes and 16-bit numbers are meant to be scaled by the text (`transform_param`), or by a
 layer behind the data (Power, Scale, BatchNorm, ...); a text without either trains, but badly and without a word.

@@ -1,4 +1,4 @@
-"""Where results are kept: a folder that several processes, on several machines and days, may fill together.
+"""Where results are kept: a folder that processes on several machines may fill together.
 
 OUT/results/<name>-<key>.json   a finished run in a few hundred bytes; appears whole, and at once
 OUT/runs/<name>-<key>/          the run's folder as a training makes it, its texts in `model`

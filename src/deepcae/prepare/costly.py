@@ -1,4 +1,4 @@
-"""Arrays that cannot be read image by image at a fair price: seen before they are read, and rewritten once.
+"""Arrays that are too costly to read image by image: recognised before they are read, and rewritten once.
 
 A chunk is unpacked as a whole. An NWB series of 512×512 in chunks of 2254×14×14 unpacks 1,369 of them, 1.2 GB, for one
 image. `cost_of` tells that; `Rewritten` is the array in a file without a name, image after image, made in one pass over

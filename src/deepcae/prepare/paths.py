@@ -1,4 +1,4 @@
-"""The files that are meant by paths: those in a folder, those that a text lists, pictures together."""
+"""The files that paths stand for: the contents of a folder, the files that a text lists, a group of pictures."""
 
 from __future__ import annotations
 

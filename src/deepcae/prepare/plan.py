@@ -1,4 +1,4 @@
-"""The images that are prepared, in order, and the rows that become of them: each image, or its patches."""
+"""The images to be prepared, in order, and the rows that they become: whole images, or patches."""
 
 from __future__ import annotations
 

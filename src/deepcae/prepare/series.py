@@ -1,4 +1,4 @@
-"""Whether the images are a series, whose neighbours look alike; and the lines in which they follow one another."""
+"""Whether the images are a series, in which neighbours look alike, and the sequences that it consists of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images are held out, to test with: what lies close in time, or in one place, must not stand on both sides."""
+"""Which images are held out for tests. Images close in time or space must not be in both parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was understood of the images, as plain data and as a few lines for people."""
+"""What `prepare` understood about the images, as plain data and as a few lines for people."""
 
 from __future__ import annotations
 

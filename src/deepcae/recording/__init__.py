@@ -1,1 +1,1 @@
-"""What a trained net makes of a recording, laid back where it comes from: maps, curves over time, restored stacks."""
+"""Results of a trained net, laid back over the recording: maps, curves over time, restored stacks."""

@@ -1,4 +1,4 @@
-"""What a net makes of the rows of its data, in the order of the recording that they come from."""
+"""Results of a net for all rows of its data, in the order of the recording."""
 
 from __future__ import annotations
 

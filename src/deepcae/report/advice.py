@@ -1,4 +1,4 @@
-"""What a fit came to, and what to try next: told from the records of its training."""
+"""How well a fit did, and what to try next: concluded from the training's records."""
 
 from __future__ import annotations
 

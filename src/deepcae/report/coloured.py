@@ -1,4 +1,4 @@
-"""The columns by which a person asks to colour points: of the data, of the codes, or of a file of values."""
+"""The columns that colour the points: from the data, the codes, or a file of values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report is made of: everything computed once, before a word of it is laid out."""
+"""Everything that a report shows, computed once, before the page is laid out."""
 
 from __future__ import annotations
 

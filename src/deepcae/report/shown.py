@@ -1,4 +1,4 @@
-"""How numbers stand on the page, and what becomes of a picture that cannot be made."""
+"""How numbers are written on the page, and what stands in place of a picture that cannot be made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images for pictures of many: reduced a block at a time, so that those of any size fit into memory."""
+"""Small versions of images for pictures of many, reduced block by block, so that any number fits into memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`run.json`: what a run's folder tells of itself, read so that no damage to it costs the run."""
+"""`run.json`: the record of a run in its folder. Damage to it never costs the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a training begins: by which text, in which folder, and what it goes on from. Nothing is changed here."""
+"""How a training begins: its text, its folder, and the snapshot that it continues from. Nothing is changed here."""
 
 from __future__ import annotations
 

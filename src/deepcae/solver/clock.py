@@ -1,4 +1,4 @@
-"""How long the training steps take, with their data and without tests, snapshots and start-up."""
+"""How long the training steps take, including their data, without tests, snapshots and start-up."""
 
 from __future__ import annotations
 

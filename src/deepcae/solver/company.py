@@ -1,4 +1,4 @@
-"""Among how many runs a run is computed as one program: the last bits of its numbers may hang on that."""
+"""How many runs are computed together as one program: the last bits of results may depend on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is due at the border before an iteration: read off the solver text and the number of updates done.
+"""What is due before an iteration, as the solver text and the number of updates tell.
 
 Source: Caffe's `Solver::Step` and `Solver::Solve`.
 """

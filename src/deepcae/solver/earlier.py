@@ -1,4 +1,4 @@
-"""The run that lies in a folder before another one begins there: found by its snapshots, and kept from being lost.
+"""Finds the run that is already in a folder, by its snapshots, and keeps it from being overwritten.
 
 A run is there where complete snapshots are, whatever has become of its record. It is gone on with, or another one takes
 its place on purpose (`overwrite`, see `replaced`), or the training is refused.

@@ -1,4 +1,4 @@
-"""How long a training will take on this machine: some steps and test batches are timed, of a training thrown away."""
+"""Estimates how long a training will take on this machine, from a few steps and tests of a trial training."""
 
 from __future__ import annotations
 

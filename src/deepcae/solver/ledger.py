@@ -1,4 +1,4 @@
-"""What the iterations gave, on its way from the device to records.
+"""The numbers of finished iterations, on their way from the device to records.
 
 A CPU's numbers are there at once. A GPU's are kept on the device and fetched together, at the borders where somebody
 looks: a displayed iteration, a look of the guard, a test, a snapshot, the end. The records come then, in order and the

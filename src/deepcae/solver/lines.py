@@ -1,4 +1,4 @@
-"""A file that grows by lines while a training runs, and that cannot end it.
+"""A file that grows line by line during a training. A disk that fails cannot end the training.
 
 A line that cannot be written waits in memory and goes to the file with the next one that can: whoever makes room finds
 the file whole. Only where more than `MOST_WAITING` bytes wait are the oldest lines lost, and the file says how many.

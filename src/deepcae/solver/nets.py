@@ -1,4 +1,4 @@
-"""Which networks a solver text asks for: one to train, any number to test, each with its state.
+"""Which networks a solver text names: one to train, any number to test, each with its state.
 
 The train net comes from the one given of net, net_param, train_net, train_net_param. Test nets are, in this order, the
 test_net_param, the test_net, then net or net_param once for every test_iter entry that is left.

@@ -1,4 +1,4 @@
-"""Tells from the losses alone that a net has begun to learn its training data by heart.
+"""Recognises from the losses alone that a net has begun to learn its training data by heart.
 
 A sequence of training losses and tests goes in, a warning comes out when all of this holds at a test:
 

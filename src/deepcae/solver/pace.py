@@ -1,4 +1,4 @@
-"""With how many threads a training computes where its results do not depend on it: with as many as are faster now.
+"""How many threads a training uses. Where results do not depend on it, it uses the number that is faster now.
 
 Two threads that share a product wait for each other; where other programs want the same cores, one is often faster.
 So the steps are timed now and then with half and with twice as many, in turn with the number in use, and the faster one

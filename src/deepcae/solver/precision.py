@@ -1,4 +1,4 @@
-"""How exactly a training's passes multiply. Weights, updates, losses and tests are float32 in all of them.
+"""The precision of a training's products. Weights, updates, losses and tests are always float32.
 
 | name | products of the passes | where |
 |---|---|---|

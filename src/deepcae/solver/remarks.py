@@ -1,4 +1,4 @@
-"""What is to be said of a training beside its numbers: what the person should know, and what it could not leave."""
+"""What there is to say about a training beside its numbers: warnings, and what could not be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that another one takes the place of: kept aside until that one has its first complete snapshot.
+"""A run that is about to be replaced: kept aside until the new run has its first complete snapshot.
 
 It is moved, file by file, into DIR/replaced-run, which is a run's folder then: it can be looked at and gone on with.
 `moving.json` in it lists the files, before the first of them moves; when all are there it becomes `replaced.json`. So a

@@ -1,4 +1,4 @@
-"""What a training has open in its folder while it runs, from its first record to its last."""
+"""The files that a training has open in its folder, from its first record to its last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several trainings of one text, which differ in their seeds alone, have in common and come to together.
+"""Several trainings of one text with different seeds: what they share, and their statistics.
 
 Each has a folder `seed-S` of its own. `stacked` computes them as one program.
 """

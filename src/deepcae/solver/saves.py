@@ -1,4 +1,4 @@
-"""When a training takes a snapshot, and what becomes of one that cannot be written: the training goes on without it."""
+"""When a training takes a snapshot, and what happens if one cannot be written: the training goes on."""
 
 from __future__ import annotations
 

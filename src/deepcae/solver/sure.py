@@ -1,4 +1,4 @@
-"""What is surely better, told by held-out images: by more than chance and than little."""
+"""Whether a result on held-out images is surely better: by more than chance, and by more than a little."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training between its iterations: what it tells, tests, keeps and leaves behind. The iterations are `loop`'s."""
+"""One training between its iterations: records, tests, snapshots. The iterations are `loop`'s."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files in the places of a training's snapshots that belong to none: somebody else's, which it would replace."""
+"""Files that lie where a training's snapshots would go, but belong to nobody known: they would be overwritten."""
 
 from __future__ import annotations
 

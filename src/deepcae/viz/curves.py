@@ -1,4 +1,4 @@
-"""How the losses fell: training and test, one panel per loss."""
+"""Loss curves: training and test, one panel for each loss."""
 
 from __future__ import annotations
 

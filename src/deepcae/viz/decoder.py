@@ -1,4 +1,4 @@
-"""What the decoder makes of each place of a code plane."""
+"""A grid of restored images over a plane of codes."""
 
 from __future__ import annotations
 

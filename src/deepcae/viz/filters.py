@@ -1,4 +1,4 @@
-"""What a layer looks for: learned kernels as tiles, red for positive weights, blue for negative ones."""
+"""Learned kernels as tiles: positive weights red, negative ones blue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes back: originals above, restored images below."""
+"""Original images above, restored images below."""
 
 from __future__ import annotations
 

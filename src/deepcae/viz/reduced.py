@@ -1,4 +1,4 @@
-"""Images in as few pixels as a picture of many has room for: what is drawn small is not held large."""
+"""Images reduced to the few pixels that a picture of many has room for, so that large ones need little memory."""
 
 from __future__ import annotations
 

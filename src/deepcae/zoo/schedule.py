@@ -1,4 +1,4 @@
-"""How a designed auto-encoder is trained: the solver's text, its rate, iterations and tests chosen by the data.
+"""How a designed auto-encoder is trained: rate, iterations and tests, chosen by the data.
 
 Measured on many kinds of images: docs/15-design.md.
 """

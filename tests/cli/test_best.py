@@ -15,6 +15,7 @@ from deepcae.page.html import Picture
 from deepcae.report.build import page
 from deepcae.report.material import gather
 from deepcae.solver.run import Run
+from deepcae.trained.network import Trained
 
 ITERATIONS = 400
 
@@ -129,7 +130,7 @@ def test_the_weights_are_those_that_are_said(run: Path, tmp_path: Path, capsys: 
 
 def test_the_report_warns_on_top_and_marks_the_best(run: Path) -> None:
     iteration, loss = best_of(run)
-    material = gather(Run(run), None, 1000, "cpu")
+    material = gather(Trained.of_run(Run(run)), None, 1000)
     found = page(material)
     by_pca, warning = found.warnings  # which has more weights than there are random images
     assert "PCA with as many numbers" in by_pca
@@ -144,7 +145,7 @@ def test_the_report_warns_on_top_and_marks_the_best(run: Path) -> None:
     ]
     words = [text.get_text() for axes in losses.figure.axes for text in axes.get_legend().get_texts()]
     assert sum(word.startswith(f"best test, iteration {iteration}: ") for word in words) == 2
-    last = page(gather(Run(run), None, 1000, "cpu", snapshot="last"))
+    last = page(gather(Trained.of_run(Run(run), snapshot="last"), None, 1000))
     assert "Shown:" not in last.lead
     assert last.warnings[1:] == found.warnings[1:]
 

@@ -18,6 +18,7 @@ from deepcae.report.sections import tiles
 from deepcae.report.shown import duration
 from deepcae.solver.run import Run
 from deepcae.solver.solver import Solver
+from deepcae.trained.network import Trained
 from deepcae.zoo import build as build_model
 from deepcae.zoo import write as write_model
 
@@ -70,7 +71,7 @@ def section(found: Page, title: str) -> Section:
 @pytest.fixture(scope="module")
 def written(cae: Run) -> Path:
     """Its page."""
-    return build(cae)
+    return build(Trained.of_run(cae))
 
 
 def test_the_page_of_a_run_holds_everything(cae: Run, written: Path) -> None:
@@ -126,7 +127,7 @@ def test_a_page_whatever_the_samples_are(shape: tuple[int, ...], display: int, t
     (tmp_path / "solver.prototxt").write_text(f"net: '{tmp_path}/net.prototxt' {settings}")
     for _ in Solver(tmp_path / "solver.prototxt", out=tmp_path / "run").solve():
         pass
-    material = gather(Run(tmp_path / "run"), None, 1000, "cpu")
+    material = gather(Trained.of_run(Run(tmp_path / "run")), None, 1000)
     found = page(material)
     assert write(found, tmp_path / "report.html").stat().st_size > 100_000  # its pictures can be drawn
     drawn = [block.title for each in found.sections for block in each.blocks if isinstance(block, Picture)]
@@ -142,7 +143,7 @@ def test_a_page_whatever_the_samples_are(shape: tuple[int, ...], display: int, t
 
 
 def test_pictures_of_a_flat_code(cae: Run) -> None:
-    found = page(gather(cae, None, 1000, "cpu"))
+    found = page(gather(Trained.of_run(cae), None, 1000))
     titles = [block.title for block in section(found, "Codes").blocks if isinstance(block, Picture)]
     assert titles == ["Codes by class", "Decoded code plane"]
     (classes,) = [block for block in section(found, "Codes").blocks if isinstance(block, Table)]
@@ -157,7 +158,7 @@ def test_pictures_of_a_flat_code(cae: Run) -> None:
 
 def test_filters_are_those_of_the_network(cae: Run, classic: Run) -> None:
     def drawn(run: Run) -> list[str]:
-        (picture,) = section(page(gather(run, None, 30, "cpu")), "Filters").blocks
+        (picture,) = section(page(gather(Trained.of_run(run), None, 30)), "Filters").blocks
         assert isinstance(picture, Picture)
         return [axes.get_title(loc="left") for axes in picture.figure.axes if axes.get_title(loc="left")]
 
@@ -166,7 +167,7 @@ def test_filters_are_those_of_the_network(cae: Run, classic: Run) -> None:
 
 
 def test_a_code_of_more_numbers_is_laid_out(classic: Run) -> None:
-    found = page(gather(classic, None, 1000, "cpu"))
+    found = page(gather(Trained.of_run(classic), None, 1000))
     picture, classes = section(found, "Codes").blocks
     assert isinstance(picture, Picture)
     assert "laid out in the plane by t-SNE" in picture.caption
@@ -184,7 +185,7 @@ def test_a_code_of_more_numbers_is_laid_out(classic: Run) -> None:
 
 
 def test_the_time_of_a_run_that_was_gone_on_with_is_that_of_its_last_part(cae: Run) -> None:
-    material = gather(cae, None, 1000, "cpu")
+    material = gather(Trained.of_run(cae), None, 1000)
     last = material.last("finished")
 
     def told(begun: int) -> list[str]:
@@ -209,7 +210,7 @@ def test_a_siamese_network_is_shown_single_digits(tmp_path: Path) -> None:
             file["pair_data"] = rng.random((IMAGES, 2, 28, 28), dtype=np.float32)
             file["sim"] = np.arange(IMAGES, dtype=np.float32) % 2
     run = trained_run(tmp_path, "siamese", 2)
-    own, digits = gather(run, None, 1000, "cpu"), gather(run, tmp_path / "digits.h5", 1000, "cpu")
+    own, digits = gather(Trained.of_run(run), None, 1000), gather(Trained.of_run(run), tmp_path / "digits.h5", 1000)
     assert own.labels is None
     assert digits.labels is not None
     assert np.unique(digits.labels).tolist() == [0, 1, 2, 3]
@@ -221,13 +222,13 @@ def test_a_siamese_network_is_shown_single_digits(tmp_path: Path) -> None:
 
 
 def test_two_reports_of_a_run_are_equal(cae: Run, written: Path, tmp_path: Path) -> None:
-    assert written.read_bytes() == build(cae, tmp_path / "b.html").read_bytes()
+    assert written.read_bytes() == build(Trained.of_run(cae), tmp_path / "b.html").read_bytes()
 
 
 def test_other_data_and_fewer_of_it(cae: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     np.savez(tmp_path / "mine.npz", data=rng.random((12, 1, 28, 28), dtype=np.float32))
-    material = gather(cae, tmp_path / "mine.npz", 8, "cpu")
+    material = gather(Trained.of_run(cae), tmp_path / "mine.npz", 8)
     assert material.codes is not None
     assert material.codes.shape == (8, 2)
     assert material.labels is None
@@ -248,7 +249,7 @@ def test_a_run_whose_data_are_gone_still_has_a_page(cae: Run, tmp_path: Path) ->
     data = cae.folder.parent / "data"
     data.rename(data.with_name("away"))
     try:
-        found = page(gather(run, None, 1000, "cpu"))
+        found = page(gather(Trained.of_run(run), None, 1000))
     finally:
         data.with_name("away").rename(data)
     assert found.warnings[0].startswith("No codes and no images: ")
@@ -257,7 +258,7 @@ def test_a_run_whose_data_are_gone_still_has_a_page(cae: Run, tmp_path: Path) ->
 
 def test_data_that_are_asked_for_must_be_there(cae: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.h5"):
-        build(cae, data=tmp_path / "none.h5")
+        build(Trained.of_run(cae), data=tmp_path / "none.h5")
 
 
 @pytest.mark.parametrize(
@@ -268,7 +269,7 @@ def test_durations_are_short(seconds: float, words: str) -> None:
 
 
 def test_losses_are_those_of_the_weights_that_are_shown(cae: Run) -> None:
-    material = gather(cae, None, 1000, "cpu")
+    material = gather(Trained.of_run(cae), None, 1000)
     chosen = material.trained.chosen
     assert chosen is not None
     last = tiles(material)[0].value

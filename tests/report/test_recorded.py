@@ -51,7 +51,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     (folder / "net.prototxt").write_text(NET.format(folder / "data"))
     (folder / "solver.prototxt").write_text(SOLVER.format(folder))
     list(Solver(folder / "solver.prototxt", out=folder / "run").solve())
-    return gather(Run(folder / "run"), None, 1000, "cpu")
+    return gather(Trained.of_run(Run(folder / "run")), None, 1000)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_a_run_that_is_asked_for_once_more_shows_the_same_time_and_losses(materi
     folder = material.run.folder
     first = tiles(material)
     list(Solver(folder.parent / "solver.prototxt", out=folder, snapshot="latest").solve())
-    again = gather(Run(folder), None, 1000, "cpu")
+    again = gather(Trained.of_run(Run(folder)), None, 1000)
     assert len([record for record in again.metrics if record["kind"] == "started"]) == 2
     assert tiles(again) == first
 

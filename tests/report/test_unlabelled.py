@@ -14,6 +14,7 @@ from deepcae.report.build import page
 from deepcae.report.material import gather
 from deepcae.solver.run import Run
 from deepcae.solver.solver import Solver
+from deepcae.trained.network import Trained
 
 NET = """name: "any"
 layer {{ name: "data" type: "HDF5Data" top: "data" include {{ phase: TRAIN }}
@@ -57,7 +58,7 @@ def pictures(found: Page) -> dict[str, Picture]:
 
 def test_a_page_without_classes(tmp_path: Path) -> None:
     run = trained(tmp_path, None)
-    material = gather(run, None, 1000, "cpu", colour_by=["speed", "cluster"])
+    material = gather(Trained.of_run(run), None, 1000, colour_by=["speed", "cluster"])
     found = page(material)
     assert [*pictures(found)] == [
         "Codes by order", "Codes by error", "Codes by speed", "Codes by cluster", "Images at their codes",
@@ -99,7 +100,7 @@ def _tables(found: Page) -> list[list[tuple[str, ...]]]:
 def test_a_speed_is_no_class(tmp_path: Path) -> None:
     """Though the array is called a label."""
     speed = np.random.default_rng(3).random(60) * 30
-    material = gather(trained(tmp_path, speed), None, 1000, "cpu")
+    material = gather(Trained.of_run(trained(tmp_path, speed)), None, 1000)
     assert material.labels is None
     np.testing.assert_allclose(material.quantity, speed[:30], rtol=1e-6)
     assert material.knn is None
@@ -110,7 +111,7 @@ def test_a_speed_is_no_class(tmp_path: Path) -> None:
 
 
 def test_classes_stay_classes(tmp_path: Path) -> None:
-    material = gather(trained(tmp_path, np.arange(60) % 3), None, 1000, "cpu")
+    material = gather(Trained.of_run(trained(tmp_path, np.arange(60) % 3)), None, 1000)
     assert material.quantity is None
     found = page(material)
     assert "Images of each cluster" not in pictures(found)
@@ -119,7 +120,7 @@ def test_classes_stay_classes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(48,), (1, 1, 48), (2, 6, 6), (4, 6, 6), (1, 3, 6, 6)])
 def test_other_samples(shape: tuple[int, ...], tmp_path: Path) -> None:
-    found = page(gather(trained(tmp_path, None, shape), None, 1000, "cpu"))
+    found = page(gather(Trained.of_run(trained(tmp_path, None, shape)), None, 1000))
     assert not [line for line in found.warnings if line.startswith("No ")]
     assert {"Images at their codes", "The worst images", "Images of each cluster"} <= {*pictures(found)}
 
@@ -131,4 +132,4 @@ def test_other_samples(shape: tuple[int, ...], tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_colour_that_is_not_there(name: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=words):
-        gather(trained(tmp_path, None), None, 1000, "cpu", colour_by=[name])
+        gather(Trained.of_run(trained(tmp_path, None)), None, 1000, colour_by=[name])

@@ -101,17 +101,11 @@ def report(
 ) -> None:
     """Write one self-contained page with all pictures and numbers of a run."""
     from ..report.build import build
-    from ..solver.run import Run
+    from .trained import of_run
 
-    told = Run(run).choose(snapshot).told
-    if told:
-        say(f"{run}: {told}", output.quiet)
-    device = machine.chosen()
+    trained = of_run(run, machine.chosen(), blobs.named(), snapshot, output.quiet)
     with foreign_kept(out is None):
-        path = build(
-            Run(run), out, data, limit=limit, device=device, named=blobs.named(), tell=say, snapshot=snapshot,
-            colour_by=colour_by or (),
-        )  # fmt: skip
+        path = build(trained, out, data, limit=limit, tell=say, colour_by=colour_by or ())
     if output.json:
         answer({"file": str(path)})
     else:

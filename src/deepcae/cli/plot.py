@@ -218,10 +218,9 @@ class _OfRun:
         """Without codes."""
         from ..recording.origin import known_origins
         from ..report.material import Material
-        from ..solver.run import Run
 
         origins = known_origins(self.trained, self.data, len(self.examples))
-        return Material(Run(self.folder), self.trained, own=self.data is None, origins=origins)
+        return Material(self.trained, own=self.data is None, origins=origins)
 
     @cached_property
     def material(self) -> Material:

@@ -78,8 +78,9 @@ def _gathered(name: str, folder: Path, data: Path | None) -> Material:
     from ..report.material import gather
     from ..solver.chosen import LAST
     from ..solver.run import Run
+    from ..trained.network import Trained
 
-    material = gather(Run(folder), data, LIMIT, "cpu", snapshot=LAST)
+    material = gather(Trained.of_run(Run(folder), snapshot=LAST), data, LIMIT)
     if material.codes is None:
         raise DataError(f"{name}: {folder}: {material.missing[0]}")
     if material.labels is None:

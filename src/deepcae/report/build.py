@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..page.html import Page, write
-from ..solver.run import Run
-from ..trained.network import AS_TOLD, Named
+from ..trained.network import Trained
 from . import heaps, maps, restored, sections
 from .advice import Judged, next_step
 from .material import LIMIT, Material, gather
@@ -27,28 +26,25 @@ SECTIONS = (
 
 
 def build(
-    run: Run,
+    trained: Trained,
     output: Path | None = None,
     data: Path | None = None,
     *,
     limit: int = LIMIT,
-    device: str = "cpu",
-    named: Named = AS_TOLD,
     tell: Callable[[str], object] | None = None,
-    snapshot: str | None = None,
     colour_by: Sequence[str] = (),
 ) -> Path:
-    """Write RUN/report.html (or `output`): all pictures and numbers, made with the run's test data (or `data`).
+    """Writes a run's report.html (or `output`): all pictures and numbers, made with its test data (or `data`).
 
-    `snapshot`: which weights, see `Run.choose`. `tell` gets a line for what is strange in the data; so does the page.
+    `tell` gets a line for what is strange in the data; so does the page.
     `colour_by`: by what the points of further maps are coloured, see `Material.colour_by`.
     """
-    material = gather(run, data, limit, device, named, snapshot, colour_by)
+    material = gather(trained, data, limit, colour_by)
     whole = page(material)
     if tell is not None:
         for strange in material.strange:
             tell(f"warning: {strange}")
-    return write(whole, output or run.folder / "report.html")
+    return write(whole, output or material.run.folder / "report.html")
 
 
 def page(material: Material) -> Page:

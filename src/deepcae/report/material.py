@@ -24,7 +24,7 @@ from ..recording.timeline import Recorded, recorded_of
 from ..solver.run import Run
 from ..trained.examples import Examples, open_examples, training_examples
 from ..trained.linear import Linear, linear
-from ..trained.network import AS_TOLD, DESIGN, Named, Trained
+from ..trained.network import DESIGN, Trained
 from ..trained.passes import judged_blocks, restoring
 from ..zoo.linear import ENCODE
 from .coloured import column
@@ -37,9 +37,8 @@ LIMIT = 10_000  # examples that are encoded and drawn: MNIST's test set
 
 @dataclass
 class Material:
-    """A run, its net, and what became of the examples. `missing`: what cannot be shown, and why."""
+    """A run's net, and what became of the examples. `missing`: what cannot be shown, and why."""
 
-    run: Run
     trained: Trained
     examples: Examples | None = None
     codes: np.ndarray | None = None  # (N, K)
@@ -52,6 +51,12 @@ class Material:
     missing: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)  # in the data, once they are shown
     asked: bool = False  # whether a person says by what the points are coloured: each of the examples'
+
+    @property
+    def run(self) -> Run:
+        """The run that the net is of."""
+        assert self.trained.run is not None
+        return self.trained.run
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
@@ -119,7 +124,7 @@ class Material:
         try:
             whole = open_examples(self.trained, place)
             told = f"all {len(whole):,} images, of which {count:,} were held out"
-            of = Material(self.run, self.trained, missing=self.missing, strange=self.strange)
+            of = Material(self.trained, missing=self.missing, strange=self.strange)
             of.origins = known_origins(self.trained, place, len(whole))
             found = of_examples(of, replace(whole, origin=told).some(LIMIT))
         except DataError:
@@ -245,22 +250,14 @@ class Material:
         return next((record for record in reversed(self.metrics) if record.get("kind") == kind), {})
 
 
-def gather(
-    run: Run,
-    data: Path | None,
-    limit: int,
-    device: str,
-    named: Named = AS_TOLD,
-    snapshot: str | None = None,
-    colour_by: Sequence[str] = (),
-) -> Material:
-    """Open the run's net and encode its test data (or `data`), `limit` examples at most, spread over all.
+def gather(trained: Trained, data: Path | None, limit: int, colour_by: Sequence[str] = ()) -> Material:
+    """Encodes the test data of a run's net (or `data`), `limit` examples at most, spread over all.
 
     `colour_by`: names as `Material.value` takes them, or files, see `coloured`.
     """
-    material = Material(run, Trained.of_run(run, device, named, snapshot))
+    material = Material(trained)
     try:
-        examples = open_examples(material.trained, data)
+        examples = open_examples(trained, data)
         examples = examples if data is not None else replace(examples, origin="the test data")
     except DataError as error:
         if data is not None:
@@ -268,7 +265,7 @@ def gather(
         material.missing.append(f"No codes and no images: {error}")
         return material
     material.own = data is None
-    material.origins = known_origins(material.trained, data, len(examples))
+    material.origins = known_origins(trained, data, len(examples))
     return of_examples(material, examples.some(limit), colour_by)
 
 

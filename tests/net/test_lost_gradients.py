@@ -37,9 +37,9 @@ def both(text: str, x: torch.Tensor, fill: float = 0.5) -> tuple[float, list[tor
     owners = [i for i, param in enumerate(net.plan.params) if param.owner is None]
     for i in owners:
         grad = net.tensors[i].grad
-        torch.testing.assert_close(view.param_diff[i], torch.zeros_like(view.param_diff[i]) if grad is None else grad)
+        torch.testing.assert_close(view.params[i].diff, torch.zeros_like(view.params[i].diff) if grad is None else grad)
     assert told.item() == pytest.approx(loss.item())
-    return loss.item(), [view.param_diff[i] for i in owners]
+    return loss.item(), [view.params[i].diff for i in owners]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_which_scales_write_over_their_gradient(settings: str, shape: tuple[int,
     for value in (1.0, 2.0):
         view.forward({"x": torch.full(shape, value)})
         view.backward()
-        diffs.append(view.param_diff[0].clone())
+        diffs.append(view.params[0].diff.clone())
     torch.testing.assert_close(diffs[1], diffs[0] * (2 if lost else 3))
 
 
@@ -138,4 +138,4 @@ def test_a_parameters_gradient_is_that_of_the_last_pass() -> None:
     for value in (X, 3 * X):
         view.forward({"x": value})
         view.backward()
-    torch.testing.assert_close(view.param_diff[0], -3 * X / 2)
+    torch.testing.assert_close(view.params[0].diff, -3 * X / 2)

@@ -84,7 +84,7 @@ def _check_backward(view: Layerwise, case: Any, names: list[str]) -> None:
     for j, name in enumerate(str(n) for n in case["param_names"]) if "param_names" in case else ():
         if f"param_diff_{j}" in case:
             index = next(k for k, param in enumerate(view.net.plan.params) if param.name == name)
-            _close(view.param_diff[index], case[f"param_diff_{j}"], 1e-3, f"diff of {name}")
+            _close(view.params[index].diff, case[f"param_diff_{j}"], 1e-3, f"diff of {name}")
     for k, name in enumerate(str(n) for n in case["blob_names"]) if "blob_names" in case else ():
         _close(view.data[name], case[f"blob_{k}"], 1e-4, name)
         if f"blob_diff_{k}" in case and name in view.diff:
@@ -105,7 +105,7 @@ def test_the_forks_layers(path: Path) -> None:
     view.backward(diffs)
     for j, name in enumerate(str(n) for n in case["param_names"]) if "param_names" in case else ():
         index = next(k for k, param in enumerate(view.net.plan.params) if param.name == name)
-        _close(view.param_diff[index], case[f"param_diff_{j}"], 1e-3, f"diff of {name}", fork=True)
+        _close(view.params[index].diff, case[f"param_diff_{j}"], 1e-3, f"diff of {name}", fork=True)
     for i, name in enumerate(str(n) for n in case["bottom_names"]):
         if f"bottom_diff_{i}" in case and name in view.diff:
             _close(view.diff[name], case[f"bottom_diff_{i}"], 1e-3, f"diff of {name}", fork=True)

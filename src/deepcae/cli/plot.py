@@ -43,9 +43,6 @@ class What(StrEnum):
     time = "time"
 
 
-OF_CODES = (What.scatter, What.errors)  # that need no run
-
-
 def plot(
     *,
     source: Annotated[Path, typer.Argument(metavar="RUN|CODES", help="A run directory, or a file of codes.")],

@@ -70,11 +70,6 @@ class Layerwise:
         """The blobs' gradients, by name."""
         return {name: blob.diff for name, blob in self.blobs.items()}
 
-    @property
-    def param_diff(self) -> list[torch.Tensor]:
-        """The parameters' gradients, as in `net.plan.params`."""
-        return [blob.diff for blob in self.params]
-
     def clear_param_diffs(self) -> None:
         for blob in self.params:
             blob.diff.zero_()

@@ -27,7 +27,6 @@ class ParamPlan:
     owner: int | None
     lr_mult: float
     decay_mult: float
-    shared_name: str = ""
     has_lr_mult: bool = False
     has_decay_mult: bool = False
     initial: Any = None  # an array to start from, in the filler's place
@@ -71,7 +70,6 @@ class Params:
             owner=None,
             lr_mult=0.0 if blob.frozen else spec.lr_mult,
             decay_mult=spec.decay_mult,
-            shared_name=spec.name,
             has_lr_mult=spec.HasField("lr_mult"),
             has_decay_mult=spec.HasField("decay_mult"),
             initial=blob.initial,

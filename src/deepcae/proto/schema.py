@@ -39,13 +39,12 @@ Datum = message_class("Datum")
 FillerParameter = message_class("FillerParameter")
 LayerParameter = message_class("LayerParameter")
 NetParameter = message_class("NetParameter")
-NetState = message_class("NetState")
 SolverParameter = message_class("SolverParameter")
 SolverState = message_class("SolverState")
 TRAIN, TEST = 0, 1
 
 __all__ = [
     "POOL", "TEST", "TRAIN", "BlobProto", "BlobShape", "Datum", "FillerParameter", "LayerParameter", "Message",
-    "NetParameter", "NetState", "SolverParameter", "SolverState", "is_repeated", "is_required",
+    "NetParameter", "SolverParameter", "SolverState", "is_repeated", "is_required",
     "message_class",
 ]  # fmt: skip

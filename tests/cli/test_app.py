@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from deepcae.cli import guard, main
+from deepcae.cli import exits, main
 from deepcae.cli.app import app
 from deepcae.cli.argv import SWITCHES
 from deepcae.cli.screen import answer
@@ -229,7 +229,7 @@ def test_what_goes_wrong_becomes_lines_and_a_code(
     def fail(argv: object, began: float) -> int:
         raise problem
 
-    monkeypatch.setattr(guard, "dispatch", fail)
+    monkeypatch.setattr(exits, "dispatch", fail)
     monkeypatch.delenv("DEEPCAE_TRACEBACK", raising=False)
     assert main([]) == code
     assert capsys.readouterr().err.splitlines() == [f"error: {line}" for line in lines]
@@ -245,7 +245,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     def interrupt(argv: object, began: float) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(guard, "dispatch", interrupt)
+    monkeypatch.setattr(exits, "dispatch", interrupt)
     assert main([]) == 130
     assert capsys.readouterr() == ("", "")
 

@@ -128,7 +128,7 @@ def _examine(target: Any, data: bytes) -> Outcome:
 
 
 def _outcome(target: Any, path: Path) -> Outcome:
-    from deepcae.cli.guard import sentences
+    from deepcae.cli.exits import sentences
     from deepcae.errors import DeepcaeError
 
     try:

@@ -9,7 +9,7 @@ from deepcae.solver.check import check_solver
 from deepcae.zoo.design import design
 from deepcae.zoo.designed import default_width
 from deepcae.zoo.schedule import Way, course, solver_text
-from deepcae.zoo.streams import passes
+from deepcae.zoo.streams import whole_test
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_the_course_follows_from_the_data(
     image: tuple[int, ...], num_images: int | None, num_test: int, rate: float, iterations: int, interval: int
 ) -> None:
     plan = design(image, 4)
-    test = passes(num_test, plan.batch)
+    test = whole_test(num_test, plan.batch)
     found = course(plan, test, num_images, plan.batch)
     assert (found.rate, found.iterations, found.interval) == (rate, iterations, interval)
     document = read_solver_text(solver_text(plan, test, Way.BESIDE, num_images, plan.batch))
@@ -52,6 +52,6 @@ def test_nets_are_wide_where_that_is_quick_or_there_is_much_to_learn_from(
 
 def test_the_plain_design_trains_as_it_did() -> None:
     plan = design((1, 28, 28), 4)
-    param = read_solver_text(solver_text(plan, passes(100), Way.PLAIN, 60_000, 100)).message
+    param = read_solver_text(solver_text(plan, whole_test(100), Way.PLAIN, 60_000, 100)).message
     assert (param.max_iter, param.test_interval, round(param.base_lr, 6)) == (5000, 500, 0.003)
     assert (param.patience, list(param.weights)) == (0, [])

@@ -17,7 +17,7 @@ from deepcae.net.net import Net
 from deepcae.net.plan import Plan, make_plan
 from deepcae.proto.read import read_net, read_net_text, read_solver, read_solver_text
 from deepcae.proto.schema import TEST, TRAIN
-from deepcae.zoo.streams import Passes, named_from, passes
+from deepcae.zoo.streams import WholeTest, named_from, whole_test
 
 MODELS = Path(__file__).parents[2] / "models"
 # name: (parameters, auto-encoder size) of Tables I and II, N = 2. Table I counts the output's 784 biases as 2.
@@ -236,7 +236,7 @@ def test_a_test_sees_each_row_of_the_given_files_once(tmp_path: Path) -> None:
     ],
 )
 def test_passes(rows: int, expected: tuple[int, int]) -> None:
-    assert passes(rows) == Passes(*expected)
+    assert whole_test(rows) == WholeTest(*expected)
 
 
 def test_a_list_file_that_names_no_readable_data_is_an_error(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ..searched import trust_no_working_directory
 
     trust_no_working_directory()
-    from .guard import dispatch, guarded
+    from .exits import dispatch, guarded
 
     return guarded(lambda began: dispatch(argv, began))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..solver.estimate import Estimate
     from ..zoo.design import Design
     from ..zoo.schedule import Course
-    from ..zoo.streams import Passes
+    from ..zoo.streams import WholeTest
     from .wishes import Wishes
 
 TESTS = 20  # of a training that --minutes makes shorter
@@ -38,7 +38,7 @@ class Foreseen:
     plan: Design
     width: float
     batch: int
-    test: Passes
+    test: WholeTest
     course: Course
     understood: Understood
     wishes: Wishes

@@ -12,7 +12,7 @@ def main() -> int:
     from ..layers.python import python_layers
     from ..writes import writes_elsewhere
     from .device import choose_device
-    from .guard import guarded
+    from .exits import guarded
     from .options import Output
     from .training import TrainingOptions, train_one
 

@@ -23,7 +23,7 @@ from ..proto.schema import TEST, TRAIN, LayerParameter, NetParameter, SolverPara
 from ..proto.text import merge, to_text
 from ..zoo import ZooModel, build, build_design, names
 from ..zoo.designed import DesignedModel
-from ..zoo.streams import passes
+from ..zoo.streams import whole_test
 
 TransformationParameter = message_class("TransformationParameter")
 Choose = Callable[[DesignedModel, Callable[[Document], object]], DesignedModel]
@@ -266,7 +266,7 @@ def solver_for(texts: Texts, fitted: Fitted, wanted: Wanted, seed: int, patience
     param.net_param.CopyFrom(fitted.net)
     param.snapshot_after_train, param.snapshot_prefix, param.random_seed = False, "convautoencoder", seed
     if wanted.held_out:
-        param.test_iter.append(passes(wanted.held_out, fitted.batch).iterations)
+        param.test_iter.append(whole_test(wanted.held_out, fitted.batch).iterations)
         param.test_interval = param.test_interval or max(1, param.max_iter // TESTS)
         param.patience = param.patience if patience is None else patience
     else:

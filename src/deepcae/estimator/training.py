@@ -19,7 +19,7 @@ from ..proto.document import Document
 from ..proto.schema import TRAIN
 from ..solver.records import Record, Step, Test
 from ..solver.solver import Solver
-from ..zoo.streams import passes
+from ..zoo.streams import whole_test
 from .rows import ARRAY, Fed, Taken
 from .texts import Fitted
 
@@ -73,7 +73,7 @@ class Task:
         """What reads the net's data: training images in random order, held-out ones each once in a test."""
         training = net.phase == TRAIN
         rows = self.images if training or self.held_out is None else self.held_out
-        size = self.fitted.batch if training else passes(rows.total, self.fitted.batch).batch
+        size = self.fitted.batch if training else whole_test(rows.total, self.fitted.batch).batch
         change = make_transform(self.fitted.transforms[net.phase], rows.shapes[ARRAY], net.phase, (), seed)
         stream = Stream(rows, size, transform=change, shuffle=training, seed=seed)
         rest = Feed(net.sources, net.phase, (), seed)  # noise

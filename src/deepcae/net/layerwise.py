@@ -23,7 +23,7 @@ from ..layers.base import Layer, Shape
 from . import storage
 from .execute import Blobs
 from .net import Net
-from .standing import Passes
+from .standing import LastPasses
 from .step import Step
 from .storage import Blob, Memory
 from .switches import tell_pooled
@@ -55,7 +55,7 @@ class Layerwise:
         self.watchers = Watchers()
         self.blobs = _make_blobs(net)
         self.params = _make_params(net)
-        self._passes = Passes(net, self.blobs, self.params)
+        self._passes = LastPasses(net, self.blobs, self.params)
         for step in net.plan.steps:
             self._set_loss_weights(step)
         self._fed = self._fed_shapes()

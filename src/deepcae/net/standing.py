@@ -34,7 +34,7 @@ class Pass:
     looks: Sequence[Look] = ()
 
 
-class Passes:
+class LastPasses:
     """The last pass of each of a net's layers, over kept blobs."""
 
     def __init__(self, net: Net, blobs: Mapping[str, Blob], params: Sequence[Blob]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .streams import Passes
+from .streams import WholeTest
 from .text import added, block, layer, net, noise, train_and_test, without_noise
 
 NAME = "best"
@@ -21,7 +21,9 @@ def default_width(dims: int) -> float:
     return 2.0 if dims >= MANY_DIMS else 1.0
 
 
-def net_text(dims: int, train_list: str, test_list: str, batch: int, test: Passes, width: float | None = None) -> str:
+def net_text(
+    dims: int, train_list: str, test_list: str, batch: int, test: WholeTest, width: float | None = None
+) -> str:
     """Two strided convolutions, two fully connected layers, a linear code of `dims` neurons, and back."""
     factor = default_width(dims) if width is None else width
     first, second = (max(1, round(maps * factor)) for maps in MAPS)
@@ -90,7 +92,7 @@ def _elu(name: str) -> str:
     return layer(f"{name}elu", "ELU", [name], [f"{name}elu"])
 
 
-def solver_text(dims: int, test: Passes) -> str:
+def solver_text(dims: int, test: WholeTest) -> str:
     """Adam, its rate falling to 0 in a straight line."""
     iterations = 20_000 if dims >= MANY_DIMS else 12_000
     return f"""\

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .streams import Passes
+from .streams import WholeTest
 from .text import block, gaussian, layer, net, one_pixel_maps, train_and_test
 
 MAPS = {
@@ -16,7 +16,7 @@ CONSTANT = 'bias_filler { type: "constant" }'
 XAVIER = 'weight_filler { type: "xavier" }'
 
 
-def net_text(name: str, dims: int, train_list: str, test_list: str, batch: int, test: Passes) -> str:
+def net_text(name: str, dims: int, train_list: str, test_list: str, batch: int, test: WholeTest) -> str:
     """CAE Model 1 or 2 with `dims` code neurons. Every activation is a blob of its own: all 15 can be looked at."""
     first, second, hidden = MAPS[name]
     header = f"""
@@ -101,7 +101,7 @@ def sigmoid(name: str) -> str:
     return layer(f"{name}sig", "Sigmoid", [name], [f"{name}sig"])
 
 
-def solver_text(name: str, test: Passes, about: str = "", stages: Sequence[str] = ()) -> str:
+def solver_text(name: str, test: WholeTest, about: str = "", stages: Sequence[str] = ()) -> str:
     """Table V; momentum is absent there, and 0 reproduces the paper's losses. `about`: the first line's words.
 
     `stages`: of the test net, each tested by itself; without them there is one test.

@@ -12,7 +12,7 @@ from ..errors import SpecError
 from ..proto.suggest import closest
 from . import best, cae, classic, classifier, denoising, pooled, siamese, stacked
 from .design import require_width
-from .streams import MNIST_ROWS, Passes, named_from, passes, rows
+from .streams import MNIST_ROWS, WholeTest, named_from, rows, whole_test
 from .text import require_count
 
 
@@ -34,8 +34,8 @@ class _Streams:
     train_list: str
     test_list: str
     batch: int
-    train_test: Passes  # a test that sees the training set once
-    test: Passes
+    train_test: WholeTest  # a test that sees the training set once
+    test: WholeTest
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def build(
     lists = [str(train_list or f"{entry.data_folder}/train.txt"), str(test_list or f"{entry.data_folder}/test.txt")]
     counts = [rows(path, entry.dataset) or default for path, default in zip(lists, MNIST_ROWS, strict=True)]
     in_text = [named_from(path, Path(folder) if folder is not None else None) for path in lists]
-    streams = _Streams(in_text[0], in_text[1], batch, passes(counts[0]), passes(counts[1]))
+    streams = _Streams(in_text[0], in_text[1], batch, whole_test(counts[0]), whole_test(counts[1]))
     net, solver = entry.texts(dims, streams, **scale)
     return ZooModel(name, dims, net, solver)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .streams import Passes
+from .streams import WholeTest
 from .text import IMAGES, block, gaussian, hdf5_data, layer, net
 
 HIDDEN = {
@@ -18,7 +18,7 @@ TRAIN_STAGE = "test-on-train"
 
 
 def net_text(
-    name: str, dims: int, train_list: str, test_list: str, batch: int, train_test: Passes, test: Passes
+    name: str, dims: int, train_list: str, test_list: str, batch: int, train_test: WholeTest, test: WholeTest
 ) -> str:
     """784-H-H/2-H/4-dims and back, sigmoids between, a linear code."""
     sizes = [*HIDDEN[name], dims]
@@ -72,7 +72,7 @@ def _sigmoid(name: str) -> str:
     return layer(f"{name}neuron", "Sigmoid", [name], [f"{name}neuron"])
 
 
-def solver_text(name: str, train_test: Passes, test: Passes) -> str:
+def solver_text(name: str, train_test: WholeTest, test: WholeTest) -> str:
     """The paper's settings (Table V): Caffe's example with 5,000 iterations and a step every 1,000."""
     return f"""\
 # Classic auto-encoder, trained as in Table V of the paper.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import cae
-from .streams import Passes
+from .streams import WholeTest
 from .text import IMAGES, block, layer, net, train_and_test
 
 CLASSES = 10
@@ -11,7 +11,7 @@ MODELS = {"cae2-classifier": False, "cae2-classifier-frozen": True}  # name: whe
 FROZEN = ("param { lr_mult: 0 }", "param { lr_mult: 0 }")  # weights and biases
 
 
-def net_text(name: str, train_list: str, test_list: str, batch: int, test: Passes) -> str:
+def net_text(name: str, train_list: str, test_list: str, batch: int, test: WholeTest) -> str:
     """CAE Model 2's layers before the code, and scores of ten classes from them."""
     frozen = MODELS[name]
     fate = "stays as it is (lr_mult: 0): only the last layer learns" if frozen else "learns on (fine-tuning)"
@@ -30,7 +30,7 @@ starts anew. The encoder {fate}.
     ])  # fmt: skip
 
 
-def solver_text(name: str, test: Passes) -> str:
+def solver_text(name: str, test: WholeTest) -> str:
     """Adam, as a few labels need no long training: a few seconds."""
     return f"""\
 # Classifier on the encoder of CAE Model 2: docs/14-pretraining.md tells how the rate was chosen.

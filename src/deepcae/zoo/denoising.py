@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import cae
-from .streams import Passes
+from .streams import WholeTest
 from .text import added, net, noise, train_and_test, without_noise
 
 NAME = "cae2-denoising"
@@ -11,7 +11,7 @@ SPREAD = 0.5  # standard deviation of the noise; grey levels lie in 0..1
 STAGE = "noisy"
 
 
-def net_text(dims: int, train_list: str, test_list: str, batch: int, test: Passes) -> str:
+def net_text(dims: int, train_list: str, test_list: str, batch: int, test: WholeTest) -> str:
     """CAE Model 2 that reads noisy images and restores clean ones; its code is that of cae2, name by name."""
     header = f"""
 Denoising auto-encoder: "cae2" with {dims} code neurons, which reads image + noise and is to restore the image.
@@ -35,7 +35,7 @@ def _noise(rule: str, batch: int, note: str = "") -> tuple[str, str]:
     return noise((batch, 1, 28, 28), SPREAD, rule, note), added(["data", "noise"], "noisy", rule)
 
 
-def solver_text(test: Passes) -> str:
+def solver_text(test: WholeTest) -> str:
     """As cae2's, with two tests: on noisy images, then on clean ones."""
     about = "Denoising CAE Model 2, tested on noisy and on clean images"
     return cae.solver_text(NAME, test, about, [STAGE, "clean"])

@@ -25,7 +25,7 @@ from .catalog import ZooModel
 from .design import MOST_VALUES, NAME, Design, design, plain_design
 from .mirrored import looks_alike
 from .schedule import Way
-from .streams import Lists, Passes, opened
+from .streams import Lists, WholeTest, opened
 from .text import layer, require_count, train_and_test
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def build_design(
         num_test = tests.total
     most = enough(math.prod(plan.given))
     seen = None if num_test is None else min(num_test, most)
-    test = Passes(batch, UNKNOWN) if seen is None else schedule.pass_over(seen, batch, plain or neighbours > 0)
+    test = WholeTest(batch, UNKNOWN) if seen is None else schedule.pass_over(seen, batch, plain or neighbours > 0)
     blocks = None if images is None else _blocks(images, plan, scaling)
     if mirror is None:
         mirror = not plain and blocks is not None and looks_alike(blocks, plan.given)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from .cae import convolution, decoder, inner_product, losses, sigmoid, unfolded
 from .cae import solver_text as cae_solver_text
-from .streams import Passes
+from .streams import WholeTest
 from .text import layer, net, train_and_test
 
 MAPS = {
@@ -31,7 +31,7 @@ NAMES = {f"{model}-pool-{way}": (model, way) for model in MAPS for way in DECODE
 POOLS = ["pooling_param { pool: MAX kernel_size: 2 stride: 2 }"]
 
 
-def net_text(name: str, dims: int, train_list: str, test_list: str, batch: int, test: Passes) -> str:
+def net_text(name: str, dims: int, train_list: str, test_list: str, batch: int, test: WholeTest) -> str:
     """A pooled CAE with `dims` code neurons. Every activation is a blob of its own."""
     model, way = NAMES[name]
     mirrored = " -> ".join(["ip1decode", "deconv3", "unpool2", "deconv2", "unpool1", "deconv1neur"])
@@ -86,7 +86,7 @@ def _unpooling(name: str, bottom: str, pooling: str, size: int, shape: str, swit
     return layer(name, "Unpooling", [bottom, f"{pooling}_switches"] if switches else [bottom], [name], body, note=shape)
 
 
-def solver_text(name: str, test: Passes) -> str:
+def solver_text(name: str, test: WholeTest) -> str:
     """Models 1 and 2's settings (Table V), with which all six train."""
     model, way = NAMES[name]
     return cae_solver_text(name, test, f"CAE Model {model[-1]} with pooling; decoder: {DECODERS[way]}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .design import Design
-from .streams import Passes, passes
+from .streams import WholeTest, whole_test
 
 START = "start.caffemodel"
 RATE, AT = 0.01, 784  # of images of so many values; it falls with the fourth root of their number
@@ -49,7 +49,7 @@ class Course:
     patience: int
 
 
-def course(plan: Design, test: Passes, num_images: int | None, batch: int) -> Course:
+def course(plan: Design, test: WholeTest, num_images: int | None, batch: int) -> Course:
     """As many passes over the data as small sets need, and no more iterations than large ones and large images do."""
     size = plan.image.elements
     most = min(MOST, max(LEAST // 5, int(VALUES / (batch * size))))
@@ -60,12 +60,12 @@ def course(plan: Design, test: Passes, num_images: int | None, batch: int) -> Co
     return Course(float(f"{RATE * (AT / size) ** 0.25:.2g}"), whole, interval, PATIENCE)
 
 
-def pass_over(num_images: int, batch: int, whole: bool = False) -> Passes:
+def pass_over(num_images: int, batch: int, whole: bool = False) -> WholeTest:
     """A test of so many images, in batches as large as those of the training, or smaller, if that makes too few.
 
     `whole`: as large as those of the training, as for a loss that looks for neighbours within a batch.
     """
-    return passes(num_images, batch if whole else max(1, min(batch, num_images // BATCHES)))
+    return whole_test(num_images, batch if whole else max(1, min(batch, num_images // BATCHES)))
 
 
 def trial(iterations: int) -> int:
@@ -82,7 +82,7 @@ def trial_within(length: int, seconds: float, pace: float) -> int:
     return most if most >= SHORTEST else 0
 
 
-def solver_text(plan: Design, test: Passes, way: Way, num_images: int | None, batch: int) -> str:
+def solver_text(plan: Design, test: WholeTest, way: Way, num_images: int | None, batch: int) -> str:
     """Adam, its rate falling to 0 in a straight line."""
     plain = way is Way.PLAIN
     chosen = Course(PLAIN_RATE, *PLAIN_COURSE, 0) if plain else course(plan, test, num_images, batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .streams import Passes
+from .streams import WholeTest
 from .text import block, layer, net, train_and_test
 
 XAVIER = 'weight_filler { type: "xavier" }'
@@ -10,7 +10,7 @@ CONSTANT = 'bias_filler { type: "constant" }'
 DATASET = "pair_data"
 
 
-def net_text(name: str, dims: int, train_list: str, test_list: str, batch: int, test: Passes) -> str:
+def net_text(name: str, dims: int, train_list: str, test_list: str, batch: int, test: WholeTest) -> str:
     """Two LeNets with the same weights look at two images; a contrastive loss pulls codes of one class together."""
     header = f"""
 Siamese network, {dims} code neurons, after Caffe's example mnist_siamese (Fig. 2 of
@@ -68,7 +68,7 @@ def _inner_product(name: str, bottom: str, params: str, num_output: int, note: s
     return layer(name, "InnerProduct", [bottom], [name], body, note=note)
 
 
-def solver_text(name: str, test: Passes) -> str:
+def solver_text(name: str, test: WholeTest) -> str:
     """Caffe's mnist_siamese_solver."""
     return f"""\
 # Siamese network, trained as Caffe's example mnist_siamese.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from . import cae
 from .classifier import FROZEN
-from .streams import Passes
+from .streams import WholeTest
 from .text import layer, net, train_and_test
 
 STAGES = {"cae2-stage1": 1, "cae2-stage2": 2, "cae2-stage3": 3}
@@ -14,7 +14,7 @@ RATES = {1: 0.0001, 2: 0.0001, 3: 0.003}  # 0.003 saturates a convolution that i
 WHAT = {1: "conv1", 2: "conv2, on a conv1 that stays as it is", 3: "the code, on convolutions that stay as they are"}
 
 
-def net_text(name: str, dims: int, train_list: str, test_list: str, batch: int, test: Passes) -> str:
+def net_text(name: str, dims: int, train_list: str, test_list: str, batch: int, test: WholeTest) -> str:
     """Stage 1, 2 or 3; its learned layers have the names that they have in cae2, but for the one that undoes it."""
     stage = STAGES[name]
     source = f"`--weights` with a run of cae2-stage{stage - 1} brings the layers before." if stage > 1 else ""
@@ -46,7 +46,7 @@ def _layers(stage: int, dims: int) -> list[str]:
     ]  # fmt: skip
 
 
-def solver_text(name: str, test: Passes) -> str:
+def solver_text(name: str, test: WholeTest) -> str:
     """With momentum and a rate for each stage: that of a convolution alone must be small."""
     stage = STAGES[name]
     return f"""\

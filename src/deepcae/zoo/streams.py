@@ -18,23 +18,23 @@ MNIST_ROWS = (60_000, 10_000)
 
 
 @dataclass(frozen=True)
-class Passes:
+class WholeTest:
     """A test that sees a set once: `iterations` batches of `batch` rows."""
 
     batch: int
     iterations: int
 
 
-def passes(rows: int, batch: int = 100) -> Passes:
+def whole_test(rows: int, batch: int = 100) -> WholeTest:
     """Batches of at most `batch` rows that together hold every row once, where that is possible with batches not tiny.
 
     10,000 rows: 100 batches of 100; 297 rows: 3 of 99; 125 rows: 5 of 25. Where no divisor lies in [batch / 5, batch],
     the last batch runs over the end of the set into its beginning, as Caffe's streams do, by as few rows as may be.
     """
     if rows <= batch:
-        return Passes(rows, 1)
+        return WholeTest(rows, 1)
     size = min(range(batch, (batch - 1) // 5, -1), key=lambda size: -rows % size)
-    return Passes(size, -(-rows // size))
+    return WholeTest(size, -(-rows // size))
 
 
 def named_from(path: str | Path, folder: Path | None) -> str:

@@ -83,6 +83,6 @@ def weight_files(weights: str, snapshot: str | None = None, quiet: bool = False)
 
 def _of_folder(folder: Path, snapshot: str | None, quiet: bool) -> str:
     chosen = Run(folder).choose(snapshot)
-    if chosen.told:
-        say(f"{folder}: {chosen.told.replace(' (--snapshot last)', '')}: {chosen.snapshot.model}", quiet)
+    if chosen.words:
+        say(f"{folder}: {chosen.words}: {chosen.snapshot.model}", quiet)
     return str(chosen.snapshot.model)

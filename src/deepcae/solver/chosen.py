@@ -15,11 +15,16 @@ BEST, LAST = "best", "last"
 
 @dataclass(frozen=True)
 class Chosen:
-    """A snapshot, its iteration, and which one it is, in a sentence; "" where there was nothing to choose from."""
+    """A snapshot, its iteration, and which one it is, in words; "" where there was nothing to choose from."""
 
     snapshot: Snapshot
     iteration: int
-    told: str = ""
+    words: str = ""
+    hint: str = ""  # how to choose the other one
+
+    @property
+    def told(self) -> str:
+        return self.words + self.hint
 
 
 def choose(
@@ -50,10 +55,11 @@ def choose(
 def _of_best(best: BestSnapshot, prefix: str, tell: Callable[[str], None]) -> Chosen:
     newest = latest(prefix, tell)
     why = "whose test was best" if best.iteration else "as no later test was surely better"
-    told = f"weights of iteration {best.iteration}, {why} (loss {best.loss:.6g})"
-    if newest is not None and newest.iteration != best.iteration:
-        told += f"; the last are those of iteration {newest.iteration} (--snapshot last)"
-    return Chosen(best.snapshot, best.iteration, told)
+    words = f"weights of iteration {best.iteration}, {why} (loss {best.loss:.6g})"
+    if newest is None or newest.iteration == best.iteration:
+        return Chosen(best.snapshot, best.iteration, words)
+    words += f"; the last are those of iteration {newest.iteration}"
+    return Chosen(best.snapshot, best.iteration, words, " (--snapshot last)")
 
 
 def _last(folder: Path, prefix: str, tell: Callable[[str], None]) -> Chosen:

@@ -16,7 +16,7 @@ from deepcae.solver.run import Run
 from deepcae.trained.examples import open_examples
 from deepcae.trained.losses import reconstruction_losses
 from deepcae.trained.network import Trained
-from deepcae.trained.passes import restored, way
+from deepcae.trained.passes import layer_by_layer, restored
 
 
 def done(*argv: object) -> None:
@@ -52,7 +52,7 @@ def test_a_run_whose_loss_has_the_image_first_looks_the_same(run: Path, swapped:
         *(restored(trained, open_examples(trained, None), np.arange(5)) for trained in seen), strict=True
     ):
         np.testing.assert_array_equal(ours, other)  # type: ignore[arg-type]
-    paths = [[name for name, _ in way(trained, open_examples(trained, None), 0)] for trained in seen]
+    paths = [[name for name, _ in layer_by_layer(trained, open_examples(trained, None), 0)] for trained in seen]
     assert paths[0] == paths[1] == ["data", "conv", "code", "up", "restored"]
 
 

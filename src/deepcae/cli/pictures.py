@@ -46,7 +46,7 @@ def layers(
     """Draw one image's way through the network, a panel per blob (the paper's Fig. 7)."""
     from ..recording.nearest import place_of
     from ..trained.network import Named
-    from ..trained.passes import way
+    from ..trained.passes import layer_by_layer
     from ..viz.layers import layer_panels
     from ..viz.style import save
     from .trained import open_trained, tell
@@ -57,7 +57,7 @@ def layers(
     trained = open_trained(run, network, machine.chosen(), Named(image_blob), output.quiet)
     examples, origins = _of_data(trained, data, index)
     row, index = (index or 0) if origins is None or index is None else place_of(origins, index), index or 0
-    panels = way(trained, examples, row)
+    panels = layer_by_layer(trained, examples, row)
     _, label = examples.one(row)
     called = "" if origins is None else f" ({origins.told_shortly} {origins.called(row)})"
     title = f"{trained.title}: image {index} of {examples.origin}{called}"

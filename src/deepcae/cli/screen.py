@@ -75,7 +75,7 @@ def answer(value: Any) -> None:
         raise OSError(error.errno, error.strerror, "standard output") from None
 
 
-class _Deaf(io.FileIO):
+class _Unfailing(io.FileIO):
     """A file whose writes never fail: what cannot be written is dropped."""
 
     def write(self, data: Any) -> int:
@@ -93,7 +93,7 @@ def unbreakable_stderr() -> Iterator[None]:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - closed below
     else:
         try:
-            raw = _Deaf(before.fileno(), "w", closefd=False)
+            raw = _Unfailing(before.fileno(), "w", closefd=False)
         except (AttributeError, OSError, ValueError):  # a program's own object; what it does is its affair
             yield
             return

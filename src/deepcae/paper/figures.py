@@ -115,14 +115,14 @@ def _map(material: Material, name: str, head: str, seed: int) -> list[Drawing]:
 def _layers(material: Material, head: str) -> list[Drawing]:
     """One image of each class on its way through the network, classes in order."""
     from ..report.material import samples
-    from ..trained.passes import way
+    from ..trained.passes import layer_by_layer
     from ..viz.layers import layer_panels
     from ..viz.style import COLUMN
 
     assert material.examples is not None
     drawn = []
     for index, digit in sorted(samples(material), key=lambda sample: sample[1]):
-        panels = way(material.trained, material.examples, index)
+        panels = layer_by_layer(material.trained, material.examples, index)
         title = f"{head}: digit {digit}, {_SHOWS['fig7']}"
         figure = layer_panels(panels, digit, title, named="digit", width=COLUMN)
         about = f"encoding and decoding digit {digit} (test image {index}), {_SHOWS['fig7']}"

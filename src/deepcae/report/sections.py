@@ -111,7 +111,7 @@ def layers(material: Material) -> Section:
 def _way(material: Material, index: int, label: Any) -> Picture:
     assert material.examples is not None
     images = material.trained.image_blobs
-    figure = layer_panels(passes.way(material.trained, material.examples, index), label, images=images)
+    figure = layer_panels(passes.layer_by_layer(material.trained, material.examples, index), label, images=images)
     of_class, in_words = ("", "") if label is None else (f", class {label}", f" (class {label})")
     about = f"Every blob from image {material.called(index)}{in_words} on: its size as Caffe shows it, and [min, max]."
     if material.keeps_pca:

@@ -197,7 +197,7 @@ def decoded_blocks(
             progress(start + len(rows))
 
 
-def way(trained: Trained, examples: Examples, index: int) -> list[tuple[str, np.ndarray]]:
+def layer_by_layer(trained: Trained, examples: Examples, index: int) -> list[tuple[str, np.ndarray]]:
     """(name, (C, H, W) or (K,) or more axes) of every blob on the way from image `index` to what is restored, in order.
 
     A blob that only changes another's shape shows nothing new and is left out, so that the paper's networks give the

@@ -86,8 +86,10 @@ def make_zarr(path: Path, count: int) -> None:
 
 
 MAKERS: dict[str, tuple[str, float, int, Callable[[Path, int], None]]] = {  # file, GB, bytes of a value
-    "h5": ("big.h5", 20, 4, make_h5), "tiff": ("big.tif", 5, 2, make_tiff), "zarr": ("big.zarr", 5, 2, make_zarr),
-}  # fmt: skip
+    "h5": ("big.h5", 20, 4, make_h5),
+    "tiff": ("big.tif", 5, 2, make_tiff),
+    "zarr": ("big.zarr", 5, 2, make_zarr),
+}
 
 
 class Watch:
@@ -149,9 +151,12 @@ def fitted(source: Path, run: Path, args: argparse.Namespace) -> Iterator[tuple[
     words = ["fit", str(source), "--dims", str(args.dims), "--set", f"max_iter: {args.iterations}", "-o", str(run)]
     words += ["--threads", "1", *(["--width", str(args.width)] if args.width else [])]
     with subprocess.Popen(
-        [str(Path(sys.executable).parent / "deepcae"), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as process:  # fmt: skip
+        [str(Path(sys.executable).parent / "deepcae"), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:
         watch, part, said = Watch(process.pid), "begin", [""]
         assert process.stdout is not None
         try:

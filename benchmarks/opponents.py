@@ -135,8 +135,9 @@ def pytorch(
             {"params": members, "lr": param.base_lr * rate, "weight_decay": param.weight_decay * decay}
             for (rate, decay), members in groups.items()
         ],
-        momentum=param.momentum, fused=True,
-    )  # fmt: skip
+        momentum=param.momentum,
+        fused=True,
+    )
     stream = itertools.cycle(batches)
 
     def run(iterations: int) -> float:

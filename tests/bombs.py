@@ -148,8 +148,9 @@ def weights(folder: Path) -> dict[str, tuple[int, Act]]:
     other = zeros_h5(folder / "b.caffemodel.h5", "data/unknown/0", (rows, 2**20), (1, 2**20))
     chunk = folder / "c.caffemodel.h5"
     with h5py.File(chunk, "w") as file:
-        made = file.create_dataset("data/code/0", (2, 6), "f4", chunks=(2**14, 2**14), maxshape=(None, None),
-                                   compression="gzip")  # fmt: skip
+        made = file.create_dataset(
+            "data/code/0", (2, 6), "f4", chunks=(2**14, 2**14), maxshape=(None, None), compression="gzip"
+        )
         made.id.write_direct_chunk((0, 0), zlib.compress(bytes(2**30), 1))
     state = zeros_h5(folder / "d.solverstate.h5", "history/0", (rows, 2**20), (1, 2**20))
     with h5py.File(state, "a") as file:

@@ -52,8 +52,10 @@ def messages(folder: Path) -> Cases:
         "dims": field(100, name + field(7, field(7, field(1, b"\1" * 8_000_000)) + field(5, bytes(4)))),
         "a long name": field(100, field(1, b"a" * 150_000_000) + value),
     }
-    found = {"caffemodel of one blob": _case(blob, lambda: load_weights(net, blob)),
-             "solverstate of one blob": _case(state, lambda: len(read_state(state).history))}  # fmt: skip
+    found = {
+        "caffemodel of one blob": _case(blob, lambda: load_weights(net, blob)),
+        "solverstate of one blob": _case(state, lambda: len(read_state(state).history)),
+    }
     for what, content in made.items():
         path = folder / f"{what}.caffemodel"
         path.write_bytes(content)

@@ -185,7 +185,7 @@ def sets(neuro: Path, mnist: Path) -> dict[str, Set]:
         "MRI 32x32": Set(16, inside(pieces(behind, 32)), inside(pieces(before, 32))),
         "calcium 32x32": Set(16, pieces(list(frames[:400]), 32), pieces(list(frames[400:]), 32)),
         "noise 16x16": Set(8, noise, noise, 12**-0.5),
-    }  # fmt: skip
+    }
 
 
 def flat(images: Array) -> Array:
@@ -206,14 +206,17 @@ def designed(each: Set, seed: int, passes: int | None) -> dict[str, Any]:
         fitted = ConvAutoencoder(each.dims, random_state=seed, max_iter=passes, verbose=True).fit(train)
     ours = np.square(flat(test) - flat(fitted.inverse_transform(fitted.transform(test)))).sum(axis=1)
     return {
-        "seed": seed, "error": round(ours.sum() / theirs.sum(), 4),
+        "seed": seed,
+        "error": round(ours.sum() / theirs.sum(), 4),
         "standard_error": round((ours - theirs).std() / math.sqrt(len(test)) / theirs.mean(), 4),
         "floor": round(each.noise**2 * (test[0].size - each.dims) / theirs.mean(), 3),
         "race": " ".join(line[21:] for line in said.getvalue().splitlines() if line.startswith("race")),
-        "kept": fitted.best_iteration_, "made": fitted.n_steps_, "seconds": round(time.process_time() - began),
+        "kept": fitted.best_iteration_,
+        "made": fitted.n_steps_,
+        "seconds": round(time.process_time() - began),
         "learned": [float(f"{loss:.4g}") for _, loss in fitted.losses_[::4]],
         "held_out": [[at, float(f"{loss:.4g}")] for at, loss in fitted.held_out_losses_[::4]],
-    }  # fmt: skip
+    }
 
 
 class Flat:
@@ -254,9 +257,12 @@ def clustered(each: Set, clusters: int, count: int) -> dict[str, Any]:
         chosen = errors.argmin(axis=0)
     judged = np.stack([space.errors(test) for space in spaces]).min(axis=0).mean()
     return {
-        "clusters": clusters, "images": len(train), "error": round(float(judged / theirs), 3),
-        "learned": round(float(errors.min(axis=0).mean() / before), 3), "seconds": round(time.process_time() - began),
-    }  # fmt: skip
+        "clusters": clusters,
+        "images": len(train),
+        "error": round(float(judged / theirs), 3),
+        "learned": round(float(errors.min(axis=0).mean() / before), 3),
+        "seconds": round(time.process_time() - began),
+    }
 
 
 def main() -> None:

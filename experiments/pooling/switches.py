@@ -47,8 +47,9 @@ def measured(run: Run, seed: int) -> dict[str, Any]:
     other = np.empty_like(order)
     other[order] = np.roll(order, 1)
     mean = np.broadcast_to(codes.mean(axis=0), codes.shape)
-    corner = {name: np.broadcast_to(corners(places.shape[2:], SWITCHES[name]), places.shape)
-              for name, places in own.items()}  # fmt: skip
+    corner = {
+        name: np.broadcast_to(corners(places.shape[2:], SWITCHES[name]), places.shape) for name, places in own.items()
+    }
     ways = {
         "code of A, switches of A": (codes, own),
         "code of A, switches of B": (codes, {name: places[other] for name, places in own.items()}),
@@ -84,8 +85,11 @@ def corners(cells: tuple[int, ...], width: int) -> np.ndarray:
 
 def judged(restored: np.ndarray, a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     nearer = losses(restored, a) < losses(restored, b)
-    return {"l2_to_a": mean_loss(restored, a), "l2_to_b": mean_loss(restored, b),
-            "nearer_to_a": round(float(nearer.mean()), 4)}  # fmt: skip
+    return {
+        "l2_to_a": mean_loss(restored, a),
+        "l2_to_b": mean_loss(restored, b),
+        "nearer_to_a": round(float(nearer.mean()), 4),
+    }
 
 
 def losses(restored: np.ndarray, images: np.ndarray) -> np.ndarray:

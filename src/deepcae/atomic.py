@@ -228,9 +228,12 @@ def _require_free(target: Path) -> None:
 def kind_of(mode: int) -> str:
     """What a name stands for, in words, by its `st_mode`."""
     kinds = {
-        stat.S_IFREG: "a file", stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe (FIFO)",
+        stat.S_IFREG: "a file",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFLNK: "a link",
+        stat.S_IFIFO: "a pipe (FIFO)",
         stat.S_IFSOCK: "a socket",
-    }  # fmt: skip
+    }
     return kinds.get(stat.S_IFMT(mode), "a device")
 
 

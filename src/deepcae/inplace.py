@@ -19,9 +19,12 @@ from .atomic import H5_ERRNO, kind_of, told_of, whole_file
 HDF5_START = b"\x89HDF\r\n\x1a\n"  # what such a file begins with, or after a block of its user's own
 
 _OURS = (
-    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-)  # fmt: skip
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 
 _OF_THE_SYSTEM = {
     getattr(errno, name)

@@ -54,8 +54,11 @@ def test_spellings(written: str, meant: str) -> None:
 
 def test_a_value_is_never_taken_for_a_flag() -> None:
     assert normalise(["--set", "-base_lr: 1 x=y", "--set=max_iter: 3 # --a_b=c"]) == [
-        "--set", "-base_lr: 1 x=y", "--set", "max_iter: 3 # --a_b=c",
-    ]  # fmt: skip
+        "--set",
+        "-base_lr: 1 x=y",
+        "--set",
+        "max_iter: 3 # --a_b=c",
+    ]
 
 
 @given(

@@ -209,8 +209,9 @@ def test_a_run_is_checked_by_the_texts_that_it_keeps(
     assert code == 2
     assert re.match(r"run/net\.prototxt:\d+:\d+: ", lines[0])
     assert check(capsys, str(model)) == (
-        2, [f"{model}:1:1: no run there, run.json is missing; `deepcae fit` and `deepcae train` make one"]
-    )  # fmt: skip
+        2,
+        [f"{model}:1:1: no run there, run.json is missing; `deepcae fit` and `deepcae train` make one"],
+    )
 
 
 def test_oddities_are_warned_of_with_their_states(capsys: pytest.CaptureFixture[str]) -> None:

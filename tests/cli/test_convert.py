@@ -36,8 +36,10 @@ def test_a_run_becomes_onnx(run: Path, model: Path, capsys: Capture) -> None:
     assert first == f"largest differences between onnxruntime {onnxruntime.__version__} and the net:"
     assert [line.split("  ")[1].strip() for line in lines] == ["code", "restored"] * 3
     assert [" ".join(line.split()[1:4]).rstrip(",") for line in lines[::2]] == [
-        "random, batch 1", "random, batch 4", "data, batch 4",
-    ]  # fmt: skip
+        "random, batch 1",
+        "random, batch 4",
+        "data, batch 4",
+    ]
     assert all(float(line.split()[-2]) < 1e-5 for line in lines)
     x = np.random.default_rng(0).random((3, 1, 6, 6), dtype=np.float32)
     net = Net(model / "net.prototxt", weights=newest(run))
@@ -62,9 +64,11 @@ def test_encoder_and_decoder_go_apart(run: Path, capsys: Capture) -> None:
 def test_weights_go_around_all_formats_and_keep_every_bit(run: Path, model: Path, capsys: Capture) -> None:
     text, first = str(model / "net.prototxt"), newest(run)
     chain = [
-        ("safetensors", "a.safetensors"), ("torch", "b.pt"), ("caffemodel", "c.caffemodel.h5"),
+        ("safetensors", "a.safetensors"),
+        ("torch", "b.pt"),
+        ("caffemodel", "c.caffemodel.h5"),
         ("caffemodel", "d.caffemodel"),
-    ]  # fmt: skip
+    ]
     source = first
     for to, name in chain:
         assert main(["convert", text, source, "--to", to, "-o", name]) == 0
@@ -110,8 +114,9 @@ def test_layers_that_cannot_go_are_listed_at_once(run: Path, model: Path, capsys
     errors = [line for line in err.splitlines() if line.startswith("error")]
     place = str(path)
     assert [line.removeprefix(f"error: {place}:").split(": cannot")[0] for line in errors] == [
-        "18:23: layer 'right' (Accuracy)", "19:23: layer 'again' (Accuracy)",
-    ]  # fmt: skip
+        "18:23: layer 'right' (Accuracy)",
+        "19:23: layer 'again' (Accuracy)",
+    ]
     assert not list(Path().glob("*.onnx"))
 
 

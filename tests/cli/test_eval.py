@@ -97,8 +97,10 @@ def test_files_of_codes_say_the_same_with_images_beside_them(digits: Path, capsy
         assert found[name] == pytest.approx(expected.pop(name), rel=1e-5)
     missing = dict.fromkeys(("cross_entropy", "l2_pca", "l2_mean"))
     assert {name: value for name, value in found.items() if name not in ("l2", "l2_median", "l2_worst")} == {
-        **expected, "name": "codes-test", **missing
-    }  # fmt: skip
+        **expected,
+        "name": "codes-test",
+        **missing,
+    }
     (alone,) = answered(capsys, "--codes", *files)["codes"]
     assert alone == {**found, "trustworthiness": None, "continuity": None}
 

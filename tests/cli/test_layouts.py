@@ -58,9 +58,11 @@ def test_every_command_compares_the_data_with_the_text(
     data, words = WRONG[kind]
     write("x", data)
     for argv in (
-        ["check", "m/net.prototxt"], ["check", "m/solver.prototxt"], ["summary", "m/net.prototxt"],
+        ["check", "m/net.prototxt"],
+        ["check", "m/solver.prototxt"],
+        ["summary", "m/net.prototxt"],
         ["train", "--solver", "m/solver.prototxt", "--out", "run"],
-    ):  # fmt: skip
+    ):
         assert main(argv) == 2
         out, err = capsys.readouterr()
         assert f"this text is for (N, 3, 16, 24): {words}" in out + err

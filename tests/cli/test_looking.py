@@ -146,9 +146,7 @@ def test_layers(run: Path) -> None:
 def test_plot_a_run_and_codes(run: Path) -> None:
     done("plot", run, "-o", "pictures")
     names = {path.stem for path in Path("pictures").iterdir()}
-    assert names == {
-        "scatter", "curves", "filters", "reconstructions", "thumbnails", "traversals", "errors"
-    }  # fmt: skip
+    assert names == {"scatter", "curves", "filters", "reconstructions", "thumbnails", "traversals", "errors"}
     done("encode", run, "-o", "codes.h5")
     done("plot", "codes.h5", "-o", "map.svg")
     assert Path("map.svg").read_text().startswith("<?xml")

@@ -62,10 +62,12 @@ def test_what_lies_otherwise_is_refused_by_all(kind: str, ending: str, capsys: p
     data, words = REFUSED[kind]
     write("other", data)
     for argv in (
-        ["encode", "run", f"other.{ending}", "-o", "c.npz"], ["layers", "run", f"other.{ending}", "-o", "l.png"],
-        ["eval", "run", "--data", f"other.{ending}", f"other.{ending}"], ["report", "run", "--data", f"other.{ending}"],
+        ["encode", "run", f"other.{ending}", "-o", "c.npz"],
+        ["layers", "run", f"other.{ending}", "-o", "l.png"],
+        ["eval", "run", "--data", f"other.{ending}", f"other.{ending}"],
+        ["report", "run", "--data", f"other.{ending}"],
         ["plot", "run", "--data", f"other.{ending}", "-o", "p.png"],
-    ):  # fmt: skip
+    ):
         capsys.readouterr()
         assert main([*argv, "-q"]) == 2, argv
         err = capsys.readouterr().err

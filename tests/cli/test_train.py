@@ -155,8 +155,10 @@ def test_ctrl_c_stops_with_a_snapshot_and_says_how_to_go_on(model: Path) -> None
     argv = ["train", "--solver", str(model / "solver.prototxt"), "--out", "run", "--json", "--threads", "1"]
     child = subprocess.Popen(
         [sys.executable, "-c", code, *argv, "--set", "max_iter: 9999999 display: 1 snapshot: 0 test_interval: 9999999"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     log = Path("run/train.log")
     deadline = time.monotonic() + 100
     while not (log.exists() and "Iteration 3 " in log.read_text()):
@@ -224,9 +226,12 @@ def test_a_run_stands_for_its_newest_weights(run: Path, model: Path, capsys: pyt
     ],
 )
 def test_a_numbered_snapshot_that_is_missing_in_the_end_is_exit_code_1(
-    missing: tuple[int, ...], sentence: str, model: Path, capsys: pytest.CaptureFixture[str],
+    missing: tuple[int, ...],
+    sentence: str,
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     real = os.replace
 
     def replace(source: str | Path, target: str | Path) -> None:

@@ -61,8 +61,11 @@ def test_eval_without_classes(plain: Path, model: Path, capsys: pytest.CaptureFi
     assert main(["eval", str(plain), "-q"]) == 0
     out, err = capsys.readouterr()
     expected = errors_of(plain, model)
-    for title, value in (("Euclidean loss", expected.mean()), ("its median", np.median(expected)),
-                         ("worst image", expected.max())):  # fmt: skip
+    for title, value in (
+        ("Euclidean loss", expected.mean()),
+        ("its median", np.median(expected)),
+        ("worst image", expected.max()),
+    ):
         (line,) = [line for line in out.splitlines() if line.startswith(title)]
         assert float(line.split()[-1]) == pytest.approx(value, rel=1e-3)
     assert "PCA of as many N" in out

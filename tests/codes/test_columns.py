@@ -59,9 +59,12 @@ def test_columns_that_others_added_are_read_and_all_else_is_left_alone(tmp_path:
 
 @pytest.mark.parametrize(
     ("header", "words"),
-    [("speed,code_1", "expected a header"), ("code_1,a,a", "two columns of one name"),
-     ("code_1," + ",".join(map(str, range(65))), "65 columns behind the codes")],
-)  # fmt: skip
+    [
+        ("speed,code_1", "expected a header"),
+        ("code_1,a,a", "two columns of one name"),
+        ("code_1," + ",".join(map(str, range(65))), "65 columns behind the codes"),
+    ],
+)
 def test_headers_that_say_nothing(header: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text(f"{header}\n1,2,3\n")
     with pytest.raises(DataError, match=words):

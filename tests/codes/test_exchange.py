@@ -99,8 +99,10 @@ def test_without_the_library_a_line_says_what_helps(tmp_path: Path, monkeypatch:
 
 def test_an_h5ad_file_is_laid_out_as_its_format_is_published(tmp_path: Path) -> None:
     with h5py.File(files.save(tmp_path / "c.h5ad", CODES, LABELS, ABOUT, COLUMNS)) as file:
-        told = {name: (item.attrs["encoding-type"], item.attrs["encoding-version"]) for name, item in
-                [("", file), *((name, file[name]) for name in file), ("source", file["obs/source"])]}  # fmt: skip
+        told = {
+            name: (item.attrs["encoding-type"], item.attrs["encoding-version"])
+            for name, item in [("", file), *((name, file[name]) for name in file), ("source", file["obs/source"])]
+        }
         assert told[""] == ("anndata", "0.1.0")
         assert told["X"] == ("array", "0.2.0")
         assert told["obs"] == told["var"] == ("dataframe", "0.2.0")

@@ -49,9 +49,7 @@ def test_codes_know_their_classes() -> None:
 
 def test_codes_say_what_they_hold() -> None:
     found = Codes(np.zeros((30, 2)), np.arange(30) % 3, {"net": "cae<1>"}, {"error": np.linspace(0.5, 2, 30)})
-    assert repr(found) == (
-        "Codes(codes: 30 of 2 values, labels: 3 classes, 0 to 2, error: 0.5 to 2, net: cae<1>)"
-    )  # fmt: skip
+    assert repr(found) == ("Codes(codes: 30 of 2 values, labels: 3 classes, 0 to 2, error: 0.5 to 2, net: cae<1>)")
     assert "<th>net</th><td>cae&lt;1&gt;</td>" in found._repr_html_()
     assert found.column("time").tolist() == list(range(30))
     assert found.column("error")[0] == 0.5

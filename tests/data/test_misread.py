@@ -26,8 +26,9 @@ def blobs(count: int, height: int, width: int) -> np.ndarray:
 
 def movie(count: int, height: int, width: int) -> np.ndarray:
     """The spots fade in and out."""
-    spots = sum(blobs(1, height, width) * (1 + np.sin(RANDOM.uniform(5, 9) + np.arange(count))[:, None, None])
-                for _ in range(5))  # fmt: skip
+    spots = sum(
+        blobs(1, height, width) * (1 + np.sin(RANDOM.uniform(5, 9) + np.arange(count))[:, None, None]) for _ in range(5)
+    )
     return np.asarray(spots + 0.02 * RANDOM.standard_normal((count, height, width)))
 
 

@@ -44,7 +44,7 @@ def ordered(images: np.ndarray, lines: list[range] | None = None) -> bool | None
         (np.zeros((200, 8, 8)), None, None),
         (np.where(NOISE > 0.5, np.nan, DRIFT), None, None),
     ],
-)  # fmt: skip
+)
 def test_what_comes_in_order_is_seen(images: np.ndarray, lines: list[range] | None, expected: bool | None) -> None:
     assert ordered(images, lines) is expected
 

@@ -67,9 +67,10 @@ KINDS: dict[str, tuple[tuple[str, Save], np.ndarray]] = {
     "tiff of floats": (tiff(FLOATS), FLOATS),
     "tiff in which 0 is white": (tiff(EIGHT, photometric="miniswhite"), 255 - EIGHT),
     "tiff of inks": (
-        tiff(np.concatenate([255 - COLOURS, np.zeros((H, W, 1), np.uint8)], -1), photometric="separated"), COLOURS
+        tiff(np.concatenate([255 - COLOURS, np.zeros((H, W, 1), np.uint8)], -1), photometric="separated"),
+        COLOURS,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -108,12 +109,13 @@ REFUSED: dict[str, tuple[tuple[str, Save], str]] = {
     "tiff of 32 bits": (tiff(GREY.astype(np.uint32)), "its pixels have 32 bits"),
     "two pages": (tiff(np.stack([EIGHT, EIGHT]), photometric="minisblack"), "holds more than one picture"),
     "an animation": (
-        pil(EIGHT, ending=".gif", save_all=True, append_images=[Image.fromarray(EIGHT[::-1])]), "more than one picture",
+        pil(EIGHT, ending=".gif", save_all=True, append_images=[Image.fromarray(EIGHT[::-1])]),
+        "more than one picture",
     ),
     "a text": ((".png", lambda path: path.write_text("no picture")), "is no readable image"),
     "an empty file": ((".png", lambda path: path.write_bytes(b"")), "it is empty"),
     "a folder": ((".png", lambda path: path.mkdir()), "this is a folder"),
-}  # fmt: skip
+}
 
 
 def la16() -> bytes:

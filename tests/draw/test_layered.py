@@ -82,8 +82,10 @@ def test_nothing_overlaps_and_edges_flow(edges: list[tuple[str, str]], extents: 
         room = layout.places[right][1] - sizes[right].before - layout.places[left][1] - sizes[left].after
         assert apart or room >= 16 - 1e-6
     low, high = layout.across
-    assert all(low <= place - sizes[n].before + 1e-6 and place + sizes[n].after <= high + 1e-6
-               for n, (_, place) in layout.places.items())  # fmt: skip
+    assert all(
+        low <= place - sizes[n].before + 1e-6 and place + sizes[n].after <= high + 1e-6
+        for n, (_, place) in layout.places.items()
+    )
 
 
 def test_an_empty_graph_and_one_of_thousands() -> None:

@@ -108,9 +108,12 @@ def test_what_is_large_is_never_read_whole(monkeypatch: pytest.MonkeyPatch) -> N
     from deepcae.estimator import given
 
     for room, name, value in (
-        (kept, "MEMORY_LIMIT", 0), (kept, "BLOCK", 2**16), (given, "BLOCK", 2**16), (principal, "SAMPLE", 2**16),
+        (kept, "MEMORY_LIMIT", 0),
+        (kept, "BLOCK", 2**16),
+        (given, "BLOCK", 2**16),
+        (principal, "SAMPLE", 2**16),
         (principal, "BLOCK", 2**14),
-    ):  # fmt: skip
+    ):
         monkeypatch.setattr(room, name, value)
     array = np.random.default_rng(0).random((2000, 12, 12), dtype=np.float32)
     X = Sliced(array)
@@ -231,9 +234,12 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "back" bottom: "data" top: "l
 def test_networks_of_all_kinds(tmp_path: Path) -> None:
     (tmp_path / "net.prototxt").write_text(TEXT)
     kinds: list[Any] = [
-        TEXT, tmp_path / "net.prototxt", str(tmp_path / "net.prototxt"), read_net_text(TEXT).message,
+        TEXT,
+        tmp_path / "net.prototxt",
+        str(tmp_path / "net.prototxt"),
+        read_net_text(TEXT).message,
         lambda image, dims: TEXT.replace("num_output: 3", f"num_output: {dims}"),
-    ]  # fmt: skip
+    ]
     codes = [estimator(architecture=each).fit_transform(IMAGES) for each in kinds]
     for each in codes[1:]:
         np.testing.assert_array_equal(each, codes[0])

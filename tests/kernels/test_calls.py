@@ -55,18 +55,24 @@ def test_activations(machine: Any, size: Any, kind: Any, biased: bool, in_place:
     calls.activate(kind, slope, bias, x, y)()
     exact = moved.double()
     functions = {
-        "identity": exact, "sigmoid": exact.sigmoid(), "relu": torch.nn.functional.leaky_relu(exact, slope),
-        "elu": torch.nn.functional.elu(exact, slope), "tanh": exact.tanh(),
-    }  # fmt: skip
+        "identity": exact,
+        "sigmoid": exact.sigmoid(),
+        "relu": torch.nn.functional.leaky_relu(exact, slope),
+        "elu": torch.nn.functional.elu(exact, slope),
+        "tanh": exact.tanh(),
+    }
     _close(y, functions[kind])
     if y is not x:
         assert torch.equal(x, moved)
 
     dy = torch.randn(size, generator=generator)
     slopes = {
-        "identity": torch.ones(size), "sigmoid": y * (1 - y), "relu": torch.where(y > 0, 1.0, slope),
-        "elu": torch.where(y > 0, 1.0, y + slope), "tanh": 1 - y * y,
-    }  # fmt: skip
+        "identity": torch.ones(size),
+        "sigmoid": y * (1 - y),
+        "relu": torch.where(y > 0, 1.0, slope),
+        "elu": torch.where(y > 0, 1.0, y + slope),
+        "tanh": 1 - y * y,
+    }
     wanted = dy.double() * slopes[kind].double()
     sums, given = torch.empty(size[0]), dy.double().abs()
     calls.activate_back(kind, slope, y, dy, sums)()
@@ -79,8 +85,11 @@ def test_activations_hand_nan_and_infinity_on() -> None:
         native.instructions(name)
         x = torch.tensor([[math.nan, math.inf, -math.inf, 0.0, -1.0] * 7])
         for kind, exact in (
-            ("sigmoid", x.sigmoid()), ("relu", x.relu()), ("elu", torch.nn.functional.elu(x)), ("tanh", x.tanh())
-        ):  # fmt: skip
+            ("sigmoid", x.sigmoid()),
+            ("relu", x.relu()),
+            ("elu", torch.nn.functional.elu(x)),
+            ("tanh", x.tanh()),
+        ):
             y = torch.empty_like(x)
             calls.activate(kind, 1.0 if kind == "elu" else 0.0, None, x.clone(), y)()
             torch.testing.assert_close(y, exact, equal_nan=True)
@@ -151,9 +160,12 @@ def test_losses(machine: Any, size: Any, weight: float, wanted: bool) -> None:
 
 @quick
 @given(
-    machine=machines, classes=st.integers(1, 40), columns=st.sampled_from([1, 3, 100, 300, 20_000]),
-    weight=st.sampled_from([1.0, -2.0]), wanted=st.booleans(),
-)  # fmt: skip
+    machine=machines,
+    classes=st.integers(1, 40),
+    columns=st.sampled_from([1, 3, 100, 300, 20_000]),
+    weight=st.sampled_from([1.0, -2.0]),
+    wanted=st.booleans(),
+)
 def test_softmax_loss(machine: Any, classes: int, columns: int, weight: float, wanted: bool) -> None:
     """What is cut off is the value alone."""
     generator = _take(machine)
@@ -214,9 +226,12 @@ def test_turning(machine: Any, rows: int, places: int, columns: int) -> None:
 
 @quick
 @given(
-    machine=machines, rows=st.integers(1, 150), columns=st.sampled_from([1, 2, 15, 16, 17, 96, 100, 300]),
-    depth=st.sampled_from([1, 3, 80, 500]), transposed=st.booleans(),
-)  # fmt: skip
+    machine=machines,
+    rows=st.integers(1, 150),
+    columns=st.sampled_from([1, 2, 15, 16, 17, 96, 100, 300]),
+    depth=st.sampled_from([1, 3, 80, 500]),
+    transposed=st.booleans(),
+)
 def test_products(machine: Any, rows: int, columns: int, depth: int, transposed: bool) -> None:
     generator = _take(machine)
     a = torch.randn((depth, rows) if transposed else (rows, depth), generator=generator)

@@ -283,8 +283,10 @@ def test_every_rule_gives_the_same_numbers(name: str) -> None:
     x, w = _random(3, 40, 4, 5, 6), _random(4, 4, 2, 5, 3)
     torch.testing.assert_close(
         deconvolution(x, w, b, (3, 2), (1, 2), (1, 1)),
-        torch.conv_transpose2d(x.double(), w.double(), b.double(), (3, 2), (1, 2)).float(), rtol=1e-4, atol=1e-4,
-    )  # fmt: skip
+        torch.conv_transpose2d(x.double(), w.double(), b.double(), (3, 2), (1, 2)).float(),
+        rtol=1e-4,
+        atol=1e-4,
+    )
 
 
 def test_a_process_takes_the_rule_of_its_environment() -> None:

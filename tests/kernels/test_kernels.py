@@ -268,8 +268,11 @@ def test_banded_convolution(case: tuple) -> None:
     check_with_gradients(
         lambda x, w, b: banded.convolution(x, w, b),
         lambda x, w, b: oracle.convolve(x, w, b, (1, 1), (0, 0), (1, 1), 1),
-        x, w, b, channels_last=channels_last,
-    )  # fmt: skip
+        x,
+        w,
+        b,
+        channels_last=channels_last,
+    )
 
 
 @given(banded_cases())
@@ -281,8 +284,11 @@ def test_banded_deconvolution(case: tuple) -> None:
     check_with_gradients(
         lambda x, w, b: banded.deconvolution(x, w, b),
         lambda x, w, b: oracle.deconvolve(x, w, b, (1, 1), (0, 0), (1, 1), 1),
-        x, w, b, channels_last=channels_last,
-    )  # fmt: skip
+        x,
+        w,
+        b,
+        channels_last=channels_last,
+    )
 
 
 @given(convolutions(least=2, most=2))
@@ -295,8 +301,11 @@ def test_deconvolution_by_phases(drawn: tuple) -> None:
     check_with_gradients(
         lambda x, w, b: phases.deconvolution(x, w, b, stride, pad),
         lambda x, w, b: oracle.deconvolve(x, w, b, stride, pad, (1, 1), 1),
-        x, w, b, channels_last=channels_last,
-    )  # fmt: skip
+        x,
+        w,
+        b,
+        channels_last=channels_last,
+    )
 
 
 def test_phases_stay_float32_where_products_are_rounded() -> None:

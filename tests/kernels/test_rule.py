@@ -135,11 +135,14 @@ print(choice.rule().pixel_pairs)
 def test_two_first_runs_at_once_end_with_the_same_answer(tmp_path: Path) -> None:
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", CODE, str(number)], env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [sys.executable, "-c", CODE, str(number)],
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for number in (1, 2, 3)
-    ]  # fmt: skip
+    ]
     told = [run.communicate(timeout=120)[0].split() for run in runs]
     assert len({lines[-1] for lines in told}) == 1
     assert sum("measured" in lines for lines in told) == 1

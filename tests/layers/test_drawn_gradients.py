@@ -203,7 +203,7 @@ def neuron(draw: st.DrawFn) -> Drawn:
         '"Clip" clip_param { min: -%s max: 0.9 }',
         '"Softmax" softmax_param { axis: -1 } # %s\n',
         '"BNLL" # %s\n',
-    ]  # fmt: skip
+    ]
     return draw(st.sampled_from(texts)) % draw(st.sampled_from([0.25, 0.5, 0.75])), [any_shape(draw, 2)]
 
 

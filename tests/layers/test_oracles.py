@@ -121,8 +121,11 @@ def test_reduction(operation: str, wanted: float) -> None:
 def test_rows_are_chosen_by_truncated_indices() -> None:
     x = np.arange(6.0).reshape(3, 2)
     assert run(build('"BatchReindex"', 2), x, np.array([2.9, 0.0, 2.0, -0.5])).tolist() == [
-        [4, 5], [0, 1], [4, 5], [0, 1],
-    ]  # fmt: skip
+        [4, 5],
+        [0, 1],
+        [4, 5],
+        [0, 1],
+    ]
     layer = build('"Embed" embed_param { input_dim: 3 num_output: 2 }')
     weights = [torch.from_numpy(x), torch.tensor([10.0, 20.0])]
     (y,) = layer.forward([torch.tensor([[1.5], [2.0]])], weights, Context())

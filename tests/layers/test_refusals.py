@@ -195,10 +195,13 @@ REFUSED = [
      "embed_param.weight_filler.type", ["'x'"]),
 ]  # fmt: skip
 FIELDS = {
-    "Deconvolution": "convolution_param", "Im2col": "convolution_param", "BatchNorm": "batch_norm_param",
-    "ArgMax": "argmax_param", **dict.fromkeys(["EuclideanLoss", "MultinomialLogisticLoss"], "loss_param"),
+    "Deconvolution": "convolution_param",
+    "Im2col": "convolution_param",
+    "BatchNorm": "batch_norm_param",
+    "ArgMax": "argmax_param",
+    **dict.fromkeys(["EuclideanLoss", "MultinomialLogisticLoss"], "loss_param"),
     **dict.fromkeys(["Filter", "BatchReindex"], "loss_param"),
-}  # fmt: skip
+}
 
 
 def full(short: str) -> str:

@@ -49,8 +49,10 @@ def all_of(path: Path) -> None:
 
 def test_models_keep_every_bit_and_have_equal_bytes(path: Path) -> None:
     layers: list[tuple[str, dict[int, np.ndarray]]] = [
-        ("z", {0: VALUES, 1: VALUES[0]}), ("\u00fc", {}), ("e", {0: VALUES[:0], 1: VALUES[0, 0]}),
-    ]  # fmt: skip
+        ("z", {0: VALUES, 1: VALUES[0]}),
+        ("\u00fc", {}),
+        ("e", {0: VALUES[:0], 1: VALUES[0, 0]}),
+    ]
     back = read_model(_saved(path, model_bytes(layers)))
     assert set(back) == {"z", "\u00fc", "e"}
     for name, blobs in layers:
@@ -73,8 +75,11 @@ def test_a_shared_blob_stands_with_its_owner_and_is_loaded_for_both(path: Path) 
     net, other = (Net(read_net_text(TEXT), seed=seed) for seed in (1, 2))
     _saved(path, to_hdf5(net))
     assert {name: sorted(blobs) for name, blobs in read_model(path).items()} == {
-        "d": [], "x_d_0_split": [], "a": [0, 1], "b": [1],
-    }  # fmt: skip
+        "d": [],
+        "x_d_0_split": [],
+        "a": [0, 1],
+        "b": [1],
+    }
     load_weights(other, path, strict=True)
     assert all(torch.equal(one.tensor, two.tensor) for one, two in zip(net.learnable, other.learnable, strict=True))
 

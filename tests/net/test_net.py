@@ -121,8 +121,11 @@ def test_models_that_caffe_wrote_give_its_outputs(monkeypatch: pytest.MonkeyPatc
     folder = reference_dir("files")
     monkeypatch.chdir(folder)
     expected = read_case(Path("ae/expected.npz"))
-    for tag, name in {"final": "ae_iter_20.caffemodel", "iter10": "ae_iter_10.caffemodel",
-                      "hdf5": "aeh_iter_20.caffemodel.h5"}.items():  # fmt: skip
+    for tag, name in {
+        "final": "ae_iter_20.caffemodel",
+        "iter10": "ae_iter_10.caffemodel",
+        "hdf5": "aeh_iter_20.caffemodel.h5",
+    }.items():
         if not Path("ae", name).exists():
             continue
         net = Net("ae/deploy.prototxt", weights=f"ae/{name}")

@@ -38,9 +38,11 @@ def of_finding(variant: str) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize(
     ("variant", "weights"),
-    [("entropy-alone", {"cross_entropy_loss": [1], "l2_error": [0]}),
-     ("euclidean-alone", {"cross_entropy_loss": [0], "l2_error": [1]})],
-)  # fmt: skip
+    [
+        ("entropy-alone", {"cross_entropy_loss": [1], "l2_error": [0]}),
+        ("euclidean-alone", {"cross_entropy_loss": [0], "l2_error": [1]}),
+    ],
+)
 def test_one_of_both_losses_is_left(variant: str, weights: dict[str, list[float]]) -> None:
     base, net = of_finding(variant)
     assert {layer.name: list(layer.loss_weight) for layer in net.layer if layer.loss_weight} == weights

@@ -166,13 +166,16 @@ def test_a_change_for_the_better_is_not_what_the_paper_says() -> None:
 def test_only_beside_a_stable_network_can_a_change_be_called_unstable() -> None:
     told = findings_of({"": STEADY, "gaussian": STUCK_ONE, "xavier": SPREAD})
     assert told == {
-        "": "as the paper says", "gaussian": "as the paper says: 2 of 3 converge",
+        "": "as the paper says",
+        "gaussian": "as the paper says: 2 of 3 converge",
         "xavier": "as the paper says: not stable",
-    }  # fmt: skip
+    }
     told = findings_of({"": SPREAD, "gaussian": SPREAD, "xavier": STEADY})
     assert told == {
-        "": "no: not stable", "gaussian": "open: nor is the network as in Table IV", "xavier": "no: stable",
-    }  # fmt: skip
+        "": "no: not stable",
+        "gaussian": "open: nor is the network as in Table IV",
+        "xavier": "no: stable",
+    }
 
 
 def test_runs_that_are_missing_leave_a_finding_open() -> None:

@@ -22,9 +22,12 @@ def ours(*tests: tuple[float, float], outcome: str = "converged") -> list[dict]:
 def test_which_of_the_papers_runs_learned() -> None:
     counts = {key: sum(map(learned, cell.runs)) for key, cell in cells("table1").items()}
     assert {key: count for key, count in counts.items() if count < 3} == {
-        ("classic-2000", 2): 1, ("classic-2000", 10): 2,
-        ("classic-3000", 2): 0, ("classic-3000", 10): 0, ("classic-3000", 30): 0,
-    }  # fmt: skip
+        ("classic-2000", 2): 1,
+        ("classic-2000", 10): 2,
+        ("classic-3000", 2): 0,
+        ("classic-3000", 10): 0,
+        ("classic-3000", 30): 0,
+    }
     assert all(learned(run) for cell in cells("table4").values() for run in cell.runs)
 
 

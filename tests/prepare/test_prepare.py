@@ -63,8 +63,11 @@ def test_what_was_done_can_be_read_again(tmp_path: Path) -> None:
     again = Prepared.load(tmp_path / "out")
     assert again == made
     assert again.understood.labels == {
-        "kind": "classes", "classes": ["a", "b"], "named": True, "from": "subfolders",
-    }  # fmt: skip
+        "kind": "classes",
+        "classes": ["a", "b"],
+        "named": True,
+        "from": "subfolders",
+    }
     assert again.understood.options == {"seed": 3, "resize": [4, 4], "held_out": 0.3}
     assert again.understood.shape == (1, 4, 4)
     told = json.loads((tmp_path / "out" / "images.json").read_text())

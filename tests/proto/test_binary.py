@@ -223,8 +223,11 @@ def test_old_weights_are_upgraded(tmp_path):
     write_message(tmp_path / "file", old)
     net = read_weights(tmp_path / "file")
     assert [(layer.name, layer.type) for layer in net.layer] == [
-        ("input", "Input"), ("u", "Unpooling"), ("f", "InnerProduct"), ("d", "Deconvolution"),
-    ]  # fmt: skip
+        ("input", "Input"),
+        ("u", "Unpooling"),
+        ("f", "InnerProduct"),
+        ("d", "Deconvolution"),
+    ]
     assert net.layer[1].unpooling_param.kernel_size == 2
     assert blob_shape(net.layer[2].blobs[0]) == (1, 1, 1, 2)
 

@@ -31,7 +31,8 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "data" top: "los
         ('layer { name: "ip" inner_product_param { weight_filler { sparse: -1 std: 0.5 } } }', "1 sparse: 25", "0.5"),
         (
             'layer { name: "ip" inner_product_param { weight_filler { type: "xavier" std: 1 sparse: -1 } } }',
-            'type: "gaussian" std: 1 sparse: 25', 'type: "xavier"',
+            'type: "gaussian" std: 1 sparse: 25',
+            'type: "xavier"',
         ),
         ('layer { name: "ip" inner_product_param { bias_filler { value: 0 } } }', "value: 1", ""),
         ('layer { name: "ip" param { lr_mult: 0 } }', "{ lr_mult: 1 } param { lr_mult: 2 }", "{ lr_mult: 0 }"),
@@ -39,7 +40,7 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "data" top: "los
         ('layer { name: "loss" propagate_down: [false] }', "weight: 1", "weight: 1 propagate_down: [false]"),
         ('layer { name: "loss" loss_weight: 2 } layer { name: "loss" type: "L1" }', "loss_weight: 1", None),
     ],
-)  # fmt: skip
+)
 def test_what_is_named_is_changed_and_nothing_else(changes: str, old: str, new: str | None) -> None:
     found = read_net_text(change_layers(NET, changes)).message
     if new is None:  # in two steps, as in one

@@ -137,8 +137,11 @@ def test_without_names_blobs_are_numbered_by_type() -> None:
     ]  # fmt: skip
     assert list(net.layer[0].top) == ["DummyData1", "DummyData2"]
     assert [list(layer.bottom) for layer in net.layer[1:]] == [
-        ["DummyData1"], ["InnerProduct1"], ["InnerProduct1"], ["InnerProduct2", "DummyData2"],
-    ]  # fmt: skip
+        ["DummyData1"],
+        ["InnerProduct1"],
+        ["InnerProduct1"],
+        ["InnerProduct2", "DummyData2"],
+    ]
     assert [list(shape.dim) for shape in net.layer[0].dummy_data_param.shape] == [[2, 3], [2]]
 
 
@@ -262,7 +265,7 @@ def test_inputs_are_tops() -> None:
         (TypeError, lambda d: L.ReLU(d, relu_param=2), "relu_param is a ReLUParameter: a dict is needed, 2 is given"),
         (TypeError, lambda d: L.Pooling(d, name=2), "name is a text; 2 is given"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_do_not_fit(kind: type[Exception], make: Any, sentence: str) -> None:
     top: Top = make(L.Input(shape=dict(dim=[1])))
     assert fails(kind, top.to_proto) == f"layer '{top.fn.type_name}1' ({top.fn.type_name}): {sentence}"

@@ -233,11 +233,11 @@ def test_arrays_of_a_memory_layer_train() -> None:
         (lambda: caffe.SGDSolver("none.prototxt"), RuntimeError, "Could not open file none.prototxt"),
         (lambda: caffe.get_solver("none.prototxt"), RuntimeError, "Could not open file none.prototxt"),
         (lambda: make().restore("none.solverstate"), RuntimeError, "Could not open file none.solverstate"),
-        (lambda: make(text=SOLVER + 'net_param { }'), DeepcaeError, "solver.prototxt:"),
+        (lambda: make(text=SOLVER + "net_param { }"), DeepcaeError, "solver.prototxt:"),
         (lambda: make("AdaGradSolver"), DeepcaeError, "AdaGrad has none"),
         (lambda: make(text='base_lr: 1 lr_policy: "fixed" net: "gone.prototxt"'), DeepcaeError, "gone.prototxt"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_exceptions(call: Any, kind: type[Exception], sentence: str) -> None:
     with pytest.raises(kind, match=sentence):
         call()

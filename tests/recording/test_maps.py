@@ -97,8 +97,9 @@ def test_each_source_has_files_of_its_own_and_the_table_names_the_images(
     with (tmp_path / "maps/images.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert [(Path(line["source"]).name, line["row"]) for line in lines] == [
-        *(("b.npy", str(row)) for row in range(3)), *(("a.npy", str(row)) for row in range(4))
-    ]  # fmt: skip
+        *(("b.npy", str(row)) for row in range(3)),
+        *(("a.npy", str(row)) for row in range(4)),
+    ]
 
 
 def test_each_nth_image_alone_is_laid_out(tmp_path: Path, known: Known, prepared: Prepared) -> None:

@@ -186,7 +186,10 @@ def test_an_image_is_asked_for_by_its_number_in_its_file(tmp_path: Path, prepare
     origins = origins_of(data / "all.txt")
     found = row_of(origins, 9, "b.npy")
     assert (origins.row[found], origins.sources[origins.source[found]][-5:]) == (9, "b.npy")
-    for number, source, words in ((9, None, "2 sources have an image 9; --source"), (1, "a.npy", "images are 0 to 18"),
-                                  (9, "c.npy", "no source 'c.npy'; there are a.npy, b.npy")):  # fmt: skip
+    for number, source, words in (
+        (9, None, "2 sources have an image 9; --source"),
+        (1, "a.npy", "images are 0 to 18"),
+        (9, "c.npy", "no source 'c.npy'; there are a.npy, b.npy"),
+    ):
         with pytest.raises(DataError, match=words):
             row_of(origins, number, source)

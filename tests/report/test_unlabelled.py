@@ -127,9 +127,12 @@ def test_other_samples(shape: tuple[int, ...], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("speeds", "has no array 'speeds' with a value for each image; it has speed"),
-     ("data", "'data' has shape"), ("label", "there is no label to colour the points by")],
-)  # fmt: skip
+    [
+        ("speeds", "has no array 'speeds' with a value for each image; it has speed"),
+        ("data", "'data' has shape"),
+        ("label", "there is no label to colour the points by"),
+    ],
+)
 def test_a_colour_that_is_not_there(name: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=words):
         gather(Trained.of_run(trained(tmp_path, None)), None, 1000, colour_by=[name])

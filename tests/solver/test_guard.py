@@ -155,8 +155,10 @@ def test_a_saturated_layer_and_a_constant_output_are_named_once(training: Path) 
         "layer 'fc2' (InnerProduct): blob 'out' is the same for every input",
     ]
     assert [(record.kind, record.layer, record.blob) for record in told] == [
-        (WarningKind.SATURATED, "sig1", "h"), (WarningKind.CONSTANT, "sig1", "h"), (WarningKind.CONSTANT, "fc2", "out"),
-    ]  # fmt: skip
+        (WarningKind.SATURATED, "sig1", "h"),
+        (WarningKind.CONSTANT, "sig1", "h"),
+        (WarningKind.CONSTANT, "fc2", "out"),
+    ]
     assert told[0].facts["share"] == 1
     assert all(record.message.endswith(f"stuck at {record.facts['loss']:.6g}") for record in told)
 

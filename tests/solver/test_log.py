@@ -121,8 +121,11 @@ def test_records_as_json() -> None:
     assert entry["outputs"] == {"ce": 206.5123456, "l2": 1e-05, "pair": [1.0, 2.0]}
     assert to_json(Failed(3, "x")) == {"kind": "failed", "iteration": 3, "message": "x"}
     assert to_json(Warned(3, "x", WarningKind.FILES)) == {
-        "kind": "warned", "iteration": 3, "message": "x", "warning": "files",
-    }  # fmt: skip
+        "kind": "warned",
+        "iteration": 3,
+        "message": "x",
+        "warning": "files",
+    }
     assert to_json(Warned(3, "x", WarningKind.CONSTANT, "fc1", "h", {"loss": math.nan})) == {
         "kind": "warned", "iteration": 3, "message": "x", "warning": "constant", "layer": "fc1", "blob": "h",
         "facts": {"loss": "nan"},

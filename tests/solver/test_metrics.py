@@ -96,8 +96,11 @@ def test_whatever_is_written_is_read(tmp_path: Path) -> None:
     metrics.write(Warned(1, "größer", WarningKind.SATURATED, "ß", "ß", {"share": nan}))
     assert metrics.close() == ""
     assert [entry["kind"] for entry in read_metrics(tmp_path / "metrics.jsonl")] == [
-        "train", "test", "last_pass", "warned",
-    ]  # fmt: skip
+        "train",
+        "test",
+        "last_pass",
+        "warned",
+    ]
 
 
 def test_a_run_goes_on_over_damaged_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

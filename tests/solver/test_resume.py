@@ -284,8 +284,9 @@ def _rewrite_extras(stem: Path, changes: dict[str, object]) -> Path:
     extras.write_text(json.dumps(told))
     listed = json.loads(manifest.read_text())
     listed["files"][extras.name] = {
-        "size": extras.stat().st_size, "sha256": hashlib.sha256(extras.read_bytes()).hexdigest(),
-    }  # fmt: skip
+        "size": extras.stat().st_size,
+        "sha256": hashlib.sha256(extras.read_bytes()).hexdigest(),
+    }
     manifest.write_text(json.dumps(listed))
     return extras
 

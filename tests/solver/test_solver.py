@@ -337,8 +337,11 @@ with handle_signals(solver):
 def _child(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, *arguments],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert child.stdout is not None
     while not child.stdout.readline().startswith("Step" if not arguments else "Started"):
         pass

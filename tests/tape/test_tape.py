@@ -252,8 +252,10 @@ def chains(draw: st.DrawFn) -> str:
             bottoms = " ".join([*pair, *([pair[0]] if "coeff" not in extra and draw(st.booleans()) else [])])
         lines.append(f'layer {{ name: "l{i}" type: "{kind}" {bottoms} top: "{top}" {extra} }}')
         blob = top
-    lines.append(f'layer {{ name: "last" type: "InnerProduct" bottom: "{blob}" top: "y" inner_product_param {{ '
-                 'num_output: 5 weight_filler { type: "xavier" } } }')  # fmt: skip
+    lines.append(
+        f'layer {{ name: "last" type: "InnerProduct" bottom: "{blob}" top: "y" inner_product_param {{ '
+        'num_output: 5 weight_filler { type: "xavier" } } }'
+    )
     loss = draw(st.sampled_from(["EuclideanLoss", "SigmoidCrossEntropyLoss"]))
     lines.append(f'layer {{ name: "loss" type: "{loss}" bottom: "y" bottom: "t" top: "loss" }}')
     shape = f"shape {{ dim: {batch} dim: {channels} dim: {plane[0]} dim: {plane[1]} }} shape {{ dim: {batch} dim: 5 }}"

@@ -59,9 +59,11 @@ def test_what_is_missing_stays_missing() -> None:
 def test_pictures_say_that_they_are_of_fewer_pixels_and_errors_are_of_all() -> None:
     checkered = np.indices((400, 400)).sum(axis=0)[None, None] % 2 * 1.0  # of which nothing is left in the means
     pages = [
-        reconstructions(checkered, 1 - checkered), gallery(checkered.repeat(2, axis=0)),
-        image_rows(checkered, ["row"], "title"), unusual_images(checkered, checkered, ["a"]),
-    ]  # fmt: skip
+        reconstructions(checkered, 1 - checkered),
+        gallery(checkered.repeat(2, axis=0)),
+        image_rows(checkered, ["row"], "title"),
+        unusual_images(checkered, checkered, ["a"]),
+    ]
     for page in pages:
         assert all(max(image.get_array().shape) == 200 for image in page.axes[0].images)
     assert "80000" in words(pages[0])

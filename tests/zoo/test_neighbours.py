@@ -44,8 +44,10 @@ def test_the_text_has_the_loss_in_units_of_what_pca_leaves(tmp_path: Path) -> No
     document = read_net(path)
     last = document.message.layer[-1]
     assert (last.type, list(last.bottom), last.neighbour_loss_param.perplexity) == (
-        "NeighbourLoss", ["code", "data"], 3,
-    )  # fmt: skip
+        "NeighbourLoss",
+        ["code", "data"],
+        3,
+    )
     train = images(80, (1, 12, 12))
     assert last.loss_weight[0] == pytest.approx(0.5 * error_of_pca(train, train, 2), rel=1e-2)
     plan = Solver(str(tmp_path / "solver.prototxt"), overrides="snapshot_best: false").net.plan

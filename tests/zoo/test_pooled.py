@@ -79,8 +79,10 @@ def test_differs_from_its_siblings_in_the_decoder_alone(name: str) -> None:
     until = [step.name for step in plan.steps].index("ip2encode") + 1
     for step, sibling in zip(plan.steps[:until], other.steps, strict=False):
         assert (step.name, step.type, plan.shapes[step.tops[0]]) == (
-            sibling.name, sibling.type, other.shapes[sibling.tops[0]],
-        )  # fmt: skip
+            sibling.name,
+            sibling.type,
+            other.shapes[sibling.tops[0]],
+        )
     assert ("pool1_switches" in plan.shapes) is name.endswith("switch")
 
 

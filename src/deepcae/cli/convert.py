@@ -30,8 +30,11 @@ class Format(StrEnum):
 
 
 SUFFIXES = {
-    Format.onnx: ".onnx", Format.safetensors: ".safetensors", Format.torch: ".pt", Format.caffemodel: ".caffemodel",
-}  # fmt: skip
+    Format.onnx: ".onnx",
+    Format.safetensors: ".safetensors",
+    Format.torch: ".pt",
+    Format.caffemodel: ".caffemodel",
+}
 CERTAIN_FILLERS = ("constant", "bilinear")  # a layer that begins with these needs no weights from a file
 
 

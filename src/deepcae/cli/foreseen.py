@@ -104,12 +104,15 @@ class Foreseen:
         return {
             "network": self.plan.to_json(self.understood.rows["train"]),
             "training": {
-                "iterations": param.max_iter, "batch": self.batch, "test_interval": param.test_interval,
-                "patience": param.patience, "seconds": estimate.seconds(param),
+                "iterations": param.max_iter,
+                "batch": self.batch,
+                "test_interval": param.test_interval,
+                "patience": param.patience,
+                "seconds": estimate.seconds(param),
             },
             "race": {"iterations": race, "seconds": 2 * race * estimate.step},
             "rest": {"seconds": after(self.wishes, self.understood, estimate.test(param))},
-        }  # fmt: skip
+        }
 
     def _param(self, *settings: str) -> Any:
         """The solver's settings that count here."""

@@ -83,10 +83,12 @@ class ImageFlags:
     held_out: Annotated[
         float | None,
         _flag(
-            SPLIT, "How large a part of them, between 0 and 1.", "PART",
+            SPLIT,
+            "How large a part of them, between 0 and 1.",
+            "PART",
             show_default="0.15, fewer where there are very many",
         ),
-    ] = None  # fmt: skip
+    ] = None
     seed: Annotated[
         int, _flag(SPLIT, "Another one gives another split, start and order. The same one, the same codes.", "N", min=0)
     ] = 0

@@ -89,9 +89,12 @@ def all_of_run(
 
 
 def _written(
-    names: dict[What, Path], makers: dict[What, Callable[[], Figures]], needed: set[What], own: Path | None,
+    names: dict[What, Path],
+    makers: dict[What, Callable[[], Figures]],
+    needed: set[What],
+    own: Path | None,
     tell: Callable[[str], object],
-) -> Iterator[Path]:  # fmt: skip
+) -> Iterator[Path]:
     """Each picture, once it is written. DataError without those that are `needed`; `own`: a user's name."""
     from ..viz.style import save
 

@@ -92,8 +92,10 @@ def _table(timing: Timing, wide: bool) -> Table:
         table.add_row(
             cell(layer.name if wide else shortened(layer.name, _LONGEST)),
             *([cell(layer.type), layer.kernel or NONE] if wide else []),
-            *_times(layer), _share(layer.seconds, together), *_rates(layer.rate, timing),
-        )  # fmt: skip
+            *_times(layer),
+            _share(layer.seconds, together),
+            *_rates(layer.rate, timing),
+        )
     table.add_section()
     forward = sum(layer.forward for layer in timing.layers)
     backward = _ms(timing.in_layers - forward) if timing.goes_back else NONE

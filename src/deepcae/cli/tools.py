@@ -48,10 +48,12 @@ def extract_features(
     with bar("extracting", num_batches, output.quiet) as advance:
         written = extract(net, names, places, num_batches, kind.lower(), progress=advance)
     if output.json:
-        answer([
-            {"file": place, "blob": name, "samples": number}
-            for (name, number), place in zip(written.items(), places, strict=True)
-        ])  # fmt: skip
+        answer(
+            [
+                {"file": place, "blob": name, "samples": number}
+                for (name, number), place in zip(written.items(), places, strict=True)
+            ]
+        )
         return
     for (name, number), place in zip(written.items(), places, strict=True):
         say(f"wrote {place}: blob '{name}' of {number:,} samples", output.quiet)

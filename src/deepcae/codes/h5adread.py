@@ -30,8 +30,11 @@ def read_h5ad(path: Path) -> Codes:
             raise DataError(f"{path}: has no '{name}'; it holds {', '.join(list(file)[:8]) or 'nothing'}")
         codes = dataset_of(file, path, name)
         require_room(codes.size * codes.dtype.itemsize, path.stat().st_size)
-        found = {name: labels_of(each, codes, path) for name, each in _values(file, path, "obs").items()
-                 if each.shape == codes.shape[:1] and name != "_index"}  # fmt: skip
+        found = {
+            name: labels_of(each, codes, path)
+            for name, each in _values(file, path, "obs").items()
+            if each.shape == codes.shape[:1] and name != "_index"
+        }
         columns = {name: numbers_or_words(values) for name, values in found.items()}
         return Codes(codes[()], columns.pop("label", None), plain, columns)
 

@@ -29,9 +29,12 @@ def read_mat(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any], list[st
     """The arrays `codes` and `labels` that are there, the attributes, and the names of all variables. ValueError."""
     with tempfile.TemporaryFile() as answer:
         reader = child.start(
-            "deepcae.codes.mat:main", str(path.absolute()),
-            stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            "deepcae.codes.mat:main",
+            str(path.absolute()),
+            stdin=subprocess.DEVNULL,
+            stdout=answer,
+            stderr=subprocess.PIPE,
+        )
         said = reader.communicate()[1].decode(errors="replace").strip().splitlines()
         if reader.returncode:
             raise ValueError(said[-1] if said and reader.returncode == 1 else "it is damaged")
@@ -81,9 +84,11 @@ def _columns(listed: list[tuple[str, tuple[int, ...], str]], count: int) -> list
         name
         for name, shape, kind in listed
         if name not in (*_VARIABLES, "about")
-        and ((_is_column(shape, count) and (kind in kinds or kind.startswith(("int", "uint"))))
-             or (kind == "char" and shape[:1] == (count,)))
-    ]  # fmt: skip
+        and (
+            (_is_column(shape, count) and (kind in kinds or kind.startswith(("int", "uint"))))
+            or (kind == "char" and shape[:1] == (count,))
+        )
+    ]
     return found[:MOST_COLUMNS]
 
 

@@ -101,9 +101,11 @@ def _digits(values: np.ndarray) -> str:
 
 def _words(values: np.ndarray) -> list[str]:
     """A column's values as words; of floats as many digits as it takes."""
-    return list(map(_digits(values).__mod__, values.tolist())) if values.dtype == np.float32 else [
-        str(value) for value in values.tolist()
-    ]  # fmt: skip
+    return (
+        list(map(_digits(values).__mod__, values.tolist()))
+        if values.dtype == np.float32
+        else [str(value) for value in values.tolist()]
+    )
 
 
 @contextmanager

@@ -70,9 +70,8 @@ def eltwise(site: Site) -> list[Value]:
     terms = site.bottoms
     if settings.coeff:
         terms = [
-            term if c == 1 else site("Mul", term, site.number(c))
-            for term, c in zip(terms, settings.coeff, strict=True)
-        ]  # fmt: skip
+            term if c == 1 else site("Mul", term, site.number(c)) for term, c in zip(terms, settings.coeff, strict=True)
+        ]
     operator = {SUM: "Add", PROD: "Mul"}.get(settings.operation, "Max")
     return [reduce(lambda total, term: site(operator, total, term), terms)]
 

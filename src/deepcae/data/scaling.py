@@ -76,9 +76,12 @@ class Scaling:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "offset": self.offset, "scale": self.scale, "why": self.why, "constant": self.constant,
+            "offset": self.offset,
+            "scale": self.scale,
+            "why": self.why,
+            "constant": self.constant,
             "beyond": self.beyond,
-        }  # fmt: skip
+        }
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> Scaling:

@@ -227,17 +227,22 @@ class _Blob(ctypes.Structure):
 
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("w", "g", "h", "h2", "d")),
-        ("count", ctypes.c_int64), ("lr", ctypes.c_double), ("decay", ctypes.c_double),
-    ]  # fmt: skip
+        ("count", ctypes.c_int64),
+        ("lr", ctypes.c_double),
+        ("decay", ctypes.c_double),
+    ]
 
 
 class _Rule(ctypes.Structure):
     """As `Update` in core/core.cpp."""
 
     _fields_ = [
-        ("rule", ctypes.c_int64), ("l1", ctypes.c_int64), ("rate", ctypes.c_double), ("correction", ctypes.c_double),
+        ("rule", ctypes.c_int64),
+        ("l1", ctypes.c_int64),
+        ("rate", ctypes.c_double),
+        ("correction", ctypes.c_double),
         *((name, ctypes.c_float) for name in ("scale", "momentum", "momentum2", "rms_decay", "delta", "rest", "rest2")),
-    ]  # fmt: skip
+    ]
 
 
 RULES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")

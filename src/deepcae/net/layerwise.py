@@ -204,10 +204,8 @@ class Layerwise:
         if not wanted:
             return
         outputs = [
-            (top, self.blobs[name].diff)
-            for name, top in zip(step.tops, kept.tops, strict=True)
-            if top.requires_grad
-        ]  # fmt: skip
+            (top, self.blobs[name].diff) for name, top in zip(step.tops, kept.tops, strict=True) if top.requires_grad
+        ]
         grads: list[torch.Tensor | None] = [None] * len(wanted)
         if outputs:
             tops, diffs = zip(*outputs, strict=True)

@@ -32,10 +32,11 @@ class Rounded:
 def rounded(steps: Iterable[BoundStep], device: torch.device) -> list[BoundStep]:
     """The same steps, all but the losses with rounded products."""
     return [
-        each if each.step.layer is None or each.step.layer.is_loss
+        each
+        if each.step.layer is None or each.step.layer.is_loss
         else each._replace(layer=_Rounding(each.layer, device.type))
         for each in steps
-    ]  # fmt: skip
+    ]
 
 
 class _Rounding:

@@ -110,8 +110,11 @@ class LastPasses:
         named = zip((*step.bottoms, *step.tops), (*done.bottoms, *done.tops), strict=True)
         if any(tuple(tensor.shape) != self._blobs[name].shape for name, tensor in named):
             return False
-        places = [(self._blobs[name], tensor) for name, tensor in zip(step.bottoms, done.bottoms, strict=True)
-                  if name not in step.tops]  # fmt: skip
+        places = [
+            (self._blobs[name], tensor)
+            for name, tensor in zip(step.bottoms, done.bottoms, strict=True)
+            if name not in step.tops
+        ]
         places += zip((self._params[k] for k in step.params), done.params, strict=True)
         return all(blob.data.data_ptr() == tensor.data_ptr() for blob, tensor in places)
 

@@ -78,8 +78,11 @@ class Book:
 
 
 _VARIANTS = {
-    "findings": variants.findings, "large": variants.large, "pooled": variants.pooled, "order": variants.order,
-}  # fmt: skip
+    "findings": variants.findings,
+    "large": variants.large,
+    "pooled": variants.pooled,
+    "order": variants.order,
+}
 
 
 def by_cell(finished: Iterable[tuple[Experiment, dict[str, Any]]]) -> dict[tuple[str, int], list[dict[str, Any]]]:

@@ -111,16 +111,22 @@ def table2() -> Table:
             [row["network"], _WHAT[name], str(row[name]), str(ours[name]), same(row[name], ours[name])] for name in ours
         ]
     return Table(
-        "table2", "Table II", "architecture parameters of the two CAE models, N = 2",
-        ("network", "what", "paper", "ours", "verdict"), rows,
+        "table2",
+        "Table II",
+        "architecture parameters of the two CAE models, N = 2",
+        ("network", "what", "paper", "ours", "verdict"),
+        rows,
         ["Ours: counted in the networks that deepcae zoo writes."],
-    )  # fmt: skip
+    )
 
 
 _WHAT = {
-    "architecture": "architecture", "maps": "feature maps and hidden nodes", "sizes": "elements",
-    "size": "CAE size, elements", "parameters": "trainable parameters (w+b)",
-}  # fmt: skip
+    "architecture": "architecture",
+    "maps": "feature maps and hidden nodes",
+    "sizes": "elements",
+    "size": "CAE size, elements",
+    "parameters": "trainable parameters (w+b)",
+}
 
 
 def table3() -> Table:

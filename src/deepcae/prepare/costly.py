@@ -65,8 +65,10 @@ def sample_of_chunks(array: Named, seed: int, most: int) -> np.ndarray:
     generator = np.random.default_rng([seed % 2**64, 0xC405])
     parts = []
     for _ in range(SAMPLE):
-        firsts = [int(generator.integers(0, math.ceil(whole / chunk))) * chunk
-                  for whole, chunk in zip(array.array_shape, array.chunks, strict=True)]  # fmt: skip
+        firsts = [
+            int(generator.integers(0, math.ceil(whole / chunk))) * chunk
+            for whole, chunk in zip(array.array_shape, array.chunks, strict=True)
+        ]
         key = tuple(slice(first, first + chunk) for first, chunk in zip(firsts, array.chunks, strict=True))
         values = np.asarray(array.fetch(key)).reshape(-1)
         parts.append(values if values.size <= most // SAMPLE else generator.choice(values, most // SAMPLE))

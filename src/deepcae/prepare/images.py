@@ -66,8 +66,10 @@ class ArrayImages(Images):
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         if self._together:
-            parts = [self._chunk(int(start))[rows[rows // self._together == start] - start * self._together]
-                     for start in np.unique(rows // self._together)]  # fmt: skip
+            parts = [
+                self._chunk(int(start))[rows[rows // self._together == start] - start * self._together]
+                for start in np.unique(rows // self._together)
+            ]
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
         first, last = int(rows[0]), int(rows[-1])
         if last - first + 1 == len(rows):

@@ -22,9 +22,10 @@ _TITLES = {
     "FillerParameter": "a filler (weight_filler, ...)",
 }
 _TODAY = {
-    "blobs_lr": "param { lr_mult: ... }", "weight_decay": "param { decay_mult: ... }",
+    "blobs_lr": "param { lr_mult: ... }",
+    "weight_decay": "param { decay_mult: ... }",
     "blob_share_mode": "param { share_mode: ... }",
-}  # fmt: skip
+}
 
 
 class Checker:

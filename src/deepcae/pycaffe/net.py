@@ -101,9 +101,10 @@ class Net:
             for step, vector in zip(self._steps, vectors, strict=True)
         ]
         self._written = [
-            (layer, vector) for layer, vector in zip(self.layers, vectors, strict=True)
+            (layer, vector)
+            for layer, vector in zip(self.layers, vectors, strict=True)
             if vector and not isinstance(layer, NetLayer)
-        ]  # fmt: skip
+        ]
         self._show_params()
 
     def _show_params(self) -> None:

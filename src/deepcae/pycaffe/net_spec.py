@@ -46,11 +46,13 @@ _SHARED = {"Deconvolution": "convolution_param", "Im2col": "convolution_param"} 
 
 _INTEGER = dict.fromkeys(
     (
-        FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64,
-        FieldDescriptor.CPPTYPE_UINT32, FieldDescriptor.CPPTYPE_UINT64,
+        FieldDescriptor.CPPTYPE_INT32,
+        FieldDescriptor.CPPTYPE_INT64,
+        FieldDescriptor.CPPTYPE_UINT32,
+        FieldDescriptor.CPPTYPE_UINT64,
     ),
     "a whole number",
-)  # fmt: skip
+)
 _KINDS = {**_INTEGER, FieldDescriptor.CPPTYPE_STRING: "a text", FieldDescriptor.CPPTYPE_BOOL: "true or false"}
 
 

@@ -85,9 +85,12 @@ class Raced:
     def to_json(self) -> dict[str, Any]:
         """For programs."""
         return {
-            "iterations": self.iterations, "pca": self.pca, "beside_pca": self.beside, "alone": self.alone,
+            "iterations": self.iterations,
+            "pca": self.pca,
+            "beside_pca": self.beside,
+            "alone": self.alone,
             "winner": "alone" if self.alone_won else "beside_pca",
-        }  # fmt: skip
+        }
 
 
 def race(model: DesignedModel, ground: Ground) -> Raced | None:

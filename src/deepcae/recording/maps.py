@@ -232,10 +232,13 @@ class _Writing:
     def told(self) -> dict[str, Any]:
         assert self.worst is not None
         return {
-            "images": len(self.rows), "files": [str(path) for path in self.files], "bare_pixels": self.num_bare,
-            "pixels": self.num_pixels, "mean_error": float(np.mean([row[3] for row in self.rows])),
+            "images": len(self.rows),
+            "files": [str(path) for path in self.files],
+            "bare_pixels": self.num_bare,
+            "pixels": self.num_pixels,
+            "mean_error": float(np.mean([row[3] for row in self.rows])),
             "largest_error": self.origins.where(self.worst.first) | {"error": self.worst.mean_error},
-        }  # fmt: skip
+        }
 
 
 def _sheet_of(laid: Laid, title: str) -> Figure:

@@ -46,8 +46,9 @@ def write_nwb_stack(
     when = clock(seconds[:: len(seconds) // shape[0]]) if whole and seconds is not None else None
     file = nwb.NWBFile(
         session_description="a restored recording, by deepcae; when the session began is not known",
-        identifier=str(uuid4()), session_start_time=datetime(1970, 1, 1, tzinfo=UTC),
-    )  # fmt: skip
+        identifier=str(uuid4()),
+        session_start_time=datetime(1970, 1, 1, tzinfo=UTC),
+    )
     data = utils.DataChunkIterator(data=_along_first(images, shape), maxshape=shape, dtype=dtype)
     module = file.create_processing_module(MODULE, "what a network made of a recording")
     module.add(library("pynwb.image", path).ImageSeries(

@@ -108,10 +108,12 @@ def _rows(found: Clusters, parts: Segments, whole: Recorded) -> Iterator[tuple[s
 
 def _strip(material: Material, found: Clusters, whole: Recorded) -> Picture:
     figure = cluster_strip(
-        found.labels, rows=whole.rows if whole.origins.numbered else None, held_out=whole.line.held_out,
+        found.labels,
+        rows=whole.rows if whole.origins.numbered else None,
+        held_out=whole.line.held_out,
         axis=f"image of {whole.origins.numbered}, from 0" if whole.origins.numbered else "images, in their order",
         title=f"{material.name}: clusters over the recording",
-    )  # fmt: skip
+    )
     return Picture("Clusters over the recording", "The cluster of each image.", figure)
 
 

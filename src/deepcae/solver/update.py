@@ -280,8 +280,10 @@ class Updater:
         settings["l1"] = int(param.regularization_type == "L1")
         settings["rest"] = 1 - (param.rms_decay if param.type == "RMSProp" else param.momentum)
         settings["rms_decay"], settings["momentum2"], settings["rest2"] = (
-            param.rms_decay, param.momentum2, 1 - param.momentum2,
-        )  # fmt: skip
+            param.rms_decay,
+            param.momentum2,
+            1 - param.momentum2,
+        )
         settings["correction"] = adam_correction(param, iteration) if param.type == "Adam" else 1.0
         return settings
 

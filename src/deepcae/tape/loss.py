@@ -13,7 +13,7 @@ from ..layers.loss import (
     SoftmaxWithLoss,
     labels_of,
     normalizer,
-)  # fmt: skip
+)
 from .op import Gradients, Op, Sheet, writes
 
 

@@ -228,12 +228,15 @@ class _Passer:
         found = zip(self.net.plan.steps, self.works, self.forward, self.backward, strict=True)
         return [
             LayerTime(
-                step.name, step.type, work.kernel,
-                median(there or [0.0]), median(back) if back else None,
+                step.name,
+                step.type,
+                work.kernel,
+                median(there or [0.0]),
+                median(back) if back else None,
                 2 * (work.forward + (work.backward if back else 0)),
             )
             for step, work, there, back in found
-        ]  # fmt: skip
+        ]
 
     def _survey(self) -> list[_Work]:
         """Finds out by a first pass whether there is a way back, then whether there is a tape, and who does what."""

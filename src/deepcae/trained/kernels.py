@@ -45,9 +45,7 @@ def as_drawn(trained: Trained) -> dict[str, float]:
         return {}
     train, _ = run.nets
     try:
-        begun = Net(
-            train.document, train.phase, level=train.level, stages=train.stages, seed=seed, folders=run.folders
-        )  # fmt: skip
+        begun = Net(train.document, train.phase, level=train.level, stages=train.stages, seed=seed, folders=run.folders)
     except DeepcaeError:  # its data are gone, by which sizes were told
         return {}
     found = {}

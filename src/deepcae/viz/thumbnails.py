@@ -163,7 +163,9 @@ def traversals(
     """
     steps = len(codes) // max(len(chosen), 1)
     ends = [codes[row * steps : (row + 1) * steps, column][[0, -1]] for row, column in enumerate(chosen)]
-    names = [f"code {column + 1}\n{number(float(low))} to {number(float(high))}"
-             for column, (low, high) in zip(chosen, ends, strict=True)]  # fmt: skip
+    names = [
+        f"code {column + 1}\n{number(float(low))} to {number(float(high))}"
+        for column, (low, high) in zip(chosen, ends, strict=True)
+    ]
     part = "" if len(chosen) == codes.shape[1] else f"the {len(chosen)} of {codes.shape[1]} numbers that vary most; "
     return image_rows(decoded, names, title, f"{part}all other numbers at their median", given=given, width=width)

@@ -49,8 +49,9 @@ def features(name: str, images: str = "data", params: Sequence[str] = ()) -> lis
     return [
         *convolution("Convolution", "conv1", images, first, 9, f"(N, {first}, 20, 20)", params),
         *convolution("Convolution", "conv2", "conv1sig", second, 9, f"(N, {second}, 12, 12)", params),
-        inner_product("ip1encode", "conv2sig", hidden, params=params), sigmoid("ip1encode"),
-    ]  # fmt: skip
+        inner_product("ip1encode", "conv2sig", hidden, params=params),
+        sigmoid("ip1encode"),
+    ]
 
 
 def decoder(name: str) -> list[str]:
@@ -61,15 +62,16 @@ def decoder(name: str) -> list[str]:
         *convolution("Deconvolution", "deconv2", "ip1decodesh", second, 12, f"(N, {second}, 12, 12)"),
         *convolution("Deconvolution", "deconv1", "deconv2sig", second, 17, f"(N, {second}, 28, 28)"),
         *convolution("Deconvolution", "deconv1neur", "deconv1sig", 1, 1, "(N, 1, 28, 28): all maps joined into one"),
-    ]  # fmt: skip
+    ]
 
 
 def unfolded(hidden: int) -> list[str]:
     """A decoder's beginning, from the code to `hidden` feature maps of one pixel, ip1decodesh."""
     return [
-        inner_product("ip1decode", "ip2encode", hidden), sigmoid("ip1decode"),
+        inner_product("ip1decode", "ip2encode", hidden),
+        sigmoid("ip1decode"),
         one_pixel_maps("ip1decodesig", hidden),
-    ]  # fmt: skip
+    ]
 
 
 def losses(logits: str = "deconv1neur", restored: str = "deconv1neursig", target: str = "data") -> list[str]:

@@ -58,9 +58,10 @@ def _encoder(model: str, dims: int, switches: bool) -> list[str]:
         _pooling("pool1", "conv1sig", f"(N, {first}, 10, 10)", switches),
         *convolution("Convolution", "conv2", "pool1", second, 5, f"(N, {second}, 6, 6)"),
         _pooling("pool2", "conv2sig", f"(N, {second}, 3, 3)", switches),
-        inner_product("ip1encode", "pool2", hidden), sigmoid("ip1encode"),
+        inner_product("ip1encode", "pool2", hidden),
+        sigmoid("ip1encode"),
         inner_product("ip2encode", "ip1encodesig", dims, "The code: linear, no activation."),
-    ]  # fmt: skip
+    ]
 
 
 def _mirrored(model: str, switches: bool) -> list[str]:
@@ -73,7 +74,7 @@ def _mirrored(model: str, switches: bool) -> list[str]:
         *convolution("Deconvolution", "deconv2", "unpool2", first, 5, f"(N, {first}, 10, 10), as pool1"),
         _unpooling("unpool1", "deconv2sig", "pool1", 20, f"(N, {first}, 20, 20), as conv1", switches),
         *convolution("Deconvolution", "deconv1neur", "unpool1", 1, 9, "(N, 1, 28, 28)"),
-    ]  # fmt: skip
+    ]
 
 
 def _pooling(name: str, bottom: str, shape: str, switches: bool) -> str:

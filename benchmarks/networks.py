@@ -28,10 +28,7 @@ def write(name: str, dims: int, batch: int, folder: Path) -> tuple[Path, dict[st
         "data": generator.random((count, *plane), np.float32),
         "label": generator.integers(0, CLASSES, count).astype(np.float32),
     }
-    with h5py.File(folder / "data.h5", "w") as file:
-        for key, values in data.items():
-            file[key] = values
-    (folder / "list.txt").write_text("data.h5\n")
+    write_data(data, folder)
     if name in DESIGNED:
         source, linear = str(folder / "list.txt"), plane[0] > 1
         model = zoo.build_design(plane, dims, source, source, batch=batch, folder=folder, mirror=False, linear=linear)
@@ -49,13 +46,24 @@ def write(name: str, dims: int, batch: int, folder: Path) -> tuple[Path, dict[st
         return solver, data
     text = {"pooled": _pooled, "lenet": _lenet, "residual": _residual}[name](dims)
     tops = 'top: "data" top: "label"' if name == "lenet" else 'top: "data"'
+    return _write_texts(name, tops, text, batch, 1e-6 if name == "residual" else 1e-3, folder), data
+
+
+def write_data(data: dict[str, np.ndarray], folder: Path) -> None:
+    with h5py.File(folder / "data.h5", "w") as file:
+        for key, values in data.items():
+            file[key] = values
+    (folder / "list.txt").write_text("data.h5\n")
+
+
+def _write_texts(name: str, tops: str, text: str, batch: int, rate: float, folder: Path) -> Path:
+    """The solver's path."""
     reading = f'{tops} hdf5_data_param {{ source: "list.txt" batch_size: {batch} }}'
     (folder / "net.prototxt").write_text(f'name: "{name}"\nlayer {{ name: "data" type: "HDF5Data" {reading} }}\n{text}')
-    rate = 1e-6 if name == "residual" else 1e-3
     (folder / "solver.prototxt").write_text(
         f'net: "net.prototxt" base_lr: {rate} lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005 max_iter: 1000000\n'
     )
-    return folder / "solver.prototxt", data
+    return folder / "solver.prototxt"
 
 
 def _layer(kind: str, name: str, bottom: str | tuple[str, ...], settings: str = "", top: str = "") -> str:
@@ -129,6 +137,27 @@ def _residual(dims: int) -> str:
         bottom = f"up{stage}"
     parts += [_filter("mix", bottom, 16, 3, same), _over("ReLU", "mix"), _unfilter("restored", "mix", 3, 4, double)]
     return "".join([*parts, _layer("EuclideanLoss", "l2", ("restored", "data"))])
+
+
+def strided(plane: tuple[int, int, int], widths: tuple[int, ...], down: int, up: int, batch: int, folder: Path) -> Path:
+    """As tutorials write them: convolutions of stride 2 to a code of 8 neurons, and deconvolutions back; the solver."""
+    side = plane[1] // 2 ** len(widths)
+    parts, bottom = [], "data"
+    for index, maps in enumerate(widths):
+        parts += [_filter(f"down{index}", bottom, maps, down, "stride: 2 pad: 1"), _over("ReLU", f"down{index}")]
+        bottom = f"down{index}"
+    shape = f"reshape_param {{ shape {{ dim: 0 dim: {widths[-1]} dim: {side} dim: {side} }} }}"
+    parts += [
+        _inner("code", bottom, 8),
+        _inner("back", "code", widths[-1] * side**2),
+        _layer("Reshape", "up", "back", shape),
+    ]
+    bottom = "up"
+    for index, maps in enumerate((*widths[-2::-1], plane[0])):
+        parts += [_over("ReLU", bottom), _unfilter(f"up{index}", bottom, maps, up, f"stride: 2 pad: {(up - 2) // 2}")]
+        bottom = f"up{index}"
+    parts.append(_layer("EuclideanLoss", "l2", (bottom, "data")))
+    return _write_texts("strided", 'top: "data"', "".join(parts), batch, 1e-6, folder)
 
 
 def flops(net: Net) -> int:

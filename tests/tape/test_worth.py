@@ -29,7 +29,7 @@ def _fixed_rule() -> Iterator[None]:
     choice.take(None)
 
 
-STRIDE = "kernel_size: 4 stride: 2 pad: 1"
+STRIDE = "kernel_size: 6 stride: 2 pad: 2"
 
 
 def net_of(batch: int, plane: int, maps: int, between: str, deep: int = 4, first: str = "") -> Net:

@@ -29,7 +29,10 @@ VARIABLE = "DEEPCAE_KERNELS"
 
 
 class Case(NamedTuple):
-    """A convolution's shapes; `transposed` for a deconvolution; `plain`: float32 in the CPU's memory."""
+    """A convolution's shapes; `transposed` for a deconvolution; `plain`: float32 in the CPU's memory.
+
+    `strides`: whether the compiled kernels may take it although it has a stride; see `net.strides`.
+    """
 
     transposed: bool
     x: Sizes
@@ -39,6 +42,7 @@ class Case(NamedTuple):
     dilation: Sizes
     groups: int
     plain: bool
+    strides: bool = True
 
 
 _preference: list[Preference] = []  # the process's, once asked for
@@ -172,7 +176,7 @@ def _is_product(case: Case) -> bool:
 
 
 def _core_can(case: Case, numbers: Rule) -> bool:
-    known = set(case.stride) == {1} or numbers.strided_pairs != WITHOUT_STRIDES
+    known = set(case.stride) == {1} or (case.strides and numbers.strided_pairs != WITHOUT_STRIDES)
     return case.plain and len(case.x) in (3, 4) and known
 
 
@@ -186,17 +190,14 @@ def _core_pays(case: Case, numbers: Rule) -> bool:
     8→4 4×4 2.4, 16→1 9×9 1.8, but 4→4 3×3 0.7, 16→8 3×3 0.4.
 
     With a stride the core wins with many more channels, from 8 images on, for which it has full vectors: PyTorch's
-    gradients to images of few channels are slow. Measured on an AMD EPYC (Zen 3, AVX2), see `rule`.
-
-    Kernels of 2×2 and 3×3 are PyTorch's whatever their channels: they stand beside others that are, and turning images
-    between the two orders of memory costs more than they gain. With the strided ones in the core, a step of the
-    residual net of `benchmarks/networks.py` took 331 ms in place of 302, in two threads 229 in place of 196.
+    gradients to images of few channels are slow. Measured on an AMD EPYC (Zen 3, AVX2), see `rule`. Whether it gets
+    them is a question of the whole net: see `net.strides`.
     """
     batch, pairs, area = case.x[0], case.x[1] * case.w[1 if case.transposed else 0], math.prod(case.w[2:])
     if not case.transposed:
         pairs //= case.groups
     if set(case.stride) != {1}:
-        return area > 9 and pairs <= numbers.strided_pairs[(batch >= 8) + (batch >= 32)] and not _is_product(case)
+        return area > 1 and pairs <= numbers.strided_pairs[(batch >= 8) + (batch >= 32)] and not _is_product(case)
     if area == 1:
         return batch >= 32 and pairs <= numbers.pixel_pairs
     most = numbers.core_pairs[(batch >= 8) + (batch >= 32)]

@@ -24,16 +24,23 @@ Sizes = tuple[int, ...]
 
 
 def convolution(
-    x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int = 1
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None,
+    stride: Sizes,
+    pad: Sizes,
+    dilation: Sizes,
+    groups: int = 1,
+    strides: bool = True,
 ) -> Tensor:
     """Cross-correlation, (N, C, ...) with w (O, C/groups, k...) → (N, O, ...).
 
-    A kernel that overhangs the padded input sees zeros there, as Caffe's im2col does.
+    A kernel that overhangs the padded input sees zeros there, as Caffe's im2col does. `strides`: see `choice.Case`.
     """
     rank = x.dim() - 2
     if rank == 0:
         return _without_space(convolution, x, w, b, groups)
-    way = _way(False, x, w, b, stride, pad, dilation, groups)
+    way = _way(False, x, w, b, stride, pad, dilation, groups, strides)
     if way == "core":
         from . import direct
 
@@ -61,13 +68,20 @@ def convolution(
 
 
 def deconvolution(
-    x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int = 1
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None,
+    stride: Sizes,
+    pad: Sizes,
+    dilation: Sizes,
+    groups: int = 1,
+    strides: bool = True,
 ) -> Tensor:
     """The transpose of `convolution`, (N, C, ...) with w (C, O/groups, k...) → (N, O, ...)."""
     rank = x.dim() - 2
     if rank == 0:
         return _without_space(deconvolution, x, w, b, groups)
-    way = _way(True, x, w, b, stride, pad, dilation, groups)
+    way = _way(True, x, w, b, stride, pad, dilation, groups, strides)
     if way == "core":
         from . import direct
 
@@ -92,10 +106,18 @@ def deconvolution(
 
 
 def _way(
-    transposed: bool, x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int
+    transposed: bool,
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None,
+    stride: Sizes,
+    pad: Sizes,
+    dilation: Sizes,
+    groups: int,
+    strides: bool,
 ) -> Way:
     plain = all(map(is_plain, (x, w) if b is None else (x, w, b))) and not is_traced()
-    return choice(Case(transposed, tuple(x.shape), tuple(w.shape), stride, pad, dilation, groups, plain))
+    return choice(Case(transposed, tuple(x.shape), tuple(w.shape), stride, pad, dilation, groups, plain, strides))
 
 
 def _in_torch_s_order(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:

@@ -79,6 +79,7 @@ class Layer(ABC):
     runs_code: ClassVar[bool] = False  # runs code that the text names (Python)
     is_product: ClassVar[bool] = False  # makes something new of its bottom, by products with learned weights
     convolves: ClassVar[bool] = False  # ... with weights that slide over images (Convolution, Deconvolution)
+    strides: bool = True  # of one that convolves: whether the compiled kernels may take it with a stride; its net says
     sees_images: ClassVar[bool] = False  # takes axis 1 for channels, what follows for pixels (Pooling)
     gives: ClassVar[Gives] = ""  # what kind of values its tops have, where that can be said
     applies: ClassVar[str] = ""  # the activation that a loss applies itself to what it reads ("sigmoid")

@@ -151,7 +151,7 @@ class _SpatialFilter(_Windowed):
         x, w = (count(shape, 0, axis), *shape[axis:]), self.weight_shape(shape[axis], kernel)
         if not kernel:  # lines of one pixel
             x, w, numbers = (*x, 1), (*w, 1), [(1,), (0,), (1,)]
-        return choice(Case(self.transposed, x, w, numbers[0], numbers[1], numbers[2], self.group, plain))
+        return choice(Case(self.transposed, x, w, numbers[0], numbers[1], numbers[2], self.group, plain, self.strides))
 
     @abstractmethod
     def weight_shape(self, channels: int, kernel: Shape) -> Shape:
@@ -168,7 +168,7 @@ class _SpatialFilter(_Windowed):
         for bottom in bottoms:
             lead = bottom.shape[: self.channel_axis(tuple(bottom.shape))]
             x = bottom if len(lead) == 1 else bottom.reshape(-1, *bottom.shape[len(lead) :])  # (N, C, ...)
-            top = operation(x, weight, bias, stride, pad, dilation, self.group)
+            top = operation(x, weight, bias, stride, pad, dilation, self.group, self.strides)
             tops.append(top if len(lead) == 1 else top.reshape(*lead, *top.shape[1:]))
         return tops
 

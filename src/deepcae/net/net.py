@@ -30,7 +30,7 @@ from .execute import Blobs, BoundStep, Watch, bind, execute
 from .graph import build_graph
 from .initial import initial_tensors, shared_tensors
 from .plan import Plan, make_plan
-from .step import Step
+from .strides import choose_strides
 
 
 @dataclass
@@ -169,17 +169,11 @@ class Net:
         self.bound = bind(self.plan, self.tensors)  # by the step's number in the plan
         self.inner = [each for each in self.bound if not each.step.is_source]
         self.overwritten = [self.tensors[i] for i in self.plan.lost]
-        self._convolves_in_torch = any(self._way(step) == "torch" for step in self.plan.steps)
+        self._convolves_in_torch = "torch" in choose_strides(self.plan)
         self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[BoundStep]] = {}
         self._checked: set[tuple[tuple[str, Shape], ...]] = set()
         silent = counted_only(self.plan.steps)
         self._objective = [(top, weight, top not in silent) for top, weight in self.loss_weights.items()]
-
-    def _way(self, step: Step) -> str:
-        shapes = [self.plan.shapes.get(name) for name in step.bottoms]
-        if step.layer is None or not step.kind.convolves or None in shapes:
-            return ""
-        return step.layer.way([shape for shape in shapes if shape is not None], plain=True)
 
     def forward(
         self, inputs: Mapping[str, torch.Tensor], generator: torch.Generator | None = None, watch: Watch | None = None

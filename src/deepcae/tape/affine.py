@@ -169,7 +169,7 @@ def _filter(sheet: Sheet, index: int) -> Affine:
         raise Unsuited
     _, stride, pad, dilation = layer.geometry(x)
     transposed = isinstance(layer, Deconvolution)
-    case = Case(transposed, x, tuple(w.shape), stride, pad, dilation, layer.group, plain=True)
+    case = Case(transposed, x, tuple(w.shape), stride, pad, dilation, layer.group, True, layer.strides)
     way = choice(case)
     if way == "core":
         return Correlation(sheet, index, case)

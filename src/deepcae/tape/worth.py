@@ -10,9 +10,9 @@ with new memory each time, and calls an operator for each.
 Measured on an AMD EPYC (Zen 3), one thread, batch 100, ms by autograd and written down: four 3×3 convolutions of 32×32
 with 8 channels 34 and 41, with 16 110 and 132, with 32 294 and 342: 0.5 to 0.9 ns for each number and way. With a ReLU
 behind each 43 and 48, 94 and 114, 370 and 416; with an ELU 51 and 48, 109 and 110, 442 and 482. But of the residual
-net of `benchmarks/networks.py`, where the core took its convolutions with strides, 444 and 317 (of batch 8, 43.9 and
-42.6), and of the design for 3×64×64, where the core takes up to 256 pairs of channels, 128 and 85. A residual net of
-batch 4 takes 27.6 and 29.9: of fewer than `FEW` images turning is no plain copy of rows.
+net of `benchmarks/networks.py`, with its convolutions with strides in the core (they are PyTorch's since), 444 and 317
+(of batch 8, 43.9 and 42.6), and of the design for 3×64×64, where the core takes up to 256 pairs of channels, 128 and
+85. A residual net of batch 4 takes 27.6 and 29.9: of fewer than `FEW` images turning is no plain copy of rows.
 """
 
 from __future__ import annotations

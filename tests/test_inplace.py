@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deepcae.inplace import open_descriptor, open_to_append, open_to_read, read_file
+from deepcae.bounds import SMALL
+from deepcae.inplace import json_of, open_descriptor, open_to_append, open_to_read, read_file
 
 
 def test_lines_are_added_at_once(tmp_path: Path) -> None:
@@ -79,3 +80,32 @@ def test_a_disk_that_fails_while_reading_is_told_with_the_file(tmp_path: Path, m
             file.read(10)
         with pytest.raises(OSError, match=r"images\.idx"):
             file.read()
+
+
+WRONG_JSON = {
+    "text": b"no",
+    "half": b'{"a": [1, ',
+    "deep": b"[" * 100_000,
+    "deep object": b'{"a":' * 100_000,
+    "bytes": b"\xff\xfe\x00",
+    "empty": b"",
+    "large": b" " * (SMALL + 1),
+}
+
+
+@pytest.mark.parametrize("content", WRONG_JSON.values(), ids=list(WRONG_JSON))
+def test_json_that_cannot_be_read_is_one_kind_of_error(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"\S"):
+        json_of(path)
+
+
+def test_json_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b'{"a": "\xc3\xbc"}' + b" " * 1000)
+    assert json_of(path) == {"a": "ü"}
+    os.mkfifo(tmp_path / "pipe")
+    for name in (str(tmp_path / "pipe"), "/dev/zero"):
+        with pytest.raises(OSError, match="not a file"):
+            json_of(name)

@@ -6,6 +6,7 @@ A file that appears whole needs none of this: see `atomic`.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .atomic import H5_ERRNO, kind_of, told_of, whole_file
+from .bounds import SMALL
 
 HDF5_START = b"\x89HDF\r\n\x1a\n"  # what such a file begins with, or after a block of its user's own
 
@@ -73,6 +75,21 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, through links too. OSError for a pipe or a device, which would be waited for."""
     with open_to_read(path) as file:
         return file.read()
+
+
+def json_of(path: str | os.PathLike[str]) -> Any:
+    """What a JSON file that is small by nature holds. OSError as by `open_to_read`; ValueError for all that is no such.
+
+    Of a name that is a pipe, endless, nested too deeply, or larger than `bounds.SMALL`, too.
+    """
+    with open_to_read(path) as file:
+        data = file.read(SMALL + 1)
+    if len(data) > SMALL:
+        raise ValueError(f"such a file has less than {SMALL >> 20} MiB")
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def start_of(path: str | os.PathLike[str], size: int = len(HDF5_START)) -> bytes:

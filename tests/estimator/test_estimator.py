@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import zarr
 from sklearn.datasets import load_digits
 
 from deepcae import ConvAutoencoder, SnapshotError, Solver
+from deepcae.atomic import remove_leftovers
 from deepcae.data.stream import Stream
+from deepcae.errors import DeepcaeWarning
 from deepcae.estimator import training
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
@@ -330,6 +333,57 @@ def test_nothing_foreign_is_written_over(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no folder that save has made"):
         estimator(max_iter=1).fit(IMAGES).save(tmp_path / "mine", overwrite=True)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+
+
+@pytest.mark.parametrize(
+    "told", [[1], {"format": "1"}, {"parameters": [1]}, {"axes": []}, {"scaling": None}, {"tests": 1}, {"n_iter": "x"}]
+)
+def test_a_record_may_hold_anything(told: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    estimator(max_iter=1).fit(IMAGES).save(folder)
+    record = json.loads((folder / "estimator.json").read_text())
+    (folder / "estimator.json").write_text(json.dumps({**record, **told} if isinstance(told, dict) else told))
+    with pytest.raises(SnapshotError, match=r"damaged|was not written by"):
+        ConvAutoencoder.load(folder)
+    (folder / "estimator.json").write_text("[" * 100_000)
+    with pytest.raises(SnapshotError, match="damaged"):
+        ConvAutoencoder.load(folder)
+
+
+def test_what_somebody_put_beside_an_estimator_outlives_its_replacement(tmp_path: Path) -> None:
+    fitted = estimator(max_iter=1).fit(IMAGES)
+    fitted.save(tmp_path / "mine")
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    with pytest.warns(DeepcaeWarning, match="held more than save had written; it is kept as .*mine~"):
+        fitted.save(tmp_path / "mine", overwrite=True)
+    assert [path.name for path in (tmp_path / "mine~").iterdir()] == ["thesis.txt"]
+    ConvAutoencoder.load(tmp_path / "mine")
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    fitted.save(tmp_path / "link", overwrite=True)
+    assert not (tmp_path / "link").is_symlink()
+    assert len(list((tmp_path / "mine").iterdir())) == 5
+
+
+def test_an_estimator_outlives_a_process_that_ends_while_it_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = estimator(max_iter=1).fit(IMAGES)
+    fitted.save(tmp_path / "mine")
+    rename, target = os.rename, tmp_path / "mine"
+
+    def killed(source: Any, destination: Any) -> None:
+        if Path(destination) == target:
+            raise KeyboardInterrupt
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fitted.save(target, overwrite=True)
+    monkeypatch.undo()
+    monkeypatch.setattr("deepcae.atomic._is_alive", lambda process, start: False)
+    remove_leftovers(tmp_path)
+    (whole,) = tmp_path.iterdir()
+    ConvAutoencoder.load(whole)
 
 
 def test_pictures_and_blobs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import h5py
@@ -101,3 +102,10 @@ def test_bytes_that_are_no_text_and_missing_files_are_told(tmp_path: Path) -> No
         read_label_file(Options(labels=tmp_path / "a.csv"), NAMES)
     with pytest.raises(DataError, match="no such file"):
         read_label_file(Options(labels=tmp_path / "b.csv"), NAMES)
+
+
+@pytest.mark.parametrize("ending", ["csv", "txt", "json", "npy"])
+def test_a_pipe_of_labels_is_not_waited_for(ending: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / f"a.{ending}")
+    with pytest.raises(DataError, match="is a pipe"):
+        read_label_file(Options(labels=tmp_path / f"a.{ending}"), NAMES)

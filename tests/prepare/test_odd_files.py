@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 from PIL import Image
 
 from deepcae.cli import main
+from deepcae.errors import DataError
+from deepcae.prepare import Prepared, prepare
+from deepcae.proto.lookup import STORED
 
 Capture = pytest.CaptureFixture[str]
 VALUES = np.random.default_rng(2).random((12, 6, 5)).astype(np.float32)
@@ -75,3 +79,32 @@ def test_an_empty_name_is_not_the_working_directory(capsys: Capture) -> None:
     np.save("x.npy", VALUES)
     assert "an argument is empty" in refused(capsys, "data", "any", "", "-o", "out")
     assert not Path("out").exists()
+
+
+ODD: dict[str, object] = {
+    "sources": [], "rows": {"train": "x"}, "shape": [], "range": [1], "split": {}, "labels": {"classes": None},
+    "notes": [1], "skipped": [["a"]], "options": [], "bytes": "x", "scaling": [1], "dtype": None, "count": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", [*ODD, "lists", "deep", "pipe"])
+def test_what_was_stored_may_be_told_wrongly(field: str, tmp_path: Path) -> None:
+    folder = tmp_path / "stored"
+    np.save("a.npy", VALUES)
+    prepare(Path("a.npy"), folder)
+    assert Prepared.load(folder).test == folder / "test.txt"
+    told = json.loads((folder / STORED).read_text())
+    (folder / STORED).unlink()
+    if field == "pipe":
+        os.mkfifo(folder / STORED)
+    elif field == "deep":
+        (folder / STORED).write_text("[" * 100_000)
+    else:
+        wrong = (
+            {**told, "lists": ["train.txt"]}
+            if field == "lists"
+            else {**told, "images": told["images"] | {field: ODD[field]}}
+        )
+        (folder / STORED).write_text(json.dumps(wrong))
+    with pytest.raises(DataError, match=r"images\.json: (was not written by|cannot be read)"):
+        Prepared.load(folder)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..atomic import MARK, foreign_kept, whole_file
 from ..errors import DataError
+from ..inplace import json_of
 from ..proto.lookup import FIT
 
 STEPS = "steps.sh"
@@ -116,9 +117,58 @@ def stamps_of(paths: Iterable[Path], most: int = MOST_STAMPS) -> dict[str, list[
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_of(path)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: is damaged ({error}); take another -o, or --overwrite") from None
-    return found if isinstance(found, dict) else {}
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: is damaged ({reason}); take another -o, or --overwrite") from None
+    wrong = "all of it" if not isinstance(found, dict) else ", ".join(_wrong(found))
+    if wrong:
+        raise DataError(f"{path}: is damaged (of the wrong type: {wrong}); take another -o, or --overwrite")
+    return dict(found)
+
+
+def _wrong(told: dict[str, Any]) -> Iterator[str]:
+    """The fields that cannot be used."""
+    for name, is_right in _FIELDS.items():
+        if name in told and not is_right(told[name]):
+            yield name
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and isinstance(value, int) and value >= 0
+
+
+def _is_design(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.get("linear", True) in (None, True, False)
+        and (value.get("linear", True) is not None or _is_count(value.get("race")))
+        and _are_words(value.get("set", []))
+        and all(value.get(name) is None or _is_number(value[name]) for name in ("pca", "mean"))
+    )
+
+
+def _is_length(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    texts, counts = (value.get(name) for name in ("set", "course")), (value.get(name) for name in ("begins", "ends"))
+    return all(map(_are_words, texts)) and all(map(_is_count, counts))
+
+
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "wishes": lambda value: isinstance(value, dict) and _are_words(value.get("set", [])),
+    "stamps": lambda value: isinstance(value, dict),
+    "design": _is_design,
+    "lengths": lambda value: isinstance(value, list) and all(map(_is_length, value)),
+    "made": lambda value: isinstance(value, dict) and all(map(_are_words, value.values())),
+}

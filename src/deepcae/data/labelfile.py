@@ -23,7 +23,7 @@ import numpy as np
 
 from ..bounds import require_small
 from ..errors import DataError
-from ..inplace import read_file, why_no_file
+from ..inplace import open_to_read, read_file, why_no_file
 from ..npy import array_from
 from .load import load_labels
 
@@ -196,9 +196,11 @@ def _another_count(path: Path, found: int, wanted: int) -> DataError:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > LARGEST:
+        with open_to_read(path) as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
             raise DataError(f"{path}: has more than {LARGEST / 2**20:.0f} MiB; give values as .npy")
-        return path.read_text(encoding="utf-8-sig")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is no text in UTF-8") from error
     except OSError as error:

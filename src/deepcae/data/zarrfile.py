@@ -7,7 +7,6 @@ told.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..bounds import ROOM, require_small
+from ..bounds import ROOM
 from ..errors import DataError
-from ..inplace import read_file, unread
+from ..inplace import json_of, unread
 from .named import Named
 from .stored import DAMAGE, Format, Stored, first_line
 from .stream import Shape
@@ -197,11 +196,10 @@ def _metadata(folder: Path) -> dict[str, Any] | None:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        require_small(file)
-        found = json.loads(read_file(file))
+        found = json_of(file)
         if not isinstance(found, dict):
             raise ValueError("it is no object")
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{file}: is damaged ({first_line(error)})") from error
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error

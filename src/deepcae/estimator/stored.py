@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
-from ..atomic import temporary_beside, whole_folder
+from ..atomic import set_aside, temporary_beside, whole_folder
 from ..data.axes import Axes
 from ..data.scaling import Scaling
-from ..errors import DataError, SnapshotError
+from ..errors import DataError, SnapshotError, warn
+from ..inplace import json_of, read_file
 from ..net.net import Net
 from ..net.weights import load_weights, save_weights
 from ..proto.text import to_text
@@ -46,12 +46,20 @@ def save(estimator: Any, path: str | os.PathLike[str], overwrite: bool = False) 
     if not overwrite:
         raise DataError(f"{target}: holds an estimator already; give another name, or save(..., overwrite=True)")
     _record(target)
-    fresh, old = temporary_beside(target), temporary_beside(target)
+    fresh = temporary_beside(target)
     with whole_folder(fresh) as folder:
         _write(estimator, folder)
-    os.rename(target, old)
+    old = set_aside(target)  # under a name that nobody clears away, should this process end here
     os.rename(fresh, target)
-    shutil.rmtree(old)
+    if old.is_symlink():  # what it leads to stays
+        old.unlink()
+        return
+    for name in (NET, SOLVER, WEIGHTS, OPTIMIZER, RECORD):
+        (old / name).unlink(missing_ok=True)
+    if any(old.iterdir()):
+        warn(f"{target} held more than save had written; it is kept as {old}")
+    else:
+        old.rmdir()
 
 
 def _write(estimator: Any, folder: Path) -> None:
@@ -99,35 +107,37 @@ def load(kind: type, path: str | os.PathLike[str]) -> Any:
         shape = parameters["image_shape"]
         made = kind(**{**parameters, "image_shape": None if shape is None else tuple(shape)})
         axes, scaling = Axes.from_json(told["axes"]), Scaling.from_json(told["scaling"])
-        net_text, solver_text = ((folder / name).read_text(encoding="utf-8") for name in (NET, SOLVER))
+        net_text, solver_text = (read_file(folder / name).decode() for name in (NET, SOLVER))
         texts = Texts(net_text, solver_text)
         fitted = for_arrays(texts.net, axes.image, scaling, told["batch"], told["batch"])
         net = Net(fitted.net, "TEST")
         load_weights(net, folder / WEIGHTS, strict=True)
         history = [blob for _, blob in sorted(load_file(folder / OPTIMIZER).items(), key=lambda each: int(each[0]))]
-        optimizer = Optimizer(history, told["iteration"])
+        optimizer = Optimizer(history, int(told["iteration"]))
         tests, losses = ([(int(i), float(x)) for i, x in told[name]] for name in ("tests", "losses"))
         made._fit_ = Last(axes, told["dims"], scaling, texts, fitted, optimizer)
         made._seed_ = told["seed"]
-        made._show(Course(net, optimizer, 0, told["n_steps"], losses, tests, told["best"]), told["n_iter"])
+        made._show(Course(net, optimizer, 0, int(told["n_steps"]), losses, tests, told["best"]), int(told["n_iter"]))
         if told["feature_names"] is not None:
             import numpy as np
 
             made.feature_names_in_ = np.asarray(told["feature_names"], dtype=object)
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
         raise SnapshotError(f"{folder}: is damaged ({type(error).__name__}: {error})") from error
     return made
 
 
 def _record(folder: Path) -> dict[str, Any]:
     try:
-        told = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        told = json_of(folder / RECORD)
     except OSError as error:
         raise SnapshotError(f"{folder / RECORD}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise SnapshotError(f"{folder / RECORD}: is damaged ({error})") from error
     if not isinstance(told, dict) or told.get("kind") != KIND:
         raise SnapshotError(f"{folder}: was not written by ConvAutoencoder.save")
+    if not isinstance(told.get("format"), int):
+        raise SnapshotError(f"{folder / RECORD}: is damaged: 'format' is missing or no number")
     if told["format"] > FORMAT:
         raise SnapshotError(f"{folder}: was written by a later version of deepcae; upgrade to read it")
     return told

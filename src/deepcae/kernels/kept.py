@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..atomic import whole_file
+from ..inplace import json_of
 from .processor import Processor, shown, this_processor
 from .rule import Rule, fixed, known
 
@@ -81,14 +82,9 @@ def path_of(processor: Processor) -> Path:
 def _read(path: Path, processor: Processor) -> Rule | None:
     """What lies there; None for nothing. ValueError for what is no rule of this processor."""
     try:
-        with path.open("rb") as file:
-            text = file.read(100_000)
+        content = json_of(path)
     except FileNotFoundError:
         return None
-    try:
-        content = json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
     if not isinstance(content, dict) or (content.get("format"), content.get("of")) != (FORMAT, processor.key()):
         raise ValueError("it is of another processor or version")
     return Rule.from_json(content.get("rule"))

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..atomic import whole_file
 from ..errors import DataError, TrainingError
+from ..inplace import json_of, open_to_read
 from ..solver.about import METRICS
 from ..solver.lock import Lock
 from .experiment import JUDGING, Data, Experiment
@@ -62,11 +63,13 @@ class Store:
         """What was kept of a finished run; None where it is not finished, or was judged by other rules than today's."""
         path = self.path(experiment)
         try:
-            found: dict[str, Any] = json.loads(path.read_bytes())
+            found: dict[str, Any] = json_of(path)
             is_result = isinstance(found, dict) and isinstance(found.get("outcome"), str)
         except FileNotFoundError:
             return None
-        except (ValueError, RecursionError):
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        except ValueError:
             is_result = False
         if not is_result:
             raise DataError(f"{path}: damaged, no result of a run; remove it, and the run is judged anew")
@@ -82,7 +85,7 @@ class Store:
     def iteration(self, experiment: Experiment) -> int:
         """How far the run has come, as its metrics tell; 0 before the first."""
         try:
-            with open(self.run(experiment) / METRICS, "rb") as file:
+            with open_to_read(self.run(experiment) / METRICS) as file:
                 file.seek(max(0, file.seek(0, 2) - _TAIL))
                 lines = file.read().splitlines()
         except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -87,7 +88,9 @@ class Understood:
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> Understood:
-        """The inverse of `to_json`, after its way through a file."""
+        """The inverse of `to_json`, after its way through a file. ValueError for what is no such."""
+        if wrong := [name for name, is_right in _RIGHT.items() if name in told and not is_right(told[name])]:
+            raise ValueError(f"of the wrong type: {', '.join(wrong)}")
         given = {each.name: told[each.name] for each in fields(cls) if each.name in told}
         for name in ("sources", "notes", "shape", "range"):
             given[name] = tuple(given[name])
@@ -101,3 +104,39 @@ def _of_labels(labels: dict[str, Any]) -> str:
         return f"numbers, from {labels['from']}"
     shown = ", ".join(classes[:5]) + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")
     return f"{len(classes)} classes, from {labels['from']}: {shown}"
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _is_source(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("path", "kind"))
+
+
+def _is_labels(value: Any) -> bool:
+    words = isinstance(value, dict) and [value.get("from", ""), value.get("title", "")]
+    return value is None or (_are_words(words) and _are_words(value.get("classes")))
+
+
+def _are(value: Any, is_right: Callable[[Any], bool], least: int = 0) -> bool:
+    return isinstance(value, list) and len(value) >= least and all(map(is_right, value))
+
+
+_RIGHT: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("count", "bytes", "copied"), _is_count),
+    "sources": lambda value: _are(value, _is_source, least=1),
+    "rows": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
+    "shape": lambda value: _are(value, _is_count, least=1),
+    "dtype": lambda value: isinstance(value, str),
+    "range": lambda value: _are(value, lambda each: isinstance(each, int | float), least=2),
+    "split": lambda value: isinstance(value, dict) and _are_words([value.get("kind"), value.get("why")]),
+    "labels": _is_labels,
+    "notes": _are_words,
+    "skipped": lambda value: _are(value, lambda each: _are_words(each) and len(each) == 2),
+    "options": lambda value: isinstance(value, dict),
+}

@@ -19,7 +19,7 @@ from ..data.named import Named
 from ..data.stored import DAMAGE, first_line
 from ..errors import DataError
 from ..h5disk import new_h5
-from ..inplace import unread
+from ..inplace import json_of, unread
 from ..proto.lookup import STORED
 from .costly import Rewritten
 from .images import ArrayImages
@@ -52,15 +52,14 @@ class Prepared:
         """What `prepare` wrote into a folder. DataError where it is no such folder."""
         place = Path(folder)
         try:
-            told = json.loads((place / STORED).read_text(encoding="utf-8"))
+            told = json_of(place / STORED)
             understood = Understood.from_json(told["images"])
-            lists = told["lists"]
+            lists = {part: place / told["lists"][part] for part in ("train", *({"test"} & told["lists"].keys()))}
         except OSError as error:
             raise DataError(f"{place / STORED}: cannot be read: {error.strerror or error}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise DataError(f"{place / STORED}: was not written by `deepcae data`, or is damaged") from error
-        test = place / lists["test"] if "test" in lists else None
-        return cls(place, place / lists["train"], test, understood)
+        return cls(place, lists["train"], lists.get("test"), understood)
 
 
 def prepare(

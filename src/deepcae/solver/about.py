@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..bounds import require_small
-from ..inplace import read_file
+from ..inplace import json_of
 
 ABOUT, SOLVER, METRICS, LOG = "run.json", "solver.prototxt", "metrics.jsonl", "train.log"
 _COPY = re.compile(r"net(-\d+)?\.prototxt")
@@ -45,13 +43,12 @@ def read_about(folder: Path) -> tuple[dict[str, Any], str]:
     """
     path = folder / ABOUT
     try:
-        require_small(path)
-        told = json.loads(read_file(path))
+        told = json_of(path)
     except FileNotFoundError:
         raise
     except OSError as error:
         return {}, f"{path}: cannot be read: {error.strerror or error}"
-    except (ValueError, RecursionError):
+    except ValueError:
         return {}, f"{path}: damaged, not a JSON file"
     if not isinstance(told, dict):
         return {}, f"{path}: damaged, not the fields of a run"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..atomic import sync_folder, whole_file
 from ..errors import SnapshotError, TrainingError
-from ..inplace import read_file
+from ..inplace import json_of
 from .lock import Lock
 from .snapshot import BEST, MANIFEST, MODEL, RESUME, STATE, Snapshot, read_json
 
@@ -62,8 +62,8 @@ def complete(prefix: str) -> None:
     following = Path(stem + MANIFEST + NEXT)
     names = [stem + part + ending for part in (MODEL, STATE) for ending in ("", ".h5")] + [stem + RESUME]
     try:
-        wanted = {Path(stem).with_name(name) for name in json.loads(read_file(following))["files"]}
-    except (FileNotFoundError, ValueError, RecursionError, KeyError, TypeError):
+        wanted = {Path(stem).with_name(name) for name in json_of(following)["files"]}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         for name in (*names, stem + MANIFEST):
             Path(name + NEXT).unlink(missing_ok=True)
         return

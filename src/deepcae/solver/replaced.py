@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..atomic import sync_folder, whole_folder
-from ..inplace import read_file
+from ..inplace import json_of
 from .lock import Lock
 
 NAME, MOVING, MOVED = "replaced-run", "moving.json", "replaced.json"
@@ -87,8 +87,8 @@ class Replaced:
 
     def _listing(self) -> dict[str, object]:
         for name in (MOVED, MOVING):
-            with suppress(OSError, ValueError, RecursionError):
-                listing = json.loads(read_file(self.folder / name))
+            with suppress(OSError, ValueError):
+                listing = json_of(self.folder / name)
                 return listing if isinstance(listing, dict) else {}
         return {}
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import math
 import os
 import re
@@ -27,9 +26,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..bounds import require_small
 from ..errors import SnapshotError, warn
-from ..inplace import read_file
+from ..inplace import json_of, read_file
 from ..proto.kinds import NAMES, file_kind
 
 MODEL, STATE, RESUME, MANIFEST = ".caffemodel", ".solverstate", ".resume.json", ".ok.json"
@@ -194,11 +192,10 @@ def _checked(snapshot: Snapshot) -> Snapshot:
 
 def read_json(path: Path) -> Any:
     try:
-        require_small(path)
-        return json.loads(read_file(path))
+        return json_of(path)
     except OSError as error:
         raise SnapshotError(f"{path}: {error.strerror or error}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise SnapshotError(f"{path}: damaged, not a JSON file") from None
 
 

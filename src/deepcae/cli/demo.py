@@ -26,6 +26,7 @@ def demo(
 ) -> None:
     """Try it on handwritten digits, in about a minute: a folder of pictures is what `deepcae fit` gets."""
     from ..data.datasets import write_digit_pictures
+    from .fitkept import alone
     from .fitting import Fit
     from .imageflags import ImageFlags
     from .wishes import Wishes
@@ -38,7 +39,8 @@ def demo(
     say(f"    deepcae fit {images} --dims {DIMS} --minutes {MINUTES:g} -o {out}", quiet)
     wishes = Wishes([images], DIMS, MINUTES, None, None, tuple(overrides or ()), ImageFlags())
     fit = Fit(out, wishes, options.Machine(device, threads), overwrite=is_new, quiet=quiet)
-    outcome = fit.carry_out()
+    with alone(out):
+        outcome = fit.carry_out()
     say(f"done in {time.perf_counter() - began:.0f} s; open {out / 'report.html'}")
     say("your own images: deepcae fit FOLDER --dims 2 -o RUN --dry-run", quiet)
     if output.json:

@@ -84,17 +84,20 @@ def fit(
     Begin with --dry-run. If the command is stopped, the same one goes on.
     RUN/steps.sh has the commands of the single steps.
     """
+    from .fitkept import alone
     from .fitting import Fit
     from .wishes import Wishes
 
     wishes = Wishes(paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours, linear, mirror)
+    wishes.require_texts()
     whole = Fit(out, wishes, machine, overwrite, output.quiet)
     if dry_run:
         foretold = whole.foretell()
         if output.json:
             answer(foretold)
         return
-    outcome = whole.carry_out()
+    with alone(out):
+        outcome = whole.carry_out()
     if output.json:
         answer(whole.result(outcome))
     outcome.require_whole()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,31 @@ from ..atomic import MARK, foreign_kept, whole_file
 from ..errors import DataError
 from ..inplace import json_of
 from ..proto.lookup import FIT
+from .screen import say
 
 STEPS = "steps.sh"
 MOST_STAMPS = 2000  # files whose times are kept
 HEAD = f"# {MARK}: what `deepcae fit` did, step by step. Change a text in model/, and go on from there.\n"
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Inside, no other fit works in the folder `out`; nor does a training, when it begins. TrainingError otherwise."""
+    from ..solver.lock import Lock
+
+    out.mkdir(parents=True, exist_ok=True)
+    lock = Lock(str(out / "fit"))
+    try:
+        if note := lock.acquire():
+            say(note)
+        for other in out.glob("*.lock"):
+            if other != lock.path:
+                Lock(str(other.with_suffix(""))).require_free()
+        yield
+    finally:
+        lock.release()
+        with suppress(OSError):  # nothing has come of it
+            out.rmdir()
 
 
 class Kept:

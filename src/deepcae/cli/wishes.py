@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import shortened
+from ..errors import SpecError, shortened
 
 if TYPE_CHECKING:
     from .imageflags import ImageFlags
@@ -42,6 +42,18 @@ class Wishes:
         """Those that say how long is trained."""
         return {"minutes": self.minutes, "set": [*self.overrides]}
 
+    def require_texts(self) -> None:
+        """SpecError where a text of --set cannot be read, or holds what no training takes: before anything is made."""
+        from ..proto.schema import SolverParameter
+        from ..proto.text import parse
+        from ..solver.begin import lay
+        from ..solver.check import check_solver
+
+        document = parse(_ANY, SolverParameter, "--set")
+        lay(document, self.overrides)
+        if problems := check_solver(document):
+            raise SpecError(problems)
+
     def other(self, earlier: Any) -> str:
         """The first of `earlier` wishes that is another, in words, "" if none is: that more is trained is none."""
         now, before = _comparable(self.to_json()), _comparable(earlier if isinstance(earlier, dict) else {})
@@ -51,6 +63,7 @@ class Wishes:
         return ""
 
 
+_ANY = 'net: "" type: "Adam" base_lr: 1 lr_policy: "poly" power: 1 max_iter: 1 test_iter: 1 test_interval: 1'
 _TITLES = {"paths": "PATH", "images": "choice of images"}
 
 

@@ -44,9 +44,14 @@ def solver_text(path: Path | None, run: Path, overrides: Sequence[str]) -> tuple
     document = read_solver(path) if earlier is None else earlier.solver_document
     if path is not None and path.resolve().is_relative_to(run.resolve()):
         keep_to(document, path.parent, if_there=True)
+    lay(document, overrides)
+    return document, earlier.folders if earlier is not None else []
+
+
+def lay(document: Document, overrides: Sequence[str]) -> None:
+    """Lays --set texts over a solver text, one after the other."""
     for number, text in enumerate(overrides, 1):
         merge(document, text, "--set" if len(overrides) == 1 else f"--set({number})")
-    return document, earlier.folders if earlier is not None else []
 
 
 def beginning(document: Document, out: Path, snapshot: str | None, overwrite: bool) -> Beginning:

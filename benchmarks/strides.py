@@ -44,7 +44,7 @@ def text_of(name: str, batch: int, folder: Path) -> Path:
 
 def forced(flag: bool) -> Callable[[Plan], dict[str, int]]:
     def choose(plan: Plan) -> dict[str, int]:
-        return strides.products_by_way(plan, flag)
+        return strides.products_by_algorithm(plan, flag)
 
     return choose
 
@@ -64,7 +64,7 @@ def measure(name: str, batch: int, rounds: int) -> str:
             solvers[flag].step(5)
             times[flag].append((time.perf_counter() - begin) / 5 * 1e3)
     plan = solvers[True].net.plan
-    without, with_core = (strides.products_by_way(plan, flag) for flag in (False, True))
+    without, with_core = (strides.products_by_algorithm(plan, flag) for flag in (False, True))
     whole = sum(with_core.values())
     core, left = with_core.get("core", 0) - without.get("core", 0), with_core.get("torch", 0)
     chosen = "core" if strides.choose_strides(plan) == with_core else "PyTorch"

@@ -150,12 +150,10 @@ def test_no_arrow_points_up(path: Path) -> None:
 CIRCLES = {  # files that know each other, and why
     ("net/net", "net/weights"): "`Net(text, weights=file)` loads what `load_weights(net, file)` loads",
 }
-WITH_CIRCLES = {"kernels"}  # rooms that still have some
 
 
 def test_files_of_a_room_do_not_run_in_circles() -> None:
-    found = [circle for circle in circles() if circle[0].split("/")[0] not in WITH_CIRCLES]
-    assert sorted(found) == sorted(CIRCLES)
+    assert circles() == sorted(CIRCLES)
 
 
 def circles() -> list[tuple[str, ...]]:

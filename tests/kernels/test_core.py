@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from deepcae.errors import SpecError
 from deepcae.kernels import choice, direct, native
-from deepcae.kernels.choice import Case
+from deepcae.kernels.algorithms import Case
 from deepcae.kernels.convolution import convolution, deconvolution
 from deepcae.kernels.kept import Found
 from deepcae.kernels.rule import Rule

@@ -60,13 +60,13 @@ def test_value_and_gradients_are_those_of_float64(
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     """The shapes that oneDNN gets from now on."""
     seen: list[tuple[int, ...]] = []
-    plain = products._product
+    plain = products.by_onednn
 
     def product(x: torch.Tensor, w: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:
         seen.append((*x.shape, w.shape[0]))
         return plain(x, w, b)
 
-    monkeypatch.setattr(products, "_product", product)
+    monkeypatch.setattr(products, "by_onednn", product)
     return seen
 
 

@@ -9,7 +9,7 @@ from deepcae import Net
 from deepcae.kernels import choice, native
 from deepcae.kernels.kept import Found
 from deepcae.kernels.rule import ZEN3
-from deepcae.net.strides import products_by_way
+from deepcae.net.strides import products_by_algorithm
 from deepcae.proto.read import read_net_text
 
 pytestmark = pytest.mark.skipif(not native.has_vectors(), reason="needs the compiled core with vectors")
@@ -38,7 +38,7 @@ def net_of(beside: int) -> Net:
 
 def ways(net: Net) -> list[str]:
     steps = [step for step in net.plan.steps if step.kind.convolves]
-    return [step.layer.way([net.plan.shapes[name] for name in step.bottoms], plain=True) for step in steps]
+    return [step.layer.algorithm([net.plan.shapes[name] for name in step.bottoms], plain=True) for step in steps]
 
 
 def test_strides_are_the_core_s_where_they_make_most_of_the_products():
@@ -48,7 +48,7 @@ def test_strides_are_the_core_s_where_they_make_most_of_the_products():
 def test_strides_are_pytorch_s_beside_many_products_of_pytorch_s():
     net = net_of(beside=2)
     assert ways(net) == ["torch"] * 4
-    assert products_by_way(net.plan, True)["core"] < products_by_way(net.plan, False)["torch"]
+    assert products_by_algorithm(net.plan, True)["core"] < products_by_algorithm(net.plan, False)["torch"]
 
 
 def test_both_choices_give_the_same_numbers():
@@ -56,6 +56,6 @@ def test_both_choices_give_the_same_numbers():
     x = torch.rand(40, 8, 16, 16, generator=torch.Generator().manual_seed(2))
     found = []
     for flag in (False, True):
-        products_by_way(net.plan, flag)
+        products_by_algorithm(net.plan, flag)
         found.append(net(x=x, want="c2")["c2"])
     torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-5)

@@ -164,4 +164,6 @@ def test_a_net_beside_a_rounded_training_keeps_its_kernels(
 def ways_of(net: Net) -> list[str]:
     layers = [step.layer for step in net.plan.steps if step.params]
     shapes = [net.plan.shapes[step.bottoms[0]] for step in net.plan.steps if step.params]
-    return [layer.way([shape], plain=True) for layer, shape in zip(layers, shapes, strict=True) if layer and shape]
+    return [
+        layer.algorithm([shape], plain=True) for layer, shape in zip(layers, shapes, strict=True) if layer and shape
+    ]

@@ -370,7 +370,7 @@ def test_the_kernel_that_is_told_is_the_one_that_computes(preferred: str, monkey
     net = net_of(WAYS)
     taken: list[str] = []
 
-    def spied(case: choice.Case) -> choice.Way:
+    def spied(case: choice.Case) -> choice.Algorithm:
         taken.append(choice.choice(case))
         return taken[-1]
 

@@ -1,7 +1,7 @@
-"""Which way a convolution is computed: a rule of its shape and of the processor, so that equal runs take equal ways.
+"""Which algorithm computes a convolution: a rule of its shape and of the processor, so that equal runs take equal ones.
 
 `DEEPCAE_KERNELS` or `prefer` set another rule for the whole process, `using` for one thread's work:
-    auto    the fastest way by the rule below (the default)
+    auto    the fastest one by the rule below (the default)
     core    the compiled kernels wherever they can
     banded  as if there were no compiled kernels
     torch   PyTorch's own operators alone
@@ -15,34 +15,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from ..errors import SpecError
+from .algorithms import Algorithm, Case
 from .kept import Found, fixed_here, rule_here
 from .rule import WITHOUT_STRIDES, Rule
 
-Way = Literal["core", "product", "banded", "phases", "torch"]
 Preference = Literal["auto", "core", "banded", "torch"]
-Sizes = tuple[int, ...]
 
 VARIABLE = "DEEPCAE_KERNELS"
-
-
-class Case(NamedTuple):
-    """A convolution's shapes; `transposed` for a deconvolution; `plain`: float32 in the CPU's memory.
-
-    `strides`: whether the compiled kernels may take it although it has a stride; see `net.strides`.
-    """
-
-    transposed: bool
-    x: Sizes
-    w: Sizes
-    stride: Sizes
-    pad: Sizes
-    dilation: Sizes
-    groups: int
-    plain: bool
-    strides: bool = True
 
 
 _preference: list[Preference] = []  # the process's, once asked for
@@ -148,13 +130,13 @@ def has_core() -> bool:
     return wanted in ("auto", "core") and native.available() and (wanted == "core" or native.has_vectors())
 
 
-def choice(case: Case) -> Way:
-    """The way that a case takes, equal up to rounding: see `convolution`."""
+def choice(case: Case) -> Algorithm:
+    """The algorithm for a case; all are equal up to rounding: see `convolution`."""
     return _chosen(case, preference(), has_core(), rule())
 
 
 @lru_cache(maxsize=4096)
-def _chosen(case: Case, preferred: Preference, core: bool, numbers: Rule) -> Way:
+def _chosen(case: Case, preferred: Preference, core: bool, numbers: Rule) -> Algorithm:
     if preferred == "torch" or not all(case.x):
         return "torch"
     if core and _core_can(case, numbers) and (preferred == "core" or _core_pays(case, numbers)):

@@ -36,12 +36,7 @@ def rule_here() -> Found:
     """The rule for this processor: found once for a process, so that nothing changes while it runs."""
     processor = this_processor()
     if processor not in _found:
-        _found[processor] = Found(fixed(processor), "the fixed rule (it is being measured)")  # for what is measured
-        try:
-            _found[processor] = _find(processor)
-        except BaseException:
-            del _found[processor]
-            raise
+        _found[processor] = _find(processor)
     return _found[processor]
 
 

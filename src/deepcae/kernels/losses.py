@@ -9,8 +9,8 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from . import calls
+from .algorithms import is_plain, is_traced
 from .choice import has_core
-from .convolution import is_plain, is_traced
 
 if TYPE_CHECKING:
     from torch import Tensor

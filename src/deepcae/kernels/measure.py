@@ -14,11 +14,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from . import calls, choice
-from .choice import Case, Preference
-from .convolution import convolution, deconvolution
+from . import calls
+from .algorithms import Algorithm, Case, computed
 from .direct import geometry_of
-from .products import LEAST_ROWS, has_onednn, multiplied
+from .libraries import has_onednn, multiplied
 from .rule import Library, Products, Rule
 from .turned import Turned
 
@@ -47,8 +46,7 @@ def measured(default: Rule, heard: Heard = lambda question, seconds: None) -> Ru
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    threads, before = torch.get_num_threads(), choice.preference()
-    state = torch.get_rng_state()
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     try:
@@ -56,7 +54,6 @@ def _one_thread() -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.set_rng_state(state)
-        choice.prefer(before)
 
 
 class _Questions:
@@ -110,7 +107,7 @@ def _rows(ask: _Questions, default: Library) -> Library:
     if not has_onednn():
         return default
     ways: dict[str, list[Work]] = {"mkl": [], "onednn": []}
-    for rows, inputs, outputs in ((100, 784, 1000), (64, 800, 500), (LEAST_ROWS, 512, 1024)):
+    for rows, inputs, outputs in ((100, 784, 1000), (64, 800, 500), (16, 512, 1024)):
         x, w, dy = torch.randn(rows, inputs), torch.randn(outputs, inputs), torch.randn(rows, outputs)
         for a, b in ((x, w.t()), (dy, w), (dy.t(), x)):
             y = torch.empty(len(a), b.shape[1])
@@ -166,7 +163,8 @@ def _pixel_pairs(ask: _Questions) -> int:
     most = 0
     for channels in (2, 4, 8, 16):
         x, w = torch.randn(channels, 28, 28, 100).movedim(-1, 0), torch.randn(channels, channels, 1, 1)
-        ways = {name: _pass(False, x, w, 1, 0, name) for name in ("core", "banded")}
+        case = Case(False, tuple(x.shape), tuple(w.shape), (1, 1), (0, 0), (1, 1), 1, True)
+        ways = {"core": _by("core", case, x, w), "banded": _by("product", case, x, w)}
         times = ask.times(f"convolution {channels}→{channels} 1×1 on 28×28, batch 100", ways)
         if times["banded"] * MARGIN < times["core"]:
             break
@@ -206,7 +204,8 @@ def _phase_outputs(ask: _Questions) -> int:
     most = 0
     for outputs in (1, 3, 8, 16):
         x, w = torch.randn(100, 16, 14, 14), torch.randn(16, outputs, 4, 4)
-        ways = {"phases": _by_phases(x, w), "torch": _pass(True, x, w, 2, 1, "torch")}
+        case = Case(True, tuple(x.shape), tuple(w.shape), (2, 2), (1, 1), (1, 1), 1, True)
+        ways = {"phases": _by("phases", case, x, w), "torch": _by("torch", case, x, w)}
         times = ask.times(f"deconvolution 16→{outputs} 4×4 on 14×14, stride 2, batch 100", ways)
         if times["torch"] * MARGIN < times["phases"]:
             break
@@ -214,21 +213,8 @@ def _phase_outputs(ask: _Questions) -> int:
     return most
 
 
-def _by_phases(x: Tensor, w: Tensor) -> Work:
-    from . import phases
-
-    return _graph(lambda a, b: phases.deconvolution(a, b, None, (2, 2), (1, 1)), x, w)
-
-
-def _pass(transposed: bool, x: Tensor, w: Tensor, stride: int, pad: int, preferred: Preference) -> Work:
-    operation = deconvolution if transposed else convolution
-    work = _graph(lambda a, b: operation(a, b, None, (stride,) * 2, (pad,) * 2, (1, 1)), x, w)
-
-    def preferring() -> None:
-        choice.prefer(preferred)
-        work()
-
-    return preferring
+def _by(algorithm: Algorithm, case: Case, x: Tensor, w: Tensor) -> Work:
+    return _graph(lambda a, b: computed(algorithm, case, a, b, None, Rule), x, w)
 
 
 def _graph(function: Callable[[Tensor, Tensor], Tensor], x: Tensor, w: Tensor) -> Work:

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import calls
+from .algorithms import is_plain, is_traced
 from .choice import preference, rule
-from .convolution import is_plain, is_traced
-from .rule import LEAST_IN_ALL, LEAST_WEIGHTS, Library, Products
+from .libraries import by_onednn, has_onednn
+from .rule import LEAST_IN_ALL, LEAST_WEIGHTS, Products
 
 _alike: ContextVar[bool] = ContextVar("alike", default=False)  # see `rows_alike`
 _LINE = 16  # float32 values of 64 bytes
@@ -33,16 +33,6 @@ def products_of(weights: int, in_all: int, columns: int) -> Products:
     if weights < LEAST_WEIGHTS or in_all < LEAST_IN_ALL or columns < 2 or not has_onednn():
         return Products()
     return rule().products(columns)
-
-
-def multiplied(library: Library, a: Tensor, b: Tensor, y: Tensor) -> calls.Call:
-    """y = a b, matrices that may be transposed views, y without gaps; for the core, b without gaps."""
-    if library == "core":
-        return calls.product(a, b, y)
-    if library == "mkl":
-        return lambda: torch.mm(a, b, out=y)
-    turned = b.t()
-    return lambda: y.copy_(_product(a, turned))
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
@@ -89,23 +79,11 @@ def pays() -> bool:
     return has_onednn() and rule().rows == "onednn"
 
 
-def has_onednn() -> bool:
-    """Whether PyTorch has both libraries, and oneDNN's product, which it keeps for its compiler."""
-    both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
-    return both and getattr(torch.ops.mkldnn, "_linear_pointwise", None) is not None
-
-
-def _product(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-    """x wᵀ + b of matrices, which may be transposed views."""
-    y: Tensor = torch.ops.mkldnn._linear_pointwise(x, w, b, "none", [], "")
-    return y
-
-
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, w)
-        return _product(x, w, b)
+        return by_onednn(x, w, b)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -113,5 +91,5 @@ class _Linear(torch.autograd.Function):
         if torch.is_grad_enabled():  # a second derivative is wanted: what autograd follows
             dx, dw = dy @ w if wanted[0] else None, dy.t() @ x if wanted[1] else None
         else:
-            dx, dw = _product(dy, w.t()) if wanted[0] else None, _product(dy.t(), x.t()) if wanted[1] else None
+            dx, dw = by_onednn(dy, w.t()) if wanted[0] else None, by_onednn(dy.t(), x.t()) if wanted[1] else None
         return dx, dw, dy.sum(0) if wanted[2] else None

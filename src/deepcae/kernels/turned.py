@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from . import calls
-from .choice import Case
+from .algorithms import Case
 
 
 class Turned:

@@ -124,7 +124,7 @@ class Layer(ABC):
         """
         return 0
 
-    def way(self, bottoms: Sequence[Shape], plain: bool) -> str:
+    def algorithm(self, bottoms: Sequence[Shape], plain: bool) -> str:
         """Which kernel computes it, see `kernels.choice`; "" where there is none to choose.
 
         `plain`: for float32 in the CPU's memory.

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import LayerError
-from ..kernels.choice import Case, choice
+from ..kernels.algorithms import Case
+from ..kernels.choice import choice
 from ..kernels.convolution import convolution, deconvolution
 from ..lazy import torch
 from .base import Arity, Context, Gives, Layer, Learned, Shape, canonical_axis, count
@@ -144,7 +145,7 @@ class _SpatialFilter(_Windowed):
         pairs = math.prod(map(_products, sizes, outputs, *self.geometry(shape)))
         return len(bottoms) * count(shape, 0, axis + 1) * self.num_output // self.group * pairs
 
-    def way(self, bottoms: Sequence[Shape], plain: bool) -> str:
+    def algorithm(self, bottoms: Sequence[Shape], plain: bool) -> str:
         shape = bottoms[0]
         axis = self.channel_axis(shape)
         kernel, *numbers = self.geometry(shape)
@@ -315,7 +316,7 @@ class InnerProduct(Layer):
     def multiplications(self, bottoms: Sequence[Shape]) -> int:
         return count(bottoms[0]) * self.num_output
 
-    def way(self, bottoms: Sequence[Shape], plain: bool) -> str:
+    def algorithm(self, bottoms: Sequence[Shape], plain: bool) -> str:
         return "torch"
 
     def shapes_partly(self, bottoms: Sequence[Shape | None], batch: int | None) -> list[Shape | None]:

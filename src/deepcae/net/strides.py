@@ -16,25 +16,26 @@ from .plan import Plan
 
 
 def choose_strides(plan: Plan) -> dict[str, int]:
-    """Sets `strides` of a plan's convolutions. The products of numbers in a pass by each way of `kernels.choice`.
+    """Sets `strides` of a plan's convolutions. The products of numbers in a pass by each algorithm of `kernels.choice`.
 
     The core gets the strided ones if they make twice as many products or more as those that are PyTorch's anyway.
     """
-    without = products_by_way(plan, False)
-    products = products_by_way(plan, True)
+    without = products_by_algorithm(plan, False)
+    products = products_by_algorithm(plan, True)
     if 2 * products.get("torch", 0) <= products.get("core", 0) - without.get("core", 0):
         return products
-    return products_by_way(plan, False)
+    return products_by_algorithm(plan, False)
 
 
-def products_by_way(plan: Plan, strides: bool) -> dict[str, int]:
+def products_by_algorithm(plan: Plan, strides: bool) -> dict[str, int]:
     """Sets `strides` of all convolutions, and counts."""
     found: dict[str, int] = {}
     for step in plan.steps:
-        layer, shapes = step.layer, [plan.shapes.get(name) for name in step.bottoms]
-        if layer is None or not layer.convolves or None in shapes:
+        layer = step.layer
+        shapes = [shape for shape in map(plan.shapes.get, step.bottoms) if shape is not None]
+        if layer is None or not layer.convolves or len(shapes) < len(step.bottoms):
             continue
         layer.strides = strides
-        way = layer.way(shapes, plain=True)
-        found[way] = found.get(way, 0) + layer.multiplications(shapes)
+        algorithm = layer.algorithm(shapes, plain=True)
+        found[algorithm] = found.get(algorithm, 0) + layer.multiplications(shapes)
     return found

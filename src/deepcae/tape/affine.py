@@ -8,9 +8,11 @@ from abc import abstractmethod
 from torch import Tensor
 
 from ..kernels import calls
-from ..kernels.choice import Case, choice
+from ..kernels.algorithms import Case
+from ..kernels.choice import choice
 from ..kernels.direct import geometry_of
-from ..kernels.products import multiplied, products_of
+from ..kernels.libraries import multiplied
+from ..kernels.products import products_of
 from ..kernels.turned import Turned
 from ..layers.base import canonical_axis
 from ..layers.linear import Convolution, Deconvolution, InnerProduct
@@ -170,12 +172,12 @@ def _filter(sheet: Sheet, index: int) -> Affine:
     _, stride, pad, dilation = layer.geometry(x)
     transposed = isinstance(layer, Deconvolution)
     case = Case(transposed, x, tuple(w.shape), stride, pad, dilation, layer.group, True, layer.strides)
-    way = choice(case)
-    if way == "core":
+    algorithm = choice(case)
+    if algorithm == "core":
         return Correlation(sheet, index, case)
-    if way == "product":  # one pixel of the kernel, or of the image, or of the top
+    if algorithm == "product":  # one pixel of the kernel, or of the image, or of the top
         return Product(sheet, index, (w.shape[0], math.prod(w.shape[1:])), transposed)
-    if way == "torch" and all(_fits(*axis) for axis in zip(x[2:], w.shape[2:], pad, dilation, strict=True)):
+    if algorithm == "torch" and all(_fits(*axis) for axis in zip(x[2:], w.shape[2:], pad, dilation, strict=True)):
         return TorchFilter(sheet, index, case)
     raise Unsuited
 

@@ -175,7 +175,7 @@ class _Work:
         products = step.layer.multiplications(shapes)
         learned = any(net.tensors[k].requires_grad for k in step.params[:1])  # a bias takes additions alone
         if kernel is None:
-            kernel, flags = step.layer.way(shapes, net.device.type == "cpu"), [x.requires_grad for x in bottoms]
+            kernel, flags = step.layer.algorithm(shapes, net.device.type == "cpu"), [x.requires_grad for x in bottoms]
         else:
             flags = list(step.bottom_needs_backward)
         return cls(kernel, products, products * learned + products * sum(flags) // max(len(bottoms), 1))

@@ -87,6 +87,10 @@ class FedNet:
             raise DataError(f"net '{self.net.name}': no data layer gives blob(s) {', '.join(lacking)}")
         return {name: _on(self.net.device, _tensor(array)) for name, array in arrays.items()}
 
+    def loss(self, blobs: Blobs) -> torch.Tensor:
+        """The weighted total of the net's losses."""
+        return self.net.loss(blobs)
+
     @cached_property
     def roles(self) -> Roles:
         """What the net's blobs are for."""

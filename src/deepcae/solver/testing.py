@@ -48,7 +48,7 @@ class Testing:
         state, due = self.state, due_at_end(self.state.param, self.state.iteration)
         if due.display:
             blobs = state.train.forward(state.generator)
-            loss = state.train.net.loss(blobs).item()
+            loss = state.train.loss(blobs).item()
             state.last_blobs = blobs
             outputs = state.train.named(blobs)
             yield LastPass(state.iteration, loss, state.smoothed.add(loss, state.iteration), outputs)
@@ -65,7 +65,7 @@ class Testing:
                 return
             blobs = fed.forward(state.generator)
             values.append(fed.values(blobs))
-            losses.append(fed.net.loss(blobs))
+            losses.append(fed.loss(blobs))
         outputs = fed.named(blobs, torch.stack(values).mean(dim=0))
         self.last = outputs
         loss = torch.stack(losses).mean().item()

@@ -53,6 +53,7 @@ ELSEWHERE = (  # pattern of type and option → the test that judges it (file::n
     ("InfogainLoss .*", DRAWN),
     ("SigmoidCrossEntropyLoss normalization: BATCH_SIZE", DRAWN),
     ("Data (rand_skip|prefetch)", "without effect: as in Caffe, and since a batch is a function of its number"),
+    ("(Data|HDF5Data|ImageData) (flip|turn|transpose)", f"deepcae's own: {TRANSFORM}"),
     ("Data force.*", "data/test_lmdb_and_images.py::test_color_is_chosen_or_kept"),
     ("ImageData rand_skip", "data/test_lmdb_and_images.py::test_rand_skip_begins_anywhere_below_it_as_the_seed_says"),
     ("ImageData shuffle", "data/test_stream.py"),

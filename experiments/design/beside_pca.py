@@ -163,7 +163,7 @@ def measure(name: str, dims: int, train: Array, test: Array, plain: bool) -> dic
     best = min(losses, key=lambda iteration: losses[iteration])
     return {
         "set": name, "dims": dims, "images": len(train), "plain": plain, "alone": raced is not None and raced.alone_won,
-        "mirrored": model.mirrored,
+        "turns": model.turns,
         "pca": float(f"{error:.5g}"), "first": round(losses[0] / error, 4), "best": round(losses[best] / error, 4),
         "at": best, "ended": max(losses), "last": round(losses[max(losses)] / error, 4),
         "seconds": round(time.perf_counter() - began), "design_seconds": round(designed, 1),

@@ -75,6 +75,44 @@ def test_mirror_flips_half_of_the_images_in_both_phases(phase: int) -> None:
     assert 850 < flipped.sum() < 1150  # 2000 draws of 1/2: 7 standard deviations
 
 
+TURNED = {
+    "mirror": lambda image: image[:, :, ::-1],
+    "flip": lambda image: image[:, ::-1, :],
+    "turn": lambda image: np.rot90(image, 2, (1, 2)),
+    "transpose": lambda image: np.transpose(image, (0, 2, 1)),
+}
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_each_turn_is_done_to_half_of_the_images(name: str) -> None:
+    many = np.tile(IMAGES[..., :5], (50, 1, 1, 1))
+    got = make(f"{name}: true", (3, 5, 5), TRAIN)(many, 0)
+    turned = np.array([np.array_equal(new, TURNED[name](old)) for new, old in zip(got, many, strict=True)])
+    kept = np.array([np.array_equal(new, old) for new, old in zip(got, many, strict=True)])
+    assert np.all(turned != kept)
+    assert 850 < turned.sum() < 1150
+
+
+@pytest.mark.parametrize(
+    ("text", "ways"),
+    [("mirror: true flip: true", 4), ("turn: true transpose: true", 4), ("mirror: true flip: true transpose: true", 8)],
+)
+def test_turns_together_make_each_way_as_often(text: str, ways: int) -> None:
+    image = np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)
+    got = make(text, (1, 5, 5), TRAIN)(image.repeat(800, 0), 0).reshape(800, -1)
+    _, counts = np.unique(got, axis=0, return_counts=True)
+    assert len(counts) == ways
+    assert counts.min() > 800 / ways / 2
+
+
+def test_crops_are_transposed_of_images_that_are_not_square() -> None:
+    got = make("crop_size: 3 transpose: true")(IMAGES, 0)
+    whole = IMAGES[:, :, 1:4, 1:4]
+    swapped = np.array([np.array_equal(new, old.swapaxes(1, 2)) for new, old in zip(got, whole, strict=True)])
+    assert np.all(swapped | [np.array_equal(new, old) for new, old in zip(got, whole, strict=True)])
+    assert swapped.any()
+
+
 def test_a_mean_file_of_todays_shape_is_read(tmp_path: Path) -> None:
     blob = BlobProto(data=range(90))
     blob.shape.dim.extend([3, 5, 6])
@@ -92,6 +130,8 @@ def test_a_mean_file_of_todays_shape_is_read(tmp_path: Path) -> None:
         ("mean_value: 1 mean_value: 2", (3, 5, 6), r"mean_value must be given once or once per channel \(3\)"),
         ("crop_size: 6", (3, 5, 6), "crop_size 6 is greater than the image, 5x6"),
         ("mirror: true", (10,), r"need images \(C, H, W\), not rows \[10\]"),
+        ("turn: true", (10,), r"need images \(C, H, W\), not rows \[10\]"),
+        ("transpose: true", (3, 5, 6), "transpose needs square images, or crop_size, not 5x6"),
         ('mean_file: "lost"', (3, 5, 6), "lost: no such mean_file"),
     ],
 )

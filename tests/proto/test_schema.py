@@ -20,6 +20,11 @@ OURS = {
         "patience": [1047, "int32", "optional", "0"],
         "best_gain": [1048, "float", "optional", "0"],
     },
+    "TransformationParameter": {
+        "flip": [1001, "bool", "optional", "false"],
+        "turn": [1002, "bool", "optional", "false"],
+        "transpose": [1003, "bool", "optional", "false"],
+    },
     "LayerParameter": {"neighbour_loss_param": [1047, "NeighbourLossParameter", "optional"]},
 }  # see docs/differences.md
 FOLDER = Path(deepcae.proto.__file__).parent

@@ -28,7 +28,7 @@ from deepcae.net.summary import Summary, summarize
 from deepcae.proto.read import read_net, read_net_text, read_solver
 from deepcae.proto.schema import TRAIN
 from deepcae.solver.records import Test
-from deepcae.zoo import mirrored
+from deepcae.zoo import symmetry
 from deepcae.zoo.design import CODES, design, parse_image, plain_design, window
 from deepcae.zoo.designed import DesignedModel, build_design
 
@@ -301,9 +301,9 @@ def test_what_is_looked_at_to_tell_left_from_right_is_bounded(monkeypatch: pytes
     def blocks() -> Any:
         return iter([np.zeros((100, 12), np.float32)] * 5)
 
-    kept = mirrored._spread(blocks, 40)
+    kept = symmetry._spread(blocks, 40)
     assert kept.shape == (39, 12)
     held: list[Any] = []
-    monkeypatch.setattr(mirrored.np, "concatenate", lambda parts: held.extend(parts) or np.zeros((0, 12)))
-    mirrored._spread(blocks, 40)
+    monkeypatch.setattr(symmetry.np, "concatenate", lambda parts: held.extend(parts) or np.zeros((0, 12)))
+    symmetry._spread(blocks, 40)
     assert all(part.base is None for part in held)  # no view, which would hold its block

@@ -26,7 +26,7 @@ from deepcae.net.roles import roles_of
 from deepcae.proto.read import read_net, read_solver
 from deepcae.solver.records import Test
 from deepcae.solver.run import Run
-from deepcae.zoo.designed import DesignedModel, build_design
+from deepcae.zoo.designed import build_design
 
 Array = np.ndarray[Any, Any]
 SHAPES = [(1, 28, 28), (3, 64, 64), (1, 100, 75), (2, 33, 47), (3, 120, 80), (48,), (1, 1, 48), (1, 5, 7), (1, 1, 6)]
@@ -292,23 +292,36 @@ def test_without_images_the_texts_are_there_and_what_is_missing_is_said(
     assert err.count("\n") == 1
 
 
-def mirrored(tmp_path: Path, rows: Array) -> DesignedModel:
-    return build_design(rows.shape[1:], 2, *store(tmp_path, rows, rows[:20]), folder=tmp_path)
+def turned(tmp_path: Path, rows: Array) -> tuple[str, ...]:
+    return build_design(rows.shape[1:], 2, *store(tmp_path, rows, rows[:20]), folder=tmp_path).turns
 
 
-def test_images_are_mirrored_where_left_and_right_mean_nothing(tmp_path: Path) -> None:
+def test_images_are_turned_where_that_means_nothing(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    places = rng.integers(0, 30, (300, 2))
+    places = rng.integers(0, 30, (1000, 2))
     y, x = np.mgrid[:30, :30]
-    spots = np.exp(-((y - places[:, :1, None]) ** 2 + (x - places[:, 1:, None]) ** 2) / 20)[:, None]
-    model = mirrored(tmp_path, spots.astype(np.float32))
-    assert model.mirrored
-    train, test = read_net(zoo.write(model, tmp_path)[0]).message.layer[:2]
-    assert (train.transform_param.mirror, test.transform_param.mirror) == (True, False)
-    ramps = spots + x / 30
-    assert not mirrored(tmp_path, ramps.astype(np.float32)).mirrored, "dark on the left"
-    assert not mirrored(tmp_path, spots[:30].astype(np.float32)).mirrored, "too few to tell"
-    assert not mirrored(tmp_path, rng.random((300, 12), np.float32)).mirrored, "rows"
+    spots = np.exp(-((y - places[:, :1, None]) ** 2 + (x - places[:, 1:, None]) ** 2) / 20)[:, None].astype("f4")
+    model = build_design((1, 30, 30), 2, *store(tmp_path, spots, spots[:20]), folder=tmp_path)
+    assert model.turns == ("mirror", "flip", "transpose")
+    train, test = (layer.transform_param for layer in read_net(zoo.write(model, tmp_path)[0]).message.layer[:2])
+    assert (train.mirror, train.flip, train.turn, train.transpose) == (True, True, False, True)
+    assert not any((test.mirror, test.flip, test.turn, test.transpose))
+    assert turned(tmp_path, spots[..., 2:-2]) == ("mirror", "flip"), "not square"
+    down, across = (y - 14.5) / 30, (x - 14.5) / 30
+    for scene, wanted in (
+        (across, ("flip",)),
+        (down, ("mirror",)),
+        (down + across, ("transpose",)),
+        (down - 2 * across, ()),
+        ((down - across) / 10, ("mirror",)),  # a little of both: each by itself is hardly seen
+        (np.cos(9 * (down + across)), ("turn", "transpose")),
+        (np.cos(9 * (down + 2 * across)), ("turn",)),
+    ):
+        assert turned(tmp_path, (spots + scene).astype("f4")) == wanted
+    assert turned(tmp_path, spots[:30]) == (), "too few to tell"
+    assert build_design((1, 30, 30), 2, images=open_rows(spots)).turns == (), "no test images"
+    assert build_design((1, 30, 30), 2, images=open_rows(spots), num_test=9).turns == model.turns
+    assert turned(tmp_path, rng.random((300, 12), np.float32)) == (), "rows"
 
 
 def test_it_asks_for_sizes_that_can_be() -> None:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 
 ENOUGH = 0.99  # of the variance
+_WAYS = {
+    "mirror": "left and right",
+    "flip": "top and bottom",
+    "turn": "by 180 degrees",
+    "transpose": "rows and columns",
+}
 
 
 class Wanted(NamedTuple):
@@ -39,7 +45,7 @@ class Found:
     """What was chosen. `scaling`: None where there are no images to learn it from."""
 
     scaling: Scaling | None
-    mirrored: bool
+    turns: tuple[str, ...]  # fields of transform_param
     start: Principal | None  # the PCA that the net starts as
 
     def facts(self) -> dict[str, str]:
@@ -47,14 +53,17 @@ class Found:
         told = {"values": str(self.scaling)} if self.scaling is not None else {}
         if self.start is not None and self.start.spread > 0:
             told["PCA"] = _held(self.start)
-        if self.mirrored:
-            told["mirrored"] = "half of the training images: they look like the others (--no-mirror leaves them)"
+        if self.turns:
+            name = "mirrored" if self.turns == ("mirror",) else "turned"
+            ways = "" if name == "mirrored" else ", ".join(_WAYS[each] for each in self.turns) + ", "
+            told[name] = f"{ways}half of the training images: they look like the others (--no-mirror leaves them)"
         return told
 
     def to_json(self) -> dict[str, Any]:
         return {
             "scaling": None if self.scaling is None else self.scaling.to_json(),
-            "mirrored": self.mirrored,
+            "mirrored": "mirror" in self.turns,
+            "turned": list(self.turns),
         }
 
 
@@ -91,7 +100,7 @@ def designed(wanted: Wanted, folder: Path) -> tuple[DesignedModel, Found]:
         folder=folder, scaling=scaling, images=images, mirror=wanted.mirror, plain=wanted.plain,
         neighbours=wanted.neighbours or 0.0, linear=wanted.linear,
     )  # fmt: skip
-    return model, Found(scaling, model.mirrored, model.principal)
+    return model, Found(scaling, model.turns, model.principal)
 
 
 def _image(images: StoredRows | None, path: str) -> tuple[int, ...]:

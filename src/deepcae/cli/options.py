@@ -104,8 +104,8 @@ Mirror = Annotated[
     bool | None,
     typer.Option(
         "--mirror/--no-mirror",
-        help="Whether half of the training images are mirrored, left and right.",
-        show_default="if the mirrored look like the others",
+        help="Whether half of the training images are mirrored, left and right, or none are turned in any way.",
+        show_default="mirrored and turned in all ways that look like the others",
     ),
 ]
 Neighbours = Annotated[

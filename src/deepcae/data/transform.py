@@ -2,14 +2,14 @@
 
 Crop first (TRAIN: a random place, TEST: the centre); then the mean, of `mean_file` at the same place or `mean_value`
 for each channel; then the scale; then the flip from left to right, which `mirror` gives to half of the images in both
-phases.
+phases. deepcae's own `flip` (top and bottom), `turn` (by 180 degrees) and `transpose` (rows become columns) do so, too.
 Random choices depend on (seed, the row's position in the stream). Differs from Caffe: it draws from one global stream.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,21 +21,29 @@ from ..proto.lookup import resolve
 from ..proto.schema import TRAIN
 from .stream import Shape, aligned, draws
 
+TURNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "mirror": lambda image: image[..., ::-1],
+    "flip": lambda image: image[..., ::-1, :],
+    "turn": lambda image: image[..., ::-1, ::-1],
+    "transpose": lambda image: image.swapaxes(-1, -2),
+}
+"""What is done to half of the images (..., H, W), one after the other: to which, the bits of their first words say."""
+
 
 @dataclass(frozen=True)
 class Transform:
-    """Rows (N, C, H, W) → (N, C, crop, crop); without crop and mirror rows of any shape (N, ...)."""
+    """Rows (N, C, H, W) → (N, C, crop, crop); without crop and `turns`, of `TURNS`, rows of any shape (N, ...)."""
 
     scale: float = 1.0
     mean: np.ndarray | None = None  # (C, H, W) for a mean file, else (C, 1, 1) or ()
     crop: int = 0
-    mirror: bool = False
+    turns: tuple[str, ...] = ()
     random_crop: bool = False
     seed: int = 0
 
     def __call__(self, rows: np.ndarray, position: int) -> np.ndarray:
         """Float32, C order; `position` is the stream's number of the first row."""
-        words = draws(self.seed, position, len(rows)) if self.mirror or (self.crop and self.random_crop) else None
+        words = draws(self.seed, position, len(rows)) if self.turns or (self.crop and self.random_crop) else None
         if self.crop:
             rows, mean = self._cropped(rows, words)
         else:
@@ -47,10 +55,15 @@ class Transform:
             np.multiply(rows if mean is None else made, np.float32(self.scale), out=made)
         elif mean is None:
             made[...] = rows
-        if self.mirror and words is not None:
-            for number in np.flatnonzero(words[:, 0] & 1).tolist():
-                made[number] = made[number][..., ::-1]
+        if words is not None:
+            self._turn(made, words[:, 0])
         return made
+
+    def _turn(self, made: np.ndarray, words: np.ndarray) -> None:
+        for bit, (name, turned) in enumerate(TURNS.items()):
+            if name in self.turns:
+                for number in np.flatnonzero(words & np.uint64(1 << bit)).tolist():
+                    made[number] = turned(made[number])
 
     def shape_of(self, row: Shape) -> Shape:
         """What a row of this shape becomes."""
@@ -74,18 +87,22 @@ def make_transform(param: Any, row: Shape, phase: int, folders: Sequence[str | P
     """The transform that a TransformationParameter asks for, for rows of this shape; None where it changes nothing."""
     if param.mean_file and param.mean_value:
         raise DataError("transform_param: mean_file and mean_value cannot both be given")
-    if (param.crop_size or param.mirror or param.mean_file) and len(row) != 3:
-        raise DataError(f"transform_param: crop_size, mirror and mean_file need images (C, H, W), not rows {list(row)}")
+    turns = tuple(name for name in TURNS if getattr(param, name))
+    if (param.crop_size or turns or param.mean_file) and len(row) != 3:
+        asked = f"crop_size, mean_file, {', '.join(TURNS)}"
+        raise DataError(f"transform_param: {asked} need images (C, H, W), not rows {list(row)}")
     if param.crop_size and param.crop_size > min(row[1:]):
         raise DataError(f"transform_param: crop_size {param.crop_size} is greater than the image, {row[1]}x{row[2]}")
+    if param.transpose and not param.crop_size and row[1] != row[2]:
+        raise DataError(f"transform_param: transpose needs square images, or crop_size, not {row[1]}x{row[2]}")
     mean = None
     if param.mean_file:
         mean = _mean_image(resolve(param.mean_file, *folders), row)
     elif param.mean_value:
         mean = _mean_values(list(param.mean_value), row)
-    if mean is None and param.scale == 1 and not param.crop_size and not param.mirror:
+    if mean is None and param.scale == 1 and not param.crop_size and not turns:
         return None
-    return Transform(param.scale, mean, param.crop_size, param.mirror, phase == TRAIN, seed)
+    return Transform(param.scale, mean, param.crop_size, turns, phase == TRAIN, seed)
 
 
 def _mean_values(values: list[float], row: Shape) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any
 from ..data.kept import StoredRows
 from ..data.scaling import Scaling
 from ..data.stream import Shape
+from ..data.transform import TURNS
 from ..errors import SpecError
 from ..layers.base import Layer
 from ..proto.document import Document
@@ -253,7 +254,8 @@ def _told(transform: Any, phase: int) -> Any:
     said = TransformationParameter()
     said.CopyFrom(transform)
     if phase == TEST:
-        said.ClearField("mirror")
+        for name in TURNS:
+            said.ClearField(name)
     return said
 
 

@@ -23,9 +23,9 @@ from . import designtext, schedule
 from . import linear as linear_way
 from .catalog import ZooModel
 from .design import MOST_VALUES, NAME, Design, design, plain_design
-from .mirrored import looks_alike
 from .schedule import Way
 from .streams import Lists, WholeTest, opened
+from .symmetry import symmetries
 from .text import layer, require_count, train_and_test
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class DesignedModel(ZooModel):
     num_images: int | None = None  # of the training set, if it could be counted
     start: Any = None  # the NetParameter in start.caffemodel, and what it is made of; None where there are no images
     principal: Principal | None = None
-    mirrored: bool = False  # whether training images are
+    turns: tuple[str, ...] = ()  # fields of transform_param: what is done to half of the training images
     rival: DesignedModel | None = None  # the same without the linear way, where it may be better: see `race`
     starts_as_pca: bool = False
 
@@ -79,7 +79,7 @@ def build_design(
     `train_list`, `test_list`: list files, as in `build`, or with a `folder` data files, for which `write` adds lists;
     without them the texts name `train.txt` and `test.txt` in `folder`. `scaling`: what the net is shown of stored
     values; it stands in the texts. `mirror`: whether half of the training images are mirrored, left and right;
-    default: where that makes images that look like the others.
+    default: they are turned in all ways that look like the others (`symmetries`), if test images tell what that brings.
 
     The net starts as the PCA of the training images: `start`, a NetParameter with the weights of its fixed layers,
     which `write` puts beside the texts as start.caffemodel. They are computed from `images`, as stored: what
@@ -112,15 +112,15 @@ def build_design(
     seen = None if num_test is None else min(num_test, most)
     test = WholeTest(batch, UNKNOWN) if seen is None else schedule.pass_over(seen, batch, plain or neighbours > 0)
     blocks = None if images is None else _blocks(images, plan, scaling)
-    if mirror is None:
-        mirror = not plain and blocks is not None and looks_alike(blocks, plan.given)
+    looked = blocks if mirror is None and num_test and not plain else None  # no test would tell what it brings
+    turns = (("mirror",) if mirror else ()) if looked is None else symmetries(looked, plan.given)
     data = train_and_test(
         lists.names[0], batch, lists.names[1], test.batch, _about(plan, scaling),
-        sample=plan.given, transform=_fields(scaling), mirror=mirror,
+        sample=plan.given, transform=_fields(scaling), turns=turns,
         some_tested=num_test is not None and num_test > most,
     )  # fmt: skip
     found = None if plain or blocks is None else principal(blocks, dims)
-    base = DesignedModel(NAME, dims, "", "", dict(lists.files), num_train, None, found, mirror, plan=plan)
+    base = DesignedModel(NAME, dims, "", "", dict(lists.files), num_train, None, found, turns, plan=plan)
 
     def made(way: Way, text: str) -> DesignedModel:
         return replace(base, net_text=text, solver_text=schedule.solver_text(plan, test, way, num_train, batch))

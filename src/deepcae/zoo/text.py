@@ -58,15 +58,15 @@ def hdf5_data(
 
 def train_and_test(
     train_list: str, batch: int, test_list: str, test_batch: int, note: str = IMAGES, tops: Sequence[str] = ("data",),
-    *, name: str = "data", sample: Sequence[int] = (), transform: str = "", mirror: bool = False,
+    *, name: str = "data", sample: Sequence[int] = (), transform: str = "", turns: Sequence[str] = (),
     some_tested: bool = False,
 ) -> tuple[str, str]:  # fmt: skip
     """The data layers of a net that learns from one list of files, in random order, and is tested on another.
 
-    `transform`: of both; `mirror`: of half of the training images, left and right change places; `some_tested`: a test
-    looks at some images only, which are drawn anew for each.
+    `transform`: of both; `turns`: fields of it that turn half of the training images, as `mirror`; `some_tested`: a
+    test looks at some images only, which are drawn anew for each.
     """
-    drawn = " ".join(filter(None, [transform, "mirror: true" if mirror else ""]))
+    drawn = " ".join(filter(None, [transform, *(f"{name}: true" for name in turns)]))
     return (
         hdf5_data(
             name, tops, train_list, batch, "phase: TRAIN", shuffle=True, note=note, sample=sample, transform=drawn,

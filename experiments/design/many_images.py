@@ -1,7 +1,7 @@
 """Thirteen sets of 10,000 small images, train and test apart as in honest use: a design beside PCA, and a local PCA.
 
     python experiments/design/many_images.py --mnist data/mnist --neuro FOLDER [--only tissue] [--seeds 1 2]
-                                             [--passes 15] [--clusters 10 50 --of 50000]
+                                             [--passes 15] [--clusters 10 50 --of 50000] [--turns]
 
 Each set is learned by `ConvAutoencoder(N)` as it comes. A line of JSON for each set and seed: the error for 1,000 other
 images in units of PCA's of as many dimensions, and how the race of two designs went. Those images come from other
@@ -11,6 +11,8 @@ was added, less N dimensions of it: `floor`, in the same units.
 `--clusters` fits something else, which costs little: a PCA of N - 1 dimensions for each of so many clusters, of
 which the best one is taken for each image, from `--of` images. That is a code of N numbers, too, one of which names the
 cluster: so much is possible. It is no bound: where shapes move (digits, spots), a network gets much further.
+
+`--turns` tells, in place of that, how much worse PCA of a thousand images restores a thousand others, turned.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from sklearn.datasets import load_sample_images
 from sklearn.decomposition import PCA
 
 from deepcae import ConvAutoencoder
+from deepcae.data.transform import TURNS
 
 TRAINING, TESTED = 10_000, 1000
 Draw = Callable[[int, np.random.Generator], Array]  # so many images, float32, about 0..1
@@ -219,6 +222,19 @@ def designed(each: Set, seed: int, passes: int | None) -> dict[str, Any]:
     }
 
 
+def turned(each: Set) -> dict[str, Any]:
+    """Errors of turned images, in units of those as they are: what decides how training images are turned."""
+    images = each.training(2000, np.random.default_rng(0))
+    pca, others = PCA(32, svd_solver="covariance_eigh").fit(flat(images[::2])), images[1::2]
+    if others.ndim != 4:
+        return {"turns": None}
+
+    def error(rows: Array) -> float:
+        return float(np.square(flat(rows) - pca.inverse_transform(pca.transform(flat(rows)))).mean())
+
+    return {name: round(error(turn(others)) / error(others), 3) for name, turn in TURNS.items()}
+
+
 class Flat:
     """PCA of some images: the mean, and the directions in which they vary most."""
 
@@ -273,6 +289,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=[1])
     parser.add_argument("--passes", type=int, help="over the training images, at most (default: as the design has it)")
     parser.add_argument("--clusters", nargs="*", type=int, help="a PCA for each of so many clusters, in place of it")
+    parser.add_argument("--turns", action="store_true", help="how turned images compare, in place of it")
     parser.add_argument("--of", type=int, default=TRAINING, help="images that these are fitted to")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -280,6 +297,9 @@ def main() -> None:
         if args.only and not name.startswith(tuple(args.only)):
             continue
         told = {"set": name, "dims": each.dims}
+        if args.turns:
+            print(json.dumps(told | turned(each)), flush=True)
+            continue
         for clusters in args.clusters or ():
             print(json.dumps(told | clustered(each, clusters, args.of)), flush=True)
         for seed in args.seeds if args.clusters is None else ():

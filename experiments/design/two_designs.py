@@ -3,7 +3,8 @@
     python experiments/design/two_designs.py --mnist data/mnist --neuro FOLDER [--only MNIST] [--iterations 2400]
 
 Seed 1, one thread, a rate that falls to 0 over these iterations; a line of JSON for each design. FOLDER: see
-`beside_pca.py`, whose images most of these are.
+`beside_pca.py`, whose images the first of these are. Those called `many: ...` are of `many_images.py`, of which 9,000
+are learned from, as `ConvAutoencoder` does.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +21,8 @@ import h5py
 import numpy as np
 import torch
 from beside_pca import Array, Split, digits, photographs, spots, tissue
+from many_images import Set
+from many_images import sets as many
 from sklearn.decomposition import PCA
 
 from deepcae import Solver, zoo
@@ -34,7 +38,14 @@ def sets(neuro: Path, mnist: Path) -> dict[str, tuple[int, int, Callable[[], Spl
         "spots 32x32": (8, 500, lambda: spots(2000, 500)),
         "tissue 32x32": (16, 400, lambda: tissue(neuro, 12_000, 32)),
         "photographs 3x32x32": (16, 400, lambda: photographs(12_000, 32, 32)),
+        **{f"many: {name}": (each.dims, 1350, partial(most, each)) for name, each in many(neuro, mnist).items()},
     }
+
+
+def most(each: Set) -> Split:
+    """9,000 of 10,000 images, and those of the test."""
+    train, test = each.split()
+    return train[np.sort(np.random.default_rng(1).permutation(len(train))[1000:])], test
 
 
 def course(dims: int, iterations: int, train: Array, test: Array, linear: bool) -> list[tuple[int, float]]:

@@ -30,7 +30,7 @@ LEAST_PRODUCTS = 4_000_000  # of two numbers
 
 def products_of(weights: int, in_all: int, columns: int) -> Products:
     """Who multiplies in a layer of the written pass: its weights, its net's, and the columns that they multiply."""
-    if weights < LEAST_WEIGHTS or in_all < LEAST_IN_ALL or columns < 2 or not has_onednn():
+    if _alike.get() or weights < LEAST_WEIGHTS or in_all < LEAST_IN_ALL or columns < 2 or not has_onednn():
         return Products()
     return rule().products(columns)
 
@@ -49,7 +49,8 @@ def linear(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
 
 @contextmanager
 def rows_alike() -> Iterator[None]:
-    """Inside, and for this thread, `linear` gives a row the same bits wherever it stands in a block of one size.
+    """Inside, and for this thread, a row gets the same bits wherever it stands in a block of one size: by `linear`, and
+    by passes that are written down here, whose products are the core's.
 
     MKL sums in another order where a row begins at another address: one of 250 values does, two of three times.
     """

@@ -26,7 +26,7 @@ from ..proto.document import Document
 from ..proto.read import read_net
 from ..proto.schema import NetParameter
 from .backward import counted_only
-from .execute import Blobs, BoundStep, Watch, bind, execute
+from .execute import Blobs, Watch, bind, execute
 from .graph import build_graph
 from .initial import initial_tensors, shared_tensors
 from .plan import Plan, make_plan
@@ -170,7 +170,7 @@ class Net:
         self.inner = [each for each in self.bound if not each.step.is_source]
         self.overwritten = [self.tensors[i] for i in self.plan.lost]
         self._convolves_in_torch = "torch" in choose_strides(self.plan)
-        self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[BoundStep]] = {}
+        self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[int]] = {}
         self._checked: set[tuple[tuple[str, Shape], ...]] = set()
         silent = counted_only(self.plan.steps)
         self._objective = [(top, weight, top not in silent) for top, weight in self.loss_weights.items()]
@@ -216,7 +216,7 @@ class Net:
         tensors = {name: self._tensor(name, value) for name, value in given.items()}
         self._check_shapes(tensors)
         context, found = Context(self.generator), dict(tensors)
-        execute(self._between(frozenset(tensors), frozenset(wanted)), found, context)
+        execute([self.bound[i] for i in self.between(frozenset(tensors), frozenset(wanted))], found, context)
         context.apply_updates()
         return {name: found[name] for name in wanted}
 
@@ -235,25 +235,30 @@ class Net:
                 raise DataError(f"blob '{name}' of net '{self.name}' has shape ({allowed}); given {list(shape)}")
         fed = {name: shape for name, shape in shapes if name in self.inputs}
         if fed:
-            graph = build_graph(self.document, self.phase, self.plan.graph.level, self.plan.graph.stages)
-            with python_layers(any(step.kind.runs_code for step in self.plan.steps)):  # allowed before, then
-                make_plan(graph, input_shapes={**self._resized(fed), **fed}, folders=self.folders)
+            self.planned(fed)
         self._checked.add(shapes)
 
-    def _resized(self, fed: Mapping[str, Shape]) -> dict[str, Shape]:
-        """Shapes of the inputs that are not given: as planned, with as many samples as those that are."""
-        planned = {name: self.plan.shapes[name] or () for name in self.inputs}
-        sizes = {planned[name][:1]: shape[:1] for name, shape in fed.items()}
-        return {name: sizes[shape[:1]] + shape[1:] for name, shape in planned.items() if shape and shape[:1] in sizes}
+    def planned(self, given: Mapping[str, Shape]) -> Plan:
+        """The plan for these shapes of some blobs; for its other inputs as many samples. SpecError where none fits."""
+        graph = build_graph(self.document, self.phase, self.plan.graph.level, self.plan.graph.stages)
+        with python_layers(any(step.kind.runs_code for step in self.plan.steps)):  # allowed before, then
+            return make_plan(graph, input_shapes=self._resized(given), folders=self.folders)
 
-    def _between(self, given: frozenset[str], wanted: frozenset[str]) -> list[BoundStep]:
-        """The steps that lead from `given` to `wanted`. DataError names an input that is lacking."""
+    def _resized(self, given: Mapping[str, Shape]) -> dict[str, Shape]:
+        """Shapes of the inputs: those given, the others as planned, with as many samples as what is given."""
+        sizes = {(self.plan.shapes[name] or ())[:1]: shape[:1] for name, shape in given.items()}
+        planned = {name: self.plan.shapes[name] or () for name in self.inputs}
+        others = {name: sizes[shape[:1]] + shape[1:] for name, shape in planned.items() if shape and shape[:1] in sizes}
+        return {**others, **{name: shape for name, shape in given.items() if name in planned}}
+
+    def between(self, given: frozenset[str], wanted: frozenset[str]) -> list[int]:
+        """The numbers of the steps that lead from `given` to `wanted`. DataError names an input that is lacking."""
         key = (given, wanted)
         if key not in self._pruned:
             final = given.difference(self.inputs)  # an input that is given may still be rewritten in place
             needed = set(wanted - final)
-            steps: list[BoundStep] = []
-            for each in reversed(self.bound):
+            steps: list[int] = []
+            for index, each in reversed(list(enumerate(self.bound))):
                 step = each.step
                 if needed.isdisjoint(step.tops):
                     continue
@@ -264,7 +269,7 @@ class Net:
                     continue
                 needed.difference_update(step.tops)
                 needed.update(set(step.bottoms) - final)
-                steps.append(each)
+                steps.append(index)
             self._pruned[key] = steps[::-1]
         return self._pruned[key]
 

@@ -5,6 +5,7 @@ A file of ops registers what it has for a class of layers with `@writes`, as `la
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from torch import Tensor
 from ..kernels.calls import Call, squared
 from ..layers.base import Context, LayerClass, Shape
 from ..net.net import Net
+from ..net.part import Part
 from ..net.step import Step
 
 Gradients = list[Tensor | None]  # of the tops or the bottoms; None where nobody asks for it
@@ -39,16 +41,17 @@ class Sheet:
     Blobs lie with the batch innermost: (N, C, H, W) as (C, H, W, N).
     """
 
-    def __init__(self, net: Net, backward: bool) -> None:
+    def __init__(self, net: Net | Part, backward: bool) -> None:
         self.net, self.backward = net, backward
         self.calls: list[tuple[Call, Place | None]] = []
         self.place: Place | None = None
         self.context = Context()
         self.batch = self._batch_size()
         self.weights = sum(tensor.numel() for tensor in net.tensors)
-        self.blobs: dict[str, Tensor] = {name: self.new(name) for name in net.inputs}  # (..., N)
         self.makers: dict[str, Op] = {}  # what made a blob, as far as it is written
         self._free: list[Tensor] = []
+        self._left: list[Tensor] = []  # see `let_go`
+        self.blobs: dict[str, Tensor] = {name: self.new(name) for name in net.inputs}  # (..., N)
         self._prepare_gradients()
 
     def write(self, call: Call) -> None:
@@ -64,8 +67,26 @@ class Sheet:
         return (*shape[1:], shape[0]) if shape else ()
 
     def new(self, name: str) -> Tensor:
-        """Memory for a blob, of its own."""
-        return torch.zeros(self.shape(name))
+        """Memory for a blob, of its own for as long as it is looked at."""
+        shape = self.shape(name)
+        count = math.prod(shape)
+        fitting = [memory for memory in self._left if memory.numel() >= count]
+        if not fitting:
+            return torch.zeros(shape)
+        least = min(fitting, key=Tensor.numel)
+        self._left = [memory for memory in self._left if memory is not least]
+        return least[:count].view(shape)
+
+    def let_go(self, index: int) -> None:
+        """Of a part, takes back the memory of blobs that nobody looks at behind step `index`."""
+        if not isinstance(self.net, Part):
+            return
+        looked_at = {*self.net.wanted, *(name for step in self.net.plan.steps[index + 1 :] for name in step.bottoms)}
+        there = {name: blob.untyped_storage() for name, blob in self.blobs.items()}
+        held = {there[name].data_ptr() for name in looked_at.intersection(there)}
+        left = {memory.data_ptr(): memory for name, memory in there.items() if memory.data_ptr() not in held}
+        self._left += [torch.empty(0).set_(memory) for memory in left.values()]
+        self.blobs = {name: blob for name, blob in self.blobs.items() if name in looked_at}
 
     def borrow(self, like: Tensor) -> Tensor:
         """Memory for a gradient, until it is set free."""
@@ -130,7 +151,7 @@ class Sheet:
         plan, tensors = self.net.plan, self.net.tensors
         if any(tensor.dtype != torch.float32 or not tensor.is_contiguous() for tensor in tensors):
             raise Unsuited
-        owners = [i for i, param in enumerate(plan.params) if param.owner is None]
+        owners = [i for i, param in enumerate(plan.params) if param.owner is None and self.backward]
         self.gradients = [torch.zeros_like(tensors[i], requires_grad=False) for i in owners]
         self.squares = torch.zeros(len(owners), dtype=torch.float64)
         wanted = zip(owners, self.gradients, strict=True)
@@ -210,3 +231,8 @@ def registered(sheet: Sheet, index: int) -> Op | None:
     """The op that is registered for step `index`; None where there is none, or it declines."""
     maker = _makers.get(type(sheet.net.plan.steps[index].layer))  # type: ignore[arg-type]  # a layer
     return maker(sheet, index) if maker is not None else None
+
+
+def batch_first(memory: Tensor) -> Tensor:
+    """(..., N) seen as (N, ...); of a blob that holds one number, that."""
+    return memory.movedim(-1, 0) if memory.dim() else memory

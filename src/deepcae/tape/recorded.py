@@ -11,7 +11,7 @@ from ..layers.norm import BatchNorm
 from ..layers.pool import SPP
 from ..layers.python import Python
 from ..layers.select import Filter
-from .op import Gradients, Op, Sheet, Unsuited, writes
+from .op import Gradients, Op, Sheet, Unsuited, batch_first, writes
 
 
 class Recorded(Op):
@@ -22,7 +22,7 @@ class Recorded(Op):
 
     def forward(self, bottoms: list[Tensor]) -> list[Tensor]:
         self.tops = self.new_tops()
-        self.given = [_batch_first(x) for x in bottoms]
+        self.given = [batch_first(x) for x in bottoms]
         self.sheet.write(self.run)
         return self.tops
 
@@ -31,12 +31,12 @@ class Recorded(Op):
         with torch.set_grad_enabled(self.step.needs_backward and self.sheet.backward):
             self.made = self.layer.forward(self.leaves, self.params, self.sheet.context)
         for top, made in zip(self.tops, self.made, strict=True):
-            _batch_first(top).copy_(made.detach())
+            batch_first(top).copy_(made.detach())
 
     def backward(self, tops: Gradients) -> Gradients:
         weights = self.step.loss_weights or (0.0,) * len(self.tops)
         self.upper = [
-            torch.tensor(weight) if weight else None if dy is None else _batch_first(dy)
+            torch.tensor(weight) if weight else None if dy is None else batch_first(dy)
             for dy, weight in zip(tops, weights, strict=True)
         ]
         if not self.step.needs_backward or all(dy is None for dy in self.upper):
@@ -46,7 +46,7 @@ class Recorded(Op):
             for x, flag in zip(self.given, self.wanted, strict=True)
         ]
         learned = [self.sheet.gradient(self.index, k) for k in range(len(self.params))]
-        self.sheet.write(lambda: self.run_back([None if dx is None else _batch_first(dx) for dx in into], learned))
+        self.sheet.write(lambda: self.run_back([None if dx is None else batch_first(dx) for dx in into], learned))
         for dy in tops:
             self.sheet.free(dy)
         return into
@@ -71,7 +71,3 @@ class Recorded(Op):
 def _unsuited(sheet: Sheet, index: int) -> Op | None:
     """PyTorch's BatchNorm and SPP are faster, Python code sees (N, ...), Filter's data tell how many samples go on."""
     raise Unsuited
-
-
-def _batch_first(memory: Tensor) -> Tensor:
-    return memory.movedim(-1, 0) if memory.dim() else memory

@@ -19,7 +19,8 @@ from ..kernels import calls, native
 from ..kernels.choice import has_core, preference, rule
 from ..net.backward import counted_only
 from ..net.net import Net
-from .op import Op, Place, Sheet, Unsuited, registered
+from ..net.part import Part
+from .op import Op, Place, Sheet, Unsuited, batch_first, registered
 from .recorded import Recorded
 from .worth import is_worth
 
@@ -31,17 +32,16 @@ class Tape:
 
     Without `backward` it is written for the first alone.
 
-
     `gradients`: one per learnable blob of the net, in its order; whoever writes over them may, they are made anew.
     `squares`: of each the sum of its squares (float64), as `backward` wrote it: taken while it was in the cache.
     `kernels`: what computes each step of the plan, by its number, see `Op.kernel`. `steady`: whether all numbers are
     the same bits with any number of threads.
     """
 
-    def __init__(self, net: Net, backward: bool = True) -> None:
+    def __init__(self, net: Net | Part, backward: bool = True) -> None:
         sheet = Sheet(net, backward)
-        ops = _write(sheet)
         self._inputs = [(name, sheet.blobs[name]) for name in net.inputs]
+        ops = _write(sheet)
         halves = (
             [call for call, place in sheet.calls if place is None or not place.backward],
             [call for call, place in sheet.calls if place is not None and place.backward],
@@ -54,14 +54,14 @@ class Tape:
         self.kernels = {index: op.kernel for index, op in ops.items()}
         self.steady = all(op.steady for op in ops.values())
         self.gradients, self.squares = sheet.gradients, sheet.squares
-        self.blobs = {name: x.movedim(-1, 0) if x.dim() else x for name, x in sheet.blobs.items()}
+        self.blobs = {name: batch_first(x) for name, x in sheet.blobs.items()}
         weights = net.loss_weights
         self._losses = [(sheet.blobs[name], weight) for name, weight in weights.items()]
         self._batch = sheet.batch
 
     def takes(self, inputs: Mapping[str, Tensor]) -> bool:
         """Whether the inputs have the shapes for which it was written."""
-        return all(inputs[name].shape == self.blobs[name].shape for name, _ in self._inputs)
+        return all(inputs[name].shape == batch_first(memory).shape for name, memory in self._inputs)
 
     def forward(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> float:
         """The loss of one batch. What the pass made lies in `blobs` until the next."""
@@ -69,6 +69,13 @@ class Tape:
         for call in self._forward:
             call()
         return self._loss()
+
+    def rows(self, name: str) -> Tensor:
+        """A blob of the last pass (N, ...), in memory of its own."""
+        blob = self.blobs[name]
+        made = torch.empty(blob.shape)
+        calls.turn(blob.movedim(0, -1).view(-1, len(blob)), made.view(len(blob), -1))()
+        return made
 
     def backward(self) -> None:
         """The gradients of that batch, in `gradients`."""
@@ -147,6 +154,7 @@ def _write(sheet: Sheet) -> dict[int, Op]:
         tops = op.forward([sheet.blobs[name] for name in step.bottoms])
         sheet.blobs.update(zip(step.tops, tops, strict=True))
         sheet.makers.update(dict.fromkeys(step.tops, op))
+        sheet.let_go(index)
     if not is_worth(sheet, ops):
         raise Unsuited
     if sheet.backward:

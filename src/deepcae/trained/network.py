@@ -19,6 +19,7 @@ from ..net.roles import Roles, roles_of
 from ..net.summary import Summary, summarize
 from ..solver.chosen import Chosen
 from ..solver.run import Run
+from ..tape.parts import Parts
 from .learned import Learned, Watch
 
 DESIGN = "design"  # the name of all networks of `zoo design`
@@ -67,6 +68,11 @@ class Trained:
         """The test net of a run with the weights of a snapshot, see `Run.choose`."""
         chosen = run.choose(snapshot)
         return cls(run.net("TEST", device, chosen), str(run.folder), run.folders, named, run, chosen)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Its layers between two blobs, written down."""
+        return Parts(self.net)
 
     @cached_property
     def summary(self) -> Summary:

@@ -130,7 +130,9 @@ def in_block(trained: Trained, entry: str, rows: np.ndarray, blobs: Sequence[str
     block = torch.zeros((max(size, len(rows)), *rows.shape[1:]))
     block.numpy()[: len(rows)] = rows
     with rows_alike():
-        made = trained.net({entry: block}, want=list(blobs))
+        made = trained.parts.made(entry, block, blobs)
+        if made is None:
+            made = trained.net({entry: block}, want=list(blobs))
     for name, blob in made.items():
         if blob.shape[:1] != block.shape[:1]:
             given = f"{len(rows)} images; a code has one row for each"

@@ -533,11 +533,13 @@ def test_what_a_fit_came_to(records: list[dict[str, Any]], better: str, advice: 
 
 def test_what_gives_more_time_is_told() -> None:
     records = records_of(4.0, 3.0, 2.0)
-    assert "the same command with more --minutes goes on" in came_to(records, 8, Judged(bounded=True))[-1]
+    every = came_to(records, 8, Judged(bounded=True))[-1]  # iteration was made: minutes alone bring no more
+    assert "with --set 'max_iter: 40' and, where they do not reach, more --minutes goes on" in every
     assert "the same command with --set 'max_iter: 40' goes on" in came_to(records, 8, Judged(bounded=False))[-1]
     cut = came_to(records, 8, Judged(bounded=True, whole=500, takes="9 min"))[-1]
-    assert cut.startswith(
-        "next: --minutes left it 20 of 500 iterations; all of them take about 9 min; the same command"
+    assert cut == (
+        "next: --minutes left it 20 of 500 iterations; all of them take about 9 min; "
+        "the same command with more --minutes goes on from here"
     )
 
 
@@ -545,7 +547,7 @@ def test_a_training_that_ended_too_early_does_not_blame_the_images() -> None:
     """PCA is kept, as no test was surely better; but patience did not end it."""
     records = [*records_of(4.0, 3.99, 3.98), {"kind": "kept", "iteration": 0}]
     said = came_to(records, 8, Judged(bounded=True))
-    assert said[-1].startswith("next: 20 iterations brought little: the same command with more --minutes goes on")
+    assert said[-1].startswith("next: 20 iterations brought little: the same command with --set 'max_iter: 40' and")
     assert "(the best of them, 3.98 at iteration 20, by 0.5 %)" in said[-2]
     ended = [*records, {"kind": "finished", "reason": "stopped early"}]
     assert came_to(ended, 8)[-1].startswith("next: more images")

@@ -111,7 +111,9 @@ def next_step(metrics: Sequence[Mapping[str, Any]], judged: Judged | None = None
         return ""
     best, last = int(course.kept["iteration"]), course.last
     longer = f"--set 'max_iter: {2 * last or 'N'}'"
-    more = {True: "more --minutes", False: longer, None: f"more --minutes or {longer}"}[judged.bounded]
+    enough = f"{longer} and, where they do not reach, more --minutes"
+    bounded = enough if judged.whole is None else "more --minutes"
+    more = {True: bounded, False: longer, None: f"more --minutes or {longer}"}[judged.bounded]
     on = f"the same command with {more} goes on from here"
     if not last:
         return f"it was tested before its first iteration alone; {on}"

@@ -24,8 +24,11 @@ layer {{ name: "train" type: "HDF5Data" top: "data" include {{ phase: TRAIN }}
   hdf5_data_param {{ source: "{0}/train.txt" batch_size: 8 }} transform_param {{ scale: 0.00390625 }} }}
 layer {{ name: "test" type: "HDF5Data" top: "data" include {{ phase: TEST }}
   hdf5_data_param {{ source: "{0}/test.txt" batch_size: 4 }} transform_param {{ scale: 0.00390625 }} }}
-layer {{ name: "linear_encode" type: "InnerProduct" bottom: "data" top: "code"
+layer {{ name: "linear_encode" type: "InnerProduct" bottom: "data" top: "linear_encode"
   inner_product_param {{ num_output: 2 weight_filler {{ type: "xavier" }} }} }}
+layer {{ name: "beside" type: "InnerProduct" bottom: "data" top: "beside"
+  inner_product_param {{ num_output: 2 weight_filler {{ type: "constant" }} }} }}
+layer {{ name: "code" type: "Eltwise" bottom: "linear_encode" bottom: "beside" top: "code" }}
 layer {{ name: "up" type: "InnerProduct" bottom: "code" top: "up"
   inner_product_param {{ num_output: 42 weight_filler {{ type: "xavier" }} }} }}
 layer {{ name: "flat" type: "Flatten" bottom: "data" top: "flat" }}
@@ -106,6 +109,14 @@ def test_where_pca_is_kept_the_first_tile_says_so_and_its_components_are_shown(f
     assert [axes.get_title(loc="left") for axes in picture.figure.axes if axes.get_title(loc="left")] == [
         "linear_encode"
     ]
+
+
+def test_where_pca_is_kept_only_the_linear_way_is_shown_layer_by_layer(found: Page) -> None:
+    """What is beside it is as chance drew it."""
+    (picture,) = [block for block in section(found, "Layer by layer").blocks if isinstance(block, Picture)]
+    heads = [axes.get_title(loc="left").split("\n")[0] for axes in picture.figure.axes]
+    assert heads == ["01 data", "02 linear_encode", "03 code", "04 up"]
+    assert picture.caption.startswith("The linear way from image")
 
 
 def test_a_run_that_is_asked_for_once_more_shows_the_same_time_and_losses(material: Material) -> None:

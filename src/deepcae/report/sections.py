@@ -19,7 +19,7 @@ from ..trained.kernels import as_drawn, kernels
 from ..viz import filters, layer_panels, loss_curves
 from ..viz.curves import unit_of
 from ..viz.filters import NOISE
-from ..zoo.linear import ENCODE
+from ..zoo.linear import DECODE, ENCODE
 from .advice import later_tests
 from .material import Material, samples
 from .shown import drawn, duration, loss, percent
@@ -110,13 +110,16 @@ def layers(material: Material) -> Section:
 
 def _way(material: Material, index: int, label: Any) -> Picture:
     assert material.examples is not None
-    images = material.trained.image_blobs
-    figure = layer_panels(passes.layer_by_layer(material.trained, material.examples, index), label, images=images)
+    trained, shown = material.trained, "Every blob"
+    blobs = passes.layer_by_layer(trained, material.examples, index)
     of_class, in_words = ("", "") if label is None else (f", class {label}", f" (class {label})")
-    about = f"Every blob from image {material.called(index)}{in_words} on: its size as Caffe shows it, and [min, max]."
+    about = f" from image {material.called(index)}{in_words} on: its size as Caffe shows it, and [min, max]."
     if material.keeps_pca:
-        about += " PCA is kept: what is beside the linear layers has not learned, and adds nothing."
-    return Picture(f"Layer by layer{of_class}", about, figure)
+        linear = (trained.images, ENCODE, trained.code, DECODE, trained.restored)
+        blobs, shown = [(name, blob) for name, blob in blobs if name in linear], "The linear way"
+        about += " PCA is kept: the layers beside it have not learned, add nothing, and are left out."
+    figure = layer_panels(blobs, label, images=trained.image_blobs)
+    return Picture(f"Layer by layer{of_class}", f"{shown}{about}", figure)
 
 
 def learned(material: Material) -> Section:

@@ -16,6 +16,8 @@ from deepcae.data.contents import contents_of, open_rows
 from deepcae.data.named import Named
 from deepcae.data.tiffstack import TiffArrays
 from deepcae.errors import DataError
+from deepcae.prepare.options import Options
+from deepcae.prepare.sources import laid_out
 
 STACK = np.arange(12 * 16 * 10, dtype=np.uint16).reshape(12, 16, 10)
 HYPER = STACK.reshape(2, 3, 2, 16, 10)
@@ -82,7 +84,33 @@ def test_what_was_made_of_the_axes_is_told(tmp_path: Path) -> None:
     assert told is not None
     assert told.steps == (("t", 2), ("z", 3))
     assert told.is_series
-    assert told.notes == ("axes TZCYX: 2 times x 3 depths are 6 images, 2 channels",)
+    assert told.notes == ("axes TZCYX: 2 times x 3 depths are 6 images, 2 channels; --axes reads them otherwise",)
+
+
+@pytest.mark.parametrize(
+    ("array", "how", "note"),
+    [
+        (STACK, {"metadata": {"axes": "TYX"}, "imagej": True}, None),
+        (
+            STACK,
+            {},
+            "what its 12 pages are is not said, each is an image here; if they are channels: --axes cyx",
+        ),
+        (STACK[0], {}, None),
+    ],
+)
+def test_pages_of_which_the_file_says_nothing_are_told(
+    array: np.ndarray, how: dict[str, Any], note: str | None, tmp_path: Path
+) -> None:
+    """They may be channels, planes or times."""
+    tifffile.imwrite(tmp_path / "a.tif", array, **how)
+    found = TiffArrays(tmp_path / "a.tif")
+    told = found["data"].told
+    assert told is not None
+    assert [each.split(": ", 1)[1] for each in told.notes] == ([] if note is None else [note])
+    if note is not None:
+        laid, _ = laid_out(found.plain("data"), Options(axes="cyx"))
+        assert laid.shape == (1, *STACK.shape)
 
 
 def test_a_hyperstack_with_the_tags_of_one_page_alone_is_whole(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from ..bounds import require_room
 from ..errors import DataError
 from ..inplace import system_error, unread
-from .named import Key, Named
+from .named import SPELLED, Key, Named, made_of
 from .pages import PlainPages, read_by_pillow
 from .stored import DAMAGE, Format, Stored, Told, first_line
 
@@ -79,7 +79,8 @@ class TiffStack(Named):
             notes = list(_notes(page, series, count))
         colours = shape[axes.index("s")] - 1 if is_clear and "s" in axes else None
         super().__init__(str(path), axes, shape, dtype, self._part, notes=notes, colours=colours)
-        self.told = _timed(self.told, interval)
+        told = Told() if self.told is None else self.told
+        self.told = _timed(replace(told, notes=(*_taken(axes, shape), *notes)), interval)
         self.notes = tuple(notes)
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -138,6 +139,17 @@ class _Plain(Stored):
 
     def close(self) -> None:
         self._stack.close()
+
+
+def _taken(axes: str, shape: Sequence[int]) -> Iterator[str]:
+    """What the axes are taken for, and how they are taken otherwise, where it is not as clear as for a row of times."""
+    for made in made_of(axes, shape):
+        yield f"{made}; --axes reads them otherwise"
+    counted = [(name, size) for name, size in zip(axes, shape, strict=True) if name not in "csyx" and size > 1]
+    if [name in SPELLED for name, _ in counted] == [False]:
+        name, size = counted[0]
+        otherwise = f"; if they are channels: --axes {axes.replace(name, 'c')}" if "c" not in axes else ""
+        yield f"axes {axes.upper()}: what its {size:,} pages are is not said, each is an image here{otherwise}"
 
 
 def _timed(told: Told | None, interval: Any) -> Told | None:

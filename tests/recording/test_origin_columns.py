@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,7 +15,7 @@ from PIL import Image
 from deepcae import codes
 from deepcae.data.contents import contents_of
 from deepcae.errors import DeepcaeWarning
-from deepcae.recording.origin import known_origins, origins_of
+from deepcae.recording.origin import Origins, known_origins, origins_of
 from deepcae.trained.network import Trained
 
 Known, Prepared = Callable[..., Trained], Callable[..., Path]
@@ -134,3 +135,27 @@ def test_files_keep_words_and_numbers(ending: str, tmp_path: Path) -> None:
     assert list(back["source"]) == ["b.tif", "a", "é"]
     np.testing.assert_array_equal(back["row"], columns["row"])
     np.testing.assert_array_equal(back["time"], columns["time"])
+
+
+@pytest.mark.parametrize(
+    ("source", "labels", "are_one"),
+    [
+        ([0, 0, 1, 1], ["wild", "wild", "mutant", "mutant"], True),
+        ([0, 0, 1, 2], ["wild", "wild", "mutant", "mutant"], False),  # two files of one class
+        ([0, 0, 1, 1], ["wild", "mutant", "mutant", "mutant"], False),  # a file of two
+        ([0, 0, 0, 0], ["wild", "wild", "mutant", "mutant"], False),
+        ([0, 0, 1, 1], ["wild", "wild", "wild", "wild"], False),
+    ],
+)
+def test_classes_that_are_files_are_told(source: list[int], labels: list[str], are_one: bool) -> None:
+    """Two recordings differ in more than what their classes mean."""
+    count = len(source)
+    nothing: dict[str, np.ndarray] = {}
+    origins = Origins(
+        np.array(source), np.arange(count), None, np.zeros(count, int), ("all",), ("a", "b", "c"), nothing, None, None
+    )
+    told = origins.confounded(np.array(labels))
+    assert told.startswith("Each class comes from one file alone") == are_one
+    assert bool(told) == are_one
+    named = replace(origins, names=np.array(["1.png", "2.png", "3.png", "4.png"]))
+    assert named.confounded(np.array(labels)) == "", "folders of pictures are classes, and no recordings"

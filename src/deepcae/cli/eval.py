@@ -101,6 +101,7 @@ def _name(opened: Sequence[Trained], named: Named) -> None:
 
 def _of_run(trained: Trained, name: str, data: Two | None, notes: list[str], quiet: bool) -> Subject:
     from ..codes.judging import Subject
+    from ..recording.origin import known_origins
     from ..trained.examples import open_examples, training_examples
     from ..trained.losses import reconstruction_losses
 
@@ -108,6 +109,9 @@ def _of_run(trained: Trained, name: str, data: Two | None, notes: list[str], qui
     with bar("restoring", len(test), quiet) as advance:
         losses = reconstruction_losses(trained, test, advance)
     tested = _encoded(trained, test, quiet)
+    origins = None if tested.labels is None else known_origins(trained, None if data is None else data[1], len(test))
+    if origins is not None and tested.labels is not None and (alike := origins.confounded(tested.labels)):
+        notes.append(f"{name}: {alike[0].lower()}{alike[1:-1]}")
     if test.measured:
         notes.append(f"{name}: the labels '{test.labels}' are numbers, not classes: no measure that needs classes")
     try:

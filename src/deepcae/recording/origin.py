@@ -121,6 +121,17 @@ class Origins:
         alone = len(self.sources) == 1 and self.names is None and self.place is None
         return Path(self.sources[0]).name if alone else ""
 
+    def confounded(self, labels: np.ndarray) -> str:
+        """A sentence where each class is one file, and each file one class (n,); "" where they can be told apart."""
+        classes, of = np.unique(labels, return_inverse=True)
+        pairs = len(np.unique(np.stack([of.reshape(-1), self.source]), axis=1).T)
+        if self.names is not None or len(classes) < 2 or not pairs == len(classes) == len(np.unique(self.source)):
+            return ""
+        return (
+            "Each class comes from one file alone: whatever else sets these recordings apart (day, light, noise) "
+            "separates the classes, too. Judge them by files that were not learned from."
+        )
+
     def image_size(self, source: int, patch: Size) -> Size:
         """Height and width of the images of a source as they were prepared, or what their patches cover."""
         assert self.place is not None

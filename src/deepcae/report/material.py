@@ -167,16 +167,19 @@ class Material:
 
     @property
     def verdicts(self) -> list[str]:
-        """What must be said of the network as a whole: that PCA is better."""
+        """What must be said of the network as a whole: that PCA is better; that classes are told by their files."""
+        alike = "" if self.origins is None or self.labels is None else self.origins.confounded(self.labels)
+        said = [alike] if alike else []
         if self.linear is None or self.errors is None or self.linear.pca is None:
-            return []
+            return said
         mean, by_pca = float(self.errors.mean()), self.linear.pca
         if not self.linear.beats(mean):
-            return []
+            return said
         return [
+            *said,
             f"PCA with as many numbers ({self.linear.dims}) restores these images better than this network: half the "
             f"squared error is {by_pca:.4g} by PCA, {mean:.4g} by the network. Train longer, with more images, or "
-            "with a network of another size." + (" Even the mean image is better." if mean > self.linear.mean else "")
+            "with a network of another size." + (" Even the mean image is better." if mean > self.linear.mean else ""),
         ]
 
     def value(self, name: str) -> np.ndarray:

@@ -150,3 +150,16 @@ def test_no_snapshot_of_a_run_that_is_not_finite(ahead: bool, tmp_path: Path) ->
     kinds = [entry["kind"] for entry in read_metrics(tmp_path / "run/metrics.jsonl")]
     assert kinds[-1] == "failed"
     assert not list((tmp_path / "run").glob("*.caffemodel"))
+
+
+def test_gradients_of_others_are_added_where_nobody_waits(tmp_path: Path) -> None:
+    """`reduce` is part of the recorded iteration, and of its replay."""
+
+    def twice(gradients: list[torch.Tensor]) -> None:
+        for gradient in gradients:
+            gradient.mul_(2)
+
+    text = write_training(tmp_path, dropout=0.0)
+    waited, ahead = (Solver(text, out=tmp_path / name, reduce=twice) for name in ("waited", "ahead"))
+    ahead.run_ahead(Memory())
+    check_equal(waited, ahead, list(waited.solve()), list(ahead.solve()))

@@ -17,6 +17,11 @@ from solver.tiny import write_training
 QUIET = "test_interval: 100 snapshot: 0 weight_decay: 0 display: 0"
 
 
+def twice(gradients: list[torch.Tensor]) -> None:
+    for gradient in gradients:
+        gradient.mul_(2)
+
+
 def losses(records: list[Record]) -> list[float]:
     return [record.loss for record in records if isinstance(record, Step)]
 
@@ -24,8 +29,9 @@ def losses(records: list[Record]) -> list[float]:
 def test_an_iteration_is_caffes_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """test, forward, backward, reduce, clip, update, display, snapshot."""
     overrides = "test_interval: 4 display: 4 snapshot: 1 clip_gradients: 0.001 iter_size: 2"
-    solver = Solver(write_training(tmp_path), out=tmp_path / "run", overrides=overrides)
     seen: list[str] = []
+    text, out = write_training(tmp_path), tmp_path / "run"
+    solver = Solver(text, out=out, overrides=overrides, reduce=lambda gradients: seen.append("reduce"))
 
     def watch(owner: object, name: str, word: str) -> None:
         inner = getattr(owner, name)
@@ -39,7 +45,6 @@ def test_an_iteration_is_caffes_column(tmp_path: Path, monkeypatch: pytest.Monke
     for name in ("forward", "backward", "update"):
         watch(solver.passes, name, name)
     watch(solver.state.updater, "clip", "clip")
-    solver._loop.arithmetic.reduce = lambda gradients: seen.append("reduce")
     words = {Test: "test", Step: "display", Snapshotted: "snapshot"}
     for record in solver.solve():
         if type(record) in words:
@@ -56,8 +61,7 @@ def test_reduce_is_given_the_sums_before_anybody_looks(clip: str, dropout: float
     """Two processes that get the same batch and add up their gradients are one whose gradients are twice as large."""
     text = write_training(tmp_path, dropout=dropout)
     wanted = Solver(text, overrides=f"{QUIET} base_lr: 0.1")
-    doubled = Solver(text, overrides=f"{QUIET} base_lr: 0.05 {clip}")
-    doubled._loop.arithmetic.reduce = lambda gradients: [gradient.mul_(2) for gradient in gradients]
+    doubled = Solver(text, overrides=f"{QUIET} base_lr: 0.05 {clip}", reduce=twice)
     first = doubled.step(1)
     (norm,) = [record.gradient_norm for record in first if isinstance(record, Step)]
     (single,) = [record.gradient_norm for record in wanted.step(1) if isinstance(record, Step)]

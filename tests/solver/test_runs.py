@@ -266,6 +266,9 @@ def test_what_cannot_be_one_program_is_said(tmp_path: Path) -> None:
         StackedTraining(solvers)
     assert [solver.state.train.position for solver in solvers] == [0, 0, 0]
     assert all(not solver.training.ledger.lag for solver in solvers)
+    reduced = Solver(write_training(tmp_path, dropout=0.0), reduce=lambda gradients: None)
+    with pytest.raises(Unbatchable, match="`reduce`"):
+        StackedTraining([reduced])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ One seed decides everything random: initial weights, shuffled data, and the rand
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ from .run import snapshot_prefix
 from .smoothing import SmoothedLoss
 from .state import Judged, TrainingState
 from .training import Training
-from .update import Updater
+from .update import Tensors, Updater
 
 
 class Solver:
@@ -59,7 +59,9 @@ class Solver:
     directory and `out`. `feed(net, seed)`: what reads a net's data layers, in place of `data.Feed`. `precision`: how
     exactly the training passes multiply, see `precision` (default: the snapshot's, else fp32). `threads`:
     exactly so many, see `pace`. `overwrite`: whether a run that lies in `out` is given up for this one, with its first
-    snapshot; without it, such a run is a DataError when this one begins. SpecError has all problems of all texts.
+    snapshot; without it, such a run is a DataError when this one begins. `reduce`: is given the summed gradients of
+    each iteration, to change them in place before they are looked at and clipped: those of other processes are added
+    here. SpecError has all problems of all texts.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Solver:
         precision: str | None = None,
         overwrite: bool = False,
         threads: int | None = None,
+        reduce: Callable[[Tensors], None] | None = None,
     ) -> None:
         if weights is not None and snapshot is not None:
             raise SpecError("weights and snapshot exclude each other: a snapshot brings its own weights")
@@ -114,8 +117,7 @@ class Solver:
         self.passes = Passes(trained, self.state.updater, net.device, chosen)
         steady = self._is_steady if net.device.type == "cpu" else None
         self.training = Training(self.state, Threads(threads, steady), remarks, out, overwrite)
-        arithmetic = Arithmetic(self.passes, generator, self._look, self._seen)
-        self._loop = Loop({0: self.training}, arithmetic)
+        self._loop = Loop({0: self.training}, Arithmetic(self.passes, generator, self._look, self._seen, reduce))
         if net.device.type == "cuda" and not net.sinks and param.display != 1:
             self.run_ahead(CudaRecorder(net.device))
         if snapshot is not None and resumed is not None:
@@ -159,6 +161,11 @@ class Solver:
     # What it is
 
     @property
+    def reduces(self) -> bool:
+        """Whether somebody changes the gradients."""
+        return self._loop.arithmetic.reduce is not None
+
+    @property
     def param(self) -> Any:
         """The SolverParameter."""
         return self.state.param
@@ -193,7 +200,8 @@ class Solver:
 
     def run_ahead(self, recorder: Recorder) -> None:
         """Lets the device work without being waited for, but at borders; `recorder` makes one call of an iteration."""
-        self._loop.ahead = Captured(Arithmetic(self.passes, self.state.generator), recorder)
+        unseen = Arithmetic(self.passes, self.state.generator, reduce=self._loop.arithmetic.reduce)
+        self._loop.ahead = Captured(unseen, recorder)
         self.training.ledger.lag = MOST_WAITING
 
     # What may be asked for while it runs, from a signal handler or another thread

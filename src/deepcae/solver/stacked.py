@@ -60,6 +60,8 @@ class StackedTraining(Loop):
         runs = [solver.training for solver in solvers]
         self.states, first = [run.state for run in runs], runs[0].state
         _require_alike(self.states)
+        if any(solver.reduces for solver in solvers):
+            raise Unbatchable("the gradients of one run are changed by its own `reduce`")
         self.stack = Stack([state.net for state in self.states], rounds=first.precision == "bf16")
         self.updater = Updater(first.param, self.stack.learnable, stacked=True)
         self._try_out()

@@ -172,11 +172,13 @@ def weights(folder: Path) -> dict[str, tuple[int, Act]]:
 
 
 def codes(folder: Path) -> dict[str, tuple[int, Act]]:
+    import pyarrow as arrow
+    from pyarrow import parquet
     from scipy.io import savemat
 
     from deepcae.codes.files import load, save
 
-    for end in (".h5", ".npz", ".csv", ".mat"):
+    for end in (".h5", ".npz", ".csv", ".mat", ".parquet"):
         load(save(folder / f"warm{end}", np.zeros((3, 2), np.float32)))
     rows = GREAT // 2**12
     h5 = zeros_h5(folder / "a.h5", "codes", (rows, 2**10), (2**8, 2**10))
@@ -189,7 +191,13 @@ def codes(folder: Path) -> dict[str, tuple[int, Act]]:
     csv.write_text("code_1\n" + "1\n" * 3_000_000)
     long = folder / "f.csv"
     long.write_text("code_1,label\n" + "1,a\n" * 100_000 + "1," + "b" * 100_000 + "\n")
+    word, categories = folder / "w.parquet", folder / "k.parquet"
+    parquet.write_table(arrow.table({"code_1": [0.0] * 60_001, "label": [*["a"] * 60_000, "b" * 60_000]}), word)
+    same = arrow.array(["x" * 4000] * 60_000).dictionary_encode()
+    parquet.write_table(arrow.table({"code_1": [0.0] * 60_000, "label": same}), categories)
     return {
+        "parquet of one long word": sized(word, lambda: load(word)),
+        "parquet of categories": sized(categories, lambda: load(categories)),
         "h5": sized(h5, lambda: load(h5)),
         "labels": sized(labels, lambda: load(labels)),
         "words": sized(words, lambda: load(words)),

@@ -37,6 +37,8 @@ REFUSED = {
         "caffemodel of empty blobs": "holds more than 50000 layers, blobs and settings",
     },
     "codes": {
+        "parquet of one long word": "w.parquet: not a readable .parquet file of codes: it would take 13,733",
+        "parquet of categories": "k.parquet: not a readable .parquet file of codes: it would take 915",
         "h5": "it would take 320.0 MiB of memory, but its file has",
         "labels": "b.h5: 83886080 labels for 40 codes",
         "words": "it would take 3,072.0 MiB of memory",

@@ -76,6 +76,23 @@ def test_pandas_reads_parquet_as_it_is(tmp_path: Path) -> None:
     assert str(table.schema.field("code_1").type) == "float"
 
 
+def test_columns_of_any_kind_are_read_or_left_out(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    words = pa.array(["u", "v", None, "u"])
+    table = {"code_1": [1.0, 2, 3, 4], "word": words, "class": words.dictionary_encode(), "n": [1, 2, 3, 4]}
+    more = {"list": [[1], [2, 3], [], None], "raw": [b"x", b"\xff", None, b""], "ok": [True, None, False, True]}
+    pyarrow.parquet.write_table(pa.table({**table, **more}), tmp_path / "a.parquet", row_group_size=3)
+    found = files.load(tmp_path / "a.parquet").columns
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "word": ["u", "v", "", "u"],
+        "class": ["u", "v", "", "u"],
+        "n": [1, 2, 3, 4],
+        "ok": ["True", "", "False", "True"],
+    }
+
+
 def test_parquet_of_other_programs(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet

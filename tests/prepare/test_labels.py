@@ -9,8 +9,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from deepcae.errors import DataError
+from deepcae.prepare import look
 from deepcae.prepare.labels import read_label_file
 from deepcae.prepare.options import Options
 
@@ -109,3 +111,15 @@ def test_a_pipe_of_labels_is_not_waited_for(ending: str, tmp_path: Path) -> None
     os.mkfifo(tmp_path / f"a.{ending}")
     with pytest.raises(DataError, match="is a pipe"):
         read_label_file(Options(labels=tmp_path / f"a.{ending}"), NAMES)
+
+
+def test_a_class_begins_no_line_of_its_own_and_steers_no_terminal(tmp_path: Path) -> None:
+    for name in ("\x1b[31mred", "blue\nsecond"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = np.full((8, 8), 20 * number, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{number}.png")
+    (told,) = (
+        line for line in look([tmp_path / "pictures"], Options()).understood.lines() if line.startswith("labels")
+    )
+    assert "\\x1b[31mred, blue\\nsecond" in told

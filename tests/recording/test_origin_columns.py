@@ -14,7 +14,8 @@ from PIL import Image
 
 from deepcae import codes
 from deepcae.data.contents import contents_of
-from deepcae.errors import DeepcaeWarning
+from deepcae.errors import DataError, DeepcaeWarning
+from deepcae.prepare import prepare
 from deepcae.recording.origin import Origins, known_origins, origins_of
 from deepcae.trained.network import Trained
 
@@ -159,3 +160,32 @@ def test_classes_that_are_files_are_told(source: list[int], labels: list[str], a
     assert bool(told) == are_one
     named = replace(origins, names=np.array(["1.png", "2.png", "3.png", "4.png"]))
     assert named.confounded(np.array(labels)) == "", "folders of pictures are classes, and no recordings"
+
+
+def test_names_of_any_letters_are_read(tmp_path: Path) -> None:
+    for number, frame in enumerate(FRAMES):
+        path = tmp_path / "grün" / f"é{number:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(frame).save(path)
+    made = prepare(tmp_path / "grün", tmp_path / "stored")
+    assert sorted(origins_of(made.train).names.tolist() + origins_of(made.test).names.tolist()) == [
+        f"é{number:02}.png" for number in range(len(FRAMES))
+    ]
+
+
+@pytest.mark.parametrize("name", ["names", "row"])
+def test_what_is_told_of_rows_is_no_bomb_and_no_other_file(name: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", FRAMES)
+    made = prepare(tmp_path / "a.npy", tmp_path / "stored")
+    path = made.folder / "train.h5"
+    with h5py.File(path, "r+") as file:
+        file["origin"].pop(name, None)
+        kind = "S8" if name == "names" else "i4"
+        file["origin"].create_dataset(name, (2**27,), kind, chunks=(2**20,), compression="gzip")
+    with pytest.raises(DataError, match=r"are stored|of memory"):
+        origins_of(made.train)
+    with h5py.File(path, "r+") as file:
+        file.move("origin", "elsewhere")
+        file["origin"] = h5py.ExternalLink(str(path), "elsewhere")
+    with pytest.raises(DataError, match="does not say where its rows come from"):
+        origins_of(made.train)

@@ -9,6 +9,7 @@ from typing import Any
 from ..data.dear import in_units
 from ..data.meaning import Meaning
 from ..data.scaling import Scaling
+from ..errors import in_one_line
 
 SHOWN = 6  # notes on a screen
 LARGE = 10**9  # bytes: copies that are told
@@ -66,7 +67,7 @@ class Understood:
         if self.copied >= LARGE:
             told.append(f"disk       {in_units(self.copied)} are written")
         if self.skipped:
-            names = ", ".join(name for name, _ in self.skipped[:3])
+            names = ", ".join(in_one_line(name) for name, _ in self.skipped[:3])
             more = f" and {len(self.skipped) - 3} more" if len(self.skipped) > 3 else ""
             told.append(f"left out   {len(self.skipped)} damaged: {names}{more}")
         told.extend(f"note       {note}" for note in self.notes[:SHOWN])
@@ -102,7 +103,7 @@ def _of_labels(labels: dict[str, Any]) -> str:
     classes = labels["classes"]
     if not classes:
         return f"numbers, from {labels['from']}"
-    shown = ", ".join(classes[:5]) + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")
+    shown = ", ".join(map(in_one_line, classes[:5])) + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")
     return f"{len(classes)} classes, from {labels['from']}: {shown}"
 
 

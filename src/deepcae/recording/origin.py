@@ -10,6 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..bounds import require_room
+from ..codes.h5values import dataset_of
 from ..data import folder, h5file
 from ..data.contents import format_of
 from ..data.folder import list_pictures
@@ -259,21 +261,34 @@ def _of_file(path: Path) -> dict[str, Any]:
         )
     try:
         with h5py.File(path, "r") as file:
-            group = file.get(ORIGIN)
+            is_here = isinstance(file.get(ORIGIN, getlink=True), h5py.HardLink)
+            group = file[ORIGIN] if is_here else None
             if not isinstance(group, h5py.Group) or not {"source", "row", "sources"} <= set(group):
                 raise _Nothing(f"{path}: does not say where its rows come from (no group '{ORIGIN}'); {PREPARE_ANEW}")
             places = {
-                name: np.asarray(group[name], np.float64 if name == TIME else np.int32)
+                name: _values(file, path, name).astype(np.float64 if name == TIME else np.int32, copy=False)
                 for name in group
                 if name not in ("sources", "names", "name")
             }
-            names = np.asarray(group["names"]).astype("U") if "names" in group else None
+            names = _words(file, path, "names") if "names" in group else None
             if names is not None and "name" in group:
-                names = names[np.asarray(group["name"])]
-            sources = [name.decode(errors="replace") for name in np.asarray(group["sources"], "S").tolist()]
+                names = names[_values(file, path, "name")]
+            sources = _words(file, path, "sources").tolist()
             return {"places": places, "sources": sources, "names": names}
     except DAMAGE as error:
         raise DataError(unread(path, error, f"{path}: cannot be read ({first_line(error)}); {PREPARE_ANEW}")) from error
+
+
+def _values(file: h5py.File, path: Path, name: str) -> np.ndarray:
+    """A dataset of what the file says of its rows; none that takes far more memory than the file."""
+    dataset = dataset_of(file, path, f"{ORIGIN}/{name}")
+    letters = 5 if dataset.dtype.kind == "S" else 1  # bytes, and letters of 4 bytes
+    require_room(dataset.size * dataset.dtype.itemsize * letters, path.stat().st_size)
+    return np.asarray(dataset)
+
+
+def _words(file: h5py.File, path: Path, name: str) -> np.ndarray:
+    return np.char.decode(_values(file, path, name).astype("S"), "utf-8", "backslashreplace")
 
 
 def _understood(data: Path) -> Understood | None:

@@ -49,8 +49,8 @@ def tree(path: Path) -> ast.Module:
 
 def room_of(path: Path) -> str:
     """The package or top-level module that a file belongs to."""
-    first = path.relative_to(SOURCE).parts[0]
-    return first.removesuffix(".py")
+    first = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    return "cli" if first == "__main__" else first
 
 
 def read_map() -> tuple[dict[str, set[str]], set[str]]:

@@ -247,3 +247,12 @@ def test_trainings_end_with_a_snapshot_when_their_parent_is_killed(here: Path, h
         parent.stderr.close()  # nobody reads what the trainings say
     wait_until_gone(processes)
     assert len(list(Path("all").glob("seed-*/s_iter_*.ok.json"))) == 2
+
+
+def test_the_package_runs_as_a_module_and_no_foreign_file_with_it(here: Path) -> None:
+    fired = plant(here, FOREIGN)
+    command = [sys.executable, "-m", "deepcae", "check", "solver.prototxt"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not fired.exists(), fired.read_text()
+    assert done.returncode == 0, done.stderr
+    assert subprocess.run([*command[:-1], "nothing.prototxt"], capture_output=True, check=False).returncode == 2

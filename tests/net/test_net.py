@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from deepcae.errors import DataError, SnapshotError
+from deepcae.layers.base import Context
 from deepcae.net.blobs import array_of, blob_of
+from deepcae.net.execute import execute
 from deepcae.net.graph import build_graph
 from deepcae.net.net import Net
 from deepcae.net.plan import make_plan
@@ -242,3 +244,16 @@ def test_activations_over_their_bottoms_change_no_number(operation: str) -> None
         assert torch.equal(x, given)
     for one, other in zip(*results, strict=True):
         assert torch.equal(one, other)
+
+
+def test_blobs_that_nobody_asked_for_are_let_go(net: Net) -> None:
+    """Behind their last reader; the net's memory is that of a few layers then."""
+    x = torch.rand(2, 6)
+    steps = [net.bound[i] for i in net.between(frozenset({"x"}), frozenset({"code", "out"}))]
+    kept, found = {"x": x}, {"x": x}
+    execute(steps, kept, Context())
+    execute(steps, found, Context(), wanted=("code", "out"))
+    assert sorted(found) == ["code", "out"]
+    assert {"code", "d", "e", "out", "x"} <= set(kept)
+    for name, blob in found.items():
+        torch.testing.assert_close(blob, kept[name], rtol=0, atol=0)

@@ -112,3 +112,10 @@ def test_texts_of_our_own_mean_their_neighbours(made: str, there: Path) -> None:
         assert resolve("train.h5", folder) == folder / "train.h5"
         (folder / "train.h5").unlink()
         assert resolve("train.h5", folder) == Path("train.h5")
+
+
+def test_no_name_is_no_file(there: Path) -> None:
+    """A field that is not set: all folders would be what it names."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resolve("", there) == Path()

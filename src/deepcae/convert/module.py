@@ -89,7 +89,7 @@ class NetModule(nn.Module):
         if len(inputs) != len(self.inputs):
             raise DataError(f"wants {len(self.inputs)} input(s), {', '.join(self.inputs)}, but is given {len(inputs)}")
         blobs, context = dict(zip(self.inputs, inputs, strict=True)), Context()
-        execute((_bound(step, homes) for step, homes in self._steps), blobs, context)
+        execute([_bound(step, homes) for step, homes in self._steps], blobs, context)
         context.apply_updates()
         return {name: blobs[name] for name in self.outputs}
 

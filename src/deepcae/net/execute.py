@@ -7,7 +7,7 @@ how they multiply (`rounded`), and which blobs stand already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -66,19 +66,31 @@ def _bound(plan: Plan, index: int, step: Step, tensors: Sequence[Tensor]) -> Bou
 
 
 def execute(
-    steps: Iterable[BoundStep], blobs: Blobs, context: Context, watch: Watch | None = None, reuse: bool = False
+    steps: Sequence[BoundStep],
+    blobs: Blobs,
+    context: Context,
+    watch: Watch | None = None,
+    reuse: bool = False,
+    wanted: Collection[str] | None = None,
 ) -> None:
     """Runs the steps, none of them a source, and adds their tops to `blobs`. `watch` sees each layer's pass.
 
     What layers keep of the pass waits in `context` for `apply_updates`. With `reuse`, layers may write over bottoms
-    that nobody reads again: where no other than these steps looks at the blobs.
+    that nobody reads again: where no other than these steps looks at the blobs. With `wanted`, each other blob is let
+    go behind the last step that has to do with it.
     """
-    for step, layer, params in steps:
+    last = {} if wanted is None else {name: i for i, each in enumerate(steps) for name in each.step.names}
+    for i, (step, layer, params) in enumerate(steps):
         context.reuse = reuse and step.reuses
         bottoms = [blobs[name] for name in step.bottoms]
-        for i in step.blocked:
-            bottoms[i] = bottoms[i].detach()
+        for k in step.blocked:
+            bottoms[k] = bottoms[k].detach()
         tops = layer.forward(bottoms, params, context)
         if watch is not None:
             watch(step, bottoms, tops)
         blobs.update(zip(step.tops, tops, strict=True))
+        if wanted is not None:
+            del bottoms, tops
+            for name in step.names:
+                if last[name] == i and name not in wanted:
+                    del blobs[name]

@@ -216,7 +216,8 @@ class Net:
         tensors = {name: self._tensor(name, value) for name, value in given.items()}
         self._check_shapes(tensors)
         context, found = Context(self.generator), dict(tensors)
-        execute([self.bound[i] for i in self.between(frozenset(tensors), frozenset(wanted))], found, context)
+        steps = [self.bound[i] for i in self.between(frozenset(tensors), frozenset(wanted))]
+        execute(steps, found, context, wanted=wanted)
         context.apply_updates()
         return {name: found[name] for name in wanted}
 

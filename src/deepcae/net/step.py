@@ -29,6 +29,11 @@ class Step:
         return self.node.param.name
 
     @property
+    def names(self) -> frozenset[str]:
+        """Of the blobs that it reads or writes."""
+        return frozenset((*self.bottoms, *self.tops))
+
+    @property
     def type(self) -> str:
         return self.node.param.type
 

@@ -33,6 +33,8 @@ def resolve(name: str, *folders: str | Path, tell: Tell | None = None) -> Path:
     candidates = [Path(name), *(Path(folder) / name for folder in folders)]
     if folders and _means_neighbours(Path(folders[0])) and os.path.exists(candidates[1]):
         return candidates[1]
+    if not name:  # every folder would be a file of that name
+        return candidates[0]
     # `os.path` and not `Path`: a name too long for any file is one that does not exist, not an OSError
     found = [path for path in dict.fromkeys(candidates) if os.path.exists(path)]
     for other in found[1:]:

@@ -223,7 +223,8 @@ def known_origins(trained: Trained, data: Path | None, count: int) -> Origins | 
     try:
         if data is None:
             layer = next(each for each in trained.net.sources if trained.images in each.top)
-            found = origins_of(resolve(layer.hdf5_data_param.source, *trained.folders), trained.folders)
+            source = layer.hdf5_data_param.source
+            found = origins_of(resolve(source, *trained.folders), trained.folders) if source else None
         else:
             found = origins_of(data, trained.folders)
     except (_Nothing, StopIteration):
@@ -231,7 +232,7 @@ def known_origins(trained: Trained, data: Path | None, count: int) -> Origins | 
     except DataError as error:
         warn(f"where the images come from is left out: {error}")
         return None
-    if len(found) == count:
+    if found is None or len(found) == count:
         return found
     warn(f"where the images come from is left out: it is told of {len(found)} rows, and {count} are there")
     return None

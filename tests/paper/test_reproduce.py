@@ -79,3 +79,15 @@ def test_complaints_are_one_line(argv: list[str], complaint: str, capsys: pytest
     assert out == ""
     assert len(err.splitlines()) == 1
     assert complaint in err
+
+
+def test_where_all_is_there_nothing_was_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_images(tmp_path / "data")
+    store = Store(Path("out"), replace(data, pairs=Path("out/pairs")))
+    Path("out/results").mkdir(parents=True)
+    store.keep(training("cae2", 10, 1), {"outcome": "converged"})
+    argv = ["reproduce", "fig7", "--json", "-o", "out", "--data", str(data.train), str(data.test)]
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["stopped"] is False
+    assert "stopped" not in err

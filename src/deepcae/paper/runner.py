@@ -46,18 +46,15 @@ class Runner:
 
     def __init__(self, store: Store, places: int) -> None:
         self.store = store
+        self.stopped = False  # by request, with snapshots
         self.failures: list[str] = []
         self.warnings: list[str] = []  # what finished runs could not write
         self._pool = jobs.Pool(places)
         self._experiments: dict[jobs.Job, Experiment] = {}  # that are being worked on
 
-    @property
-    def stopped(self) -> bool:
-        """By request, with snapshots."""
-        return self._pool.stopping
-
     def request_stop(self) -> None:
         """Stops all runs with their snapshots, and begins none."""
+        self.stopped = True
         self._pool.request_stop()
 
     def request_snapshot(self) -> None:

@@ -10,7 +10,7 @@ import h5py
 import pytest
 
 from deepcae.cli import main
-from deepcae.paper.experiments import training
+from deepcae.paper.experiments import NAMES, training
 from deepcae.paper.store import Store
 from paper.results import write_images
 
@@ -69,6 +69,8 @@ def test_a_result_without_its_run_is_told_and_not_drawn(tmp_path: Path, capsys: 
     ("argv", "complaint"),
     [
         (["tabel1"], "nothing in the paper is called 'tabel1'; did you mean 'table1'?"),
+        (["table7"], f"(there are: {' '.join(NAMES)} all)"),
+        (["large" * 50], f"(there are: {' '.join(NAMES)} all)"),
         (["table1"], "data/mnist/train.txt: no such list file; make it with `deepcae data mnist -o data/mnist`"),
         (["table1", "--data", "a.txt", "b.txt"], "a.txt: no such list file"),
     ],
@@ -91,3 +93,14 @@ def test_where_all_is_there_nothing_was_stopped(tmp_path: Path, capsys: pytest.C
     out, err = capsys.readouterr()
     assert json.loads(out)["stopped"] is False
     assert "stopped" not in err
+
+
+def test_where_nothing_is_trained_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_images(tmp_path / "data")
+    more = ["--no-training", "-o", "out", "--data", str(data.train), str(data.test)]
+    assert main(["reproduce", "fig7", *more]) == 2
+    assert capsys.readouterr() == ("", "error: out: no result yet; leave out --no-training\n")
+    assert not Path("out").exists()
+    assert main(["reproduce", "fig3", "fig7", *more, "-q"]) == 0  # the one needs none
+    assert capsys.readouterr() == ("", "")
+    assert {path.name for path in Path("out").iterdir()} == {"fig3.png", "fig3-fig7.html"}

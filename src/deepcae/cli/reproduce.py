@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..atomic import foreign_kept
-from ..errors import DataError, SpecError, TrainingError
+from ..errors import DataError, SpecError, TrainingError, shortened
 from . import options
 from .screen import UNBOUND, answer, bar, say, set_in, tell, width
 
@@ -70,6 +70,8 @@ def reproduce(
     tables = [table for name in wanted for table in book.tables(name)]
     with foreign_kept():
         paths = [*write(tables, out), *_drawn(book, wanted, tables, quiet)]
+    if dry and not paths and not book.finished(experiments):
+        raise DataError(f"{out}: no result yet; leave out --no-training")
     if json:
         answer(
             {
@@ -81,7 +83,9 @@ def reproduce(
         )
     else:
         limit = None if width() == UNBOUND else width()
-        tell("\n\n".join(table.to_text(limit) for table in tables if table.on_screen))
+        texts = [table.to_text(limit) for table in tables if table.on_screen]
+        if texts:
+            tell("\n\n".join(texts))
     say(set_in(f"written to {out}: {', '.join(path.name for path in paths)}"), quiet or not paths)
     if stopped:
         say("stopped; the same command goes on")
@@ -94,7 +98,7 @@ def reproduce(
 
 
 def _drawn(book: Book, wanted: Sequence[str], tables: Sequence[Table], quiet: bool) -> list[Path]:
-    """The pictures of what is there, `fig4.png` or `fig7-1.png` …, and the page of all that was wanted."""
+    """The pictures of what is there, `fig4.png` or `fig7-1.png` …, and the page of all that was wanted, if any."""
     from ..paper import page
     from ..paper.experiments import NAMES
     from ..viz import save
@@ -111,6 +115,8 @@ def _drawn(book: Book, wanted: Sequence[str], tables: Sequence[Table], quiet: bo
                 paths.append(save(drawing.figure, book.store.out / f"{name}{f'-{index}' * (len(found) > 1)}.png"))
             pictures += found
             advance(number)
+    if not tables and not pictures:
+        return []
     whole = set(wanted) == set(NAMES)
     path = book.store.out / f"{'paper' if whole else '-'.join(wanted)}.html"
     intro = (
@@ -128,7 +134,8 @@ def _chosen(names: Sequence[str]) -> list[str]:
         if name not in (*NAMES, ALL):
             near = closest(name, (*NAMES, ALL))
             hint = f"; did you mean '{near}'?" if near else ""
-            raise SpecError(f"nothing in the paper is called '{name}'{hint} (there are: {', '.join((*NAMES, ALL))})")
+            given, known = shortened(name, 30), " ".join((*NAMES, ALL))  # no commas: a list would be shortened
+            raise SpecError(f"nothing in the paper is called '{given}'{hint} (there are: {known})")
     return list(dict.fromkeys(each for name in names for each in (NAMES if name == ALL else [name])))
 
 

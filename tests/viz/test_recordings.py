@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from deepcae.viz import before_and_after, maps_of_image, timeline, unusual_images
+from deepcae.viz import (
+    before_and_after,
+    gallery,
+    image_rows,
+    maps_of_image,
+    reconstructions,
+    thumbnails,
+    timeline,
+    unusual_images,
+)
 from deepcae.viz.maps import MOST_CODES
+from deepcae.viz.samples import window_of
 from deepcae.viz.style import drawn
 from deepcae.viz.timeline import tiers
 
@@ -74,3 +84,31 @@ def test_names_of_marks_do_not_touch() -> None:
     boxes = [text.get_window_extent() for text in page.axes[0].texts]
     assert len(boxes) == 4
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+
+
+def test_a_few_bright_pixels_do_not_set_the_contrast() -> None:
+    stack = RNG.random((12, 1, 40, 40)) - 0.1
+    stack[::4, 0, 20, 20] = 50.0
+    note = "contrast: 0.5 to 99.5 percentile, -0.09"
+    for page in (
+        reconstructions(stack, stack),
+        thumbnails(RNG.random((12, 2)), np.arange(12), stack),
+        image_rows(stack, ["row"], "title"),
+        gallery(stack),
+    ):
+        assert note in words(page)
+        drawn_as = np.asarray(page.axes[0].images[0].get_array())
+        assert drawn_as.mean() > 0.4
+    page = maps_of_image(stack[0], stack[1], stack[0, 0], stack[0])
+    assert note in words(page)
+    assert {image.get_clim() for axes in page.axes[:2] for image in axes.images} == {window_of(stack[0])[0]}
+    assert "contrast: 0.1 to 99.9 percentile" in words(before_and_after(stack[:2], stack[:2], ["a", "b"]))
+
+
+def test_pictures_without_far_values_keep_their_whole_range() -> None:
+    few = np.zeros((4, 1, 40, 40))
+    few[:, 0, 3, 3] = 1.0
+    assert window_of(few) == ((0.0, 1.0), "")
+    assert window_of(9 * few) == ((0.0, 9.0), "")
+    assert window_of(np.linspace(-2, 2, 5000)) == ((-2.0, 2.0), "")
+    assert "contrast" not in words(reconstructions(few, few)) + words(gallery(few))

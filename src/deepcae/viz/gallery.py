@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .reduced import reduced
-from .samples import Samples, scale_of
+from .samples import Samples, scale_of, window_of
 from .style import INK, PAGE, class_names, fitted, number, say, sheet, styled
 from .tile import Tiles
 
@@ -28,16 +28,16 @@ def gallery(
 ) -> Figure:
     """stack (N, ...) as `Samples` takes it, labels (N,) → the first `limit`, captioned `number` or `number · class`.
 
-    Numbers count from 0. Grey runs from 0 to 1, or from the smallest to the largest value where they leave that range.
+    Numbers count from 0. Grey runs from 0 to 1, or as `window_of` has it where they leave that range.
     """
     shown = Samples(reduced(np.asarray(stack[:limit])))
     captions = [str(index) for index in range(len(shown))]
     if labels is not None:
         _, classes, names = class_names(labels)
         captions = [f"{index} · {names[of]}" for index, of in zip(captions, classes, strict=False)]
-    low, high = _scale(shown.stack)
+    (low, high), cut = _scale(shown)
     part = f"first {len(shown)} of {len(stack)} images" if len(shown) < len(stack) else f"{len(shown)} images"
-    levels = f"{'grey' if shown.lines is None else 'heights'}: {number(low)} to {number(high)}"
+    levels = cut or f"{'grey' if shown.lines is None else 'heights'}: {number(low)} to {number(high)}"
     below = f"below each: its number{'' if labels is None else ' · class'}"
     facts, small = fitted("; ".join(filter(None, [part, below, levels, shown.note])), width - 0.04, 6.5)
     columns = _columns(len(shown), shown.aspect, width)
@@ -67,6 +67,8 @@ def _columns(count: int, steep: float, width: float) -> int:
     return next((columns for columns in range(6, count) if height(columns) <= TALLEST), max(count, 6))
 
 
-def _scale(shown: np.ndarray) -> tuple[float, float]:
-    finite = shown[np.isfinite(shown)]
-    return (0.0, 1.0) if not finite.size or (finite.min() >= 0 and finite.max() <= 1) else scale_of(finite)
+def _scale(shown: Samples) -> tuple[tuple[float, float], str]:
+    low, high = scale_of(shown.stack)
+    if low >= 0 and high <= 1:
+        return (0.0, 1.0), ""
+    return window_of(shown.stack) if shown.lines is None else ((low, high), "")

@@ -9,12 +9,11 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .samples import Samples, scale_of
+from .samples import CUT, Samples, scale_of, window_of
 from .style import LAND, PAGE, figure, fitted, greys, number, page_title, styled
 
 MOST_CODES = 20  # maps of codes that are drawn
 COLUMNS, TITLE = 4, 0.3  # inches
-BRIGHT = 99.9  # percentile of the images' values that is white
 BRIGHTEST = 99.5  # percentile of errors that has the last colour
 ERRORS, CODES = "inferno", "viridis"  # perceptually uniform, readable without colour vision and in grey
 
@@ -24,14 +23,16 @@ def maps_of_image(
 ) -> Figure:
     """shown, restored (c, h, w), error (h, w), codes (K, h, w) → a panel each, with axes in pixels and a colour bar.
 
-    Image and restored image share one scale of grey. NaN, where nothing is known, is drawn as background.
+    Image and restored image share one scale of grey, see `window_of`. NaN, where nothing is known, is drawn as
+    background.
     """
     count = min(len(codes), MOST_CODES)
     panels = 3 + count
     rows = math.ceil(panels / COLUMNS)
     tall = min(max(error.shape[0] / error.shape[1], 0.4), 2.5)
-    scale = scale_of(shown)
+    scale, cut = window_of(shown)
     title += f"; {len(codes) - count} more codes are not drawn" if len(codes) > count else ""
+    title += f"; {cut}" if cut else ""
     with styled():
         page = _under_title(figure(PAGE, TITLE + rows * (0.42 + (PAGE / COLUMNS - 0.65) * tall)), title)
         axes = [page.add_subplot(rows, COLUMNS, place) for place in range(1, panels + 1)]
@@ -82,7 +83,8 @@ def before_and_after(before: np.ndarray, after: np.ndarray, names: list[str], ti
     All images before and after share one scale, of all values but the 0.2 % at its ends, all differences another one
     around zero.
     """
-    low, high = scale_of(np.clip(before, *np.nanpercentile(before, (100 - BRIGHT, BRIGHT))))
+    low, high = scale_of(np.clip(before, *np.nanpercentile(before, (CUT, 100 - CUT))))
+    title += f"; contrast: {CUT:g} to {100 - CUT:g} percentile, {number(low)} to {number(high)}"
     change = np.asarray(after, np.float64) - np.asarray(before, np.float64)
     most = float(np.nanmax(np.abs(change))) or 1.0
     tall = min(max(before.shape[-2] / before.shape[-1], 0.3), 2.5)

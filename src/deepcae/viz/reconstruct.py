@@ -34,7 +34,7 @@ def reconstructions(
 
     What `Samples` takes can be shown: images, several channels, volumes, signals. `names` (N,) stand below, too:
     which of the data each is; the page's head says what they are, `called`.
-    All pictures share one scale, from the smallest to the largest original value; of images that look all alike,
+    All pictures share one scale, that of the originals, see `window_of`; of images that look all alike,
     differences from their mean are drawn.
     """
     if np.shape(originals) != np.shape(restored):

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..errors import DataError
-from .style import class_color, columns_to_fit, mosaic
+from .style import class_color, columns_to_fit, mosaic, number
 from .tile import Box, Tiles
 
 LINES, LONG = 4, 8  # a sample of so few lines, each so many times as long as their number, is a signal
@@ -21,6 +21,8 @@ ALIKE = (
     0.4  # deviation of images from their mean, of the contrast in that: below, an eye sees one image again and again
 )
 CUT = 0.1  # percent of the differences at each end that are black or white
+CLIPPED = 0.5  # percent of the values at each end that are black or white where a few lie far from all others
+FAR = 1.5  # times the width of all others: values that reach so far would make these look alike
 EDGE = 2  # pixels around a sample of several tiles, where samples touch
 
 
@@ -41,11 +43,13 @@ def apart(stack: Any, *others: Any) -> tuple[list[np.ndarray], tuple[float, floa
     """
     first, *more = (np.asarray(each, np.float64) for each in (stack, *others))
     there = first[np.isfinite(first).reshape(len(first), -1).all(axis=1)] if first.size else first
-    if len(there) < 2 or there.ndim < 3 or signal(there.shape[1:]) is not None:
+    if signal(first.shape[1:]) is not None:
         return [first, *more], scale_of(first), ""
+    if len(there) < 2 or there.ndim < 3:
+        return [first, *more], *window_of(first)
     mean = there.mean(axis=0)
     if not 0 < np.sqrt(np.square(there - mean).mean()) < ALIKE * mean.std():
-        return [first, *more], scale_of(first), ""
+        return [first, *more], *window_of(first)
     most = float(np.percentile(np.abs(there - mean), 100 - CUT))
     note = f"so alike that their differences from their mean are drawn: ±{most:.3g}"
     return [each - mean for each in (first, *more)], (-most, most), note
@@ -129,8 +133,8 @@ class Samples:
 
 def draw_curves(axes: Axes, lines: np.ndarray) -> None:
     """(lines, values) as curves over their whole length."""
-    for number, line in enumerate(lines):
-        axes.plot(np.arange(len(line)), line, color=class_color(number), linewidth=0.7)
+    for place, line in enumerate(lines):
+        axes.plot(np.arange(len(line)), line, color=class_color(place), linewidth=0.7)
     axes.set_xlim(-0.5, max(lines.shape[1] - 0.5, 0.5))
 
 
@@ -139,3 +143,20 @@ def scale_of(values: np.ndarray) -> tuple[float, float]:
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     return low, high if high > low else low + 1
+
+
+def window_of(values: np.ndarray) -> tuple[tuple[float, float], str]:
+    """The values of black and white, and what must be said of them: the smallest and the largest, as a rule.
+
+    Where these are `FAR` times as far from each other as the `CLIPPED`th percentiles at both ends, as a few bright
+    pixels of a fluorescence image are, these percentiles. Values of 0..1 keep their range.
+    """
+    low, high = scale_of(values)
+    finite = values[np.isfinite(values)]
+    if not finite.size or (low >= 0 and high <= 1):
+        return (low, high), ""
+    least, most = (float(each) for each in np.percentile(finite, (CLIPPED, 100 - CLIPPED)))
+    if not 0 < most - least < (high - low) / FAR:
+        return (low, high), ""
+    note = f"contrast: {CLIPPED:g} to {100 - CLIPPED:g} percentile, {number(least)} to {number(most)}"
+    return (least, most), note

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import h5py
 import pytest
 
 from deepcae.cli import main
+from deepcae.paper.experiment import Experiment
 from deepcae.paper.experiments import NAMES, training
+from deepcae.paper.runner import Runner
 from deepcae.paper.store import Store
-from paper.results import write_images
+from paper.results import result, write_images
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +107,34 @@ def test_where_nothing_is_trained_nothing_is_written(tmp_path: Path, capsys: pyt
     assert main(["reproduce", "fig3", "fig7", *more, "-q"]) == 0  # the one needs none
     assert capsys.readouterr() == ("", "")
     assert {path.name for path in Path("out").iterdir()} == {"fig3.png", "fig3-fig7.html"}
+
+
+def test_what_lies_ahead_is_told_before_the_first_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(runner: Runner, experiments: Sequence[Experiment]) -> Iterator[None]:
+        runner.stopped = True
+        yield from ()
+
+    monkeypatch.setattr(Runner, "run", stopped)
+    data = write_images(tmp_path / "data")
+    store = Store(Path("out"), replace(data, pairs=Path("out/pairs")))
+    Path("out/results").mkdir(parents=True)
+    store.keep(training("cae2", 10, 1), result("cae2", 10, 1, (94.0, 7.4)))
+    argv = ["reproduce", "--jobs", "2", "-o", "out", "--data", str(data.train), str(data.test)]
+    assert main([*argv, "fig4", "fig5", "fig6"]) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith(
+        "2 trainings, 2 at a time (of 3, the others are there): about 4 min on cores like an AMD EPYC's;"
+    )
+    assert "`deepcae reproduce fig7`" in first
+    assert first.endswith("--quick")
+    assert main([*argv, "fig4", "--quick"]) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "1 training: about 1 min on cores like an AMD EPYC's"
+    assert main([*argv, "all"]) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("177 trainings, 2 at a time (of 178, the others are there): about 5.2 hours on")
+    for quiet in ([*argv, "fig7"], [*argv, "fig4", "-q"]):  # nothing is ahead; nobody wants to know
+        assert main(quiet) == 0
+        assert "about" not in capsys.readouterr().err

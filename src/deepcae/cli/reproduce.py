@@ -146,6 +146,9 @@ def _train(book: Book, experiments: Sequence[Experiment], jobs: int, quiet: bool
     experiments = list(dict.fromkeys(experiments))
     runner, done = Runner(book.store, places=jobs), 0
     total = sum(each.iterations for each in experiments)
+    left = [each for each in experiments if book.store.result(each) is None]
+    if left:
+        say(set_in(_ahead(left, len(experiments), jobs, book.quick)), quiet)
     with suppress(TrainingError), bar(f"{len(experiments)} trainings", total, quiet) as advance:  # runner.failures
         for event in runner.run(experiments):
             if isinstance(event, Ended):
@@ -154,6 +157,20 @@ def _train(book: Book, experiments: Sequence[Experiment], jobs: int, quiet: bool
             else:
                 advance(event.iterations, f"{done} finished")
     return runner
+
+
+def _ahead(left: Sequence[Experiment], of: int, jobs: int, quick: bool) -> str:
+    """How many trainings are left, about how long they take, and what would be less."""
+    from ..paper.estimate import seconds
+
+    told = f"{len(left)} trainings, {min(jobs, len(left))} at a time" if len(left) > 1 else "1 training"
+    if len(left) < of:
+        told += f" (of {of}, the others are there)"
+    minutes = seconds(left, jobs) / 60
+    time = f"{minutes / 60:.2g} hours" if minutes > 90 else f"{max(1, round(minutes))} min"
+    one = "; fewer: name one table or figure, as in `deepcae reproduce fig7`" * (len(left) > 1)
+    less = "; a tenth of the iterations: --quick" * (not quick)
+    return f"{told}: about {time} on cores like an AMD EPYC's{one}{less}"
 
 
 def _told(ended: Ended) -> str:

@@ -85,6 +85,10 @@ def test_values_beyond_the_type_become_its_ends_and_are_counted(
     (told,) = restored(known(prepared(tmp_path / "x.npy"), shift=30), None, tmp_path / "out.npy")
     np.testing.assert_array_equal(read(tmp_path / "out.npy"), np.minimum(stack.astype(int) + 30, 255))
     assert told.num_clipped == (stack > 225).sum() > 0
+    share = 100 * told.num_clipped / stack.size
+    assert told.clipped == (
+        f"{told.num_clipped:,} restored values ({share:.2g} %) were clipped to 0..255, the range of uint8"
+    )
 
 
 def test_other_channels_and_what_a_crop_left_out_stay(tmp_path: Path, known: Known, prepared: Prepared) -> None:

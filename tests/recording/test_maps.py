@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from deepcae.cli.recording import _of_maps
 from deepcae.errors import DataError
 from deepcae.recording import maps
-from deepcae.recording.maps import write_maps
+from deepcae.recording.maps import lay, write_maps
 from deepcae.recording.origin import Origins, data_of, origins_of
 from deepcae.trained.examples import Examples, open_examples
 from deepcae.trained.network import Trained
@@ -76,10 +77,28 @@ def test_the_lower_part_that_was_held_out_lies_below(tmp_path: Path, known: Know
     stack = RNG.random((2, 20, 8), dtype=np.float32)
     np.save(tmp_path / "x.npy", stack)
     data = prepared(tmp_path / "x.npy", "--patch", "4x4", "--split", "region", "--axes", "nyx")
-    write_maps(*opened(known(data), data), tmp_path / "maps")
+    told = write_maps(*opened(known(data), data), tmp_path / "maps")
+    assert "gap" not in told
     np.testing.assert_allclose(
         np.load(tmp_path / "maps/codes.npy")[:, 0], by_hand(stack, (4, 4), (4, 4), 0)[0], atol=1e-6
     )
+
+
+def test_the_gap_above_the_part_that_was_held_out_is_named(tmp_path: Path, known: Known, prepared: Prepared) -> None:
+    np.save(tmp_path / "x.npy", RNG.random((2, 22, 9), dtype=np.float32))
+    data = prepared(tmp_path / "x.npy", "--patch", "4x4", "--split", "region", "--axes", "nyx")
+    opened_now = opened(known(data), data)
+    told = write_maps(*opened_now, tmp_path / "maps")
+    bare = np.isnan(np.load(tmp_path / "maps/error.npy")[0]).all(axis=1)
+    first, last = told["gap"]
+    assert bare[first : last + 1].all()
+    assert not bare[first - 1]
+    assert not bare[last + 1]
+    assert f"y {first} to {last} is the gap between the patches to train" in "".join(_of_maps(told))
+    trained, examples, origins = opened_now
+    laid = next(lay(trained, examples, origins, origins.order))
+    writing = maps._Writing(trained, origins, tmp_path, origins.order, 1)
+    assert f"y {first} to {last}: in no patch" in writing._title(laid)
 
 
 def test_each_source_has_files_of_its_own_and_the_table_names_the_images(

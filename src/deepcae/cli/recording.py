@@ -97,8 +97,8 @@ def denoise(
         say(f"wrote {target}: {'x'.join(map(str, told.shape))} of {told.dtype}, from {told.source}", output.quiet)
         if told.num_bare:
             say(f"warning: {told.num_bare:,} values lie in no patch: they are as in the source")
-        if told.num_clipped:
-            say(f"warning: {told.num_clipped:,} restored values left the range of {told.dtype}: they are its ends")
+        if told.clipped:
+            say(f"warning: {told.clipped}")
         if told.before[0].ndim == 3:
             with foreign_kept():
                 names = [f"image {row}" for row in told.rows]
@@ -202,6 +202,10 @@ def _of_maps(told: dict[str, Any]) -> list[str]:
     if told.get("bare_pixels"):
         share = told["bare_pixels"] / told["pixels"]
         lines.append(f"{told['bare_pixels']:,} pixels ({share:.1%}) lie in no patch: they are NaN in the maps")
+    if gap := told.get("gap"):
+        lines.append(
+            f"y {gap[0]} to {gap[1]} is the gap between the patches to train and those to test, held out below"
+        )
     unusual = told.get("unusual", [])[:3]
     return lines + [
         f"unusual: {_called(each)}, error {each['error']:.4g}, {each['score']:.1f} deviations" for each in unusual

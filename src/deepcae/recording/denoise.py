@@ -58,6 +58,16 @@ class Restored:
     before: list[np.ndarray] = field(default_factory=list)
     after: list[np.ndarray] = field(default_factory=list)
 
+    @property
+    def clipped(self) -> str:
+        """A sentence where values left the range of the type; "" where none did."""
+        if not self.num_clipped:
+            return ""
+        least, most = _ends(np.dtype(self.dtype))
+        share = 100 * self.num_clipped / math.prod(self.shape)
+        values = f"{self.num_clipped:,} restored values ({share:.2g} %)"
+        return f"{values} were clipped to {least}..{most}, the range of {self.dtype}"
+
     def to_json(self) -> dict[str, Any]:
         facts = {"file": str(self.path), "source": self.source, "shape": list(self.shape), "dtype": self.dtype}
         return {**facts, "bare_values": self.num_bare, "clipped_values": self.num_clipped}
@@ -212,10 +222,15 @@ def window_of(size: Size) -> np.ndarray:
 def _as_stored(values: np.ndarray, dtype: np.dtype[Any], told: Restored) -> np.ndarray:
     if dtype.kind not in "iub":
         return values.astype(dtype)
-    least, most = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    least, most = _ends(dtype)
     whole = np.rint(values)
     told.num_clipped += int(((whole < least) | (whole > most)).sum())
     return np.clip(whole, least, most).astype(dtype)
+
+
+def _ends(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """The least and the greatest value of a type of whole numbers."""
+    return (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from ..trained.network import Trained
 from .origin import Origins, images_in
 from .stacks import npy_stack, require_space, write_stack
 from .table import write_table
+from .timeline import HELD_OUT
 from .walk import Made, Progress, walk
 
 if TYPE_CHECKING:
@@ -62,6 +63,19 @@ class Laid:
     def num_bare(self) -> int:
         """Pixels that no patch covers."""
         return int(np.isnan(self.error).sum())
+
+    def gap(self, origins: Origins) -> tuple[int, int] | None:
+        """First and last y in no patch between those to learn from and the held-out ones, if these are the lowest."""
+        told = origins.understood
+        if told is None or told.split["kind"] != "region" or HELD_OUT not in origins.parts or origins.place is None:
+            return None
+        held = origins.part == origins.parts.index(HELD_OUT)
+        below = origins.place[held & (origins.source == self.source) & (origins.row == self.row), 0]
+        covered = np.flatnonzero(~np.isnan(self.error).all(axis=1))
+        if not below.size or not (above := covered[covered < below.min()]).size:
+            return None
+        first, last = int(above[-1]) + 1, int(below.min()) - 1
+        return (first, last) if first <= last else None
 
 
 class _Canvas:
@@ -167,6 +181,7 @@ class _Writing:
         self.shown: list[Laid] = []
         self.worst: Laid | None = None
         self.num_bare = self.num_pixels = 0
+        self.gap: tuple[int, int] | None = None
 
     def source(self, source: int, images: Iterator[Laid]) -> None:
         origins = self.origins
@@ -197,6 +212,7 @@ class _Writing:
         self.rows.append([source, laid.row, name, laid.mean_error, *means])
         self.num_bare += laid.num_bare
         self.num_pixels += laid.error.size
+        self.gap = self.gap or laid.gap(self.origins)
         if laid.row in drawn and len(self.shown) < MOST_SHEETS:
             self.shown.append(laid)
         if self.worst is None or laid.mean_error > self.worst.mean_error:
@@ -224,7 +240,9 @@ class _Writing:
 
     def _title(self, laid: Laid) -> str:
         source = Path(self.origins.sources[laid.source]).name
-        return f"{source}, image {self.origins.name(laid.first) or laid.row}"
+        gap = laid.gap(self.origins)
+        about = f"; y {gap[0]} to {gap[1]}: in no patch, between those to train and to test" if gap else ""
+        return f"{source}, image {self.origins.name(laid.first) or laid.row}{about}"
 
     def _sheet(self, laid: Laid) -> Path:
         return self.out / f"{self._prefix(laid.source)}image_{laid.row:05}.png"
@@ -236,6 +254,7 @@ class _Writing:
             "files": [str(path) for path in self.files],
             "bare_pixels": self.num_bare,
             "pixels": self.num_pixels,
+            **({"gap": list(self.gap)} if self.gap else {}),
             "mean_error": float(np.mean([row[3] for row in self.rows])),
             "largest_error": self.origins.where(self.worst.first) | {"error": self.worst.mean_error},
         }

@@ -26,7 +26,7 @@ from deepcae.cli.wishes import Wishes
 from deepcae.data import open_rows
 from deepcae.data.scaling import Scaling
 from deepcae.prepare import Prepared, Understood
-from deepcae.report.advice import Judged, came_to
+from deepcae.report.advice import Judged, came_to, seconds_for
 from deepcae.solver import estimate, sure
 from deepcae.solver.estimate import Estimate
 from deepcae.solver.records import Step
@@ -543,6 +543,18 @@ def test_what_gives_more_time_is_told() -> None:
     )
 
 
+def test_the_time_of_all_iterations_has_their_tests() -> None:
+    """55 iterations of 0.1 s and 10 tests of 1.5 s; a whole training of 504 has tests, too, though fewer for each."""
+    tests = [{"kind": "test", "iteration": step} for step in range(0, 60, 6)]
+    ended = {"kind": "finished", "iteration": 55, "seconds": 20.5, "seconds_per_iteration": 0.1}
+    part = [{"kind": "started", "iteration": 0}, *tests, ended]
+    assert seconds_for(504, 42, part) == pytest.approx(50.4 + 13 * 1.5)
+    assert seconds_for(504, 0, part) == pytest.approx(50.4)
+    nothing = {"kind": "finished", "iteration": 55, "seconds": 1.0, "seconds_per_iteration": 0.0}
+    assert seconds_for(504, 42, [*part, {"kind": "started", "iteration": 55}, tests[0], nothing]) > 60
+    assert seconds_for(504, 42, []) == 0
+
+
 def test_a_training_that_ended_too_early_does_not_blame_the_images() -> None:
     """PCA is kept, as no test was surely better; but patience did not end it."""
     records = [*records_of(4.0, 3.99, 3.98), {"kind": "kept", "iteration": 0}]
@@ -573,7 +585,7 @@ def test_minutes_that_do_not_reach_are_told_before() -> None:
         return too_few(Wishes([], 2, minutes, None, None, (), None), rest, training)  # type: ignore[arg-type]
 
     assert told(0.5, 40, 15) == [
-        "--minutes 0.5 does not reach: codes, pictures and report alone take about 40 s, all together about 55 s"
+        "codes, pictures and report alone take about 40 s: all together takes longer than --minutes 0.5, about 55 s"
     ]
     assert told(1, 40, 15) == told(None, 400, 150) == []
 

@@ -13,7 +13,7 @@ from ..data.folder import shortlist
 from ..errors import DataError
 from ..kernels.memory import give_back
 from ..proto.lookup import MODEL
-from ..report.advice import Judged, came_to
+from ..report.advice import Judged, came_to, seconds_for
 from .duration import about, took
 from .fitbefore import Before, newest
 from .fitkept import Kept, stamps_of
@@ -311,11 +311,9 @@ class Fit:
         from ..solver.run import Run
 
         design, length = self.kept.design, self.kept.lengths[-1]
-        whole = self._param(self.model / "solver.prototxt").max_iter
-        last: dict[str, Any] = next(
-            (each for each in reversed(Run(self.out).metrics()) if each["kind"] == "finished"), {}
-        )
-        takes = about(whole * last["seconds_per_iteration"]) if last.get("seconds_per_iteration") else ""
+        param = self._param(self.model / "solver.prototxt")
+        whole, seconds = param.max_iter, seconds_for(param.max_iter, param.test_interval, Run(self.out).metrics())
+        takes = about(seconds) if seconds else ""
         is_cut = bool(length["course"]) and length["ends"] < whole
         bounded = self.wishes.minutes is not None
         return Judged(design.get("pca"), design.get("mean"), whole if is_cut else None, takes, bounded)

@@ -197,8 +197,9 @@ def too_few(wishes: Wishes, rest: float, training: float) -> list[str]:
     """What must be said where --minutes do not reach. `rest`: seconds for all but the training."""
     if wishes.minutes is None or rest + training <= BEYOND * 60 * wishes.minutes:
         return []
-    reach = f"--minutes {wishes.minutes:g} does not reach: codes, pictures and report alone take about {about(rest)}"
-    return [f"{reach}, all together about {about(rest + training)}"]
+    alone = f"codes, pictures and report alone take about {about(rest)}"
+    together = f"all together takes longer than --minutes {wishes.minutes:g}, about {about(rest + training)}"
+    return [f"{alone}: {together}"]
 
 
 def left_of(wishes: Wishes, understood: Understood, test: float, gone: float = 0.0) -> float:

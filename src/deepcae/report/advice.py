@@ -90,6 +90,23 @@ def came_to(metrics: Sequence[Mapping[str, Any]], dims: int, judged: Judged | No
     return [*said, *([f"next: {step}"] if step else [])]
 
 
+def seconds_for(whole: int, interval: int, metrics: Sequence[Mapping[str, Any]]) -> float:
+    """Seconds of `whole` iterations with a test after each `interval`, and one before, as those took that were made.
+
+    whole · step + tests · (seconds of the last part - its iterations · step) / its tests; 0: nothing was measured.
+    """
+    begun, tests, found = 0, 0, 0.0
+    for record in metrics:
+        if record["kind"] == "started":
+            begun, tests = record.get("iteration", 0), 0
+        tests += record["kind"] == "test"
+        if record["kind"] == "finished" and record["iteration"] > begun:
+            step = float(record["seconds_per_iteration"])
+            beside = max(0.0, record["seconds"] - (record["iteration"] - begun) * step)
+            found = whole * step + (1 + whole // interval if interval > 0 else 0) * beside / max(1, tests)
+    return found
+
+
 def later_tests(metrics: Sequence[Mapping[str, Any]]) -> str:
     """Where the weights before all learning are kept: what the tests after them said."""
     course = _Course.of(metrics, Judged())

@@ -24,6 +24,7 @@ from .advice import later_tests
 from .material import Material, samples
 from .shown import drawn, duration, loss, percent
 
+WITH_TESTS = 1.05  # times an iteration alone: what its share of the tests adds is told
 MOST_LAYERS, MOST_TILES = 300, 24  # that are drawn; that are told first
 
 
@@ -67,8 +68,14 @@ def _training(material: Material) -> list[Tile]:
     begun, finished = last
     part = f" from iteration {begun:,} on" if begun else ""
     seconds = finished["seconds_per_iteration"]
-    each = duration(seconds) if seconds >= 1 else f"{1000 * seconds:.3g} ms"
-    return [Tile("training", duration(finished["seconds"]), f"{each} per iteration{part}")]
+    together = finished["seconds"] / (finished["iteration"] - begun)
+    tested = f", {_each(together)} with its tests" if together > WITH_TESTS * seconds else ""
+    note = f"{_each(seconds)} per iteration{tested}{part}"
+    return [Tile("training", duration(finished["seconds"]), note)]
+
+
+def _each(seconds: float) -> str:
+    return duration(seconds) if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def losses(material: Material) -> Section:

@@ -98,7 +98,7 @@ def test_the_gap_above_the_part_that_was_held_out_is_named(tmp_path: Path, known
     trained, examples, origins = opened_now
     laid = next(lay(trained, examples, origins, origins.order))
     writing = maps._Writing(trained, origins, tmp_path, origins.order, 1)
-    assert f"y {first} to {last}: in no patch" in writing._title(laid)
+    assert f"y {first} to {last}: gap above the held-out part" in writing._title(laid)
 
 
 def test_each_source_has_files_of_its_own_and_the_table_names_the_images(

@@ -241,7 +241,7 @@ class _Writing:
     def _title(self, laid: Laid) -> str:
         source = Path(self.origins.sources[laid.source]).name
         gap = laid.gap(self.origins)
-        about = f"; y {gap[0]} to {gap[1]}: in no patch, between those to train and to test" if gap else ""
+        about = f"; y {gap[0]} to {gap[1]}: gap above the held-out part" if gap else ""
         return f"{source}, image {self.origins.name(laid.first) or laid.row}{about}"
 
     def _sheet(self, laid: Laid) -> Path:

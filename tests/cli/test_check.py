@@ -257,3 +257,38 @@ def test_the_matrix_of_an_infogain_loss_is_missed(capsys: pytest.CaptureFixture[
     assert "the matrix of 3 classes has 3x3 numbers" in check(capsys, "sub/n.prototxt")[1][0]
     write_message(Path("sub/H.binaryproto"), BlobProto(num=1, channels=1, height=3, width=3, data=[1] * 9))
     assert check(capsys, "-q", "sub/n.prototxt") == (0, [])
+
+
+LMDB = (
+    'layer {{ name: "d" type: "Data" top: "d" include {{ phase: {0} }}'
+    ' transform_param {{ mean_file: "mean.binaryproto" }} data_param {{ source: "{0}_lmdb" batch_size: 1 }} }}\n'
+)
+SOLVER = 'net: "n.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 1 test_iter: 1 test_interval: 1\n'
+
+
+def test_a_missing_mean_file_is_told_beside_missing_data(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.prototxt").write_text(LMDB.format("TRAIN") + LMDB.format("TEST"))
+    code, lines = check(capsys, "n.prototxt")
+    assert (code, len(lines)) == (2, 5)
+    for phase, line in zip(("TRAIN", "TEST"), lines[:4:2], strict=True):
+        assert "layer 'd' (Data): no such mean_file 'mean.binaryproto'" in line
+        assert line.endswith(f"`deepcae compute_image_mean` makes it of an LMDB (in phase {phase})")
+    assert lines[4].startswith("n.prototxt: nothing else is wrong")
+    write_message(Path("mean.binaryproto"), BlobProto(num=1, channels=1, height=2, width=2, data=[1] * 4))
+    assert "mean_file" not in "".join(check(capsys, "n.prototxt")[1])
+
+
+@pytest.mark.parametrize("order", [("n.prototxt", "s.prototxt"), ("s.prototxt", "n.prototxt")])
+def test_what_is_wrong_in_a_net_is_told_once_beside_its_solver(
+    order: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("n.prototxt").write_text(LMDB.format("TRAIN") + LMDB.format("TEST"))
+    Path("s.prototxt").write_text(SOLVER)
+    code, lines = check(capsys, *order)
+    assert (code, sum("no such" in line for line in lines)) == (2, 4)
+    assert [line.split(":")[0] for line in lines if ": nothing else is wrong" in line] == list(order)
+    Path("s.prototxt").write_text(SOLVER.replace("base_lr: 0.1", "base_lr: -1"))
+    (own,) = [line for line in check(capsys, *order)[1] if line.startswith("s.prototxt:1:")]
+    assert "base_lr" in own
+    files = json.loads(check(capsys, "--json", *order)[1][0])["files"]
+    assert {file["file"]: len(file["problems"]) for file in files} == {"n.prototxt": 4, "s.prototxt": 5}

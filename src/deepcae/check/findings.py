@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from ..net.oddities import oddities
 from ..net.plan import Plan, draft_plan
 from ..net.step import Step
 from ..proto.document import Document
+from ..proto.lookup import resolve
 from ..solver.begin import default_out
 from ..solver.check import check_layer_names, check_solver
 from ..solver.nets import choose_nets, looked_in
@@ -37,6 +39,7 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)  # what it would write when it is carried out
+    bare: dict[Problem, Problem] = field(default_factory=dict)  # without the states told
 
     @property
     def ok(self) -> bool:
@@ -90,8 +93,10 @@ def _examine_net(findings: Findings, document: Document, states: Sequence[State]
         for kind, seen in ((found, problems), (odd, warnings)):
             for problem in kind:
                 seen.setdefault(problem, []).append(state)
-    findings.problems += (_where(problem, where, states) for problem, where in problems.items())
-    findings.warnings += (_where(problem, where, states) for problem, where in warnings.items())
+    for kind, seen in ((findings.problems, problems), (findings.warnings, warnings)):
+        told = {_where(problem, where, states): problem for problem, where in seen.items()}
+        findings.bare |= told
+        kind += told
     findings.examined = "; ".join(filter(None, [findings.examined, *map(str, states)]))
 
 
@@ -195,6 +200,11 @@ def _missing_files(plan: Plan, missing: Sequence[Any], folders: Sequence[Path]) 
             name = _value(step.node.param, field_path)
             sentence = f"{step.node.label}: no such file '{name}' ({_looked_in(folders)}){_how_to_make(step, name)}"
             yield MissingFile(sentence, graph.place(step.node, *field_path))
+            mean = step.node.param.transform_param.mean_file
+            if mean and not os.path.isfile(resolve(mean, *folders)):
+                sentence = f"{step.node.label}: no such mean_file '{mean}' ({_looked_in(folders)})"
+                sentence += "; `deepcae compute_image_mean` makes it of an LMDB"
+                yield MissingFile(sentence, graph.place(step.node, "transform_param", "mean_file"))
 
 
 def _looked_in(folders: Sequence[Path]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,25 +30,35 @@ def check(
     if json:
         answer({"ok": all(f.ok for f in all_findings), "files": [_as_json(f) for f in all_findings]})
     else:
+        told: set[Problem] = set()  # a net's stand once, whichever of the files name it
         for findings in all_findings:
-            _print(findings, quiet)
+            _print(findings, quiet, told)
     if not all(findings.ok for findings in all_findings):
         raise typer.Exit(2)
 
 
-def _print(findings: Findings, quiet: bool) -> None:
+def _print(findings: Findings, quiet: bool, told: set[Problem]) -> None:
+    """Says what was found, but for what is in `told`, and adds it there."""
     from ..check.findings import MissingFile
 
-    for problem in findings.problems:
+    for problem in _new(findings, findings.problems, told):
         tell(problem)
     if findings.problems and all(isinstance(problem, MissingFile) for problem in findings.problems) and not quiet:
         tell(f"{findings.file}: nothing else is wrong, as far as can be told without these data")
     if not quiet:
-        for warning in findings.warnings:
+        for warning in _new(findings, findings.warnings, told):
             tell(f"{warning.place}: warning: {warning.message}")
         if findings.ok:
             writes = f"; it writes {', '.join(findings.writes)}" if findings.writes else ""
             tell(f"{findings.file}: {findings.kind} is fine ({findings.examined}){writes}")
+
+
+def _new(findings: Findings, problems: Sequence[Problem], told: set[Problem]) -> list[Problem]:
+    """Those that no other file told, in whichever states."""
+    bare = {problem: findings.bare.get(problem, problem) for problem in problems}
+    new = [problem for problem in problems if bare[problem] not in told]
+    told.update(bare.values())
+    return new
 
 
 def _as_json(findings: Findings) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def test_impossible_numbers_are_refused_before_anything_is_stored(
 
 def test_more_numbers_than_training_images_are_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "pictures", "-o", "other", "--dims", "51", "--dry-run"]) == 0
-    assert "51 numbers for a code are as many as there are training images (51)" in capsys.readouterr().err
+    assert "51 numbers for a code are as many as there are training images (51)" in capsys.readouterr().out
 
 
 def test_the_single_steps_give_the_same_bytes(here: Path) -> None:

@@ -61,7 +61,7 @@ def test_json_and_one_file(photos: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_dry_run_says_it_and_writes_nothing(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "images", "photos", "--dry-run"]) == 0
-    assert "images     20 of 3x16x12" in capsys.readouterr().err
+    assert "images     20 of 3x16x12" in capsys.readouterr().out
     assert [path.name for path in Path().iterdir()] == ["photos"]
 
 

@@ -92,7 +92,7 @@ def fit(
     wishes.require_texts()
     whole = Fit(out, wishes, machine, overwrite, output.quiet)
     if dry_run:
-        foretold = whole.foretell()
+        foretold = whole.foretell(in_words=not output.json)
         if output.json:
             answer(foretold)
         return

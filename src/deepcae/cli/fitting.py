@@ -31,7 +31,7 @@ from .foreseen import (
     too_few,
 )
 from .options import SHOWN, Blobs, Machine, Network, Output
-from .screen import bar, say, set_in
+from .screen import bar, say, set_in, tell
 
 if TYPE_CHECKING:
     from ..prepare import Looked, Prepared
@@ -51,7 +51,7 @@ class Fit:
         self.overwrite, self.quiet = overwrite, quiet
         self.began = time.perf_counter()
         self.data, self.model = out / "data", out / MODEL
-        self._did = False  # whether a step was done by this call
+        self._did = self.answers = False  # whether a step was done by this call; whether what it says was asked for
 
     @cached_property
     def looked(self) -> Looked:
@@ -72,8 +72,9 @@ class Fit:
             raise DataError("without images held out nothing says how good the codes are; take another --split")
         return foresee(understood, self.wishes)
 
-    def foretell(self) -> dict[str, Any]:
+    def foretell(self, in_words: bool) -> dict[str, Any]:
         """What would be done, and how long it would take, told; for programs as JSON. Nothing is written."""
+        self.answers = in_words
         foreseen = self.look()
         estimate = foreseen.timed(self.device, self.threads)
         for line in foreseen.lines(estimate):
@@ -289,8 +290,7 @@ class Fit:
         pictures, page = self.out / "pictures", self.out / "report.html"
 
         def draw() -> list[Path]:
-            tell = lambda line: self._say(f"    {line}")  # noqa: E731
-            return list(all_of_run(self.out, pictures, limit, self.machine, tell))
+            return list(all_of_run(self.out, pictures, limit, self.machine, lambda line: self._say(f"    {line}")))
 
         def write() -> list[Path]:
             report(run=self.out, limit=limit, blobs=Blobs(), machine=self.machine, output=SILENT)
@@ -341,4 +341,7 @@ class Fit:
             raise DataError(f"{self.out}: holds a fit with another {other}; take another -o, or --overwrite")
 
     def _say(self, line: str) -> None:
-        say(set_in(line), self.quiet)
+        if not self.answers:
+            say(set_in(line), self.quiet)
+        elif not self.quiet:
+            tell(set_in(line))

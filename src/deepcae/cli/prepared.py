@@ -13,7 +13,7 @@ import typer
 from ..errors import DataError
 from . import options
 from .imageflags import ImageFlags
-from .screen import answer, bar, say, set_in
+from .screen import answer, bar, say, set_in, tell
 
 if TYPE_CHECKING:
     from ..prepare import Prepared, Understood
@@ -53,8 +53,8 @@ def own_files(
         understood = inspect(paths, wanted, kind)
         if json:
             answer(understood.to_json())
-        for line in () if json else understood.lines():
-            say(set_in(line), quiet)
+        for line in () if json or quiet else understood.lines():
+            tell(set_in(line))
         return
     if out is None:
         raise DataError("where to? Give -o DIR, or --dry-run to see what is understood")
@@ -62,7 +62,7 @@ def own_files(
         known: list[str] = []
         advance: list[Callable[..., None]] = []
 
-        def tell(understood: Understood) -> None:
+        def hear(understood: Understood) -> None:
             known.extend(understood.notes)
             for line in () if json else understood.lines():
                 say(set_in(line), quiet)
@@ -70,7 +70,7 @@ def own_files(
             advance.append(shown.enter_context(bar("rows", total, quiet or json)))
 
         made = prepare(
-            paths, out, wanted, kind=kind, overwrite=overwrite, tell=tell, progress=lambda done, _: advance[0](done)
+            paths, out, wanted, kind=kind, overwrite=overwrite, tell=hear, progress=lambda done, _: advance[0](done)
         )
     if json:
         lists = {"train": str(made.train), **({"test": str(made.test)} if made.test else {})}

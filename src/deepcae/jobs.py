@@ -55,7 +55,7 @@ class Pool:
 
     def __init__(self, places: int, hear: Callable[[Job, str], None] = lambda job, line: None) -> None:
         self.places, self.hear = places, hear
-        self.stopping = False
+        self.stopping = False  # because somebody asked for it
         self._running: dict[Job, subprocess.Popen[str]] = {}
         self._ended: SimpleQueue[Ended] = SimpleQueue()
 
@@ -77,7 +77,6 @@ class Pool:
 
     def __exit__(self, *error: object) -> None:
         """Left early, as by a second Ctrl-C: what still runs is killed."""
-        self.stopping = True
         for process in self._running.values():
             process.kill()
         while self._running:

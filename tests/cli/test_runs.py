@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from deepcae.cli import main
+from deepcae.jobs import Job, Pool
 
 BOOT = "import sys; from deepcae.cli import main; sys.exit(main())"
 SEEDS = (3, 4, 5)  # the text's random_seed is 3
@@ -127,6 +128,23 @@ def test_a_run_that_fails_is_named(way: str, model: Path, capsys: pytest.Capture
     assert answer["stable"] is False
     assert answer["why"] == "2 of the runs did not come to its end"
     assert [list(run) for run in answer["runs"]] == [["seed", "folder"]] * 2
+
+
+def test_a_killed_run_is_no_stopped_one(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Killing(Pool):
+        def start(self, job: Job) -> None:
+            super().start(job)
+            if job.name == "seed-4":
+                self._running[job].kill()
+
+    monkeypatch.setattr("deepcae.cli.runs.Pool", Killing)
+    argv = ["--solver", str(model / "solver.prototxt"), "--runs", "2", "--out", "all", "-q", "--separate"]
+    code, _, err = train(capsys, *argv)
+    assert code == 1
+    assert "error: seed-4: its process was killed by signal 9\n" in err
+    assert "stopped" not in err
 
 
 def test_random_layers_are_trained_one_by_one(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

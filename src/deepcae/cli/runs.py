@@ -173,8 +173,9 @@ def _apart(
         if each is None or (each.code and pool.stopping and not each.errors):  # stopped before it had a snapshot
             ended.append(Ended(seed, folder, None))
         else:
-            code = each.code if each.code >= 0 else 1
-            ended.append(Ended(seed, folder, _answer_of(each.answer), code, each.errors))
+            killed = [f"error: its process was killed by signal {-each.code}"] if each.code < 0 else []
+            code, errors = (1 if killed else each.code), each.errors + killed
+            ended.append(Ended(seed, folder, _answer_of(each.answer), code, errors))
     return ended
 
 

@@ -104,7 +104,7 @@ def test_the_texts_of_a_fit_and_the_images_it_stored_are_its_own(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever lies where its names lead from the working directory, and also when the fit has moved."""
-    work = Path("a/work")
+    work = Path("a/job")
     (work / "fit").mkdir(parents=True)
     texts, data = work / "fit" / "model", work / "fit" / "data"
     model.rename(texts)
@@ -117,7 +117,7 @@ def test_the_texts_of_a_fit_and_the_images_it_stored_are_its_own(
     )
     (data / STORED).write_text("{}")
     (work / "fit" / FIT).write_text("{}")
-    for folder in ("a/data", "a/work", "a/work/data"):  # seen from the working directory, the run and the list
+    for folder in ("a/data", "a/job", "a/job/data"):  # seen from the working directory, the run and the list
         Path(folder).mkdir(exist_ok=True)
         write_data(Path(folder))
         for name in ("train", "test"):

@@ -36,7 +36,7 @@ def main() -> None:
     began = time.perf_counter()
     rule = measured(fixed(processor), heard)
     print(f"in {time.perf_counter() - began:.1f} s: {rule}")
-    print(f"in force: {choice.rule()} ({choice.found_rule().source})")
+    print(f"in force: {choice.rule()} ({choice.kernels().found.source})")
     if args.json:
         args.json.write_text(
             json.dumps({"processor": processor._asdict(), "rule": rule.to_json(), "s": figures}) + "\n"

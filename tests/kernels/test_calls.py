@@ -262,11 +262,11 @@ def test_both_sides_mean_the_same_numbers() -> None:
     """Python calls the core's functions, activations and rules by number: each list is in the order of its switch."""
     text = (CORE / "steps.inc").read_text()
     cases = re.findall(r"case (\d+):\s*return deepcae_(\w+)\(", text)
-    assert [int(number) for number, _ in cases] == list(range(len(calls.FUNCTIONS)))
-    assert tuple(name for _, name in cases) == calls.FUNCTIONS
+    assert [int(number) for number, _ in cases] == list(range(len(native.FUNCTIONS)))
+    assert tuple(name for _, name in cases) == native.FUNCTIONS
     assert [kind.lower() for kind in enumerated("Activation")] == list(calls.KINDS)
     assert enumerated("Rule") == list(calls.RULES)
-    assert re.findall(r"kWords = (\d+);", text) == [str(calls._WORDS)]
+    assert re.findall(r"kWords = (\d+);", text) == [str(native._WORDS)]
 
 
 @pytest.mark.parametrize(("struct", "ours"), [("Learned", calls._Blob), ("Update", calls._Rule)])

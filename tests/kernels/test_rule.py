@@ -57,7 +57,7 @@ def test_an_unknown_processor_is_measured_once(
         f"measuring once which kernels are the fastest on this processor; the answer is kept in {path}"
     ]
     monkeypatch.setattr(kept, "_found", {})  # the next process
-    assert choice.found_rule() == Found(OTHER, f"measured on this machine, kept in {path}")
+    assert choice.kernels().found == Found(OTHER, f"measured on this machine, kept in {path}")
     assert measurings == [Rule(rows="mkl")]
     assert len(caplog.messages) == 1
 
@@ -89,7 +89,7 @@ def test_a_damaged_answer_is_told(
     path.write_text(damaged)
     monkeypatch.setattr(kept, "_found", {})
     assert choice.rule() == fixed(UNKNOWN) == Rule(rows="mkl")
-    assert choice.found_rule().source.startswith("the fixed rule")
+    assert choice.kernels().found.source.startswith("the fixed rule")
     assert f"{path} is damaged" in caplog.messages[-1]
     assert why in caplog.messages[-1]
     assert "delete it" in caplog.messages[-1]
@@ -153,9 +153,10 @@ def test_known_kinds_are_not_measured(monkeypatch: pytest.MonkeyPatch, measuring
     zen5 = Processor("AuthenticAMD", 26, 2, "avx512f", "AMD EPYC", "avx512")
     zen3 = Processor("AuthenticAMD", 25, 1, "avx2", "AMD EPYC", "avx2")
     monkeypatch.setattr(kept, "this_processor", lambda: zen5)
-    assert choice.found_rule() == Found(Rule(rows="onednn"), "measured on AMD, Zen 5")
+    assert choice.kernels().found == Found(Rule(rows="onednn"), "measured on AMD, Zen 5")
+    monkeypatch.setattr(kept, "_found", {})
     monkeypatch.setattr(kept, "this_processor", lambda: zen3)
-    assert choice.found_rule().source == "measured on AMD EPYC, Zen 3"
+    assert choice.kernels().found.source == "measured on AMD EPYC, Zen 3"
     assert choice.rule().few == Products(weights="mkl")
     assert known(zen5._replace(instructions="avx2")) is None
     assert known(UNKNOWN) is None
@@ -213,7 +214,7 @@ def test_a_snapshot_s_rule_goes_on() -> None:
     recorded = json.loads(json.dumps(choice.in_force()))
     choice.take(Found(Rule(), "this machine"))
     assert choice.go_on_with(recorded) == ""
-    assert choice.found_rule() == Found(OTHER, "the snapshot's")
+    assert choice.kernels().found == Found(OTHER, "the snapshot's")
     del recorded["numbers"]  # as they were before
     assert choice.go_on_with(recorded) == ""
     assert choice.rule() == fixed(UNKNOWN)._replace(strided_pairs=(-1, -1, -1))

@@ -49,12 +49,12 @@ def _head(net: Net, fed_with: str, timing: Timing) -> str:
 
 def _rule_of(net: Net) -> str:
     """Where the choice of kernels is from, where it is this processor that decides."""
-    from ..kernels.choice import found_rule
+    from ..kernels.choice import kernels
     from ..kernels.processor import this_processor
 
     if net.device.type != "cpu":
         return ""
-    return f"\n{this_processor().told}: kernels by {_sourced(found_rule().source)}"
+    return f"\n{this_processor().told}: kernels by {_sourced(kernels().found.source)}"
 
 
 def _sourced(source: str) -> str:
@@ -63,16 +63,16 @@ def _sourced(source: str) -> str:
 
 def told_rule() -> dict[str, Any]:
     """The rule of kernels in force, what it holds for and where it is from."""
-    from ..kernels.choice import found_rule, preference
+    from ..kernels.choice import kernels
     from ..kernels.processor import this_processor
 
-    found, processor = found_rule(), this_processor()
+    now, processor = kernels(), this_processor()
     return {
         "processor": processor.told,
         "instructions": processor.instructions,
-        "kernels": preference(),
-        "source": found.source,
-        "rule": found.rule.to_json(),
+        "kernels": now.preference,
+        "source": now.found.source,
+        "rule": now.found.rule.to_json(),
     }
 
 

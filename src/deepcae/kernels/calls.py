@@ -8,100 +8,20 @@ from __future__ import annotations
 
 import ctypes
 import math
-import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from . import native
+from .native import THREADS, Bound, Call, Sizes, bound
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Call = Callable[[], object]
 Kind = Literal["identity", "sigmoid", "relu", "elu", "tanh"]
 KINDS: tuple[Kind, ...] = ("identity", "sigmoid", "relu", "elu", "tanh")
-
-FUNCTIONS = (  # in the order of the switch in core/steps.inc
-    "correlate", "weight_gradient", "product", "turn", "activate", "activate_back", "cross_entropy", "squares",
-    "pool", "pool_back", "softmax_loss", "squared", "scale", "join", "join_back",
-)  # fmt: skip
-_WORDS = 12
-
-
-class _Threads:
-    """Stands among a call's arguments for the number of threads with which it is made."""
-
-
-THREADS = _Threads()
-Sizes = Callable[[int], "ctypes.Array[ctypes.c_int64]"]  # an array of sizes, by the number of threads that ends it
-_Step = tuple[str, tuple[Any, ...]]  # a function and its arguments
-
-
-class Bound:
-    """Calls of the library's functions with arguments that stay, one after another. MemoryError if it lacks memory.
-
-    They take as many threads as are in use when they are made (`native.threads`).
-    """
-
-    def __init__(self, steps: tuple[_Step, ...]) -> None:
-        self._steps = steps
-        self._words: dict[int, tuple[bytes, list[Any]]] = {}  # by the number of threads, with what they point to
-        self._play = native.library().deepcae_play
-
-    def __call__(self) -> None:
-        threads = native.threads()
-        if threads not in self._words:
-            held: list[Any] = []
-            self._words[threads] = b"".join(_words(step, threads, held) for step in self._steps), held
-        if self._play(self._words[threads][0], len(self._steps)):
-            raise MemoryError("no memory for what a layer needs beside its blobs")
-
-    def then(self, other: Bound) -> Bound:
-        """Both, as one call."""
-        return Bound(self._steps + other._steps)
-
-
-def bound(function: str, *arguments: Any) -> Bound:
-    """One call of one of the `FUNCTIONS`."""
-    return Bound(((function, arguments),))
-
-
-def _words(step: _Step, threads: int, held: list[Any]) -> bytes:
-    function, arguments = step
-    words = struct.pack("q", FUNCTIONS.index(function))
-    for argument in arguments:
-        if argument is THREADS:
-            argument = threads
-        elif callable(argument) and not isinstance(argument, torch.Tensor):
-            argument = argument(threads)
-            held.append(argument)
-        words += _word(argument)
-    return words.ljust(8 * _WORDS, b"\0")
-
-
-def _word(argument: Any) -> bytes:
-    """Eight bytes: a number, or where a tensor or an array of numbers lies."""
-    if isinstance(argument, float):
-        return struct.pack("d", argument)
-    if isinstance(argument, torch.Tensor):
-        return struct.pack("q", argument.data_ptr())
-    if isinstance(argument, ctypes.Array):
-        return struct.pack("q", ctypes.addressof(argument))
-    return struct.pack("q", argument or 0)
-
-
-def joined(calls: Sequence[Call]) -> list[Call]:
-    """The same calls, neighbours of the library's made one, for which Python is asked once."""
-    made: list[Call] = []
-    for call in calls:
-        if made and isinstance(call, Bound) and isinstance(made[-1], Bound):
-            made[-1] = made[-1].then(call)
-        else:
-            made.append(call)
-    return made
 
 
 def activate(kind: Kind, slope: float, bias: Tensor | None, x: Tensor, y: Tensor) -> Call:
@@ -276,12 +196,13 @@ class FusedUpdate:
             blob.h2 = history[1][i].data_ptr() if len(history) > 1 else None
             blob.d = updates[i].data_ptr() if updates else None
         self._rule = _Rule(rule=RULES.index(rule))
+        self._library = native.library()
         self._decay, self._weight_decay = list(decay), 0.0
 
     def norm(self, gradients: Sequence[Tensor]) -> float:
         """√(Σ over all blobs of Σ g²)."""
         self._take(gradients)
-        if native.library().deepcae_all_squared(len(self._blobs), self._blobs, self._squares, native.threads()):
+        if self._library.deepcae_all_squared(len(self._blobs), self._blobs, self._squares, native.threads()):
             raise MemoryError("no memory for a norm")
         return norm_of(self._squares)
 
@@ -303,10 +224,7 @@ class FusedUpdate:
             self._left = leave_update
         for name, value in settings.items():
             setattr(self._rule, name, value)
-        failed = native.library().deepcae_update(
-            ctypes.byref(self._rule), len(self._blobs), self._blobs, native.threads()
-        )
-        if failed:
+        if self._library.deepcae_update(ctypes.byref(self._rule), len(self._blobs), self._blobs, native.threads()):
             raise MemoryError("no memory for an update")
         if leave_update and self._updates:
             torch._foreach_copy_(list(gradients), self._updates)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from ..errors import SpecError
 from .algorithms import Algorithm, Case
@@ -66,17 +66,44 @@ def is_forced() -> bool:
 _resumed: list[Found] = []  # the rule of a snapshot, in place of this machine's
 
 
-def found_rule() -> Found:
-    """The numbers in force that differ by processor, and where they are from."""
-    if preference() in ("torch", "banded"):
-        return fixed_here(f"{VARIABLE}={preference()}" if is_forced() else f"kernels {preference()}")
-    if not has_core():
-        return fixed_here("there is no compiled core with vectors")
-    return _resumed[0] if _resumed else rule_here()
+class Kernels(NamedTuple):
+    """All that says how the layers are computed here: where two are equal, so are the bits of the results.
+
+    `core`: the instructions of the compiled kernels, "" where they are not used.
+    """
+
+    preference: Preference
+    core: str
+    found: Found  # the numbers that differ by processor, and where they are from
+
+
+def kernels() -> Kernels:
+    """Those in force here."""
+    wanted, core = preference(), _core()
+    if wanted in ("torch", "banded"):
+        return Kernels(wanted, core, fixed_here(f"{VARIABLE}={wanted}" if is_forced() else f"kernels {wanted}"))
+    if not core:
+        return Kernels(wanted, core, fixed_here("there is no compiled core with vectors"))
+    return Kernels(wanted, core, _resumed[0] if _resumed else rule_here(core))
+
+
+def _core() -> str:
+    """The instructions of the compiled kernels, if they may be used: those without vectors only on request."""
+    from . import native
+
+    wanted = preference()
+    instructions = native.instructions() if wanted in ("auto", "core") else ""
+    return instructions if wanted == "core" or instructions != "scalar" else ""
+
+
+def has_core() -> bool:
+    """Whether the compiled kernels are there and may be used."""
+    return bool(_core())
 
 
 def rule() -> Rule:
-    return found_rule().rule
+    """The numbers in force that differ by processor."""
+    return kernels().found.rule
 
 
 def take(found: Found | None) -> None:
@@ -86,11 +113,10 @@ def take(found: Found | None) -> None:
 
 def in_force() -> dict[str, Any]:
     """What a snapshot keeps, for a resumed run to compute in the same ways: the rule and the core's instructions."""
-    from . import native
-
-    kept: dict[str, Any] = {"rule": preference(), "instructions": native.instructions() if has_core() else ""}
-    if kept["instructions"]:
-        kept["numbers"] = rule().to_json()
+    now = kernels()
+    kept: dict[str, Any] = {"rule": now.preference, "instructions": now.core}
+    if now.core:
+        kept["numbers"] = now.found.rule.to_json()
     return kept
 
 
@@ -122,17 +148,10 @@ def _told(recorded: dict[str, Any]) -> str:
     return f"rule '{recorded['rule']}' with {recorded['instructions'] or 'no'} compiled kernels"
 
 
-def has_core() -> bool:
-    """Whether the compiled kernels are there and may be used; those without vectors only on request."""
-    from . import native
-
-    wanted = preference()
-    return wanted in ("auto", "core") and native.available() and (wanted == "core" or native.has_vectors())
-
-
 def choice(case: Case) -> Algorithm:
     """The algorithm for a case; all are equal up to rounding: see `convolution`."""
-    return _chosen(case, preference(), has_core(), rule())
+    now = kernels()
+    return _chosen(case, now.preference, bool(now.core), now.found.rule)
 
 
 @lru_cache(maxsize=4096)

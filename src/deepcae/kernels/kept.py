@@ -29,15 +29,14 @@ class Found(NamedTuple):
     source: str  # in words
 
 
-_found: dict[Processor, Found] = {}
+_found: dict[str, Found] = {}  # by the core's instructions
 
 
-def rule_here() -> Found:
+def rule_here(instructions: str) -> Found:
     """The rule for this processor: found once for a process, so that nothing changes while it runs."""
-    processor = this_processor()
-    if processor not in _found:
-        _found[processor] = _find(processor)
-    return _found[processor]
+    if instructions not in _found:
+        _found[instructions] = _find(this_processor())
+    return _found[instructions]
 
 
 def fixed_here(why: str) -> Found:

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from . import calls
+from .native import Call
 from .rule import Library
 
 
-def multiplied(library: Library, a: Tensor, b: Tensor, y: Tensor) -> calls.Call:
+def multiplied(library: Library, a: Tensor, b: Tensor, y: Tensor) -> Call:
     """y = a b, matrices that may be transposed views, y without gaps; for the core, b without gaps."""
     if library == "core":
         return calls.product(a, b, y)

@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from . import calls
 from .algorithms import is_plain, is_traced
 from .choice import has_core
+from .native import Call
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def squares(a: Tensor, b: Tensor, share: float) -> Tensor | None:
     """share / 2 · sum of (a - b)², a scalar. None where the core is not for these two: see `_swept`."""
 
-    def call(da: Tensor | None, db: Tensor | None, loss: Tensor) -> calls.Call:
+    def call(da: Tensor | None, db: Tensor | None, loss: Tensor) -> Call:
         return calls.squares(share, 1.0, a, b, da, db, loss)
 
     return _swept(call, a, b)
@@ -28,13 +29,13 @@ def squares(a: Tensor, b: Tensor, share: float) -> Tensor | None:
 def cross_entropy(x: Tensor, t: Tensor, share: float) -> Tensor | None:
     """share · sum of max(x, 0) - x·t + log(1 + e^-|x|), a scalar; t needs no gradient. None as in `squares`."""
 
-    def call(dx: Tensor | None, dt: Tensor | None, loss: Tensor) -> calls.Call:
+    def call(dx: Tensor | None, dt: Tensor | None, loss: Tensor) -> Call:
         return calls.cross_entropy(share, 1.0, x, t, dx, loss)
 
     return _swept(call, x, t)
 
 
-def _swept(call: Callable[..., calls.Call], a: Tensor, b: Tensor) -> Tensor | None:
+def _swept(call: Callable[..., Call], a: Tensor, b: Tensor) -> Tensor | None:
     """The loss, if a and b are float32 of one shape and one memory order without gaps, and the core is there."""
     alike = a.shape == b.shape and a.stride() == b.stride() and a.numel() and _is_dense(a)
     if not (alike and is_plain(a) and is_plain(b) and has_core()) or is_traced():
@@ -53,7 +54,7 @@ class _Sweep(torch.autograd.Function):
     """The gradients are there when the loss is; backward gives them away, times the loss's weight."""
 
     @staticmethod
-    def forward(ctx: Any, call: Callable[..., calls.Call], a: Tensor, b: Tensor) -> Tensor:
+    def forward(ctx: Any, call: Callable[..., Call], a: Tensor, b: Tensor) -> Tensor:
         loss = torch.empty(())
         wanted = ctx.needs_input_grad[1:]
         da, db = (torch.empty_like(x) if needed else None for x, needed in zip((a, b), wanted, strict=True))

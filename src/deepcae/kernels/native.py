@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -197,3 +198,86 @@ def weight_gradient(geometry: Geometry, large: Tensor, small: Tensor) -> Tensor:
     if library().deepcae_weight_gradient(sizes, large.data_ptr(), small.data_ptr(), dw.data_ptr()):
         raise MemoryError("no memory for the sums that the gradient of a convolution needs")
     return dw
+
+
+# Calls that are made again and again
+
+Call = Callable[[], object]
+FUNCTIONS = (  # in the order of the switch in core/steps.inc
+    "correlate", "weight_gradient", "product", "turn", "activate", "activate_back", "cross_entropy", "squares",
+    "pool", "pool_back", "softmax_loss", "squared", "scale", "join", "join_back",
+)  # fmt: skip
+_WORDS = 12
+
+
+class _Threads:
+    """Stands among a call's arguments for the number of threads with which it is made."""
+
+
+THREADS = _Threads()
+Sizes = Callable[[int], "ctypes.Array[ctypes.c_int64]"]  # an array of sizes, by the number of threads that ends it
+_Step = tuple[str, tuple[Any, ...]]  # a function and its arguments
+
+
+class Bound:
+    """Calls of the library's functions with arguments that stay, one after another. MemoryError if it lacks memory.
+
+    They take as many threads as are in use when they are made (`threads`).
+    """
+
+    def __init__(self, steps: tuple[_Step, ...]) -> None:
+        self._steps = steps
+        self._words: dict[int, tuple[bytes, list[Any]]] = {}  # by the number of threads, with what they point to
+        self._play = library().deepcae_play
+
+    def __call__(self) -> None:
+        number = threads()
+        if number not in self._words:
+            held: list[Any] = []
+            self._words[number] = b"".join(_words(step, number, held) for step in self._steps), held
+        if self._play(self._words[number][0], len(self._steps)):
+            raise MemoryError("no memory for what a layer needs beside its blobs")
+
+    def then(self, other: Bound) -> Bound:
+        """Both, as one call."""
+        return Bound(self._steps + other._steps)
+
+
+def bound(function: str, *arguments: Any) -> Bound:
+    """One call of one of the `FUNCTIONS`."""
+    return Bound(((function, arguments),))
+
+
+def _words(step: _Step, threads: int, held: list[Any]) -> bytes:
+    function, arguments = step
+    words = struct.pack("q", FUNCTIONS.index(function))
+    for argument in arguments:
+        if argument is THREADS:
+            argument = threads
+        elif callable(argument) and not isinstance(argument, torch.Tensor):
+            argument = argument(threads)
+            held.append(argument)
+        words += _word(argument)
+    return words.ljust(8 * _WORDS, b"\0")
+
+
+def _word(argument: Any) -> bytes:
+    """Eight bytes: a number, or where a tensor or an array of numbers lies."""
+    if isinstance(argument, float):
+        return struct.pack("d", argument)
+    if isinstance(argument, torch.Tensor):
+        return struct.pack("q", argument.data_ptr())
+    if isinstance(argument, ctypes.Array):
+        return struct.pack("q", ctypes.addressof(argument))
+    return struct.pack("q", argument or 0)
+
+
+def joined(calls: Sequence[Call]) -> list[Call]:
+    """The same calls, neighbours of the library's made one, for which Python is asked once."""
+    made: list[Call] = []
+    for call in calls:
+        if made and isinstance(call, Bound) and isinstance(made[-1], Bound):
+            made[-1] = made[-1].then(call)
+        else:
+            made.append(call)
+    return made

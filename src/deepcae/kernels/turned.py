@@ -7,6 +7,7 @@ from torch import Tensor
 
 from . import calls
 from .algorithms import Case
+from .native import Call
 
 
 class Turned:
@@ -23,7 +24,7 @@ class Turned:
         w = self.w.contiguous(memory_format=torch.channels_last)
         _take(torch.convolution(self.outside, w, self.b, *self.numbers), self.y)
 
-    def backward(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> calls.Call:
+    def backward(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> Call:
         """Of the last forward pass, as far as they are wanted."""
         upper = _channels_last(dy)
         turn = calls.turn(_places(dy), upper.permute(0, 2, 3, 1).flatten(1, 2))

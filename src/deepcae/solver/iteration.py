@@ -16,7 +16,7 @@ from torch import Tensor
 from ..kernels.memory import keep_freed
 from ..net.execute import Trainable, Watch
 from ..net.net import Net
-from ..tape.tape import Tapes
+from ..tape.tape import Tape, Tapes
 from .debug import Debug
 from .precision import Precision, multiplying
 from .update import Tensors, Updater
@@ -91,7 +91,7 @@ class Passes:
 
     def begin(self, watch: Watch | None = None) -> None:
         self._watch = watch
-        self._tape = self._tapes.now() if self._tapes is not None and watch is None else None
+        self._tape: Tape | None = None  # of the last batch
         self._blobs: Blobs = {}
         self._losses: list[Tensor | float] = []
         self._loss: Tensor | None = None  # of the last batch, with its graph
@@ -99,12 +99,12 @@ class Passes:
         self.updater.clear_gradients()
 
     def forward(self, inputs: Inputs, generator: torch.Generator | None) -> Blobs:
-        tape = self._tape
-        if tape is not None and tape.takes(inputs):
+        tape = self._tapes.taking(inputs) if self._tapes is not None and self._watch is None else None
+        if tape is not None:
             if self._written is tape.gradients:  # which `backward` writes over
                 self._written = [gradient.clone() for gradient in tape.gradients]
             self._losses.append(tape.forward(inputs, generator))
-            self._blobs = tape.blobs
+            self._tape, self._blobs = tape, tape.blobs
             return self._blobs
         with multiplying(self.precision, self.device):
             self._blobs = self.net.forward(inputs, generator, self._watch)

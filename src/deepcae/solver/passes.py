@@ -60,9 +60,9 @@ class FedNet:
 
         Blobs of one number are the caller's, others are so until the next pass.
         """
-        inputs, tape = self.next_inputs(), self._tapes.now()
+        inputs = self.next_inputs()
         blobs: Blobs
-        if tape is not None and tape.takes(inputs):
+        if (tape := self._tapes.taking(inputs)) is not None:
             tape.forward(inputs, generator)
             blobs = {name: blob if blob.dim() else blob.clone() for name, blob in tape.blobs.items()}
         else:

@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from ..kernels.calls import Call, squared
+from ..kernels.calls import squared
+from ..kernels.native import Call
 from ..layers.base import Context, LayerClass, Shape
 from ..net.net import Net
 from ..net.part import Part

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, SpecError
-from ..kernels import native
-from ..kernels.choice import has_core, preference, rule
+from ..kernels.choice import kernels
 from ..net.net import Net
 from ..net.part import Part
 from .op import Unsuited
@@ -49,9 +48,9 @@ class Parts:
         return {name: tape.rows(name) for name in wanted}
 
     def _tape(self, given: str, shape: tuple[int, ...], wanted: tuple[str, ...]) -> Tape | None:
-        if self.net.device.type != "cpu" or not has_core():
+        if self.net.device.type != "cpu" or not (found := kernels()).core:
             return None
-        key = (given, shape, wanted, preference(), native.instructions(), rule())
+        key = (given, shape, wanted, found)
         passes = self._own.passes
         if key not in passes:
             passes[key] = self._written(given, shape, wanted)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..kernels import calls, native
-from ..kernels.choice import has_core, preference, rule
+from ..kernels.choice import Kernels, kernels
 from ..net.backward import counted_only
 from ..net.net import Net
 from ..net.part import Part
@@ -41,14 +41,15 @@ class Tape:
     def __init__(self, net: Net | Part, backward: bool = True) -> None:
         sheet = Sheet(net, backward)
         self._inputs = [(name, sheet.blobs[name]) for name in net.inputs]
+        self._shapes = {name: batch_first(memory).shape for name, memory in self._inputs}
         ops = _write(sheet)
         halves = (
             [call for call, place in sheet.calls if place is None or not place.backward],
             [call for call, place in sheet.calls if place is not None and place.backward],
         )
-        self._forward, self._backward = map(calls.joined, halves)
+        self._forward, self._backward = map(native.joined, halves)
         self._parts = [
-            (place, calls.joined([call for call, _ in part])) for place, part in groupby(sheet.calls, itemgetter(1))
+            (place, native.joined([call for call, _ in part])) for place, part in groupby(sheet.calls, itemgetter(1))
         ]
         self._context = sheet.context
         self.kernels = {index: op.kernel for index, op in ops.items()}
@@ -61,7 +62,7 @@ class Tape:
 
     def takes(self, inputs: Mapping[str, Tensor]) -> bool:
         """Whether the inputs have the shapes for which it was written."""
-        return all(inputs[name].shape == batch_first(memory).shape for name, memory in self._inputs)
+        return all(inputs[name].shape == shape for name, shape in self._shapes.items())
 
     def forward(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> float:
         """The loss of one batch. What the pass made lies in `blobs` until the next."""
@@ -117,15 +118,19 @@ class Tapes:
 
     def __init__(self, net: Net, backward: bool = True) -> None:
         self.net, self.backward = net, backward
-        self._written: tuple[object, Tape | None] = (None, None)
+        self._written: tuple[Kernels | None, Tape | None] = (None, None)
 
     def now(self) -> Tape | None:
-        if self.net.device.type != "cpu" or not has_core():
+        if self.net.device.type != "cpu" or not (found := kernels()).core:
             return None
-        state = (preference(), native.instructions(), rule())
-        if self._written[0] != state:
-            self._written = (state, self._write())
+        if self._written[0] != found:
+            self._written = (found, self._write())
         return self._written[1]
+
+    def taking(self, inputs: Mapping[str, Tensor]) -> Tape | None:
+        """The one of now, if it is written for inputs of these shapes."""
+        tape = self.now()
+        return tape if tape is not None and tape.takes(inputs) else None
 
     def _write(self) -> Tape | None:
         plan = self.net.plan

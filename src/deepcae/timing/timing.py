@@ -243,9 +243,7 @@ class _Passer:
         seen: dict[int, Sequence[torch.Tensor]] = {}
         inputs = self._read()[1]
         self.learns = self._follow(inputs, lambda step, bottoms, tops: seen.update({id(step): bottoms}))
-        tape = Tapes(self.net, backward=self.learns).now()
-        if tape is not None and tape.takes(inputs):
-            self.tape = tape
+        self.tape = Tapes(self.net, backward=self.learns).taking(inputs)
         self.clear()
         kernels = self.tape.kernels if self.tape is not None else {}
         return [

@@ -25,6 +25,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+UNFED = 'layer { name: "r" type: "ReLU" bottom: "nowhere" top: "r" }\n'
+
+
 def check(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, list[str]]:
     """The exit code and the lines on stdout; nothing may be on stderr."""
     code = main(["check", *argv])
@@ -292,3 +295,23 @@ def test_what_is_wrong_in_a_net_is_told_once_beside_its_solver(
     assert "base_lr" in own
     files = json.loads(check(capsys, "--json", *order)[1][0])["files"]
     assert {file["file"]: len(file["problems"]) for file in files} == {"n.prototxt": 4, "s.prototxt": 5}
+
+
+def test_it_is_told_once_too_where_the_solver_names_the_net_by_another_path(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.prototxt").write_text(LMDB.format("TRAIN") + LMDB.format("TEST") + UNFED)
+    for net in ("./n.prototxt", str(Path("n.prototxt").absolute())):
+        Path("s.prototxt").write_text(SOLVER.replace("n.prototxt", net))
+        code, lines = check(capsys, "n.prototxt", "s.prototxt")
+        assert (code, sum("no such" in line for line in lines)) == (2, 4), lines
+        assert sum("nowhere" in line for line in lines) == 1, lines
+
+
+def test_snapshots_that_land_elsewhere_than_with_caffe_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.prototxt").write_text(NET)
+    text = 'net: "n.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 1 snapshot_prefix: "{}"\n'
+    Path("s.prototxt").write_text(text.format("examples/x"))
+    (line,) = check(capsys, "s.prototxt")[1]
+    assert "writes runs/s/examples/x_iter_N (snapshot_prefix 'examples/x' counts from the run's folder" in line
+    Path("s.prototxt").write_text(text.format("x"))
+    (line,) = check(capsys, "s.prototxt")[1]
+    assert line.endswith("it writes runs/s/x_iter_N")

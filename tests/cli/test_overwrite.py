@@ -169,6 +169,9 @@ def test_snapshots_in_a_folder_below(model: Path, capsys: pytest.CaptureFixture[
     assert sorted({path.name.split("_iter_")[1][0] for path in folder.glob("*_iter_*")}) == ["1"]
     assert (folder / "mine.txt").read_text() == "mine"
     assert not list(Path("run").glob("replaced*"))
+    told = train(capsys, model, *sets[:2], "--out", "run", "--overwrite")[1]
+    name = f"{folder}/solver" if prefix.endswith("/") else f"run/{prefix}"
+    assert f"snapshots: {name}_iter_N; snapshot_prefix '{prefix}' counts from the run's folder" in told
 
 
 def test_a_folder_that_is_a_link(run: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

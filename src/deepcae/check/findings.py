@@ -29,6 +29,14 @@ class MissingFile(Problem):
     """A data file that a text names and that is not there."""
 
 
+def same(problem: Problem) -> tuple[str, int | None, int | None, str]:
+    """Equal for two problems that are one: by whatever path the file was named, or looked for."""
+    place, said = problem.place, "" if isinstance(problem, MissingFile) else problem.message
+    if place is None:
+        return "", None, None, said
+    return os.path.realpath(place.file), place.line, place.column, said.replace(place.file, "")
+
+
 @dataclass
 class Findings:
     """Problems make the file unusable; warnings do not."""
@@ -39,6 +47,7 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)  # what it would write when it is carried out
+    remarks: list[str] = field(default_factory=list)  # of what is no fault, and may surprise
     bare: dict[Problem, Problem] = field(default_factory=dict)  # without the states told
 
     @property
@@ -123,6 +132,8 @@ def _examine_solver(findings: Findings, document: Document, out: Path, folders: 
         return
     snapshots, outside = written.snapshots_of(document, out)
     findings.writes.append(snapshots)
+    if not outside and (moved := written.moved_prefix(document)):
+        findings.remarks.append(moved)
     findings.warnings.extend(outside)
     plans: list[Plan] = []
     for choice in (train, *tests):
@@ -132,7 +143,8 @@ def _examine_solver(findings: Findings, document: Document, out: Path, folders: 
         passes = document.message.iter_size if choice is train else 1
         found, odd = judge(graph, looked_in(choice.document, folders), passes, plans)
         for kind, known in ((found, findings.problems), ([*choice.document.notes, *odd], findings.warnings)):
-            known += (problem for problem in dict.fromkeys(kind) if problem not in known)
+            there = {same(problem) for problem in known}
+            known += {same(problem): problem for problem in kind if same(problem) not in there}.values()
         findings.examined += f", {choice.label} of {choice.document.filename}"
     findings.problems.extend(written.clashes(plans))
     findings.warnings.extend(problem for problem in written.outside(plans) if problem not in findings.warnings)

@@ -9,7 +9,7 @@ from ..errors import Problem, SpecError
 from ..net.plan import Plan
 from ..net.sinks import clashes, file_of, sinks, strays
 from ..proto.document import Document
-from ..solver.run import snapshot_prefix
+from ..solver.run import moved_prefix, snapshot_prefix
 from ..writes import writes_elsewhere
 
 
@@ -36,4 +36,4 @@ def outside(plans: Sequence[Plan]) -> Iterator[Problem]:
         yield from strays(plan)
 
 
-__all__ = ["clashes", "files_of", "outside", "snapshots_of"]
+__all__ = ["clashes", "files_of", "moved_prefix", "outside", "snapshots_of"]

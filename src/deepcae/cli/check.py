@@ -30,14 +30,14 @@ def check(
     if json:
         answer({"ok": all(f.ok for f in all_findings), "files": [_as_json(f) for f in all_findings]})
     else:
-        told: set[Problem] = set()  # a net's stand once, whichever of the files name it
+        told = set[Any]()  # a net's stand once, whichever of the files name it
         for findings in all_findings:
             _print(findings, quiet, told)
     if not all(findings.ok for findings in all_findings):
         raise typer.Exit(2)
 
 
-def _print(findings: Findings, quiet: bool, told: set[Problem]) -> None:
+def _print(findings: Findings, quiet: bool, told: set[Any]) -> None:
     """Says what was found, but for what is in `told`, and adds it there."""
     from ..check.findings import MissingFile
 
@@ -50,12 +50,15 @@ def _print(findings: Findings, quiet: bool, told: set[Problem]) -> None:
             tell(f"{warning.place}: warning: {warning.message}")
         if findings.ok:
             writes = f"; it writes {', '.join(findings.writes)}" if findings.writes else ""
+            writes += f" ({'; '.join(findings.remarks)})" if findings.remarks else ""
             tell(f"{findings.file}: {findings.kind} is fine ({findings.examined}){writes}")
 
 
-def _new(findings: Findings, problems: Sequence[Problem], told: set[Problem]) -> list[Problem]:
-    """Those that no other file told, in whichever states."""
-    bare = {problem: findings.bare.get(problem, problem) for problem in problems}
+def _new(findings: Findings, problems: Sequence[Problem], told: set[Any]) -> list[Problem]:
+    """Those that no other file told, in whichever states, and by whichever path it names the net."""
+    from ..check.findings import same
+
+    bare = {problem: same(findings.bare.get(problem, problem)) for problem in problems}
     new = [problem for problem in problems if bare[problem] not in told]
     told.update(bare.values())
     return new
@@ -67,6 +70,7 @@ def _as_json(findings: Findings) -> dict[str, Any]:
         "kind": findings.kind,
         "problems": [_problem_as_json(problem) for problem in findings.problems],
         "writes": findings.writes,
+        "remarks": findings.remarks,
         "warnings": [_problem_as_json(warning) for warning in findings.warnings],
     }
 

@@ -119,6 +119,7 @@ def _together(options: TrainingOptions, folders: dict[int, Path], quiet: bool, b
     except Unbatchable as error:
         say(f"trained one by one, not as one program: {error}", quiet)
         return None
+    options.tell_place(next(iter(folders.values())), quiet)
     furthest_back, failures = min(solvers, key=lambda solver: solver.iteration), dict[int, str]()
     for solver, folder in zip(solvers, folders.values(), strict=True):
         if solver.iteration > furthest_back.iteration:

@@ -202,6 +202,16 @@ class TrainingOptions:
                 keep=self.keep, threads=self.threads,
             )  # fmt: skip
 
+    def tell_place(self, folder: Path, quiet: bool) -> None:
+        """Says where the snapshots of a text go that names another place than the run's folder."""
+        from ..solver.begin import solver_text
+        from ..solver.run import moved_prefix, snapshot_prefix
+
+        if self.solver is not None:
+            document, _ = solver_text(self.solver, folder, self.overrides)
+            if moved := moved_prefix(document):
+                say(f"snapshots: {snapshot_prefix(document, folder)}_iter_N; {moved}", quiet)
+
     def to_json(self) -> dict[str, Any]:
         """For a job in another process."""
         return {**asdict(self), "solver": None if self.solver is None else str(self.solver)}
@@ -217,6 +227,7 @@ def train_one(options: TrainingOptions, folder: Path, seed: int | None, output: 
 
     quiet = output.quiet
     solver = options.open(folder, seed, quiet)
+    options.tell_place(folder, quiet)
     outcome = carry_out(solver, folder / LOG, quiet, Effects(solver, *options.effects))
     if outcome.finished.reason == "stopped":
         resume = shlex.join(["deepcae", "train", "--out", str(folder), "--snapshot", "latest"])

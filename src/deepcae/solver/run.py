@@ -59,6 +59,14 @@ def snapshot_prefix(document: Document, out: str | Path | None) -> str:
     return str(prefix)
 
 
+def moved_prefix(document: Document) -> str:
+    """A sentence where Caffe would write snapshots elsewhere: in the folders that the text names; else ""."""
+    given = document.message.snapshot_prefix
+    if os.path.isabs(given) or "/" not in given:
+        return ""
+    return f"snapshot_prefix '{given}' counts from the run's folder, not from the working directory"
+
+
 class Run:
     """A run directory that a training made. DataError if `folder` is none."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -106,6 +108,13 @@ def test_what_it_understood_and_came_to_is_told(whole: tuple[Path, str, dict[str
         "2 numbers hold",
     ):
         assert words in whole[1]
+
+
+def test_the_report_advises_what_the_terminal_advises(whole: tuple[Path, str, dict[str, Any]]) -> None:
+    folder, said, _ = whole
+    (advice,) = re.findall(r"^next: (.*)$", said.replace("\n  ", " "), re.MULTILINE)
+    lead = html.unescape((folder / "run/report.html").read_text())
+    assert f"What to try next: {advice}." in lead
 
 
 def test_a_look_tells_images_network_and_time_and_writes_nothing(
@@ -576,8 +585,8 @@ def test_what_was_learned_by_heart_is_told_without_a_warning() -> None:
 
 def test_the_share_of_the_variance_that_is_restored_is_told() -> None:
     said = came_to(records_of(4.0, 3.0, 3.5), 8, Judged(mean=12.0))
-    assert "3 (75 % of the variance restored), after 10" in said[0]
-    assert "4 (66.7 % of the variance restored)" in said[1]
+    assert "3 (75 % of their variance restored), after 10" in said[0]
+    assert "4 (66.7 % of their variance restored)" in said[1]
 
 
 def test_minutes_that_do_not_reach_are_told_before() -> None:

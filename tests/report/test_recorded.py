@@ -102,7 +102,8 @@ def test_a_way_is_told_as_segments(found: Page) -> None:
 def test_where_pca_is_kept_the_first_tile_says_so_and_its_components_are_shown(found: Page) -> None:
     assert (found.tiles[0].name, found.tiles[0].value) == ("kept", "PCA")
     assert "2 later tests" in found.tiles[0].note
-    assert "What to try next: 4 iterations brought little: the same command" in found.lead
+    assert "What to try next: 4 iterations brought little: deepcae train --out " in found.lead
+    assert "--snapshot latest --set 'max_iter: 8' goes on from here" in found.lead
     (picture,) = section(found, "Filters").blocks
     assert isinstance(picture, Picture)
     assert picture.title == "Principal components"

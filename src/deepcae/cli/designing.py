@@ -72,6 +72,7 @@ def _held(start: Principal) -> str:
     held = start.variances.cumsum() / start.spread
     few = int((held < ENOUGH).sum()) + 1
     told = f"{len(held)} {'numbers hold' if len(held) > 1 else 'number holds'} {100 * held[-1]:.3g} % of the variance"
+    told += " of the training images"
     return told if few >= len(held) else f"{told}, {few} of them {100 * ENOUGH:g} %: fewer may do (--dims {few})"
 
 

@@ -296,13 +296,15 @@ class Fit:
             report(run=self.out, limit=limit, blobs=Blobs(), machine=self.machine, output=SILENT)
             return [page]
 
+        judged = self._judged()
+        self.kept.put(judged=judged.to_json())
         limit = mapped(self.wishes)
         words = [] if limit == SHOWN else ["--limit", str(limit)]
         self.kept.step("plot", str(self.out), "-o", str(pictures), *words)
         self._make([pictures], draw)
         self.kept.step("report", str(self.out), *words)
         self._make([page], write)
-        for line in came_to(Run(self.out).metrics(), self.wishes.dims, self._judged()):
+        for line in came_to(Run(self.out).metrics(), self.wishes.dims, judged):
             say(set_in(line))
         say(f"all of this took {took(time.perf_counter() - self.began)}", self.quiet or not self._did)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from ..inplace import json_of
+from ..proto.lookup import FIT
 from ..solver.records import WarningKind
 
 LITTLE = 0.01  # of the error: a gain that says nothing
@@ -20,6 +23,7 @@ class Judged:
     `pca`: PCA's error; None: the first test's, before a designed network has learned. `mean`: the mean image's error,
     if it is known. `whole`: iterations of the training that --minutes made shorter, None where it did not; `takes`:
     how long they take, in words. `bounded`: whether --minutes says how long is trained; None: that is not known.
+    `by`: the command that goes on with the training, less the setting that makes it longer.
     """
 
     pca: float | None = None
@@ -27,6 +31,34 @@ class Judged:
     whole: int | None = None
     takes: str = ""
     bounded: bool | None = None
+    by: str = "the same command with"
+
+    def to_json(self) -> dict[str, Any]:
+        """As `fit` keeps it, so that its report and its last lines say the same."""
+        return asdict(self)
+
+
+def judged_of(run: Path) -> Judged | None:
+    """By what the fit in a folder is judged; None where there is none, or its note cannot be read."""
+    try:
+        told = json_of(run / FIT)["judged"]
+        return Judged(**{name: told[name] for name, is_right in _RIGHT.items() if is_right(told[name])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_RIGHT = {
+    "pca": lambda value: value is None or _is_number(value),
+    "mean": lambda value: value is None or _is_number(value),
+    "whole": lambda value: value is None or (_is_number(value) and isinstance(value, int)),
+    "takes": lambda value: isinstance(value, str),
+    "bounded": lambda value: value in (None, True, False),
+    "by": lambda value: isinstance(value, str),
+}
 
 
 @dataclass(frozen=True)
@@ -131,7 +163,7 @@ def next_step(metrics: Sequence[Mapping[str, Any]], judged: Judged | None = None
     enough = f"{longer} and, where they do not reach, more --minutes"
     bounded = enough if judged.whole is None else "more --minutes"
     more = {True: bounded, False: longer, None: f"more --minutes or {longer}"}[judged.bounded]
-    on = f"the same command with {more} goes on from here"
+    on = f"{judged.by} {more} goes on from here"
     if not last:
         return f"it was tested before its first iteration alone; {on}"
     if judged.whole is not None and not course.by_patience and not course.overfits:
@@ -166,7 +198,7 @@ def _share(error: float, judged: Judged) -> str:
     """How much of the differences between images is restored: 1 - error / error of the mean image."""
     if not judged.mean:
         return ""
-    return f" ({100 * (1 - error / judged.mean):.3g} % of the variance restored)"
+    return f" ({100 * (1 - error / judged.mean):.3g} % of their variance restored)"
 
 
 def _better(gain: float) -> str:

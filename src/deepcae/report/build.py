@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..page.html import Page, write
 from ..trained.network import Trained
 from . import heaps, maps, restored, sections
-from .advice import Judged, next_step
+from .advice import Judged, judged_of, next_step
 from .material import LIMIT, Material, gather
 
 SECTIONS = (
@@ -71,6 +72,13 @@ def _lead(material: Material) -> str:
     last = newest.iteration if newest is not None else chosen.iteration if chosen is not None else 0
     told = f" Shown: {chosen.told}." if chosen is not None and chosen.told else ""
     shown = f" Shown with {material.examples.origin}: {len(material.examples):,} images." if material.examples else ""
-    judged = Judged(pca=None if material.linear is None else material.linear.pca)
-    step = next_step(material.metrics, judged) if material.is_designed else ""
+    step = next_step(material.metrics, _judged(material)) if material.is_designed else ""
     return f"Trained for {last:,} iterations.{told}{shown}{f' What to try next: {step}.' if step else ''}"
+
+
+def _judged(material: Material) -> Judged:
+    """As `fit` judged it; of a training by hand, which knows no --minutes, beside PCA."""
+    folder = material.run.folder
+    by = shlex.join(["deepcae", "train", "--out", str(folder), "--snapshot", "latest"])
+    pca = None if material.linear is None else material.linear.pca
+    return judged_of(folder) or Judged(pca=pca, bounded=False, by=by)

@@ -332,3 +332,11 @@ def test_pairs_are_told_by_their_loss_whatever_they_are_called() -> None:
 def test_losses_on_one_branch_are_told_apart() -> None:
     plan = planned(PIC + AE + layer("EuclideanLoss", "pic many", "loss"))
     assert Flow(plan.steps).told_apart(plan.steps[-1]) == ("many", plan.steps[-1].bottoms[0])
+
+
+def test_blobs_with_a_value_for_each_class_are_found() -> None:
+    judged = told(PIC + KINDS + dense("pic", "fc", 5) + layer("SoftmaxWithLoss", "fc kind", "loss"))
+    assert judged.scores == ("fc",)
+    deployed = told(PIC + dense("pic", "fc", 5) + layer("Softmax", "fc", "prob"))
+    assert deployed.scores == ("fc", "prob")
+    assert told(PIC + AE).scores == ()

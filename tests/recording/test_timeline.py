@@ -10,12 +10,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from matplotlib.text import Text
+from PIL import Image
 
 from deepcae.cli import main
+from deepcae.cli.recording import _of_maps
 from deepcae.errors import DataError
 from deepcae.recording.nearest import row_of
 from deepcae.recording.origin import origins_of
-from deepcae.recording.timeline import Timeline, write_timeline
+from deepcae.recording.timeline import Recorded, Timeline, timeline_of, write_timeline
 from deepcae.trained.examples import open_examples
 from deepcae.trained.network import Trained
 
@@ -51,6 +54,29 @@ def test_the_lines_have_the_order_of_the_recording(
     else:
         assert 5 <= sum(held) <= 7
     assert {path.name for path in (tmp_path / "m").iterdir()} == {"time.csv", "time.png", "unusual.png"}
+    assert sum(line.startswith("unusual: ") for line in _of_maps(told)) == len(told["unusual"])
+
+
+def test_all_images_that_the_pictures_mark_are_told() -> None:
+    unusual = [{"source": "a.tif", "row": row, "name": "", "error": 1.0, "score": 9.0} for row in range(8)]
+    told = _of_maps({"images": 100, "files": [], "mean_error": 1.0, "unusual": unusual})
+    assert sum(line.startswith("unusual: ") for line in told) == 8
+
+
+def test_pictures_of_a_folder_are_no_recording(tmp_path: Path, known: Known, prepared: Prepared) -> None:
+    stack = np.random.default_rng(0).integers(0, 255, (30, 6, 7), dtype=np.uint8)
+    (tmp_path / "in").mkdir()
+    for number, image in enumerate(stack):
+        Image.fromarray(image).save(tmp_path / "in" / f"{number}.png")
+    np.save(tmp_path / "stack.npy", stack)
+    for source, word in (("in", "series"), ("stack.npy", "recording")):
+        data = prepared(tmp_path / source, "--overwrite")
+        trained, origins = known(data, "scale: 0.001"), origins_of(data / "all.txt")
+        examples = open_examples(trained, data / "all.txt")
+        page = Recorded(timeline_of(trained, examples, origins), examples, origins).over_time("x")
+        said = [text.get_text() for text in page.findobj(Text)]
+        assert "x: codes and error over the " + word in "".join(said)
+        assert any("recording" in each for each in said) == (word == "recording")
 
 
 def test_the_unusual_are_told_once_for_their_neighbours() -> None:

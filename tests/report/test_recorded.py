@@ -138,7 +138,7 @@ def test_a_map_of_few_held_out_images_is_of_all(material: Material, found: Page)
     np.testing.assert_array_equal(whole.codes[136:], material.codes)
     picture = section(found, "Codes").blocks[0]
     assert isinstance(picture, Picture)
-    assert "all 160 images, of which 24 were held out" in picture.caption
+    assert "all 160 images, 24 held out" in picture.caption
     assert replace(material, asked=True).mapped.codes is material.codes, "values are asked for of these alone"
 
 

@@ -514,6 +514,12 @@ def test_bars_that_all_point_down_stay_in_their_panel() -> None:
     assert axes.get_ylim()[1] > 0
 
 
+def test_bars_of_classes_count_from_0_and_those_of_codes_from_1() -> None:
+    code, scores = layer_panels([("code", np.arange(3.0)), ("fc", np.arange(12.0))], 2, scores=["fc"]).axes
+    assert [label.get_text() for label in code.get_xticklabels()] == ["1", "2", "3"]
+    assert [label.get_text() for label in scores.get_xticklabels()] == ["0", "5", "10"]
+
+
 def test_panels_are_titled_by_what_is_known() -> None:
     assert titles(layer_panels(BLOBS[:1]))[0].split("\n")[1].startswith("28x28 · [")
     assert titles(layer_panels(BLOBS[:1], 1, named="sim"))[0].split("\n")[1].startswith("sim 1 · 28x28 · [")

@@ -86,6 +86,28 @@ def test_names_of_marks_do_not_touch() -> None:
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
 
 
+def test_names_of_sources_and_marks_do_not_touch() -> None:
+    errors = np.full(60, 0.2)
+    errors[[3, 5, 8, 50]] = 1.0, 0.93, 0.86, 0.5
+    sources = [(0, "a_recording_of_monday.tif"), (2, "a_recording_of_tuesday.tif"), (4, "wednesday.tif"), (30, "x.tif")]
+    page = timeline(errors, RNG.random((60, 2)), marked=[3, 5, 8, 50], names=["cell_0001.tif 12"] * 4, sources=sources)
+    page.draw_without_rendering()
+    for axes, count in ((page.axes[0], 4), (page.axes[-1], 4)):
+        boxes = [text.get_window_extent() for text in axes.texts] + [axes.xaxis.label.get_window_extent()]
+        assert len(boxes) == count + 1
+        assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+        assert all(box.y0 >= 0 and box.y1 <= page.bbox.height for box in boxes[:-1])
+
+
+def test_rows_may_show_the_images_themselves_though_they_are_alike() -> None:
+    frames = RNG.random((8, 8)) + 0.05 * RNG.normal(size=(4, 8, 8))
+    assert "differences" in words(image_rows(frames, ["a"], "t"))
+    page = image_rows(frames, ["a"], "t", plain=True)
+    assert "differences" not in words(page)
+    low, high = frames.min(), frames.max()
+    np.testing.assert_allclose(page.axes[0].images[0].get_array(), np.clip((frames[0] - low) / (high - low), 0, 1))
+
+
 def test_a_few_bright_pixels_do_not_set_the_contrast() -> None:
     stack = RNG.random((12, 1, 40, 40)) - 0.1
     stack[::4, 0, 20, 20] = 50.0

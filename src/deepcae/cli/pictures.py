@@ -62,7 +62,8 @@ def layers(
     called = "" if origins is None else f" ({origins.told_shortly} {origins.called(row)})"
     title = f"{trained.title}: image {index} of {examples.origin}{called}"
     named = "class" if examples.classified else str(examples.labels)
-    save(layer_panels(panels, label, title, named=named, images=trained.image_blobs), out)
+    images, scores = trained.image_blobs, trained.roles.scores
+    save(layer_panels(panels, label, title, named=named, images=images, scores=scores), out)
     known = "" if label is None else f" ({named} {label})"
     tell(trained)
     if output.json:

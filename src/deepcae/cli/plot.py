@@ -104,6 +104,8 @@ def _written(
         except DeepcaeError as error:
             if each in needed:
                 raise
+            if isinstance(error, NoSeries):
+                continue
             tell(f"no {each.value}: {error}")  # not every net restores images, or still has its data
             continue
         for end, figure in figures.items():
@@ -126,6 +128,10 @@ def _pictures(source: Path, out: Path | None, what: list[What] | None) -> dict[W
         check_ending(target)
     possible = list(What) if source.is_dir() else [What.scatter]
     return {each: target / f"{each.value}.png" for each in (what or possible)}
+
+
+class NoSeries(DataError):
+    """The images do not follow each other, which most do not."""
 
 
 Figures = dict[str, "Figure"]  # by what follows the file's stem: "" for the only one
@@ -240,16 +246,15 @@ class _OfRun:
     def makers(self) -> dict[What, Callable[[], Figures]]:
         if self.data is not None:
             _ = self.examples  # what is named and not there is no reason to draw the rest
-        from ..report import maps, restored
+        from ..report import maps, restored, sections
         from ..solver.run import Run
-        from ..trained.kernels import as_drawn, kernels
-        from ..viz import filters, loss_curves
+        from ..viz import loss_curves
 
         run, lines = Run(self.folder), self.several
         made: dict[What, Callable[[], Figures]] = {
             What.scatter: self._scattered,
             What.curves: lambda: {"": loss_curves(run.metrics(), lines=_lines(self) if lines else {})},
-            What.filters: lambda: {"": filters(kernels(self.trained), as_drawn=as_drawn(self.trained))},
+            What.filters: lambda: {"": sections.filters_of(self.described)},
             What.reconstructions: self._compared,
             What.thumbnails: lambda: {"": maps.thumbnails_of(self.coded.mapped)},
             What.traversals: lambda: {"": maps.traversals_of(self.coded.mapped)},
@@ -287,7 +292,7 @@ class _OfRun:
     def _over_time(self) -> Figures:
         whole = self.coded.recorded
         if whole is None:
-            raise DataError(f"{self.folder}: its images do not follow each other as those of a recording do")
+            raise NoSeries(f"{self.folder}: its neighbouring images are no more alike than others: no time is drawn")
         return {"": whole.over_time(self.material.name)}
 
 

@@ -162,7 +162,7 @@ def neighbours(
         words = [f"{line * columns + 1} …" for line in range(lines)]
         title = f"{trained.title}: neighbours of {origins.called(of)}"
         about = f"below each: {origins.told} · the distance of its code"
-        save(image_rows(np.concatenate([images, bare]), words, title, about, parts), out)
+        save(image_rows(np.concatenate([images, bare]), words, title, about, parts, plain=True), out)
         say(f"wrote {out}", output.quiet)
     _end(trained, output.quiet)
     if output.json:
@@ -206,9 +206,9 @@ def _of_maps(told: dict[str, Any]) -> list[str]:
         lines.append(
             f"y {gap[0]} to {gap[1]} is the gap between the patches to train and those to test, held out below"
         )
-    unusual = told.get("unusual", [])[:3]
     return lines + [
-        f"unusual: {_called(each)}, error {each['error']:.4g}, {each['score']:.1f} deviations" for each in unusual
+        f"unusual: {_called(each)}, error {each['error']:.4g}, {each['score']:.1f} deviations"
+        for each in told.get("unusual", [])  # those that the pictures mark
     ]
 
 

@@ -34,6 +34,7 @@ SIZED = (
 )  # what counts as a hidden layer
 CLASSES, PAIRS = "classes", "pairs"  # what labels tell: an image's class; whether both images of a pair are of one
 _JUDGES = ("Accuracy", "ContrastiveLoss", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss", "SoftmaxWithLoss")
+_SCORED = tuple(name for name in _JUDGES if name != "ContrastiveLoss")
 _MEASURES = ("Accuracy", "HDF5Output", "Silence")
 
 
@@ -60,6 +61,7 @@ class Roles:
     restored: str | None = None
     logits: str | None = None  # of which `restored` is the sigmoid, where a loss reads it
     ends: tuple[str, ...] = ()  # what the losses read; without losses what the net gives
+    scores: tuple[str, ...] = ()  # with a value for each class
     hidden: tuple[tuple[str, int], ...] = ()  # (layer, elements) from image to restored image, less the last
 
 
@@ -95,7 +97,8 @@ class _Told:
         labels = self._labels({each.target for each in compared})
         return Roles(
             self.images, labels, self._meaning(labels), not self._readers(labels).isdisjoint(_JUDGES), code or found,
-            self._features(ends, told), told, self._logits(compared, told), ends, tuple(hidden),
+            self._features(ends, told), told, self._logits(compared, told), ends, self._scores(),
+            tuple(hidden),
         )  # fmt: skip
 
     # What comes in
@@ -117,6 +120,12 @@ class _Told:
         }
         named = [name for name in others if "label" in name]
         return next((name for names in (judged.intersection(others), named, others) for name in names), None)
+
+    def _scores(self) -> tuple[str, ...]:
+        """What is judged by classes, and softmaxes: by the names that the author gave."""
+        judged = [step.bottoms[0] for step in self.plan.steps if step.type in _SCORED and step.bottoms]
+        soft = [name for step in self.plan.steps if step.type == "Softmax" for name in (*step.bottoms, *step.tops)]
+        return tuple(dict.fromkeys(map(self._name, (*judged, *soft))))
 
     def _meaning(self, labels: str | None) -> str:
         if labels is None:

@@ -81,11 +81,9 @@ def row_of(origins: Origins, number: int, source: str | None = None) -> int:
         if not named.any():
             raise DataError(f"there is no source '{source}'; there are {some}")
         least, most = origins.row[named].min(), origins.row[named].max()
-        raise DataError(f"there is no image {number}; images are {least} to {most}, as in the recording")
+        raise DataError(f"there is no image {number}; images are {least} to {most}, as in their file")
     if not 0 <= number < len(origins):
-        raise DataError(
-            f"there is no image {number}; images are 0 to {len(origins) - 1}, in the order of the recording"
-        )
+        raise DataError(f"there is no image {number}; images are 0 to {len(origins) - 1}, in the order of their file")
     return int(origins.order[number])
 
 

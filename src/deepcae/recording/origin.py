@@ -118,6 +118,11 @@ class Origins:
         return name if self.place is None else f"{name} (y, x)"
 
     @property
+    def together(self) -> str:
+        """What the images are in their order: pictures of a folder may follow each other, but are no recording."""
+        return "recording" if self.names is None else "series"
+
+    @property
     def numbered(self) -> str:
         """The one source in which `row` counts whole images; "" where there are several, or images have names."""
         alone = len(self.sources) == 1 and self.names is None and self.place is None

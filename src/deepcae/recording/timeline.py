@@ -176,7 +176,8 @@ class Recorded:
         return timeline(
             self.line.errors, self.line.codes, marked=self.unusual, names=[*map(self.called, self.unusual)],
             held_out=self.line.held_out, sources=list(zip(starts.tolist(), names, strict=True)),
-            rows=self.rows if len(starts) == 1 else None, title=f"{name}: codes and error over the recording",
+            rows=self.rows if len(starts) == 1 and self.origins.names is None else None,
+            title=f"{name}: codes and error over the {self.origins.together}", together=self.origins.together,
         )  # fmt: skip
 
     def least_usual(self, trained: Trained) -> Figure:

@@ -25,6 +25,7 @@ def over_time(material: Material) -> Section:
     whole = material.recorded
     if whole is None:
         return Section("Over the recording", [])
+    together = whole.origins.together
     held = " What the network did not learn from has a red ground." if whole.line.held_out is not None else ""
     worse = whole.line.held_out_worse
     if worse is not None:
@@ -36,7 +37,7 @@ def over_time(material: Material) -> Section:
 
     def course() -> Picture:
         about = "Half the squared error of each image, and each number of its code; marks: the least usual images."
-        return Picture("Codes and error over the recording", about, whole.over_time(material.name))
+        return Picture(f"Codes and error over the {together}", about, whole.over_time(material.name))
 
     def unusual() -> Picture:
         about = (
@@ -46,7 +47,7 @@ def over_time(material: Material) -> Section:
         return Picture("The least usual images", about, whole.least_usual(material.trained))
 
     pictures = drawn(material, "time course", course)
-    return Section("Over the recording", [*pictures, *drawn(material, "unusual images", unusual)], intro)
+    return Section(f"Over the {together}", [*pictures, *drawn(material, "unusual images", unusual)], intro)
 
 
 def clusters(material: Material) -> Section:
@@ -112,9 +113,9 @@ def _strip(material: Material, found: Clusters, whole: Recorded) -> Picture:
         rows=whole.rows if whole.origins.numbered else None,
         held_out=whole.line.held_out,
         axis=f"image of {whole.origins.numbered}, from 0" if whole.origins.numbered else "images, in their order",
-        title=f"{material.name}: clusters over the recording",
+        title=f"{material.name}: clusters over the {whole.origins.together}",
     )
-    return Picture("Clusters over the recording", "The cluster of each image.", figure)
+    return Picture(f"Clusters over the {whole.origins.together}", "The cluster of each image.", figure)
 
 
 def _examples(material: Material, found: Clusters) -> Picture:

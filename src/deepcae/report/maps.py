@@ -70,7 +70,7 @@ def _meaning(column: Column) -> str:
     known = {
         "time": "the time.",
         "order": "the image's place among these, in the order of the data.",
-        "row": "the image's number in its recording, from 0.",
+        "row": "the image's number in its file, from 0.",
         "error": "half the squared error of the restored image.",
     }
     return known.get(column.name, f"the value of '{column.name}'.")

@@ -123,7 +123,7 @@ class Material:
             return self
         try:
             whole = open_examples(self.trained, place)
-            told = f"all {len(whole):,} images, of which {count:,} were held out"
+            told = f"all {len(whole):,} images, {count:,} held out"
             of = Material(self.trained, missing=self.missing, strange=self.strange)
             of.origins = known_origins(self.trained, place, len(whole))
             found = of_examples(of, replace(whole, origin=told).some(LIMIT))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,11 +18,13 @@ from ..trained import passes
 from ..trained.kernels import as_drawn, kernels
 from ..viz import filters, layer_panels, loss_curves
 from ..viz.curves import unit_of
-from ..viz.filters import NOISE
 from ..zoo.linear import DECODE, ENCODE
 from .advice import later_tests
 from .material import Material, samples
 from .shown import drawn, duration, loss, percent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WITH_TESTS = 1.05  # times an iteration alone: what its share of the tests adds is told
 MOST_LAYERS, MOST_TILES = 300, 24  # that are drawn; that are told first
@@ -125,8 +127,16 @@ def _way(material: Material, index: int, label: Any) -> Picture:
         linear = (trained.images, ENCODE, trained.code, DECODE, trained.restored)
         blobs, shown = [(name, blob) for name, blob in blobs if name in linear], "The linear way"
         about += " PCA is kept: the layers beside it have not learned, add nothing, and are left out."
-    figure = layer_panels(blobs, label, images=trained.image_blobs)
+    figure = layer_panels(blobs, label, images=trained.image_blobs, scores=trained.roles.scores)
     return Picture(f"Layer by layer{of_class}", f"{shown}{about}", figure)
+
+
+def filters_of(material: Material) -> Figure:
+    """The learned kernels; the principal components where these are what was kept. DataError where there are none."""
+    weights = kernels(material.trained)
+    if material.keeps_pca and ENCODE in weights:
+        return filters({ENCODE: weights[ENCODE]}, "Principal components: PCA is kept, and no filter was learned")
+    return filters(weights, as_drawn=as_drawn(material.trained))
 
 
 def learned(material: Material) -> Section:
@@ -137,10 +147,7 @@ def learned(material: Material) -> Section:
     if not weights:
         return Section("Filters", [])
     about = "Red: positive weights, blue: negative; each layer has its own scale, symmetric around 0."
-    known = as_drawn(material.trained)
-    if any(share >= NOISE for name, share in known.items() if name in weights):
-        about += " 'As drawn at random': how much of a layer's weights is what chance gave it before it learned."
-    pictures = drawn(material, "filters", lambda: Picture("Learned filters", about, filters(weights, as_drawn=known)))
+    pictures = drawn(material, "filters", lambda: Picture("Learned filters", about, filters_of(material)))
     return Section("Filters", pictures)
 
 
@@ -151,7 +158,7 @@ def _components(material: Material, weights: np.ndarray | None) -> Section:
         return Section("Filters", [])
     about = "The principal components: the code has a number for each, how much of it an image holds. "
     about += "Red: positive weights, blue: negative."
-    pictures = drawn(material, "components", lambda: Picture("Principal components", about, filters({ENCODE: weights})))
+    pictures = drawn(material, "components", lambda: Picture("Principal components", about, filters_of(material)))
     return Section("Filters", pictures, intro)
 
 

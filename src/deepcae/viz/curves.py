@@ -41,7 +41,7 @@ def loss_curves(
     columns = 1 if len(blobs) == 1 else 2
     rows = -(-len(blobs) // columns)
     with styled():
-        page = figure(COLUMN * 1.1 if columns == 1 else PAGE, 2.45 * rows)
+        page = figure(COLUMN * 1.1 if columns == 1 else PAGE, 2.8 * rows)
         for place, blob in enumerate(blobs, 1):
             axes = page.add_subplot(rows, columns, place)
             every = {reference_name: reference or {}, **(lines or {})}
@@ -51,7 +51,7 @@ def loss_curves(
             axes.set_ylabel(unit)
             for place, (name, value) in enumerate(known.items()):
                 _reference(axes, value, name, place)
-            axes.legend(loc="best", handlelength=1.6, frameon=True, framealpha=0.85, edgecolor="none")
+            axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2, handlelength=1.6, borderaxespad=0)
         if left_out > 0:
             page.supxlabel(f"{left_out:,} more outputs are not drawn", fontsize=6.5, color=SOFT)
     return page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,10 +15,12 @@ from .style import (
     axes_at,
     bare,
     columns_to_fit,
+    fitted,
     heading,
     mosaic,
     number,
     page_title,
+    say,
     sheet,
     styled,
     thickened,
@@ -27,6 +29,7 @@ from .style import (
 GAP = 3  # pixels between tiles of about 28: a narrower one is lost among kernels that look like noise
 SEAM = "#b4bac2"  # between tiles: darker than weights around 0, and without a sign
 NOISE = 0.5  # of the weights that are as they were drawn, from which on it is told
+SMALL = 12  # pixels of a kernel's longer side, from which on it may show an image
 LARGE = 256  # pixels of a kernel's longer side
 TILES = 96  # of one layer; more could not be seen on paper
 HEAD = 0.36  # inches above a panel, for its two lines
@@ -55,16 +58,30 @@ def filters(
     cell = width / columns
     bands = [panels[start : start + columns] for start in range(0, len(panels), columns)]
     heights = [HEAD + max(panel.height(cell - MARGIN) for panel in band) + 0.12 for band in bands]
-    top = 0.3 if title else 0.0
+    note = _note(panels)
+    top = (0.3 if title else 0.0) + (0.2 if note else 0.0)
     with styled():
         page = sheet(width, top + sum(heights))
         if title:
             page_title(page, title)
+        if note:
+            words, size = fitted(note, width - 0.12, 6.5)
+            say(page, 0.06, top - 0.08, words, fontsize=size)
         for band, height in zip(bands, heights, strict=True):
             for place, panel in enumerate(band):
                 panel.draw(page, place * cell + 0.06, top + HEAD, cell - MARGIN)
             top += height
     return page
+
+
+def _note(panels: Sequence[_Panel]) -> str:
+    """Why some panels look like noise; "" where none need do."""
+    told = []
+    if any(panel.as_drawn >= NOISE for panel in panels):
+        told.append("as drawn at random: given by chance before learning, so it looks like noise")
+    if any(panel.is_inner for panel in panels):
+        told.append("kernels that read maps, not images, seldom look like anything")
+    return "; ".join(told)
 
 
 class _Panel:
@@ -76,6 +93,7 @@ class _Panel:
         kernels = thickened(blob.reshape(-1, *(blob.shape[-2:] if blob.ndim > 3 else (1, blob.shape[2]))))
         height, width = kernels.shape[1:]
         self.name, self.num_kernels, self.fewer = name, len(kernels), ""
+        self.is_inner = blob.ndim == 4 and inputs not in (1, 3) and max(height, width) < SMALL
         if height == width == 1 and blob.ndim == 4:  # maps mixed: a matrix, a row per input, its cells are tiles
             matrix = blob.reshape(outputs, inputs).T
             cells = matrix.size <= limit

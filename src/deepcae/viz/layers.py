@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,7 @@ def layer_panels(
     *,
     named: str = "class",
     images: Mapping[str, Sequence[int]] | None = None,
+    scores: Collection[str] = (),
     columns: int = 4,
     width: float = PAGE,
 ) -> Figure:
@@ -55,6 +56,7 @@ def layer_panels(
     Of volumes (C, D, H, W) each slice is a tile. Where the first blob is a signal, it and what has its size are curves.
     `images`: names of blobs that are images, as the first and the restored one, with the shape that each is shown in;
     those of three channels are shown in colour, which runs from the smallest value of all channels to the largest.
+    `scores`: names of blobs with a value for each class: their bars count from 0, as labels do, those of codes from 1.
 
     A panel is titled `02 conv1`, and below it the label (what it is `named`; left out where unknown), the size as
     Caffe shows it (`20x20x8`: height, width, maps) and `[min, max]`. Maps are tiled; grey runs from a panel's smallest
@@ -93,8 +95,10 @@ def layer_panels(
                 _curves(axes, _as_lines(array, line))
             elif shape and math.prod(shape) == array.size and not bars:
                 _picture(axes, array.reshape(shape), in_colour=len(shape) == 3 and shape[0] == 3)
+            elif bars:
+                _bars(axes, array, first=0 if blobs[index][0] in scores else 1)
             else:
-                (_bars if bars else _picture)(axes, array)
+                _picture(axes, array)
             start = -room / (side - room)
             axes.set_title(titles[index], x=start, y=1.0, fontsize=size, fontweight="normal", pad=2.5, linespacing=1.3)
     return page
@@ -182,16 +186,16 @@ def _picture(axes: Axes, array: np.ndarray, in_colour: bool = False) -> None:
     axes.set_anchor("NW")
 
 
-def _bars(axes: Axes, values: np.ndarray) -> None:
-    """The code: each neuron with its number below and, where there is room, its value."""
-    place = np.arange(1, len(values) + 1)
+def _bars(axes: Axes, values: np.ndarray, first: int) -> None:
+    """Each neuron with its number below, from `first` on, and, where there is room, its value."""
+    place = np.arange(first, len(values) + first)
     axes.bar(place, values, width=0.75, color=TRAIN_COLOR, linewidth=0)
     axes.axhline(0, color=SOFT, linewidth=0.5)
-    axes.set_xlim(0.4, len(values) + 0.6)
+    axes.set_xlim(first - 0.6, len(values) + first - 0.4)
     axes.use_sticky_edges = False  # bars that all point down keep away from the title too
     axes.margins(y=0.15)
     inches = axes.get_position().width * axes.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
-    axes.set_xticks(place if len(values) <= 10 and inches > 0.09 * len(values) else place[4::5])
+    axes.set_xticks(place if len(values) <= 10 and inches > 0.09 * len(values) else place[place % 5 == 0])
     axes.tick_params(labelsize=5.5, length=0, pad=1.5)
     axes.locator_params(axis="y", nbins=6)
     axes.spines["bottom"].set_visible(False)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ..errors import DataError
 from .reduced import reduced, told
-from .samples import Samples, apart
+from .samples import Samples, apart, window_of
 from .style import INK, PAGE, fitted, number, say, sheet, styled
 from .tile import Tiles
 
@@ -100,15 +100,15 @@ class _Grid:
 
 def image_rows(
     stack: np.ndarray, names: Sequence[str], title: str, about: str = "", captions: Sequence[Sequence[str]] = (),
-    *, given: Sequence[int] | None = None, width: float = PAGE,
+    *, given: Sequence[int] | None = None, plain: bool = False, width: float = PAGE,
 ) -> Figure:  # fmt: skip
     """stack (rows * columns, ...) as `Samples` takes it → a row of images for each of `names`, all in one scale.
 
     A row may have fewer images than the others: images that are not finite are left out. `captions`: under the images.
-    `given`: as of `thumbnails`.
+    `given`: as of `thumbnails`. `plain`: the images themselves, though all look alike.
     """
     small = reduced(np.asarray(stack))
-    (drawn,), scale, alike = apart(small)
+    (drawn,), scale, alike = ([small], *window_of(small)) if plain else apart(small)
     fewer = told(given or np.shape(stack)[1:], small.shape[1:])
     shown = Samples(drawn)
     columns = len(shown) // max(len(names), 1)

@@ -30,6 +30,7 @@ from .tile import Tiles
 
 MOST_CODES = 16  # curves of codes that are drawn
 SMALL, LETTER, ROOM = 5.5, 0.052, 6.2  # points of the names of marks; inches of a letter, and of all places
+WORD, LINE = 1.1, 7  # inches of a name, at most; points of a line of names
 MOST_NAMES = 12  # sources that are named
 BRIGHTEST = 99.8  # percentile of the images' values that is white
 HELD = "#fbeee8"  # the ground of what was held out
@@ -45,12 +46,13 @@ def timeline(
     sources: Sequence[tuple[int, str]] = (),
     rows: np.ndarray | None = None,
     title: str = "",
+    together: str = "recording",
 ) -> Figure:
     """errors (n,), codes (n, K) in the order of the recording → a curve for the error, and one for each code.
 
     `marked`: images to mark, called `names`; `held_out` (n,): a mask of those that the net did not learn from, drawn on
     another ground; `sources`: where each source begins, and its name; `rows` (n,): of one source, the images' numbers
-    in it, which stand at the axis then.
+    in it, which stand at the axis then; `together`: what the images are in their order, in a word.
     """
     count = min(codes.shape[1], MOST_CODES)
     at = np.arange(len(errors)) if rows is None else np.asarray(rows)
@@ -68,11 +70,12 @@ def timeline(
                 axes.axvline(start - 0.5, color=SOFT, linewidth=0.5)
         _mark(panels[0], at, errors, marked, names)
         if 1 < len(sources) <= MOST_NAMES:
-            for start, name in sources:
-                panels[-1].annotate(fitted(name, 1.2, 5)[0], (start, 0), xycoords=("data", "axes fraction"),
-                                    xytext=(1, 2), textcoords="offset points", fontsize=5, color=SOFT)  # fmt: skip
-        one = f"image of {sources[0][1]}, from 0" if rows is not None and sources else "image of the recording"
-        panels[-1].set_xlabel("image of the recordings, one after another" if len(sources) > 1 else one)
+            _name_sources(panels[-1], sources, len(errors))
+        one = (
+            f"image of {sources[0][1]}, from 0" if rows is not None and sources else f"image of the {together}, from 0"
+        )
+        several = "image, from 0, of all files one after another"
+        panels[-1].set_xlabel(several if len(sources) > 1 else one)
         panels[0].set_xlim(at[0] - 0.5, at[-1] + 0.5)
         more = f"; {codes.shape[1] - count} more codes are not drawn" if codes.shape[1] > count else ""
         held = "; held-out images on a red ground" if held_out is not None and held_out.any() else ""
@@ -97,21 +100,40 @@ def _grounds(axes: Axes, at: np.ndarray, held_out: np.ndarray | None) -> None:
         axes.axvspan(at[start] - 0.5, at[stop - 1] + 0.5, color=HELD, linewidth=0, zorder=0)
 
 
+def _name_sources(axes: Axes, sources: Sequence[tuple[int, str]], total: int) -> None:
+    """Below the axis, under the middle of each source; in as many lines as they need."""
+    starts = np.array([start for start, _ in sources])
+    middles = (starts + np.append(starts[1:], total) - 1) / 2
+    words = [fitted(name, WORD, 5) for _, name in sources]
+    for (word, size), middle, tier in zip(
+        words, middles, tiers(middles / max(total, 1) * ROOM, _widths(words)), strict=True
+    ):
+        axes.annotate(word, (middle, 0), xycoords=("data", "axes fraction"), xytext=(0, -24 - LINE * tier), va="top",
+                      textcoords="offset points", ha="center", fontsize=size, color=SOFT)  # fmt: skip
+
+
 def _mark(
     axes: Axes, at: np.ndarray, errors: np.ndarray, marked: Sequence[int] | np.ndarray, names: Sequence[str]
 ) -> None:
+    """A mark on the curve for each; above all of it their names, in as many lines as they need, each over its mark."""
     if not len(marked):
         return
-    places = np.asarray(marked)
+    places, top = np.asarray(marked), float(errors.max()) or 1.0
     axes.plot(at[places], errors[places], "v", color=TEST_COLOR, markersize=3.5)
     named = sorted(zip(places.tolist(), names, strict=False))
-    words = [fitted(name, 0.9, SMALL)[0] for _, name in named]
+    words = [fitted(name, WORD, SMALL) for _, name in named]
     inches = (at[[place for place, _ in named]] - at[0]) / max(at[-1] - at[0], 1) * ROOM
-    heights = tiers(inches, [LETTER * len(each) for each in words])
-    for (place, _), word, tier in zip(named, words, heights, strict=True):
-        axes.annotate(word, (at[place], errors[place]), xytext=(0, 4 + 7 * tier), textcoords="offset points",
-                      ha="center", fontsize=SMALL, color=TEST_COLOR)  # fmt: skip
-    axes.set_ylim(top=(1.12 + 0.08 * max(heights, default=0)) * float(errors.max()) or 1.0)
+    lines = tiers(inches, _widths(words))
+    for (place, _), (word, size), line in zip(named, words, lines, strict=True):
+        axes.annotate(word, (at[place], top), xytext=(0, 6 + LINE * line), textcoords="offset points",
+                      ha="center", fontsize=size, color=TEST_COLOR)  # fmt: skip
+        axes.plot([at[place]] * 2, [errors[place], top], color=TEST_COLOR, linewidth=0.4, linestyle=":")
+    axes.set_ylim(top=(1.15 + 0.12 * max(lines, default=0)) * top)
+
+
+def _widths(words: Sequence[tuple[str, float]]) -> list[float]:
+    """Inches of words in their sizes, about."""
+    return [LETTER * size / SMALL * len(word) for word, size in words]
 
 
 def tiers(middles: np.ndarray, widths: Sequence[float]) -> list[int]:
@@ -156,7 +178,7 @@ def cluster_strip(
 
 
 ROWS = (("image", 0), ("restored", 1), ("difference", 2))
-HEAD, EDGE, GAP, CAPTION = 0.36, 0.2, 0.05, 0.17  # inches
+HEAD, EDGE, SPACE, CAPTION = 0.36, 0.2, 0.05, 0.17  # inches
 
 
 def unusual_images(
@@ -173,10 +195,10 @@ def unusual_images(
     most = float(np.percentile(np.abs(change), BRIGHTEST)) or 1.0
     stacks = [Samples(shown), Samples(restored), Samples(change)]
     low, high = scale_of(np.clip(shown, *np.percentile(shown, (100 - BRIGHTEST, BRIGHTEST))))
-    across = min((PAGE - EDGE) / max(count, 1) - GAP, 1.6)
+    across = min((PAGE - EDGE) / max(count, 1) - SPACE, 1.6)
     down = across * stacks[0].aspect
     with styled():
-        page = sheet(PAGE, HEAD + 3 * (down + GAP) + CAPTION)
+        page = sheet(PAGE, HEAD + 3 * (down + SPACE) + CAPTION)
         words, size = fitted(title, PAGE - 0.04, 8, "bold")
         say(page, 0.02, 0.12, words, fontsize=size, fontweight="bold", color=INK)
         facts = f"grey {number(low)} to {number(high)}; differences ±{number(most)} (black, white)"
@@ -184,12 +206,12 @@ def unusual_images(
         words, size = fitted("; ".join(filter(None, [about, facts, told(whole, shown.shape)])), PAGE - 0.04, 6.5)
         say(page, 0.02, 0.27, words, fontsize=size)
         for name, row in ROWS:
-            say(page, EDGE / 2, HEAD + row * (down + GAP) + down / 2, name, ha="center", rotation=90)
+            say(page, EDGE / 2, HEAD + row * (down + SPACE) + down / 2, name, ha="center", rotation=90)
         tiles = Tiles(page)
         for index, name in enumerate(names):
-            left = EDGE + index * (across + GAP)
+            left = EDGE + index * (across + SPACE)
             for row, (samples, scale) in enumerate(zip(stacks, ((low, high), (low, high), (-most, most)), strict=True)):
-                samples.draw(tiles, index, (left, HEAD + row * (down + GAP), across, down), *scale)
+                samples.draw(tiles, index, (left, HEAD + row * (down + SPACE), across, down), *scale)
             words, size = fitted(name, across, 6)
-            say(page, left + across / 2, HEAD + 3 * (down + GAP) + CAPTION / 2, words, ha="center", fontsize=size)
+            say(page, left + across / 2, HEAD + 3 * (down + SPACE) + CAPTION / 2, words, ha="center", fontsize=size)
     return page

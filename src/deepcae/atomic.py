@@ -114,8 +114,13 @@ def cannot_write(path: str | os.PathLike[str], error: OSError, needed: int = 0, 
 
 def set_aside(path: Path) -> Path:
     """Keeps a file that another one takes the place of as `<name>~`, or `<name>~2` …: somebody may have written it."""
+    return path.rename(free_beside(path))
+
+
+def free_beside(path: Path) -> Path:
+    """The first name `<name>~`, `<name>~2` … that is free."""
     names = (path.with_name(f"{path.name}~{number if number > 1 else ''}") for number in itertools.count(1))
-    return path.rename(next(name for name in names if not os.path.lexists(name)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def create(path: Path) -> None:

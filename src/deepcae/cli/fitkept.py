@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..atomic import MARK, foreign_kept, whole_file
+from ..data.folder import shortlist
 from ..errors import DataError
 from ..inplace import json_of
-from ..proto.lookup import FIT
+from ..proto.lookup import FIT, MODEL, STORED
 from .screen import say
 
+if TYPE_CHECKING:
+    from ..prepare import Understood
+
 STEPS = "steps.sh"
+DATA = "data"
+IMAGES = tuple(f"{DATA}/{name}" for name in ("train.h5", "test.h5", "train.txt", "test.txt", "all.txt", STORED))
+TEXTS = tuple(f"{MODEL}/{name}" for name in ("net.prototxt", "solver.prototxt", "start.caffemodel"))
+ALWAYS = (*IMAGES, *TEXTS)
 MOST_STAMPS = 2000  # files whose times are kept
 HEAD = f"# {MARK}: what `deepcae fit` did, step by step. Change a text in model/, and go on from there.\n"
 
@@ -85,6 +95,28 @@ class Kept:
         self._told |= told
         self._write(FIT, json.dumps({"about": MARK, **self._told}, indent=1) + "\n")
 
+    def own(self, *names: str) -> bool:
+        """Notes files that a step is about to write, unless they are somebody's; whether all of them are the fit's."""
+        own = [name for name in _noted(self.folder, self._told) if os.path.lexists(self.folder / name)]
+        new = [name for name in names if name not in own and not os.path.lexists(self.folder / name)]
+        if new:
+            self.put(files=[*own, *new])
+        return {*names} <= {*own, *new}
+
+    def put_texts(self) -> None:
+        """Notes what the texts are like that were written now."""
+        there = [name for name in TEXTS if (self.folder / name).is_file()]
+        self.put(texts={name: digest_of(self.folder / name) for name in there})
+
+    def written_since(self, paths: Iterable[Path]) -> list[str]:
+        """What to tell of images that were written to since they were stored."""
+        known, now = self.stamps, stamps_of(paths)
+        changed = [name for name in {**known, **now} if known.get(name) != now.get(name)] if known else []
+        if not changed:
+            return []
+        told = f"warning: written to since they were stored, which is not looked at: {shortlist(changed)}"
+        return [told, "         (--overwrite stores them anew, and trains anew)"]
+
     def makes(self, name: str, since: float, make: Callable[[], Iterable[Path]]) -> bool:
         """Has the files of a step made, unless all that it made before are there and no older than `since`, seconds of
         the system's clock; whether they were made now."""
@@ -121,6 +153,64 @@ class Kept:
         self.folder.mkdir(parents=True, exist_ok=True)
         with whole_file(self.folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def files_of(folder: Path) -> list[str]:
+    """What the fit in a folder wrote there, but for its training; of a folder below that is a link, the link."""
+    try:
+        told = _read(folder / FIT)
+    except DataError:
+        told = {"about": MARK}
+    made = [name for names in told.get("made", {}).values() for name in names]
+    names = [_by_link(folder, Path(name)) for name in (*_noted(folder, told), *made, FIT, STEPS) if _is_inside(name)]
+    return [name for name in dict.fromkeys(names) if os.path.lexists(folder / name)]
+
+
+def edited(folder: Path) -> list[str]:
+    """The texts of the fit in a folder that are not as it wrote them; all, where its record does not tell."""
+    try:
+        known = _read(folder / FIT).get("texts", {})
+    except DataError:
+        known = {}
+    return [name for name in TEXTS if (folder / name).is_file() and known.get(name) != digest_of(folder / name)]
+
+
+def digest_of(path: Path) -> str:
+    """Of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def wishes_in(folder: Path) -> Any:
+    """What the fit in a folder was asked for; None where there is none, or its record is damaged."""
+    with suppress(DataError):
+        return _read(folder / FIT).get("wishes")
+    return None
+
+
+def _noted(folder: Path, told: dict[str, Any]) -> list[str]:
+    """The files of its first steps; records of earlier versions list none: then those that are always written."""
+    found = told.get("files", [name for name in ALWAYS if told and (folder / name).is_file()])
+    return list(found)
+
+
+def _is_inside(name: str) -> bool:
+    return bool(name) and not os.path.isabs(name) and ".." not in Path(name).parts and "\0" not in name
+
+
+def _by_link(folder: Path, name: Path) -> str:
+    """`name`, or the folder in it that is a link."""
+    links = [parent for parent in reversed(name.parents) if parent.parts and (folder / parent).is_symlink()]
+    return str(links[0] if links else name)
+
+
+def require_unchanged(data: Path, before: Understood, now: Understood) -> None:
+    """DataError where the images are no longer those that were stored in the folder `data`."""
+    for what in ("count", "rows", "shape", "dtype"):
+        if (was := getattr(before, what)) != (found := getattr(now, what)):
+            raise DataError(
+                f"{data}: the images changed since they were stored: {what} was {was}, and is {found}; "
+                "take another -o, or --overwrite"
+            )
 
 
 def stamps_of(paths: Iterable[Path], most: int = MOST_STAMPS) -> dict[str, list[int]]:
@@ -193,4 +283,6 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "design": _is_design,
     "lengths": lambda value: isinstance(value, list) and all(map(_is_length, value)),
     "made": lambda value: isinstance(value, dict) and all(map(_are_words, value.values())),
+    "files": _are_words,
+    "texts": lambda value: isinstance(value, dict),
 }

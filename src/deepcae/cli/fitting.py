@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import foreign_kept
-from ..data.folder import shortlist
 from ..errors import DataError
 from ..kernels.memory import give_back
 from ..proto.lookup import MODEL
 from ..report.advice import Judged, came_to, seconds_for
 from .duration import about, took
+from .fitaside import come_back, making_way, part_with
 from .fitbefore import Before, newest
-from .fitkept import Kept, stamps_of
+from .fitkept import DATA, IMAGES, Kept, require_unchanged, stamps_of
 from .foreseen import (
     TABLE,
     TECHNICAL,
@@ -50,7 +51,7 @@ class Fit:
         self.out, self.wishes, self.device, self.threads = out, wishes, self.machine.device, machine.threads
         self.overwrite, self.quiet = overwrite, quiet
         self.began = time.perf_counter()
-        self.data, self.model = out / "data", out / MODEL
+        self.data, self.model = out / DATA, out / MODEL
         self._did = self.answers = False  # whether a step was done by this call; whether what it says was asked for
 
     @cached_property
@@ -87,7 +88,7 @@ class Fit:
         self._require_own()
         self._say("1/5 images")
         self.look()
-        with foreign_kept():
+        with foreign_kept(), making_way(self.out) if self.overwrite else nullcontext():
             self.kept.put(wishes=self.wishes.to_json())
             prepared = self._prepare()
             self._say("2/5 network")
@@ -113,33 +114,23 @@ class Fit:
         self.kept.step("data", "any", *map(str, wishes.paths), *wishes.images.arguments(), "-o", str(self.data))
         if (self.data / "images.json").exists() and not self.overwrite:
             self._say(f"    stored before, in {self.data}")
-            return self._unchanged(Prepared.load(self.data))
+            stored = Prepared.load(self.data)
+            require_unchanged(self.data, stored.understood, self.looked.understood)
+            for line in self.kept.written_since(wishes.paths):
+                say(line)
+            return stored
         self._did, stamps = True, stamps_of(wishes.paths)
-        with bar("storing images", sum(self.looked.understood.rows.values()), self.quiet) as advance:
+        total, is_ours = sum(self.looked.understood.rows.values()), self.kept.own(*IMAGES)
+        with bar("storing images", total, self.quiet) as advance, foreign_kept(not is_ours):
             made = prepare(
-                wishes.paths, self.data, wishes.images.options(), overwrite=self.overwrite, looked=self.looked,
-                progress=lambda done, _: advance(done),
+                wishes.paths, self.data, wishes.images.options(), overwrite=self.overwrite or is_ours,
+                looked=self.looked, progress=lambda done, _: advance(done),
             )  # fmt: skip
         self.kept.put(stamps=stamps)
         for note in made.understood.notes:
             if note not in self.looked.understood.notes:
                 self._say(f"    note       {note}")
         return made
-
-    def _unchanged(self, stored: Prepared) -> Prepared:
-        """DataError where the images are no longer those that were stored; what may have changed is told."""
-        before, now = stored.understood, self.looked.understood
-        for what in ("count", "rows", "shape", "dtype"):
-            if (was := getattr(before, what)) != (found := getattr(now, what)):
-                raise DataError(
-                    f"{self.data}: the images changed since they were stored: {what} was {was}, and is {found}; "
-                    "take another -o, or --overwrite"
-                )
-        known, stamps = self.kept.stamps, stamps_of(self.wishes.paths)
-        if known and (changed := [name for name in {**known, **stamps} if known.get(name) != stamps.get(name)]):
-            say(f"warning: written to since they were stored, which is not looked at: {shortlist(changed)}")
-            say("         (--overwrite stores them anew, and trains anew)")
-        return stored
 
     def _design(self, prepared: Prepared) -> None:
         """net.prototxt, solver.prototxt and start.caffemodel for these images."""
@@ -176,7 +167,9 @@ class Fit:
         design = {"linear": linear, "race": 0 if race is None else race.iterations, "set": [*wishes.overrides]}
         self.kept.put(design={**design, "pca": pca, "mean": mean})
         self.kept.step("zoo", "design", *words, *self._ways(), "-o", str(self.model))
+        self.kept.own(*(f"{MODEL}/{name}" for name in ("net.prototxt", "solver.prototxt", *model.files)))
         put(model, self.model)
+        self.kept.put_texts()
         facts = {} if race is None else {"race": str(race)}
         facts = {**model.plan.facts(model.num_images), **found.facts(), **facts}
         for name in (each for each in facts if each not in (*TECHNICAL, "values")):  # which were told above
@@ -200,6 +193,7 @@ class Fit:
         settings = self._course(solver, before)
         self.kept.training(solver, seed, self.machine.words())
         if before.outcome is not None and before.is_over(self._param(solver, *settings)):
+            part_with(self.out)
             self._say(f"    done before: {before}")
             return before.outcome
         self._did = True
@@ -338,6 +332,8 @@ class Fit:
 
     def _require_own(self) -> None:
         """DataError where an earlier fit with other wishes left something in the folder."""
+        if not self.overwrite:
+            come_back(self.out, self.wishes)
         earlier = self.kept.wishes
         if earlier is not None and (other := self.wishes.other(earlier)):
             raise DataError(f"{self.out}: holds a fit with another {other}; take another -o, or --overwrite")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import DataError, SnapshotError, warn
 from .kept import BestSnapshot, find_best
+from .replaced import kept_before
 from .snapshot import Snapshot, find, latest
 
 BEST, LAST = "best", "last"
@@ -65,7 +66,7 @@ def _of_best(best: BestSnapshot, prefix: str, tell: Callable[[str], None]) -> Ch
 def _last(folder: Path, prefix: str, tell: Callable[[str], None]) -> Chosen:
     newest = latest(prefix, tell)
     if newest is None:
-        raise DataError(f"{folder}: no complete snapshot there yet")
+        raise DataError(f"{folder}: no complete snapshot there yet{kept_before(folder)}")
     return Chosen(newest, newest.iteration)
 
 

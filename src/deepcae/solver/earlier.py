@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ..errors import DataError, DeepcaeError
 from ..proto.read import read_solver
 from .about import SOLVER, files_of, read_about
-from .kept import NEXT
+from .commit import clean
+from .kept import NEXT, complete
 from .lock import Lock
-from .replaced import Replaced, adopt, settle
+from .replaced import Replaced, adopt, kept_before, settle
 from .snapshot import BEST, ENDINGS, MANIFEST, MODEL, RESUME, STATE, Snapshot, iterations, latest
 from .unclaimed import is_half_done
 
@@ -86,8 +88,11 @@ class Earlier:
                     lock.require_free()
             yield
 
-    def move_aside(self) -> Replaced | None:
-        """Moves what the run wrote, by its record and its manifests, and nothing else. None where there is nothing."""
+    def move_aside(self, more: Sequence[str] = ()) -> Replaced | None:
+        """Moves what the run wrote, by its record and its manifests, and nothing else. None where there is nothing.
+
+        `more`: other files of the folder that belong to it.
+        """
         outside = [prefix for prefix in self.prefixes if not self._holds(prefix) and _latest(prefix) is not None]
         if self.prefix in outside:
             raise DataError(
@@ -97,13 +102,14 @@ class Earlier:
         inside = [prefix for prefix in self.prefixes if self._holds(prefix)]
         files = [path for prefix in inside for path in _files(prefix)]
         names = [os.path.relpath(path, self.folder) for path in files]
-        names += [name for name in _recorded_files(self.folder) if _is_file(self.folder / name)]
-        if not names:
-            return None
-        recorded = recorded_prefix(self.folder)
-        moved = Replaced.make(self.folder, names, recorded if recorded in inside else self.prefix)
+        names += [name for name in (*recorded_files(self.folder), *more) if _is_file(self.folder / name)]
+        recorded, moved = recorded_prefix(self.folder), None
+        if names:
+            listed = list(dict.fromkeys(names))
+            moved = Replaced.make(self.folder, listed, recorded if recorded in inside else self.prefix)
         if _latest(self.prefix) is not None:
-            moved.put_back()
+            if moved is not None:
+                moved.put_back()
             raise DataError(
                 f"{self.folder}: snapshots that no manifest names lie at {self.prefix}_iter_...; move them away, "
                 "or take another snapshot_prefix"
@@ -114,20 +120,22 @@ class Earlier:
         return _is_in(self.folder, prefix)
 
 
-def make_way(folder: Path, prefix: str, resumed_from: str, overwrite: bool) -> Replaced | None:
+def make_way(
+    folder: Path, prefix: str, resumed_from: str, overwrite: bool, more: Sequence[str] = ()
+) -> Replaced | None:
     """Lets a run begin or go on in a folder. DataError where that would cost the run that lies there.
 
     For the holder of the lock of `prefix`. Gives the run that the new one takes the place of, kept aside; nothing else
-    may be lost by then. `resumed_from`: the state that the run goes on from.
+    may be lost by then. `resumed_from`: the state that the run goes on from. `more`: other files that belong to it.
     """
     settle(folder, prefix)
     adopt(folder)
     earlier = Earlier(folder, prefix)
     with earlier.locked():
-        return _make_way(earlier, resumed_from, overwrite)
+        return _make_way(earlier, resumed_from, overwrite, more)
 
 
-def _make_way(earlier: Earlier, resumed_from: str, overwrite: bool) -> Replaced | None:
+def _make_way(earlier: Earlier, resumed_from: str, overwrite: bool, more: Sequence[str]) -> Replaced | None:
     folder, kept = earlier.folder, list(Replaced.found(earlier.folder))
     if resumed_from and _is_in(folder, resumed_from):
         if overwrite:
@@ -143,15 +151,33 @@ def _make_way(earlier: Earlier, resumed_from: str, overwrite: bool) -> Replaced 
     with suppress(DataError):  # damaged: it is given up
         if earlier.newest() is None and kept:
             return kept[-1]
+    moved = earlier.move_aside(more)
     for each in kept:
         each.remove()
-    return earlier.move_aside()
+    return moved
+
+
+def tidy(folder: Path, held: str) -> None:
+    """Ends what a kill cut off in a folder: a move, or the writing of a snapshot. `held`: as for `settle`.
+
+    TrainingError if a training is at work there.
+    """
+    settle(folder, held)
+    prefix = recorded_prefix(folder)
+    if prefix is not None and _is_in(folder, prefix) and Path(prefix).parent.is_dir():
+        lock = Lock(prefix)
+        lock.acquire()
+        try:
+            complete(prefix)
+            deque(clean(prefix), maxlen=0)  # what cannot be removed is told by the next training
+        finally:
+            lock.release()
 
 
 def advice(folder: Path) -> str:
     """How a run in a folder whose texts or record are gone can be gone on with, to end a complaint; "" if it cannot."""
-    for replaced in Replaced.found(folder):
-        return f"; the run that was there before {replaced.where}"
+    if before := kept_before(folder):
+        return before
     for prefix in _prefixes(folder):
         if _latest(prefix) is not None:
             return f"; its snapshots are there ({prefix}_iter_...): give --solver, the text that it was trained with"
@@ -171,7 +197,8 @@ def recorded_prefix(folder: Path) -> str | None:
     return None
 
 
-def _recorded_files(folder: Path) -> list[str]:
+def recorded_files(folder: Path) -> list[str]:
+    """What the run in a folder wrote there, by its record, but its snapshots."""
     try:
         return files_of(read_about(folder)[0])
     except FileNotFoundError:

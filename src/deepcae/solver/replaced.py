@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..atomic import sync_folder, whole_folder
+from ..errors import warn
 from ..inplace import json_of
 from .lock import Lock
 
@@ -22,10 +23,13 @@ NAME, MOVING, MOVED = "replaced-run", "moving.json", "replaced.json"
 
 
 class Replaced:
-    """A run kept aside in `folder`, below the folder of the run that takes its place."""
+    """A run kept aside in `folder`, below the folder of the run that takes its place.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    `is_ours`: whether it was moved there by this very command, and not by one that was killed since.
+    """
+
+    def __init__(self, folder: Path, is_ours: bool = False) -> None:
+        self.folder, self.is_ours = folder, is_ours
 
     @classmethod
     def found(cls, run: Path) -> Iterator[Replaced]:
@@ -41,7 +45,7 @@ class Replaced:
         with whole_folder(place) as folder:
             listing = {"format": 1, "prefix": os.path.relpath(prefix, run), "files": list(files)}
             (folder / MOVING).write_text(json.dumps(listing, indent=1) + "\n", encoding="utf-8")
-        made = cls(place)
+        made = cls(place, is_ours=True)
         try:
             for name in files:
                 (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -69,8 +73,16 @@ class Replaced:
         """The lock of the run's old place."""
         return Lock(str(self.folder.parent / _name(self._listing().get("prefix"), "snapshot")))
 
-    def put_back(self) -> None:
-        """Moves the files to where they were, in the place of what may have come there since."""
+    def put_back(self, instead: Sequence[str] = ()) -> None:
+        """Moves the files to where they were, in the place of what may have come there since.
+
+        `instead`: files of the run that was to take the place; they go.
+        """
+        if self.is_whole:  # from here on whoever comes next goes on with this
+            os.replace(self.folder / MOVED, self.folder / MOVING)
+            sync_folder(self.folder)
+        for name in set(instead) - set(self._files()):
+            (self.folder.parent / name).unlink(missing_ok=True)
         for name in self._files():
             if os.path.lexists(self.folder / name):
                 (self.folder.parent / name).parent.mkdir(parents=True, exist_ok=True)
@@ -113,21 +125,27 @@ class Replaced:
 
 
 def settle(run: Path, held: str = "") -> None:
-    """Undoes a move that a kill cut off. TrainingError if it is going on.
+    """Undoes a move that a kill cut off, and tells it. TrainingError if it is going on.
 
     `held`: the prefix whose lock the caller has.
     """
     for replaced in Replaced.found(run):
         if not replaced.is_whole:
             lock = replaced.lock()
-            if held and os.path.abspath(f"{held}.lock") == os.path.abspath(lock.path):
-                replaced.put_back()
-                continue
-            lock.acquire()
+            if not held or os.path.abspath(f"{held}.lock") != os.path.abspath(lock.path):
+                lock.acquire()
             try:
+                if replaced.is_whole or not replaced.folder.is_dir():  # somebody else was first
+                    continue
                 replaced.put_back()
             finally:
                 lock.release()
+            warn(f"{run}: the command that was to take its place was killed; what was there before is back")
+
+
+def kept_before(run: Path) -> str:
+    """Where the run is that was in a folder before, to end a complaint; "" where none was, or it is gone."""
+    return next((f"; what was there before {each.where}" for each in Replaced.found(run)), "")
 
 
 def adopt(run: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import set_aside, whole_file
-from ..errors import DataError, Place, Problem, SnapshotError, SpecError, warn
+from ..errors import DataError, Place, Problem, SnapshotError, SpecError, TrainingError, warn
 from ..facts import as_line, as_table
 from ..proto.document import Document
 from ..proto.lookup import FIT, MODEL, resolve
@@ -33,6 +33,7 @@ from .chosen import Chosen, choose
 from .earlier import advice, recorded_prefix
 from .metrics import read_metrics
 from .nets import NetChoice, choose_nets, keep_to, test_paths, train_path
+from .replaced import settle
 from .snapshot import Snapshot, latest
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Run:
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise DataError(f"{self.folder}: is a file; a run is a folder, which `deepcae train --out` makes")
+        with suppress(TrainingError, OSError):  # told by whoever trains there
+            settle(self.folder)
         try:
             self.about, problem = read_about(self.folder)
         except FileNotFoundError:

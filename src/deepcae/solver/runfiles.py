@@ -165,10 +165,10 @@ class RunFiles:
         self._close()
 
     def _put_back(self) -> None:
-        """The run whose place was to be taken: nothing has been trained."""
-        replaced, self._replaced = self._replaced, None
-        if replaced is not None:
-            replaced.put_back()
+        """The run whose place was to be taken: nothing has been trained. One that others moved aside stays there."""
+        if self._replaced is not None and self._replaced.is_ours:
+            self._replaced.put_back()
+            self._replaced = None
 
     def _close_metrics(self) -> None:
         metrics, self._metrics = self._metrics, None

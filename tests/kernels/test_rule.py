@@ -32,7 +32,7 @@ def unknown_processor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     monkeypatch.delenv(choice.VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(kept, "this_processor", lambda: UNKNOWN)
-    monkeypatch.setattr(kept, "_found", {})
+    monkeypatch.setattr(choice, "_found", {})
     choice.prefer("auto")
     choice.take(None)
     yield
@@ -56,7 +56,7 @@ def test_an_unknown_processor_is_measured_once(
     assert caplog.messages == [
         f"measuring once which kernels are the fastest on this processor; the answer is kept in {path}"
     ]
-    monkeypatch.setattr(kept, "_found", {})  # the next process
+    monkeypatch.setattr(choice, "_found", {})  # the next process
     assert choice.kernels().found == Found(OTHER, f"measured on this machine, kept in {path}")
     assert measurings == [Rule(rows="mkl")]
     assert len(caplog.messages) == 1
@@ -87,7 +87,7 @@ def test_a_damaged_answer_is_told(
     path = kept.path_of(UNKNOWN)
     damaged = change(path.read_text())
     path.write_text(damaged)
-    monkeypatch.setattr(kept, "_found", {})
+    monkeypatch.setattr(choice, "_found", {})
     assert choice.rule() == fixed(UNKNOWN) == Rule(rows="mkl")
     assert choice.kernels().found.source.startswith("the fixed rule")
     assert f"{path} is damaged" in caplog.messages[-1]
@@ -154,7 +154,7 @@ def test_known_kinds_are_not_measured(monkeypatch: pytest.MonkeyPatch, measuring
     zen3 = Processor("AuthenticAMD", 25, 1, "avx2", "AMD EPYC", "avx2")
     monkeypatch.setattr(kept, "this_processor", lambda: zen5)
     assert choice.kernels().found == Found(Rule(rows="onednn"), "measured on AMD, Zen 5")
-    monkeypatch.setattr(kept, "_found", {})
+    monkeypatch.setattr(choice, "_found", {})
     monkeypatch.setattr(kept, "this_processor", lambda: zen3)
     assert choice.kernels().found.source == "measured on AMD EPYC, Zen 3"
     assert choice.rule().few == Products(weights="mkl")
@@ -271,7 +271,7 @@ def test_measuring_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.get_num_threads() == threads
     assert choice.preference() == "auto"
-    assert not kept._found  # nobody asked for the rule meanwhile, which is not there yet
+    assert not choice._found  # nobody asked for the rule meanwhile, which is not there yet
 
 
 @settings(deadline=None, max_examples=40)

@@ -48,14 +48,14 @@ def test_a_busy_machine_gets_fewer_threads_and_an_idle_one_all_again() -> None:
     pace = Pace(8, machine.clock)
     machine.run(pace, 5000)
     assert pace.threads == 1
-    first, *others = pace.messages()
+    first, *others = pace.changes
     assert first == "4 threads from now on, which take 26 ms where 8 take 42; no result depends on it"
     assert len(others) == 2
-    assert pace.messages() == []
+    pace.changes.clear()
     busy = False
     machine.run(pace, 40000)
     assert pace.threads == 8
-    assert len(pace.messages()) == 3
+    assert len(pace.changes) == 3
 
 
 def test_what_is_hardly_faster_changes_nothing_and_costs_little() -> None:
@@ -63,7 +63,7 @@ def test_what_is_hardly_faster_changes_nothing_and_costs_little() -> None:
     pace = Pace(2, machine.clock)
     machine.run(pace, 20000)
     assert pace.threads == 2
-    assert pace.messages() == []
+    assert pace.changes == []
     assert 0 < machine.taken.count(1) < 0.02 * len(machine.taken)
 
 

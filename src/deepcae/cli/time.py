@@ -163,7 +163,6 @@ def _of_shapes(source: Source, planned: Mapping[str, tuple[int, ...] | None]) ->
 
 def _steps(solver: Path, inputs: Inputs, device: str, weights: str | None) -> tuple[Callable[[], object], int]:
     """A whole step of the training, and how many passes it takes. The rate is 0: the weights stay as they are."""
-    from ..data.output import Outputs
     from ..solver.solver import Solver
     from .trained import weight_files
 
@@ -172,5 +171,5 @@ def _steps(solver: Path, inputs: Inputs, device: str, weights: str | None) -> tu
     training = Solver(
         solver, device=device, overrides=alone, weights=weight_files(weights) if weights else None, feed=feed
     )
-    training.state.train.outputs = Outputs([])  # nothing is written
+    training.state.train.writes = False
     return training.step, training.param.iter_size

@@ -7,8 +7,7 @@ and may be made again and again; whoever holds it holds the tensors, too. No res
 from __future__ import annotations
 
 import ctypes
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -134,14 +133,6 @@ def squared(x: Tensor, total: Tensor) -> Call:
     return bound("squared", x.numel(), x, total, THREADS)
 
 
-def norm_of(squares: Iterable[float]) -> float:
-    """√(Σ over all blobs of what `squared` gave), added one after another."""
-    total = 0.0
-    for number in squares:  # Python's own sum() rounds otherwise since 3.12
-        total += number
-    return math.sqrt(total)
-
-
 class _Blob(ctypes.Structure):
     """As `Learned` in core/steps.inc."""
 
@@ -199,12 +190,12 @@ class FusedUpdate:
         self._library = native.library()
         self._decay, self._weight_decay = list(decay), 0.0
 
-    def norm(self, gradients: Sequence[Tensor]) -> float:
-        """√(Σ over all blobs of Σ g²)."""
+    def squares(self, gradients: Sequence[Tensor]) -> list[float]:
+        """Σ g² of each blob."""
         self._take(gradients)
         if self._library.deepcae_all_squared(len(self._blobs), self._blobs, self._squares, native.threads()):
             raise MemoryError("no memory for a norm")
-        return norm_of(self._squares)
+        return list(self._squares)
 
     def step(
         self, gradients: Sequence[Tensor], settings: dict[str, float], weight_decay: float, leave_update: bool = False

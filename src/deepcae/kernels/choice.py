@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 
 from ..errors import SpecError
 from .algorithms import Algorithm, Case
-from .kept import Found, fixed_here, rule_here
+from .kept import Found, find_here, fixed_here
 from .rule import WITHOUT_STRIDES, Rule
 
 Preference = Literal["auto", "core", "banded", "torch"]
@@ -84,7 +84,17 @@ def kernels() -> Kernels:
         return Kernels(wanted, core, fixed_here(f"{VARIABLE}={wanted}" if is_forced() else f"kernels {wanted}"))
     if not core:
         return Kernels(wanted, core, fixed_here("there is no compiled core with vectors"))
-    return Kernels(wanted, core, _resumed[0] if _resumed else rule_here(core))
+    return Kernels(wanted, core, _resumed[0] if _resumed else _of_this_machine(core))
+
+
+_found: dict[str, Found] = {}  # by the core's instructions
+
+
+def _of_this_machine(core: str) -> Found:
+    """Found once for a process, so that nothing changes while it runs."""
+    if core not in _found:
+        _found[core] = find_here()
+    return _found[core]
 
 
 def _core() -> str:

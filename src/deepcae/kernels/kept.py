@@ -29,21 +29,13 @@ class Found(NamedTuple):
     source: str  # in words
 
 
-_found: dict[str, Found] = {}  # by the core's instructions
-
-
-def rule_here(instructions: str) -> Found:
-    """The rule for this processor: found once for a process, so that nothing changes while it runs."""
-    if instructions not in _found:
-        _found[instructions] = _find(this_processor())
-    return _found[instructions]
-
-
 def fixed_here(why: str) -> Found:
     return Found(fixed(this_processor()), f"the fixed rule ({why})")
 
 
-def _find(processor: Processor) -> Found:
+def find_here() -> Found:
+    """The rule for this processor."""
+    processor = this_processor()
     committed = known(processor)
     if committed is not None:
         name, rule = committed

@@ -130,16 +130,6 @@ class Net:
             if param.owner is None
         ]
 
-    @property
-    def loss_weights(self) -> dict[str, float]:
-        """The blobs that make up the objective, with their weights."""
-        return {
-            top: weight
-            for step in self.plan.steps
-            for top, weight in zip(step.tops, step.loss_weights, strict=True)
-            if weight
-        }
-
     def __repr__(self) -> str:
         phase = ("TRAIN", "TEST")[self.phase]
         return f"<Net '{self.name}' {phase}: {len(self.plan.steps)} layers, {self.plan.num_parameters} parameters>"
@@ -172,6 +162,12 @@ class Net:
         self._convolves_in_torch = "torch" in choose_strides(self.plan)
         self._pruned: dict[tuple[frozenset[str], frozenset[str]], list[int]] = {}
         self._checked: set[tuple[tuple[str, Shape], ...]] = set()
+        self.loss_weights = {  # of the blobs that make up the objective
+            top: weight
+            for step in self.plan.steps
+            for top, weight in zip(step.tops, step.loss_weights, strict=True)
+            if weight
+        }
         silent = counted_only(self.plan.steps)
         self._objective = [(top, weight, top not in silent) for top, weight in self.loss_weights.items()]
 

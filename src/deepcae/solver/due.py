@@ -1,4 +1,4 @@
-"""What is due before an iteration, as the solver text and the number of updates tell.
+"""What is due at an iteration, as the solver text and its number tell.
 
 Source: Caffe's `Solver::Step` and `Solver::Solve`.
 """
@@ -14,7 +14,7 @@ def falls(every: int, iteration: int) -> bool:
 
 
 class Due(NamedTuple):
-    """`test`: before the passes; `display`: of their loss and outputs; `snapshot`: of what the updates have made."""
+    """`test`: before the passes; `display`: of their loss and outputs; `snapshot`: of what the update has made."""
 
     test: bool
     display: bool
@@ -22,19 +22,14 @@ class Due(NamedTuple):
 
 
 def due(param: Any, iteration: int) -> Due:
-    """What is due when `iteration` updates are done, and the next is number `iteration`."""
+    """What is due at the iteration before which so many updates are done."""
     return Due(
         test=falls(param.test_interval, iteration) and bool(iteration or param.test_initialization),
         display=falls(param.display, iteration),
-        snapshot=bool(iteration) and falls(param.snapshot, iteration),
+        snapshot=falls(param.snapshot, iteration + 1),
     )
 
 
 def due_at_end(param: Any, iteration: int) -> Due:
     """What is due behind the last update: one more loss, one more test. Its snapshot is `snapshot_after_train`'s."""
     return Due(falls(param.test_interval, iteration), falls(param.display, iteration), param.snapshot_after_train)
-
-
-def is_over(param: Any, iteration: int) -> bool:
-    """Whether the training has made all its updates; without a max_iter it never has."""
-    return param.HasField("max_iter") and iteration >= param.max_iter

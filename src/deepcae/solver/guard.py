@@ -19,12 +19,12 @@ from ..data.span import into_unit
 from ..errors import NotFinite
 from ..net.advice import authors_name
 from ..net.flow import Flow
-from .due import falls
 from .records import Warned, WarningKind
 
 if TYPE_CHECKING:
     from ..net.net import Net
     from ..net.step import Step
+    from .iteration import Passed
 
 PERSISTENT = 8  # looks that must all agree before a layer is called saturated or constant
 LOOK_EVERY = 50  # iterations between two looks, at least
@@ -41,17 +41,9 @@ def is_stuck(metrics: Iterable[Mapping[str, Any]]) -> bool:
     return any(entry["kind"] == "warned" and entry.get("warning") in STOPPED_LEARNING for entry in metrics)
 
 
-def require_finite(
-    net: Net,
-    iteration: int,
-    loss: float,
-    norm: float,
-    blobs: Mapping[str, torch.Tensor],
-    gradients: Sequence[torch.Tensor],
-) -> None:
-    """NotFinite unless this iteration's loss and gradients are finite; names the layer and blob where it began."""
-    if math.isfinite(loss) and math.isfinite(norm):
-        return
+def require_finite(net: Net, iteration: int, passed: Passed) -> None:
+    """NotFinite for an iteration whose loss or gradient norm is not; names the layer and blob where that began."""
+    loss, blobs, gradients = float(passed.loss), passed.blobs, passed.gradients
     culprit = _in_data(net, blobs) or _in_parameters(net) or _in_tops(net, blobs) or _in_gradients(net, gradients)
     if culprit is None and math.isfinite(loss):
         return  # every gradient is finite, only the square of their norm is beyond float32
@@ -167,7 +159,7 @@ class Guard:
         """Warnings of this iteration; looks at the blobs only every `every` iterations."""
         if self.every:
             self._greatest = max(self._greatest, norm)
-        if not falls(self.every, iteration):
+        if not self.every or iteration % self.every:
             return
         if len(self._losses) == PERSISTENT:
             self._best_before = min(self._best_before, self._losses[0])

@@ -6,6 +6,7 @@ device, and loss and norm stay there until somebody asks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -42,15 +43,12 @@ class Passed:
         norm = torch.as_tensor(self.norm, dtype=loss.dtype, device=loss.device)
         return torch.stack([loss, norm.expand(loss.shape)])
 
-    def numbers(self) -> Tensor | tuple[float, float]:
-        """Loss and norm, on the device where nobody has waited for it."""
-        return self.on_device() if isinstance(self.norm, Tensor) else (float(self.loss), self.norm)
-
-    def fetch(self) -> None:
+    def fetch(self) -> tuple[float, float]:
         """Makes loss and norm numbers; waits for the device."""
         if isinstance(self.loss, Tensor) and self.loss.device.type != "cpu":
             self.loss, self.norm = self.on_device().tolist()
-        self.loss, self.norm = float(self.loss), float(self.norm)
+        self.loss, self.norm = numbers = float(self.loss), float(self.norm)
+        return numbers
 
 
 class Batchwise(Protocol):
@@ -151,8 +149,8 @@ class Passes:
 class Arithmetic:
     """What an iteration computes, in Caffe's order.
 
-    `look(iteration, passed)`: looks at loss, norm, blobs and gradients before the update, and may refuse it by an
-    error. None: nobody waits for the device, and what is not finite is found later, when the loss is fetched.
+    `look(iteration, passed)`: is shown a loss or norm that is not finite, with blobs and gradients, before the update,
+    and may refuse it by an error. None: nobody waits for the device, and such a value is found later, with the loss.
     `seen`: is told of each pass's blobs. `reduce`: is given the gradients before anybody looks at them, as Caffe's
     `on_gradients_ready`: the place to add up those of other processes.
     """
@@ -190,8 +188,9 @@ class Arithmetic:
         if self.look is None:
             passed.blobs = {name: blob.detach() for name, blob in passed.blobs.items() if blob is not None}
         else:
-            passed.fetch()
-            self.look(iteration, passed)
+            loss, norm = passed.fetch()
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                self.look(iteration, passed)
         if debug is not None:
             debug.before_update(passed.blobs, passed.gradients)
         passed.scale = updater.clip(passed.gradients, passed.norm)

@@ -1,4 +1,4 @@
-"""The numbers of finished iterations, on their way from the device to records.
+"""The numbers of finished iterations, on their way from the device to records; and how long they took.
 
 A CPU's numbers are there at once. A GPU's are kept on the device and fetched together, at the borders where somebody
 looks: a displayed iteration, a look of the guard, a test, a snapshot, the end. The records come then, in order and the
@@ -7,51 +7,120 @@ same. A value that is not finite is found there, too: late, but before any snaps
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
-from .clock import Clock
-from .due import due, falls, is_over
+from ..net.unscaled import unscaled
+from .due import Due, due, falls
 from .guard import require_finite_since
-from .records import Debugged, Record, Step
+from .passes import Blobs
+from .records import Debugged, Record, Step, Warned, WarningKind
 from .state import Requests, TrainingState
 
 MOST_WAITING = 100  # iterations on a device that are not told yet
 Numbers = torch.Tensor | tuple[float, float]  # an iteration's loss and gradient norm, perhaps still on the device
 
 
+class Clock:
+    """Counts the seconds of steps. The first step of a run chooses kernels and warms up: it counts only if alone."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets what it has counted."""
+        self._steps: list[float] = [0.0, 0.0]  # the first step, all later ones
+        self._num = 0
+        self._lap = (time.perf_counter(), 0)
+
+    def add(self, seconds: float) -> None:
+        """A step."""
+        self._steps[min(self._num, 1)] += seconds
+        self._num += 1
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Times the block as part of the steps so far: a device is waited for that had not been before."""
+        began = time.perf_counter()
+        yield
+        self._steps[min(max(self._num - 1, 0), 1)] += time.perf_counter() - began
+
+    def per_iteration(self) -> float:
+        """Mean seconds of a step; 0 before the first."""
+        if self._num <= 1:
+            return self._steps[0] if self._num else 0.0
+        return self._steps[1] / (self._num - 1)
+
+    def lap(self) -> tuple[float, int]:
+        """Wall seconds and number of steps since the last call (or the beginning)."""
+        (began, done), now = self._lap, time.perf_counter()
+        self._lap = (now, self._num)
+        return now - began, self._num - done
+
+
+class Made(NamedTuple):
+    """What is known of an iteration when it is made, by all runs that make it together."""
+
+    due: Due
+    lr: float
+    step: int  # of the multistep policy
+    seconds: float
+    debugged: Debugged | None = None
+
+
 @dataclass
 class _Entry:
     iteration: int
+    made: Made
     numbers: Numbers
-    lr: float
     raised: int | None
-    debugged: Debugged | None
 
 
 class Ledger:
     """The iterations of one training that have not been told. `lag`: how many may wait."""
 
-    def __init__(self, state: TrainingState, requests: Requests, clock: Clock) -> None:
-        self.state, self.requests, self.clock, self.lag = state, requests, clock, 0
+    def __init__(self, state: TrainingState, requests: Requests) -> None:
+        self.state, self.requests, self.clock, self.lag = state, requests, Clock(), 0
         self._entries: list[_Entry] = []
         self._records: list[Record] = []
 
-    def enter(
-        self, iteration: int, numbers: Numbers, lr: float, raised: int | None = None, debugged: Debugged | None = None
-    ) -> None:
-        self._entries.append(_Entry(iteration, numbers, lr, raised, debugged))
+    def account(self, made: Made, numbers: Numbers, blobs: Blobs) -> Iterator[Record]:
+        """Counts an iteration behind its update; its records, and those before it, if somebody looks."""
+        state, step = self.state, made.step
+        self.clock.add(made.seconds)
+        if state.iteration == 0:
+            yield from self._unscaled()
+        looked_at = self.is_due(made.due)
+        raised = step if state.param.lr_policy == "multistep" and step > state.current_step else None
+        self._entries.append(_Entry(state.iteration, made, numbers, raised))
+        state.iteration, state.current_step, state.last_blobs = state.iteration + 1, step, blobs
+        if looked_at:
+            yield from self.take()
 
-    def is_due(self, ahead: int = 0) -> bool:
-        """Whether somebody looks before the next iteration; `ahead`: when so many more are done."""
-        if self.requests or len(self._entries) + ahead > self.lag:
+    def is_due(self, now: Due) -> bool:
+        """Whether somebody looks at the iteration under way, for which this is due, before the next one."""
+        if len(self._entries) >= self.lag or self.requests:
             return True
-        state, done = self.state, self.state.iteration + ahead
-        here, last = due(state.param, done), due(state.param, done - 1)
-        looks = falls(state.guard.every, done - 1)
-        return here.test or here.snapshot or last.display or looks or is_over(state.param, done)
+        state, following = self.state, self.state.iteration + 1
+        return (
+            now.display
+            or now.snapshot
+            or due(state.param, following).test
+            or falls(state.guard.every, state.iteration)
+            or state.ends_at(following)
+        )
+
+    def _unscaled(self) -> Iterator[Warned]:
+        """Of the first batches: which of them go into the net's weights without being scaled."""
+        fed = self.state.train
+        for found in unscaled(fed.net.plan, fed.spans.of):
+            facts = {"least": found.least, "most": found.most}
+            yield Warned(self.state.iteration, str(found.problem), WarningKind.UNSCALED, found.layer, found.blob, facts)
 
     def settle(self) -> None:
         """Fetches what is on the device. TrainingError for a value that is not finite."""
@@ -77,19 +146,19 @@ class Ledger:
         state = self.state
         state.judged.trained(loss)
         yield self._step(entry, loss, state.smoothed.add(loss, entry.iteration), norm)
-        if entry.debugged is not None:
-            yield entry.debugged
+        if entry.made.debugged is not None:
+            yield entry.made.debugged
         yield from state.guard.look(entry.iteration, loss, norm, state.last_blobs)
 
     def _step(self, entry: _Entry, loss: float, smoothed: float, norm: float) -> Step:
         state, now = self.state, entry.iteration
         train, param = state.train, state.param
         clipped = param.clip_gradients if norm > param.clip_gradients >= 0 else None
-        if not due(param, now).display:
-            return Step(now, loss, smoothed, entry.lr, norm, raised_step=entry.raised, clipped_to=clipped)
+        if not entry.made.due.display:
+            return Step(now, loss, smoothed, entry.made.lr, norm, raised_step=entry.raised, clipped_to=clipped)
         outputs = train.named(state.last_blobs)
         seconds, iterations = self.clock.lap()
         return Step(
-            now, loss, smoothed, entry.lr, norm, True, outputs, train.net.loss_weights, seconds, iterations,
+            now, loss, smoothed, entry.made.lr, norm, True, outputs, train.net.loss_weights, seconds, iterations,
             param.display, entry.raised, clipped,
         )  # fmt: skip

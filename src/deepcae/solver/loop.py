@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Protocol
+
+from torch import Tensor
 
 from ..errors import Incomplete, TrainingError
 from .debug import Debug
+from .due import Due, due
 from .iteration import Arithmetic, Inputs, Passed
-from .ledger import Numbers
+from .ledger import Made, Numbers
 from .lr import rate
 from .passes import Blobs
-from .records import Record
+from .records import Noted, Record
 from .training import Training
 
 Tagged = tuple[int, Record]  # of which run
@@ -46,8 +49,11 @@ class Loop:
         with ExitStack() as stack:
             files = {k: stack.enter_context(run.opened()) for k, run in runs.items()}
             for k, record in self.course():
-                for each in files[k].keep(record):
-                    yield k, each
+                written = files[k].keep(record)
+                while written:
+                    yield k, written.pop(0)
+                    if runs[k].remarks.waiting:  # also of what was done with the record
+                        written += files[k].remarks_written()
         if lacking := [problem for k, run in runs.items() for problem in self.lacking(k, run)]:
             raise Incomplete(lacking)
 
@@ -58,7 +64,9 @@ class Loop:
         try:
             while self.goes_on():
                 yield from self.iterate(heeds=True)
-                yield from self.each(self.moving, lambda run: run.threads.changes(run.state.iteration))
+                for k, run in self.moving.items():
+                    while run.threads.changes:
+                        yield k, Noted(run.state.iteration, run.threads.changes.pop(0))
             yield from self.each(self.alive, Training.end)
         except TrainingError as error:
             for k, run in self.alive.items():
@@ -68,25 +76,40 @@ class Loop:
         yield from self.each(self.alive, lambda run: run.finish(began))
 
     def iterate(self, heeds: bool = False) -> Iterator[Tagged]:
-        """One iteration: test, the arithmetic, display, snapshot. `heeds`: none where patience ends."""
-        yield from self.each(self.moving, Training.test_if_due)
-        eager = {k: run for k, run in self.moving.items() if not (heeds and run.state.gave_up)}
-        if not eager:
+        """One iteration: test; forward, backward, reduce, clip, update; display, snapshot.
+
+        `heeds`: none where patience ends.
+        """
+        first = next(iter(self.moving.values()))
+        iteration, param = first.state.iteration, first.state.param
+        if (now := due(param, iteration)).test:
+            yield from self.each(self.moving, lambda run: run.tests.run_all())
+            going = {k: run for k, run in self.moving.items() if not (heeds and run.state.gave_up)}
+            if not going:
+                return
+            if len(going) < len(self.moving):
+                self.moving = going
+            first = next(iter(self.moving.values()))
+        if first.requests.stop:
             return
-        if len(eager) < len(self.moving):
-            self.moving = eager
-        first = next(iter(self.moving.values()), None)
-        if first is None or first.requests.stop:
-            return
-        now, debug = first.state.iteration, first.debug()
+        debug = Debug(first.state.net) if param.debug_info and now.display else None
         for run in self.moving.values():
             run.state.last_blobs = {}  # whoever looks at them has: their memory serves the next pass
-        lr, step = rate(first.state.param, now, first.state.current_step)
-        with self.timed():
-            passed = self.compute(lr, now, debug)
-        debugged = None if debug is None else debug.record(now, first.state.updater.updates)
-        for k, numbers, blobs in self.shares(passed):
-            yield from self.of_run(k, self.alive[k].account(numbers, blobs, lr, step, debugged))
+        lr, step = rate(param, iteration, first.state.current_step)
+        began = time.perf_counter()
+        passed = self.compute(lr, iteration, debug)
+        seconds = time.perf_counter() - began
+        debugged = None if debug is None else debug.record(iteration, first.state.updater.updates)
+        made = Made(now, lr, step, seconds, debugged)
+        for k, numbers, blobs in self.shares(passed, now):
+            yield from self.of_run(k, self.behind_update(self.alive[k], made, numbers, blobs))
+
+    @staticmethod
+    def behind_update(run: Training, made: Made, numbers: Numbers, blobs: Blobs) -> Iterator[Record]:
+        """Display, snapshot."""
+        yield from run.ledger.account(made, numbers, blobs)
+        if made.due.snapshot or run.requests.snapshot:
+            yield from run.saves.in_between()
 
     def each(self, runs: Mapping[int, Training], part: Callable[[Training], Iterator[Record]]) -> Iterator[Tagged]:
         """The records of a part of the training, of these runs."""
@@ -100,24 +123,20 @@ class Loop:
         (run,) = self.alive.values()
         return not run.requests.stop and not run.state.is_over
 
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Times the block as one step, with the threads that are due."""
-        (run,) = self.moving.values()
-        with run.clock.step(), run.threads.step():
-            yield
-
     def compute(self, lr: float, iteration: int, debug: Debug | None) -> Passed:
+        """Forward, backward, reduce, clip, update, with the threads that are due."""
         (run,) = self.moving.values()
-        batches = (run.state.train.next_inputs() for _ in range(run.state.param.iter_size))
-        if self.ahead is None or debug is not None:
-            return self.arithmetic.run(batches, lr, iteration, debug)
-        return self.ahead.run(batches, lr, iteration)
+        batches = run.state.train.batches(run.state.param.iter_size)
+        with run.threads.step():
+            if self.ahead is None or debug is not None:
+                return self.arithmetic.run(batches, lr, iteration, debug)
+            return self.ahead.run(batches, lr, iteration)
 
-    def shares(self, passed: Passed) -> Iterator[tuple[int, Numbers, Blobs]]:
+    def shares(self, passed: Passed, now: Due) -> Iterator[tuple[int, Numbers, Blobs]]:
         """Loss and norm, and the blobs, of each run that moved."""
         (k,) = self.moving
-        yield k, passed.numbers(), passed.blobs
+        on_device = isinstance(passed.norm, Tensor)  # where nobody has waited for it
+        yield k, passed.on_device() if on_device else (float(passed.loss), float(passed.norm)), passed.blobs
 
     def of_run(self, k: int, records: Iterator[Record]) -> Iterator[Tagged]:
         """The records of a run; here what ends one of several may be caught."""

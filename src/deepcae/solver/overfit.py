@@ -29,7 +29,7 @@ import math
 import statistics
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 ABOVE = 3  # tests in a row that lie above the best
@@ -152,6 +152,27 @@ class Overfitting:
         made._intervals.extend(_sums(each) for each in seen["intervals"])
         made._now = _sums(seen["now"])
         return made
+
+
+@dataclass
+class Judged:
+    """What the tests of a training have shown. `best`: iteration and loss of the first test net's best test.
+
+    `first`: that net's losses of each batch before the first update, where they may have to be surely beaten.
+    """
+
+    watches: list[Overfitting]  # one for each test net
+    best: tuple[int, float] | None = None
+    first: list[float] = field(default_factory=list)
+    strange: list[int] = field(default_factory=list)  # nets whose data were told to differ from the train net's
+
+    def trained(self, loss: float) -> None:
+        """An iteration's training loss."""
+        for watch in self.watches:
+            watch.trained(loss)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"best": self.best, "first": self.first, "tests": [watch.to_json() for watch in self.watches]}
 
 
 def _sums(values: Sequence[Any]) -> Sums:

@@ -16,7 +16,6 @@ from statistics import median
 import torch
 
 from ..kernels.native import at_most
-from .records import Noted
 
 MARGIN = 1.1  # how many times as fast another number must be
 FIRST, LONGEST = 0.5, 30.0  # seconds of steps between two comparisons, at the beginning and in the end
@@ -49,14 +48,14 @@ class _Trial:
 
 
 class Pace:
-    """`threads`: the number in use, at most `most`. `clock`: seconds."""
+    """`threads`: the number in use, at most `most`. `clock`: seconds. `changes`: of that number, in sentences."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.perf_counter) -> None:
         self.most, self.threads, self.clock = most, most, clock
+        self.changes: list[str] = []
         self._trial: _Trial | None = None
         self._since = self._last = 0.0  # seconds of steps since the last comparison; of the last step
         self._wait, self._up = FIRST, False
-        self._told: list[str] = []
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -73,11 +72,6 @@ class Pace:
         elif trial.add(seconds):
             self._decide(trial)
 
-    def messages(self) -> list[str]:
-        """What has changed since it was asked last, in sentences."""
-        told, self._told = self._told, []
-        return told
-
     def _try(self) -> None:
         """Half as many, and twice as many, by turns."""
         self._up = not self._up
@@ -90,7 +84,7 @@ class Pace:
         cost = trial.steps * sum(map(sum, trial.times))
         if its * MARGIN < mine:
             self.threads, self._wait = other, max(FIRST, SHARE * cost / 4)
-            self._told.append(
+            self.changes.append(
                 f"{_threads(other)} from now on, which take {1e3 * its:.3g} ms where {now} take {1e3 * mine:.3g}; "
                 "no result depends on it"
             )
@@ -115,6 +109,7 @@ class Threads:
         if exactly is not None:
             torch.set_num_threads(exactly)
         self._pace: Pace | None = None
+        self.changes: list[str] = []  # of their number, in sentences, until somebody takes them
 
     def begin(self) -> str:
         """Before the first step: what there is to say of them."""
@@ -123,16 +118,13 @@ class Threads:
             return ""
         if self.is_steady(False):
             self._pace = Pace(number)
+            self.changes = self._pace.changes
             return f"{_threads(number)}, or fewer while those are faster: no result of the training depends on it"
         return f"{_threads(number)} to the end: results depend on their number (--threads chooses it)"
 
     def step(self) -> AbstractContextManager[None]:
         """One step with as many as are due."""
         return nullcontext() if self._pace is None else self._pace.step()
-
-    def changes(self, iteration: int) -> Iterator[Noted]:
-        for message in self._pace.messages() if self._pace is not None else ():
-            yield Noted(iteration, message)
 
     def go_on_with(self, recorded: int) -> Iterator[str]:
         """Takes a snapshot's number where results depend on it and nobody has chosen one; what is to be said of it."""

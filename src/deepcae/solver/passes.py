@@ -68,14 +68,23 @@ class FedNet:
         else:
             with torch.no_grad():
                 blobs = self.net.forward(inputs, generator)
+        self.write(blobs)
+        return blobs
+
+    def write(self, blobs: Blobs) -> None:
+        """Writes what the net's HDF5Output layers ask for."""
         if self.writes:
             self.outputs.write(blobs)
-        return blobs
 
     def is_steady(self) -> bool:
         """Whether a pass gives the same bits with any number of threads."""
         tape = self._tapes.now()
         return tape is not None and tape.steady
+
+    def batches(self, count: int) -> Iterator[dict[str, torch.Tensor]]:
+        """The next batches, each read when it is its turn."""
+        for _ in range(count):
+            yield self.next_inputs()
 
     def next_inputs(self) -> dict[str, torch.Tensor]:
         """The next batch on the net's device. DataError names a blob that nothing feeds."""
@@ -98,13 +107,13 @@ class FedNet:
 
     def values(self, blobs: Blobs) -> torch.Tensor:
         """The values of all outputs in one vector, still on the device; see `named`."""
-        parts = [blobs[name].detach().reshape(-1)[:MOST_ELEMENTS] for name in self.net.outputs]
+        parts = [blobs[name].detach().reshape(-1)[:MOST_ELEMENTS] for name in self.net.plan.outputs]
         return torch.cat(parts) if parts else torch.zeros(0)
 
     def named(self, blobs: Blobs, values: torch.Tensor | None = None) -> dict[str, Values]:
         """The values by output name (default: these): a number, or a tuple for a blob of several elements."""
         left = iter((self.values(blobs) if values is None else values).tolist())
-        return {name: _take(left, min(blobs[name].numel(), MOST_ELEMENTS)) for name in self.net.outputs}
+        return {name: _take(left, min(blobs[name].numel(), MOST_ELEMENTS)) for name in self.net.plan.outputs}
 
 
 def _on(device: torch.device, tensor: torch.Tensor) -> torch.Tensor:

@@ -10,16 +10,19 @@ from .records import Loaded, Warned, WarningKind
 
 
 class Remarks:
-    """Of one solver. `lacking`: what the run should have left and could not write, each in a sentence."""
+    """Of one solver. `lacking`: what the run should have left and could not write, each in a sentence.
+
+    `waiting`: what is to be told.
+    """
 
     def __init__(self) -> None:
         self.lacking: list[str] = []
-        self._notes: list[tuple[WarningKind, str] | Loaded] = []
+        self.waiting: list[tuple[WarningKind, str] | Loaded] = []
         self.names = once(self.noter(WarningKind.FILES))  # hears which names of files may mean several
 
     def note(self, kind: WarningKind, *messages: str) -> None:
         """Something that the person should know; told with the next record."""
-        self._notes.extend((kind, message) for message in messages)
+        self.waiting.extend((kind, message) for message in messages)
 
     def noter(self, kind: WarningKind) -> Callable[[str], None]:
         """What notes each sentence that it is called with as of this kind."""
@@ -27,7 +30,7 @@ class Remarks:
 
     def loaded(self, *records: Loaded) -> None:
         """Weights that were loaded; told with the next record."""
-        self._notes.extend(records)
+        self.waiting.extend(records)
 
     def lacks(self, *problems: str) -> None:
         """Something that the run should leave could not be written; "" is nothing."""
@@ -40,6 +43,6 @@ class Remarks:
 
     def take(self, iteration: int) -> Iterator[Warned | Loaded]:
         """The notes as records, each once."""
-        while self._notes:
-            note = self._notes.pop(0)
+        while self.waiting:
+            note = self.waiting.pop(0)
             yield note if isinstance(note, Loaded) else Warned(iteration, note[1], note[0])

@@ -30,9 +30,8 @@ from ..proto.binary import NO_FILE, read_raw_state
 from ..proto.schema import SolverParameter, SolverState
 from ..proto.text import to_text
 from .pace import Threads
-from .smoothing import SmoothedLoss
 from .snapshot import HDF5, MODEL, RESUME, STATE, Snapshot
-from .state import TrainingState
+from .state import SmoothedLoss, TrainingState
 from .update import RULES
 
 RestoreBest = Callable[[dict[str, Any] | None, int], Iterator[str]]  # what the tests had shown, and at which iteration
@@ -69,7 +68,7 @@ def extras_of(state: TrainingState) -> dict[str, Any]:
         "torch": torch.__version__,
         "kernels": choice.in_force(),
         "precision": state.precision,
-        **state.company.to_json(),
+        **({"runs_as_one": state.runs_as_one} if state.runs_as_one > 1 else {}),
     }
 
 
@@ -191,7 +190,8 @@ def _restore_extras(state: TrainingState, extras: dict[str, Any], best: RestoreB
     if told:
         yield f"{told}: {_BITS}"
     yield from threads.go_on_with(extras["threads"])
-    state.company.restore(extras.get("runs_as_one"))
+    runs = extras.get("runs_as_one")
+    state.runs_before = runs if isinstance(runs, int) and runs > 0 else 1
     precision = extras.get("precision", "fp32")
     if precision != state.precision:
         yield f"the precision was {precision} and is {state.precision} now"

@@ -95,25 +95,29 @@ class RunFiles:
             self._put_back()
             raise
 
-    def keep(self, record: Record) -> Iterator[Record]:
-        """The record, written; and behind it, written too, what the solver has to note, as that it could not be.
+    def keep(self, record: Record) -> list[Record]:
+        """The record, written; a last one behind what the solver has still to note.
 
         With the first snapshot the run that was replaced goes; that there was none is told before the last record.
         """
         self._has_begun = True
-        remarks, waiting = self.remarks, [record]
         if isinstance(record, Snapshotted):
-            remarks.note(FILES, *self._part_with_replaced(record))
+            self.remarks.note(FILES, *self._part_with_replaced(record))
         elif isinstance(record, Finished | Failed):
             self._look_for_place()
-            remarks.note(FILES, *self._part_with_replaced())
-            waiting[:0] = remarks.take(self.state.iteration)
-        while waiting:
-            each = waiting.pop(0)
+            self.remarks.note(FILES, *self._part_with_replaced())
+            return [*self.remarks_written(), *self._written(record)]
+        return self._written(record)
+
+    def remarks_written(self) -> list[Record]:
+        """What the solver has to note, as that a record could not be written, written too."""
+        return self._written(*self.remarks.take(self.state.iteration))
+
+    def _written(self, *records: Record) -> list[Record]:
+        for record in records:
             if self._metrics is not None:
-                self._metrics.write(each)
-            yield each
-            waiting += remarks.take(self.state.iteration)
+                self._metrics.write(record)
+        return list(records)
 
     def sync(self) -> None:
         """Waits until the records are on the disk: a snapshot never stands there without what led to it."""

@@ -48,11 +48,10 @@ class Saves:
         self.last = Snapshotted(state.iteration, str(done.model))
         return self.last
 
-    def if_wanted(self) -> Iterator[Record]:
-        """In the course of training: the one that was asked for."""
-        if self.requests.snapshot:
-            yield from self.best.flush()
-            yield self._take_or_warn()
+    def in_between(self) -> Iterator[Record]:
+        """In the course of training: one that is due, or was asked for."""
+        yield from self.best.flush()
+        yield self._take_or_warn()
 
     def at_end(self) -> Iterator[Record]:
         """The last one, if the solver takes one after training or has failed with the one before."""

@@ -10,6 +10,7 @@ One seed decides everything random: initial weights, shuffled data, and the rand
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +29,19 @@ from . import snapshot as files
 from .build import OpenFeed, build_nets, load_initial, open_feed, seed_for
 from .capture import Captured, CudaRecorder, Recorder
 from .guard import Guard, require_finite
-from .iteration import Arithmetic, Passed, Passes
+from .iteration import Arithmetic, Passes
 from .ledger import MOST_WAITING
 from .loop import Loop
 from .nets import looked_in
-from .overfit import Overfitting
+from .overfit import Judged, Overfitting
 from .pace import Threads
-from .passes import Blobs
 from .precision import check_precision
 from .records import Record, Test, WarningKind
 from .remarks import Remarks
 from .replaced import settle
 from .resume import precision_of
 from .run import snapshot_prefix
-from .smoothing import SmoothedLoss
-from .state import Judged, TrainingState
+from .state import SmoothedLoss, TrainingState
 from .training import Training
 from .update import Tensors, Updater
 
@@ -117,7 +116,8 @@ class Solver:
         self.passes = Passes(trained, self.state.updater, net.device, chosen)
         steady = self._is_steady if net.device.type == "cpu" else None
         self.training = Training(self.state, Threads(threads, steady), remarks, out, overwrite)
-        self._loop = Loop({0: self.training}, Arithmetic(self.passes, generator, self._look, self._seen, reduce))
+        look, seen = partial(require_finite, net), train.write if net.sinks else None
+        self._loop = Loop({0: self.training}, Arithmetic(self.passes, generator, look, seen, reduce))
         if net.device.type == "cuda" and not net.sinks and param.display != 1:
             self.run_ahead(CudaRecorder(net.device))
         if snapshot is not None and resumed is not None:
@@ -150,13 +150,6 @@ class Solver:
 
     def _is_steady(self, tests_too: bool) -> bool:
         return self.passes.is_steady() and not (tests_too and not all(fed.is_steady() for fed in self.state.tests))
-
-    def _look(self, iteration: int, passed: Passed) -> None:
-        """NotFinite, and no update, unless all is finite."""
-        require_finite(self.net, iteration, float(passed.loss), float(passed.norm), passed.blobs, passed.gradients)
-
-    def _seen(self, blobs: Blobs) -> None:
-        self.state.train.outputs.write(blobs)
 
     # What it is
 

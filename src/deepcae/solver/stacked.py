@@ -13,7 +13,6 @@ the very bits of runs that nothing disturbed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -21,6 +20,7 @@ from ..errors import TrainingError
 from ..net.stack import Stack, Unbatchable
 from .capture import Captured, CudaRecorder, Recorder
 from .debug import Debug
+from .due import Due
 from .iteration import Arithmetic, Inputs, Passed, Passes
 from .ledger import MOST_WAITING, Numbers
 from .loop import Loop, Tagged
@@ -67,7 +67,7 @@ class StackedTraining(Loop):
         self._try_out()
         for run in runs:
             run.ledger.lag = MOST_WAITING
-            run.state.company.size = len(runs)
+            run.state.runs_as_one = len(runs)
         device = first.net.device
         step = Arithmetic(Passes(self.stack, self.updater, device, first.precision), None)
         if recorder is None and device.type == "cuda":
@@ -125,20 +125,13 @@ class StackedTraining(Loop):
             self.moving = moving
             self._upload()
 
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        with ExitStack() as clocks:
-            for run in self.moving.values():
-                clocks.enter_context(run.clock.step())
-            yield
-
     def compute(self, lr: float, iteration: int, debug: Debug | None) -> Passed:
         assert self.ahead is not None
         iter_size, moving = self.states[0].param.iter_size, {k: run.state for k, run in self.moving.items()}
         return self.ahead.run((self._next_inputs(moving) for _ in range(iter_size)), lr, iteration)
 
-    def shares(self, passed: Passed) -> Iterator[tuple[int, Numbers, Blobs]]:
-        if any(run.ledger.is_due(ahead=1) for run in self.moving.values()):
+    def shares(self, passed: Passed, now: Due) -> Iterator[tuple[int, Numbers, Blobs]]:
+        if any(run.ledger.is_due(now) for run in self.moving.values()):
             self._download()
         numbers = passed.on_device()
         for k in list(self.moving):

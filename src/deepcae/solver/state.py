@@ -10,35 +10,49 @@ import torch
 
 from ..net.net import Net
 from ..proto.document import Document
-from .company import Company
-from .due import is_over
 from .guard import Guard
-from .overfit import Overfitting
+from .overfit import Judged
 from .passes import Blobs, FedNet
 from .precision import Precision
-from .smoothing import SmoothedLoss
 from .update import Updater
 
 
 @dataclass
-class Judged:
-    """What the tests of a training have shown. `best`: iteration and loss of the first test net's best test.
+class SmoothedLoss:
+    """s ← (s·(n−1) + loss)/n for the first n ≤ size losses; then s ← s + (loss − slot)/size.
 
-    `first`: that net's losses of each batch before the first update, where they may have to be surely beaten.
+    The slot is number (iteration − start) mod size: the loss of `size` iterations ago. Caffe forgets all this at each
+    Step or Solve; a deepcae snapshot keeps it, so that a resumed run shows the same losses.
+    Source: Caffe's `Solver::UpdateSmoothedLoss`.
     """
 
-    watches: list[Overfitting]  # one for each test net
-    best: tuple[int, float] | None = None
-    first: list[float] = field(default_factory=list)
-    strange: list[int] = field(default_factory=list)  # nets whose data were told to differ from the train net's
+    size: int
+    start: int = 0
+    losses: list[float] = field(default_factory=list)
+    value: float = 0.0
 
-    def trained(self, loss: float) -> None:
-        """An iteration's training loss."""
-        for watch in self.watches:
-            watch.trained(loss)
+    def add(self, loss: float, iteration: int) -> float:
+        """The smoothed loss with this iteration's `loss` taken in."""
+        if len(self.losses) < self.size:
+            self.losses.append(loss)
+            num = len(self.losses)
+            self.value = (self.value * (num - 1) + loss) / num
+        else:
+            slot = (iteration - self.start) % self.size
+            self.value += (loss - self.losses[slot]) / self.size
+            self.losses[slot] = loss
+        return self.value
 
     def to_json(self) -> dict[str, Any]:
-        return {"best": self.best, "first": self.first, "tests": [watch.to_json() for watch in self.watches]}
+        return {"start": self.start, "losses": list(self.losses), "value": self.value}
+
+    @classmethod
+    def from_json(cls, size: int, data: dict[str, Any]) -> SmoothedLoss:
+        """The saved window; a fresh one where it does not fit (average_loss was changed, or damage)."""
+        losses = [float(loss) for loss in data["losses"]]
+        if len(losses) > size:
+            return cls(size)
+        return cls(size, int(data["start"]), losses, float(data["value"]))
 
 
 @dataclass
@@ -62,7 +76,8 @@ class TrainingState:
     smoothed: SmoothedLoss
     judged: Judged
     keep: int | None = None
-    company: Company = field(default_factory=Company)
+    runs_as_one: int = 1  # computed as one program (`stacked`): the last bits may depend on it
+    runs_before: int | None = None  # as one, in the snapshot that it goes on from
     iteration: int = 0
     current_step: int = 0
     goes_on: bool = False
@@ -83,7 +98,11 @@ class TrainingState:
     @property
     def is_over(self) -> bool:
         """Whether there is no iteration left to make."""
-        return is_over(self.param, self.iteration) or self.gave_up
+        return self.ends_at(self.iteration) or self.gave_up
+
+    def ends_at(self, iteration: int) -> bool:
+        """Whether all updates are made with so many; without a max_iter they never are."""
+        return self.param.HasField("max_iter") and iteration >= self.param.max_iter
 
     @property
     def test_positions(self) -> list[int]:

@@ -60,7 +60,8 @@ class Testing:
         state, values, losses = self.state, [], []
         fed = state.tests[index]
         for _ in range(state.param.test_iter[index]):
-            yield from self.saves.if_wanted()
+            if self.requests.snapshot:
+                yield from self.saves.in_between()
             if self.requests.stop:
                 return
             blobs = fed.forward(state.generator)

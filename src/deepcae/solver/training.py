@@ -9,25 +9,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import TrainingError
-from ..net.unscaled import unscaled
 from ..proto.lookup import told_to
 from .best import Best
 from .build import require_ready
-from .clock import Clock
-from .debug import Debug
-from .due import due, is_over
-from .ledger import Ledger, Numbers
+from .ledger import Ledger
 from .pace import Threads
-from .passes import Blobs, odd_data
+from .passes import odd_data
 from .precision import told_error
-from .records import Debugged, Failed, Finished, Noted, Record, Snapshotted, Started, Warned, WarningKind
+from .records import Failed, Finished, Noted, Record, Snapshotted, Started, Warned, WarningKind
 from .remarks import Remarks
 from .resume import restore
 from .runfiles import RunFiles
 from .saves import Saves
-from .smoothing import SmoothedLoss
 from .snapshot import Snapshot
-from .state import Requests, TrainingState
+from .state import Requests, SmoothedLoss, TrainingState
 from .testing import Testing
 
 
@@ -43,8 +38,8 @@ class Training:
     ) -> None:
         self.state, self.threads, self.remarks, self.out, self.overwrite = state, threads, remarks, out, overwrite
         self.logs: list[str] = []
-        self.requests, self.clock = Requests(), Clock()
-        self.ledger = Ledger(state, self.requests, self.clock)
+        self.requests = Requests()
+        self.ledger = Ledger(state, self.requests)
         self.best = Best(state, remarks)
         self.saves = Saves(state, self.requests, remarks, self.ledger, self.best)
         self.tests = Testing(state, self.requests, self.best, self.saves)
@@ -82,7 +77,7 @@ class Training:
         if not state.goes_on:
             state.smoothed = SmoothedLoss(state.param.average_loss, start=state.iteration)
         state.goes_on = False
-        self.clock.begin()
+        self.ledger.clock.begin()
 
     def start(self) -> Iterator[Record]:
         """The records before the first iteration."""
@@ -90,7 +85,7 @@ class Training:
         state, param, threads = self.state, self.state.param, self.threads.begin()
         now, policy = state.iteration, param.lr_policy
         yield Started(now, state.net.name, policy, param.max_iter, state.seed, state.resumed_from, threads)
-        self.remarks.note(WarningKind.RESUMED, *state.company.changes())
+        self.remarks.note(WarningKind.RESUMED, *self._as_one())
         yield from self.remarks.take(now)
         with told_to(self.remarks.names):
             found = list(odd_data(state.train, state.tests))
@@ -99,38 +94,12 @@ class Training:
         if state.precision != "fp32":
             yield Warned(now, told_error(state.train, state.generator, state.precision), WarningKind.PRECISION)
 
-    def test_if_due(self) -> Iterator[Record]:
-        """Before the passes of an iteration."""
-        if due(self.state.param, self.state.iteration).test:
-            yield from self.tests.run_all()
-
-    def debug(self) -> Debug | None:
-        """What looks into the passes of this iteration, if the text asks for that."""
-        param = self.state.param
-        return Debug(self.state.net) if param.debug_info and due(param, self.state.iteration).display else None
-
-    def account(
-        self, numbers: Numbers, blobs: Blobs, lr: float, step: int, debugged: Debugged | None = None
-    ) -> Iterator[Record]:
-        """Behind an update: counts the iteration, displays what is due, takes the snapshot that is due."""
-        state = self.state
-        raised = step if state.param.lr_policy == "multistep" and step > state.current_step else None
-        self.ledger.enter(state.iteration, numbers, lr, raised, debugged)
-        if state.iteration == 0:
-            yield from self._unscaled()
-        state.iteration, state.current_step, state.last_blobs = state.iteration + 1, step, blobs
-        if self.ledger.is_due():
-            yield from self.ledger.take()
-        if due(state.param, state.iteration).snapshot:
-            self.requests.snapshot = True
-        yield from self.saves.if_wanted()
-
-    def _unscaled(self) -> Iterator[Warned]:
-        """Of the first batches: which of them go into the net's weights without being scaled."""
-        fed = self.state.train
-        for found in unscaled(fed.net.plan, fed.spans.of):
-            facts = {"least": found.least, "most": found.most}
-            yield Warned(self.state.iteration, str(found.problem), WarningKind.UNSCALED, found.layer, found.blob, facts)
+    def _as_one(self) -> Iterator[str]:
+        """What the person should know where another number of runs was one program before."""
+        before, now, self.state.runs_before = self.state.runs_before, self.state.runs_as_one, None
+        if before not in (None, now):
+            told = f"this run was computed {_among(before)} and is {_among(now)} now"
+            yield f"{told}: the last bits of its numbers may differ"
 
     def end(self) -> Iterator[Record]:
         """Behind the last iteration: what has not been told, and the last snapshot."""
@@ -154,7 +123,7 @@ class Training:
 
     def finish(self, began: float) -> Iterator[Record]:
         """The last tests and the last record; `began`: when the run did, by perf_counter."""
-        stopped, early = self.requests.stop, self.state.gave_up and not is_over(self.state.param, self.state.iteration)
+        stopped, early = self.requests.stop, self.state.gave_up and not self.state.ends_at(self.state.iteration)
         if not stopped and not early:
             yield from self.tests.look_back()
         yield from self.best.flush(last=True)
@@ -162,4 +131,10 @@ class Training:
         state, reason = self.state, "stopped" if stopped else "stopped early" if early else "done"
         train = state.train.named(state.last_blobs) if state.last_blobs else {}
         path, seconds = self.saves.last.path if self.saves.last else "", time.perf_counter() - began
-        yield Finished(state.iteration, reason, train, self.tests.last, seconds, self.clock.per_iteration(), path)
+        yield Finished(
+            state.iteration, reason, train, self.tests.last, seconds, self.ledger.clock.per_iteration(), path
+        )
+
+
+def _among(runs: int) -> str:
+    return "alone" if runs == 1 else f"as one program with all {runs} runs (--batched)"

@@ -126,6 +126,14 @@ def _scaled_by_root(g: Tensors, h: Tensors, eta: float, eps: float) -> Tensors:
     return list(delta)
 
 
+def _root_of_sum(squares: Sequence[float]) -> float:
+    """Added one after another: Python's own sum() rounds otherwise since 3.12."""
+    total = 0.0
+    for number in squares:
+        total += number
+    return math.sqrt(total)
+
+
 RULES: dict[str, Rule] = {
     "SGD": Rule(_sgd),
     "Nesterov": Rule(_nesterov),
@@ -211,11 +219,9 @@ class Updater:
             norms = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients]
             return torch.linalg.vector_norm(torch.stack(norms), dim=0)
         if squares is not None:
-            from ..kernels.calls import norm_of
-
-            return torch.tensor(norm_of(squares.tolist()))
+            return torch.tensor(_root_of_sum(squares.tolist()))
         if self.fuses(gradients):
-            return torch.tensor(self._in_core().norm(gradients))
+            return torch.tensor(_root_of_sum(self._in_core().squares(gradients)))
         return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
 
     def clip(self, gradients: Tensors, norm: Tensor | float) -> float:

@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from deepcae.errors import SpecError
 from deepcae.kernels import choice, direct, native
-from deepcae.kernels.algorithms import Case
+from deepcae.kernels.algorithms import Case, Window
 from deepcae.kernels.convolution import convolution, deconvolution
 from deepcae.kernels.kept import Found
 from deepcae.kernels.rule import Rule
@@ -80,8 +80,8 @@ def _compared(case: dict) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor
         leaves = [value.detach().requires_grad_() for value in inputs]
         b = leaves[2] if case["bias"] else None
         if ours:
-            operation = direct.deconvolution if case["transposed"] else direct.convolution
-            y = operation(leaves[0], leaves[1], b, case["stride"], case["pad"], case["dilation"], g)
+            window = Window(case["stride"], case["pad"], case["dilation"], g)
+            y = _direct(leaves[0], leaves[1], b, window, case["transposed"])
         elif case["transposed"]:
             y = torch.conv_transpose2d(leaves[0], leaves[1], b, case["stride"], case["pad"], 0, g, case["dilation"])
         else:
@@ -103,6 +103,7 @@ def _fits(case: dict) -> bool:
     return True
 
 
+PLAIN = Window((1, 1), (0, 0), (1, 1))
 PAPER = {
     "batch": 100, "channels": 4, "outputs": 2, "sizes": [20, 20], "kernel": (9, 9), "dilation": (1, 1), "pad": (0, 0),
     "stride": (1, 1), "groups": 1, "transposed": False, "order": "last", "bias": True, "instructions": "avx512",
@@ -146,13 +147,19 @@ def test_results_do_not_depend_on_the_number_of_threads(case: dict) -> None:
         assert all(torch.equal(values[0], value) for value in values)
 
 
+def _direct(
+    x: torch.Tensor, w: torch.Tensor, b: torch.Tensor | None, window: Window, transposed: bool = False
+) -> torch.Tensor:
+    return direct.correlation(x, w, b, Case(transposed, tuple(x.shape), tuple(w.shape), *window, plain=True))
+
+
 @needs_core
 def test_lines_are_planes_of_one_row() -> None:
     x, w, b = _random(0, 5, 4, 40), _random(1, 6, 2, 7), _random(2, 6)
     for stride in (1, 3):
-        ours = direct.convolution(x, w, b, (stride,), (2,), (3,), 2)
+        ours = _direct(x, w, b, Window((stride,), (2,), (3,), 2))
         torch.testing.assert_close(ours, torch.conv1d(x, w, b, stride, 2, 3, 2), rtol=1e-5, atol=1e-5)
-        ours = direct.deconvolution(x, u := _random(1, 4, 3, 7), b, (stride,), (2,), (3,), 2)
+        ours = _direct(x, u := _random(1, 4, 3, 7), b, Window((stride,), (2,), (3,), 2), transposed=True)
         torch.testing.assert_close(ours, torch.conv_transpose1d(x, u, b, stride, 2, 0, 2, 3), rtol=1e-5, atol=1e-5)
 
 
@@ -160,7 +167,7 @@ def test_lines_are_planes_of_one_row() -> None:
 def test_a_kernel_that_overhangs_by_less_than_a_stride_has_an_output() -> None:
     """As in Caffe: 3 pixels, and 4 taps with stride 2 from the first one on."""
     x, w = _random(0, 9, 2, 3, 6).requires_grad_(), _random(1, 5, 2, 4, 4).requires_grad_()
-    ours = direct.convolution(x, w, None, (2, 2), (0, 0), (1, 1), 1)
+    ours = _direct(x, w, None, Window((2, 2), (0, 0), (1, 1)))
     theirs = torch.conv2d(torch.nn.functional.pad(x, (0, 0, 0, 1)), w, None, 2)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
     for got, expected in zip(*(torch.autograd.grad(y.sum(), (x, w)) for y in (ours, theirs)), strict=True):
@@ -170,7 +177,7 @@ def test_a_kernel_that_overhangs_by_less_than_a_stride_has_an_output() -> None:
 @needs_core
 def test_a_chain_keeps_the_batch_last() -> None:
     x, w = _random(0, 20, 3, 9, 9), _random(1, 3, 3, 4, 4)
-    y = direct.convolution(x, w, None, (1, 1), (0, 0), (1, 1), 1)
+    y = _direct(x, w, None, PLAIN)
     assert direct.batch_last(torch.sigmoid(y)).data_ptr()
     assert y.movedim(0, -1).is_contiguous()
     assert direct.batch_last(y).data_ptr() == y.data_ptr()
@@ -179,7 +186,7 @@ def test_a_chain_keeps_the_batch_last() -> None:
 @needs_core
 def test_a_gradient_of_a_gradient_is_refused() -> None:
     x, w = _random(0, 2, 1, 5, 5).requires_grad_(), _random(1, 1, 1, 3, 3).requires_grad_()
-    y = direct.convolution(x, w, None, (1, 1), (0, 0), (1, 1), 1)
+    y = _direct(x, w, None, PLAIN)
     (dx,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         dx.sum().backward()
@@ -189,14 +196,14 @@ def test_a_gradient_of_a_gradient_is_refused() -> None:
 def test_tensors_without_numbers_are_not_the_cores() -> None:
     choice.prefer("core")
     with FakeTensorMode():
-        y = convolution(torch.empty(20, 1, 28, 28), torch.empty(4, 1, 9, 9), None, (1, 1), (0, 0), (1, 1))
+        y = convolution(torch.empty(20, 1, 28, 28), torch.empty(4, 1, 9, 9), None, PLAIN)
     assert y.shape == (20, 4, 20, 20)
 
 
 @needs_core
 def test_a_bias_may_lie_anywhere() -> None:
     x, w, b = _random(0, 20, 1, 9, 9), _random(1, 3, 1, 5, 5), _random(2, 6)[::2]
-    ours = direct.convolution(x, w, b, (1, 1), (0, 0), (1, 1), 1)
+    ours = _direct(x, w, b, PLAIN)
     torch.testing.assert_close(ours, torch.conv2d(x, w, b), rtol=1e-5, atol=1e-5)
 
 
@@ -271,18 +278,17 @@ def test_the_rule_can_be_set() -> None:
 @pytest.mark.parametrize("name", ["core", "banded", "torch"])
 def test_every_rule_gives_the_same_numbers(name: str) -> None:
     x, b = _random(0, 20, 4, 13, 14), _random(2, 2)
-    settings = ((1, 1), (0, 0), (1, 1))
     for operation, w, theirs in (
         (convolution, _random(1, 2, 4, 7, 7), torch.conv2d),
         (deconvolution, _random(1, 4, 2, 11, 12), torch.conv_transpose2d),
     ):
         choice.prefer(name)
         torch.testing.assert_close(
-            operation(x, w, b, *settings), theirs(x.double(), w.double(), b.double()).float(), rtol=1e-4, atol=1e-4
+            operation(x, w, b, PLAIN), theirs(x.double(), w.double(), b.double()).float(), rtol=1e-4, atol=1e-4
         )
     x, w = _random(3, 40, 4, 5, 6), _random(4, 4, 2, 5, 3)
     torch.testing.assert_close(
-        deconvolution(x, w, b, (3, 2), (1, 2), (1, 1)),
+        deconvolution(x, w, b, Window((3, 2), (1, 2), (1, 1))),
         torch.conv_transpose2d(x.double(), w.double(), b.double(), (3, 2), (1, 2)).float(),
         rtol=1e-4,
         atol=1e-4,
@@ -331,9 +337,9 @@ def test_without_the_library_torch_does_the_work(tmp_path) -> None:
     """Said once, on the standard error stream."""
     code = (
         "import torch\nfrom deepcae.kernels import native\nnative.__file__ = 'nowhere/native.py'\n"
-        "from deepcae.kernels.convolution import convolution\n"
+        "from deepcae.kernels.algorithms import Window\nfrom deepcae.kernels.convolution import convolution\n"
         "x, w = torch.ones(2, 1, 5, 5), torch.ones(1, 1, 3, 3)\n"
-        "for _ in range(2):\n    y = convolution(x, w, None, (1, 1), (0, 0), (1, 1))\n"
+        "for _ in range(2):\n    y = convolution(x, w, None, Window((1, 1), (0, 0), (1, 1)))\n"
         "print(y.sum().item(), native.instructions() == '')"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import oracle
 from deepcae.kernels import banded, phases
+from deepcae.kernels.algorithms import Window
 from deepcae.kernels.convolution import convolution, deconvolution
 from deepcae.kernels.pooling import average_pool, max_pool, stochastic_pool
 from deepcae.kernels.unpooling import unpool_average, unpool_max, unpool_tile
@@ -46,6 +48,11 @@ def convolutions(draw: st.DrawFn, least: int = 0, most: int = 3) -> tuple:
     return x, w, b, stride, pad, dilation, groups, draw(st.booleans())
 
 
+def windowed(operation: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """It as the oracle's loops are called."""
+    return lambda x, w, b, *numbers: operation(x, w, b, Window(*numbers))
+
+
 def check_with_gradients(operation, reference, x, w, b, *rest, channels_last: bool) -> None:
     """The values against the oracle's; the gradients against the oracle's finite differences along one direction."""
     tensors = [as_torch(x, channels_last), as_torch(w), *([] if b is None else [torch.from_numpy(b)])]
@@ -75,7 +82,7 @@ def test_convolution(drawn: tuple) -> None:
     rooms = zip(x.shape[2:], pad, extents, stride, strict=True)
     assume(all(int((n + 2 * p - e) / s) + 1 > 0 for n, p, e, s in rooms))
     check_with_gradients(
-        convolution, oracle.convolve, x, w, b, stride, pad, dilation, groups, channels_last=channels_last
+        windowed(convolution), oracle.convolve, x, w, b, stride, pad, dilation, groups, channels_last=channels_last
     )
 
 
@@ -87,17 +94,17 @@ def test_deconvolution(drawn: tuple) -> None:
     sizes = zip(x.shape[2:], stride, w.shape[2:], pad, dilation, strict=True)
     assume(all(s * (n - 1) + d * (k - 1) + 1 - 2 * p > 0 for n, s, k, p, d in sizes))
     check_with_gradients(
-        deconvolution, oracle.deconvolve, x, w, b, stride, pad, dilation, groups, channels_last=channels_last
+        windowed(deconvolution), oracle.deconvolve, x, w, b, stride, pad, dilation, groups, channels_last=channels_last
     )
 
 
 @pytest.mark.parametrize(
     ("operation", "reference", "x_shape", "w_shape"),
     [
-        (convolution, oracle.convolve, (3, 4, 5, 6), (2, 4, 1, 1)),
-        (convolution, oracle.convolve, (3, 4, 5, 6), (2, 4, 5, 6)),
-        (deconvolution, oracle.deconvolve, (3, 4, 5, 6), (4, 2, 1, 1)),
-        (deconvolution, oracle.deconvolve, (3, 4, 1, 1), (4, 2, 5, 6)),
+        (windowed(convolution), oracle.convolve, (3, 4, 5, 6), (2, 4, 1, 1)),
+        (windowed(convolution), oracle.convolve, (3, 4, 5, 6), (2, 4, 5, 6)),
+        (windowed(deconvolution), oracle.deconvolve, (3, 4, 5, 6), (4, 2, 1, 1)),
+        (windowed(deconvolution), oracle.deconvolve, (3, 4, 1, 1), (4, 2, 5, 6)),
     ],
     ids=["one-pixel kernel", "kernel as large as the input", "one-pixel kernel transposed", "one-pixel input"],
 )
@@ -325,4 +332,4 @@ def test_dilation_of_a_kernel_of_one_pixel_means_nothing() -> None:
         x, w = torch.rand(3, 2, 5, width), torch.rand(4, 2, *kernel)
         plain = torch.conv2d(x, w, None, stride, (1, 1), (1, 1))
         for _ in range(30):
-            torch.testing.assert_close(convolution(x, w, None, stride, (1, 1), (1, 2)), plain)
+            torch.testing.assert_close(convolution(x, w, None, Window(stride, (1, 1), (1, 2))), plain)

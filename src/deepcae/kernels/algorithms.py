@@ -15,8 +15,17 @@ Algorithm = Literal["core", "product", "banded", "phases", "torch"]
 Sizes = tuple[int, ...]
 
 
+class Window(NamedTuple):
+    """How a kernel moves over an image, a number for each axis of space."""
+
+    stride: Sizes
+    pad: Sizes
+    dilation: Sizes
+    groups: int = 1
+
+
 class Case(NamedTuple):
-    """A convolution's shapes; `transposed` for a deconvolution; `plain`: float32 in the CPU's memory.
+    """A convolution's shapes and its window; `transposed` for a deconvolution; `plain`: float32 in the CPU's memory.
 
     `strides`: whether the compiled kernels may take it although it has a stride; see `net.strides`.
     """
@@ -58,7 +67,7 @@ def _convolved(
     if algorithm == "core":
         from . import direct
 
-        return direct.convolution(x, w, b, stride, pad, dilation, groups)
+        return direct.correlation(x, w, b, case)
     if algorithm == "product":
         if set(w.shape[2:]) == {1} and set(stride) == {1}:
             return _pointwise(x, w.reshape(w.shape[0], -1), b)
@@ -88,7 +97,7 @@ def _deconvolved(
     if algorithm == "core":
         from . import direct
 
-        return direct.deconvolution(x, w, b, stride, pad, dilation, groups)
+        return direct.correlation(x, w, b, case)
     if algorithm == "product":
         if set(w.shape[2:]) == {1} and set(stride) == {1}:
             return _pointwise(x, w.reshape(w.shape[0], -1).t(), b)

@@ -12,12 +12,11 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from . import native
+from .algorithms import Case, Sizes
 from .native import Geometry
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Sizes = tuple[int, ...]
 
 
 def batch_last(x: Tensor) -> Tensor:
@@ -62,28 +61,14 @@ def _plane(sizes: Sizes, fill: int) -> tuple[int, int]:
     return (fill, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
-def convolution(
-    x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int
-) -> Tensor:
-    """(N, C, [H,] W) with w (O, C/groups, [kh,] kw) → (N, O, [H',] W')."""
-    return _apply(x, w, b, stride, pad, dilation, groups, turned=False)
-
-
-def deconvolution(
-    x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int
-) -> Tensor:
-    """(N, C, [H,] W) with w (C, O/groups, [kh,] kw) → (N, O, [H',] W')."""
-    return _apply(x, w, b, stride, pad, dilation, groups, turned=True)
-
-
-def _apply(
-    x: Tensor, w: Tensor, b: Tensor | None, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int, turned: bool
-) -> Tensor:
+def correlation(x: Tensor, w: Tensor, b: Tensor | None, case: Case) -> Tensor:
+    """(N, C, [H,] W) with w (O, C/groups, [kh,] kw), of a deconvolution (C, O/groups, …) → (N, O, [H',] W')."""
     if x.dim() == 3:
-        numbers = _plane(stride, 1), _plane(pad, 0), _plane(dilation, 1)
-        return _apply(x.unsqueeze(2), w.unsqueeze(2), b, *numbers, groups, turned).squeeze(2)
-    geometry = geometry_of(tuple(x.shape), tuple(w.shape), stride, pad, dilation, groups, turned)
-    y: Tensor = _Correlation.apply(x, w, b, geometry)
+        x, w, numbers = x.unsqueeze(2), w.unsqueeze(2), (case.stride, case.pad, case.dilation)
+        stride, pad, dilation = map(_plane, numbers, (1, 0, 1))
+        plane = case._replace(x=tuple(x.shape), w=tuple(w.shape), stride=stride, pad=pad, dilation=dilation)
+        return correlation(x, w, b, plane).squeeze(2)
+    y: Tensor = _Correlation.apply(x, w, b, geometry_of(case))
     return y
 
 
@@ -92,11 +77,12 @@ def _steps(length: int, stride: int) -> int:
     return length // stride if length >= 0 else -(-length // stride)
 
 
-def geometry_of(x: Sizes, w: Sizes, stride: Sizes, pad: Sizes, dilation: Sizes, groups: int, turned: bool) -> Geometry:
-    """The correlation that a convolution of images `x` (N, C, H, W) is, or, `turned`, a deconvolution.
+def geometry_of(case: Case) -> Geometry:
+    """The correlation that a convolution of images (N, C, H, W) is, or a deconvolution, which is `turned`.
 
     Where a kernel overhangs the padded image by less than a stride, there still is an output, as in Caffe.
     """
+    turned, x, w, stride, pad, dilation, groups, *_ = case
     batch, channels, in_h, in_w = x
     outputs, (kernel_h, kernel_w) = w[1] * groups if turned else w[0], w[2:]
     reaches = [d * (k - 1) for k, d in zip(w[2:], dilation, strict=True)]

@@ -148,7 +148,7 @@ def _strided_pairs(ask: _Questions, batch: int) -> int:
 
 def _of_convolution(case: Case) -> dict[str, Work]:
     """Forward and both gradients in the written pass."""
-    there = geometry_of(case.x, case.w, case.stride, case.pad, case.dilation, case.groups, case.transposed)
+    there = geometry_of(case)
     x, w, b = torch.randn(*case.x[1:], case.x[0]), torch.randn(case.w), torch.zeros(there.out_channels)
     y = torch.randn(there.out_channels, there.out_h, there.out_w, there.batch)
     dy, dx, dw = torch.randn_like(y), torch.empty_like(x), torch.empty_like(w)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-Sizes = tuple[int, ...]
+from .algorithms import Sizes
 
 
 class Axis(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import LayerError
-from ..kernels.algorithms import Case
+from ..kernels.algorithms import Case, Window
 from ..kernels.choice import choice
 from ..kernels.convolution import convolution, deconvolution
 from ..lazy import torch
@@ -148,11 +148,12 @@ class _SpatialFilter(_Windowed):
     def algorithm(self, bottoms: Sequence[Shape], plain: bool) -> str:
         shape = bottoms[0]
         axis = self.channel_axis(shape)
-        kernel, *numbers = self.geometry(shape)
+        kernel, *window = self.geometry(shape)
         x, w = (count(shape, 0, axis), *shape[axis:]), self.weight_shape(shape[axis], kernel)
         if not kernel:  # lines of one pixel
-            x, w, numbers = (*x, 1), (*w, 1), [(1,), (0,), (1,)]
-        return choice(Case(self.transposed, x, w, numbers[0], numbers[1], numbers[2], self.group, plain, self.strides))
+            x, w, window = (*x, 1), (*w, 1), [(1,), (0,), (1,)]
+        stride, pad, dilation = window
+        return choice(Case(self.transposed, x, w, stride, pad, dilation, self.group, plain, self.strides))
 
     @abstractmethod
     def weight_shape(self, channels: int, kernel: Shape) -> Shape:
@@ -164,12 +165,13 @@ class _SpatialFilter(_Windowed):
 
     def _apply(self, operation: Any, bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
         _, stride, pad, dilation = self.geometry(tuple(bottoms[0].shape))
+        window = Window(stride, pad, dilation, self.group)
         weight, bias = params[0], params[1] if len(params) > 1 else None
         tops = []
         for bottom in bottoms:
             lead = bottom.shape[: self.channel_axis(tuple(bottom.shape))]
             x = bottom if len(lead) == 1 else bottom.reshape(-1, *bottom.shape[len(lead) :])  # (N, C, ...)
-            top = operation(x, weight, bias, stride, pad, dilation, self.group, self.strides)
+            top = operation(x, weight, bias, window, self.strides)
             tops.append(top if len(lead) == 1 else top.reshape(*lead, *top.shape[1:]))
         return tops
 

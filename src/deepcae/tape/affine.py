@@ -114,7 +114,7 @@ class Correlation(Affine):
 
     def __init__(self, sheet: Sheet, index: int, case: Case) -> None:
         super().__init__(sheet, index)
-        self.geometry = geometry_of(case.x, case.w, case.stride, case.pad, case.dilation, case.groups, case.transposed)
+        self.geometry = geometry_of(case)
 
     def apply(self) -> None:
         self.w = self.params[0].detach()

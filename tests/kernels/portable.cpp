@@ -154,7 +154,7 @@ std::vector<float> elements(const char* name, unsigned seed) {
   deepcae_cross_entropy(count, 1.0 / double(count), 2, x.data(), t.data(), da.data(), &losses[0], threads);
   keep(da);
   deepcae_squares(count, 1.0 / double(count), 2, x.data(), t.data(), da.data(), db.data(), &losses[1], threads);
-  deepcae_turn(rows, 1, length, x.data(), turned.data(), threads);
+  deepcae_transpose(rows, 1, length, x.data(), turned.data(), threads);
   keep(da), keep(db), keep(losses), keep(turned);
   for (int64_t kind : {kProduct, kSum, kGreatest}) {
     std::vector<float> y(x.size());

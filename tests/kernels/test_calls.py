@@ -220,7 +220,7 @@ def test_pooling(
 def test_turning(machine: Any, rows: int, places: int, columns: int) -> None:
     x = torch.randn(rows, places, columns, generator=_take(machine))
     y = torch.empty(columns, places, rows)
-    calls.turn(x, y)()
+    calls.transpose(x, y)()
     assert torch.equal(y, x.transpose(0, 2))
 
 

@@ -238,7 +238,7 @@ def test_activations_over_their_bottoms_change_no_number(operation: str) -> None
     for watch in (None, lambda step, bottoms, tops: None):
         for blob in net.learnable:
             blob.tensor.grad = None
-        blobs = net.forward({"x": x}, watch=watch)
+        blobs = net.forward({"x": x}, hook=watch)
         net.loss(blobs).backward()
         results.append([*blobs.values(), *(blob.tensor.grad for blob in net.learnable)])
         assert torch.equal(x, given)

@@ -23,7 +23,7 @@ from deepcae.layers.base import Context, Layer
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
 from deepcae.tape import affine, tape
-from deepcae.tape.op import Op, Place, Sheet
+from deepcae.tape.op import Op, Half, Sheet
 from deepcae.tape.tape import Tapes
 from deepcae.timing import stamps
 from deepcae.timing.stamps import Laps, Stamps
@@ -128,7 +128,7 @@ def test_each_layer_is_given_its_own_time(kind: str, monkeypatch: pytest.MonkeyP
         layer, "forward", lambda self, x, params, context: forward(self, [_Slow.apply(x[0]), *x[1:]], params, context)
     )
     found = Stamps(net)
-    blobs = net.forward({name: torch.from_numpy(array) for name, array in random(net).items()}, watch=found)
+    blobs = net.forward({name: torch.from_numpy(array) for name, array in random(net).items()}, hook=found)
     net.loss(blobs).backward()
     found.end()
     steps = [(i, step) for i, step in enumerate(net.plan.steps) if step.type != "Input"]
@@ -238,7 +238,7 @@ def test_the_layers_time_is_that_of_the_calls_that_they_wrote(text: str, monkeyp
             written.clock += 1
             return torch.from_numpy(arrays[name])
 
-    tape.play(Inputs(), watch=laps)
+    tape.play(Inputs(), hook=laps)
     told = {("forward", i): taken for i, taken in laps.forward.items()}
     told |= {("backward", i): taken for i, taken in laps.backward.items()}
     assert told == written.seconds
@@ -255,13 +255,13 @@ def test_a_pass_that_is_watched_is_the_same_and_comes_to_each_half_of_a_layer_on
     inputs = {name: torch.from_numpy(array) for name, array in random(net).items()}
     loss = tape.play(inputs, torch.Generator().manual_seed(1))
     gradients = [gradient.clone() for gradient in tape.gradients]
-    places: list[Place | None] = []
+    places: list[Half | None] = []
     assert tape.play(inputs, torch.Generator().manual_seed(1), places.append) == loss
     assert all(map(torch.equal, gradients, tape.gradients))
     halves = [place for place in places if place is not None]
     forward = [place.step for place in halves if not place.backward]
     backward = [place.step for place in halves if place.backward]
-    assert halves == [*(Place(i, False) for i in forward), *(Place(i, True) for i in backward)]
+    assert halves == [*(Half(i, False) for i in forward), *(Half(i, True) for i in backward)]
     assert forward == sorted(set(forward))
     assert backward == sorted(set(backward), reverse=True)
 
@@ -423,9 +423,9 @@ def test_the_kernels_of_a_tape(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     for layer in timing.layers:
         called = functions.get(layer.name, set()) - {"squared"}  # for the norm, whoever made the gradient
         assert {
-            "core": called and not called & {"product", "turn"},
+            "core": called and not called & {"product", "transpose"},
             "product": "product" in called,
-            "torch (turned)": called == {"turn"},
+            "torch (turned)": called == {"transpose"},
         }.get(layer.kernel, not called), layer.name
 
 

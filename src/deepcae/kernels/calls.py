@@ -121,11 +121,11 @@ def product(a: Tensor, b: Tensor, y: Tensor) -> Call:
     return bound("product", lambda threads: (ctypes.c_int64 * 6)(*numbers, threads), a, b, y)
 
 
-def turn(x: Tensor, y: Tensor) -> Call:
+def transpose(x: Tensor, y: Tensor) -> Call:
     """y (S, P, R) = x (R, P, S) with its first and last axis exchanged, or matrices, where P is 1."""
     rows, columns = len(x), x.shape[-1]
     places = x.numel() // (rows * columns)
-    return bound("turn", rows, places, columns, x, y, THREADS)
+    return bound("transpose", rows, places, columns, x, y, THREADS)
 
 
 def squared(x: Tensor, total: Tensor) -> Call:

@@ -19,7 +19,7 @@ from .algorithms import Algorithm, Case, computed
 from .direct import geometry_of
 from .libraries import has_onednn, multiplied
 from .rule import Library, Products, Rule
-from .turned import Turned
+from .channels_last import ChannelsLast
 
 MARGIN = 1.08  # how many times as fast another way must be
 _SECONDS, _LEAST, _MOST = 0.05, 5, 100  # of each question: how long, and how many calls of each way
@@ -88,7 +88,7 @@ def _products(ask: _Questions, columns: int) -> Products:
     outputs, inputs = _WEIGHTS
     w, x, y = torch.randn(outputs, inputs), torch.randn(inputs, columns), torch.randn(outputs, columns)
     dw, dx, turned = torch.empty_like(w), torch.empty_like(x), torch.empty(columns, inputs)
-    turn, product = calls.turn(x, turned), calls.product(y, turned, dw)
+    turn, product = calls.transpose(x, turned), calls.product(y, turned, dw)
 
     def best(name: str, core: Work, a: Tensor, b: Tensor, c: Tensor) -> Library:
         ways = {"core": core, "mkl": multiplied("mkl", a, b, c), "onednn": multiplied("onednn", a, b, c)}
@@ -154,7 +154,7 @@ def _of_convolution(case: Case) -> dict[str, Work]:
     dy, dx, dw = torch.randn_like(y), torch.empty_like(x), torch.empty_like(w)
     core = calls.correlate(there, x, w, b, y), calls.weight_gradient(there, x, dy, dw)
     back = calls.correlate(there.transposed(), dy, w, None, dx)
-    turned = Turned(case, x, w, b, torch.empty_like(y))
+    turned = ChannelsLast(case, x, w, b, torch.empty_like(y))
     return {"core": _all([*core, back]), "torch": _all([turned.forward, turned.backward(dy, dw, dx)])}
 
 

@@ -204,7 +204,7 @@ def weight_gradient(geometry: Geometry, large: Tensor, small: Tensor) -> Tensor:
 
 Call = Callable[[], object]
 FUNCTIONS = (  # in the order of the switch in core/steps.inc
-    "correlate", "weight_gradient", "product", "turn", "activate", "activate_back", "cross_entropy", "squares",
+    "correlate", "weight_gradient", "product", "transpose", "activate", "activate_back", "cross_entropy", "squares",
     "pool", "pool_back", "softmax_loss", "squared", "scale", "join", "join_back",
 )  # fmt: skip
 _WORDS = 12

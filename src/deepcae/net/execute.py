@@ -18,7 +18,7 @@ from .plan import Plan
 from .step import Step
 
 Blobs = dict[str, Tensor]
-Watch = Callable[[Step, Sequence[Tensor], Sequence[Tensor]], None]  # a layer, its bottoms, its tops
+Hook = Callable[[Step, Sequence[Tensor], Sequence[Tensor]], None]  # a layer, its bottoms, its tops
 
 
 class Trainable(Protocol):
@@ -27,7 +27,7 @@ class Trainable(Protocol):
     overwritten: list[Tensor]  # learned blobs whose gradient each pass writes over
 
     def forward(
-        self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None, watch: Watch | None = None
+        self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None, hook: Hook | None = None
     ) -> Blobs: ...
 
     def loss(self, blobs: Mapping[str, Tensor]) -> Tensor: ...
@@ -69,11 +69,11 @@ def execute(
     steps: Sequence[BoundStep],
     blobs: Blobs,
     context: Context,
-    watch: Watch | None = None,
+    hook: Hook | None = None,
     reuse: bool = False,
     wanted: Collection[str] | None = None,
 ) -> None:
-    """Runs the steps, none of them a source, and adds their tops to `blobs`. `watch` sees each layer's pass.
+    """Runs the steps, none of them a source, and adds their tops to `blobs`. `hook` sees each layer's pass.
 
     What layers keep of the pass waits in `context` for `apply_updates`. With `reuse`, layers may write over bottoms
     that nobody reads again: where no other than these steps looks at the blobs. With `wanted`, each other blob is let
@@ -86,8 +86,8 @@ def execute(
         for k in step.blocked:
             bottoms[k] = bottoms[k].detach()
         tops = layer.forward(bottoms, params, context)
-        if watch is not None:
-            watch(step, bottoms, tops)
+        if hook is not None:
+            hook(step, bottoms, tops)
         blobs.update(zip(step.tops, tops, strict=True))
         if wanted is not None:
             del bottoms, tops

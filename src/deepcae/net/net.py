@@ -26,7 +26,7 @@ from ..proto.document import Document
 from ..proto.read import read_net
 from ..proto.schema import NetParameter
 from .backward import counted_only
-from .execute import Blobs, Watch, bind, execute
+from .execute import Blobs, Hook, bind, execute
 from .graph import build_graph
 from .initial import initial_tensors, shared_tensors
 from .plan import Plan, make_plan
@@ -172,14 +172,14 @@ class Net:
         self._objective = [(top, weight, top not in silent) for top, weight in self.loss_weights.items()]
 
     def forward(
-        self, inputs: Mapping[str, torch.Tensor], generator: torch.Generator | None = None, watch: Watch | None = None
+        self, inputs: Mapping[str, torch.Tensor], generator: torch.Generator | None = None, hook: Hook | None = None
     ) -> Blobs:
-        """All blobs, from those fed from outside; keeps the autograd graph. `watch` sees each layer's pass."""
+        """All blobs, from those fed from outside; keeps the autograd graph. `hook` sees each layer's pass."""
         blobs: Blobs = dict.fromkeys(self.plan.shapes)  # type: ignore[assignment]  # in the plan's order
         for name, tensor in inputs.items():
             blobs[self.plan.require(name)] = _channels_last(tensor) if self._convolves_in_torch else tensor
         context = Context(generator if generator is not None else self.generator)
-        execute(self.inner, blobs, context, watch, reuse=watch is None)
+        execute(self.inner, blobs, context, hook, reuse=hook is None)
         context.apply_updates()
         return blobs
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..layers.base import Context
-from .execute import Blobs, BoundStep, Forward, Watch, execute
+from .execute import Blobs, BoundStep, Forward, Hook, execute
 from .net import Net
 
 
@@ -20,11 +20,11 @@ class Rounded:
         self._steps = rounded(net.inner, net.device)
 
     def forward(
-        self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None, watch: Watch | None = None
+        self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None, hook: Hook | None = None
     ) -> Blobs:
         """All blobs, from those fed from outside, with their graph: as `Net.forward`."""
         blobs, context = dict(inputs), Context(generator)
-        execute(self._steps, blobs, context, watch)
+        execute(self._steps, blobs, context, hook)
         context.apply_updates()
         return blobs
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import DeepcaeError
 from ..kernels.choice import using
 from ..layers.base import Context
-from .execute import Blobs, Watch, bind, execute
+from .execute import Blobs, Hook, bind, execute
 from .net import LearnedBlob, Net
 from .rounded import rounded
 
@@ -48,7 +48,7 @@ class Stack:
         ]
 
     def forward(
-        self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None, watch: Watch | None = None
+        self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None, hook: Hook | None = None
     ) -> Blobs:
         """All blobs (K, N, ...) from inputs (K, N, ...), with their graph."""
         with using("torch"):  # the others do not know vmap

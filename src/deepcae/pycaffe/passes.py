@@ -18,7 +18,7 @@ from .sources import Sources
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..net.execute import Watch
+    from ..net.execute import Hook
     from ..solver.update import Updater
 
 
@@ -63,7 +63,7 @@ class LayerByLayer:
         self._learnable = [net._view.params[i] for i in owners]
         self._losses: list[float] = []
 
-    def begin(self, watch: Watch | None = None) -> None:
+    def begin(self, hook: Hook | None = None) -> None:
         self.net.clear_param_diffs()
         self._losses = []
         self.on_start()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Debug:
-    """Watches one iteration of `net`: `watch` is told of each layer's pass, `record` gives what was seen."""
+    """Watches one iteration of `net`: `hook` is told of each layer's pass, `record` gives what was seen."""
 
     def __init__(self, net: Net) -> None:
         self.net = net
@@ -29,7 +29,7 @@ class Debug:
         self._weights: list[float] = []
         self._norms: tuple[float, ...] = ()
 
-    def watch(self, step: Step, bottoms: Sequence[torch.Tensor], tops: Sequence[torch.Tensor]) -> None:
+    def hook(self, step: Step, bottoms: Sequence[torch.Tensor], tops: Sequence[torch.Tensor]) -> None:
         """A layer's pass, in the order of execution; keeps the gradients of its bottoms."""
         if self._passed and step is self._passed[0][0]:  # the next of iter_size passes
             self._passed.clear()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.memory import keep_freed
-from ..net.execute import Trainable, Watch
+from ..net.execute import Trainable, Hook
 from ..net.net import Net
 from ..tape.tape import Tape, Tapes
 from .debug import Debug
@@ -56,7 +56,7 @@ class Batchwise(Protocol):
 
     updater: Updater
 
-    def begin(self, watch: Watch | None = None) -> None:
+    def begin(self, hook: Hook | None = None) -> None:
         """Before the first batch of an iteration: there are no gradients."""
 
     def forward(self, inputs: Inputs, generator: torch.Generator | None) -> Blobs:
@@ -87,8 +87,8 @@ class Passes:
         tape = self._tapes.now() if self._tapes is not None else None
         return tape is not None and tape.steady and self.updater.fuses(tape.gradients)
 
-    def begin(self, watch: Watch | None = None) -> None:
-        self._watch = watch
+    def begin(self, hook: Hook | None = None) -> None:
+        self._hook = hook
         self._tape: Tape | None = None  # of the last batch
         self._blobs: Blobs = {}
         self._losses: list[Tensor | float] = []
@@ -97,7 +97,7 @@ class Passes:
         self.updater.clear_gradients()
 
     def forward(self, inputs: Inputs, generator: torch.Generator | None) -> Blobs:
-        tape = self._tapes.taking(inputs) if self._tapes is not None and self._watch is None else None
+        tape = self._tapes.taking(inputs) if self._tapes is not None and self._hook is None else None
         if tape is not None:
             if self._written is tape.gradients:  # which `backward` writes over
                 self._written = [gradient.clone() for gradient in tape.gradients]
@@ -105,7 +105,7 @@ class Passes:
             self._tape, self._blobs = tape, tape.blobs
             return self._blobs
         with multiplying(self.precision, self.device):
-            self._blobs = self.net.forward(inputs, generator, self._watch)
+            self._blobs = self.net.forward(inputs, generator, self._hook)
             self._loss = self.net.loss(self._blobs)
         self._losses.append(self._loss.detach())
         return self._blobs
@@ -174,7 +174,7 @@ class Arithmetic:
     def gradients(self, batches: Iterable[Inputs], iteration: int, debug: Debug | None = None) -> Passed:
         """Forward, backward, reduce, clip."""
         passes, updater = self.passes, self.passes.updater
-        passes.begin(None if debug is None else debug.watch)
+        passes.begin(None if debug is None else debug.hook)
         for inputs in batches:
             blobs = passes.forward(inputs, self.generator)
             if self.seen is not None:

@@ -63,7 +63,7 @@ class Loop:
         yield from self.each(self.alive, Training.start)
         try:
             while self.goes_on():
-                yield from self.iterate(heeds=True)
+                yield from self.iterate(may_end=True)
                 for k, run in self.moving.items():
                     while run.threads.changes:
                         yield k, Noted(run.state.iteration, run.threads.changes.pop(0))
@@ -75,16 +75,16 @@ class Loop:
             raise
         yield from self.each(self.alive, lambda run: run.finish(began))
 
-    def iterate(self, heeds: bool = False) -> Iterator[Tagged]:
+    def iterate(self, may_end: bool = False) -> Iterator[Tagged]:
         """One iteration: test; forward, backward, reduce, clip, update; display, snapshot.
 
-        `heeds`: none where patience ends.
+        `may_end`: none where patience ends.
         """
         first = next(iter(self.moving.values()))
         iteration, param = first.state.iteration, first.state.param
         if (now := due(param, iteration)).test:
             yield from self.each(self.moving, lambda run: run.tests.run_all())
-            going = {k: run for k, run in self.moving.items() if not (heeds and run.state.gave_up)}
+            going = {k: run for k, run in self.moving.items() if not (may_end and run.state.gave_up)}
             if not going:
                 return
             if len(going) < len(self.moving):

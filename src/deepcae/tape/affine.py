@@ -13,7 +13,7 @@ from ..kernels.choice import choice
 from ..kernels.direct import geometry_of
 from ..kernels.libraries import multiplied
 from ..kernels.products import products_of
-from ..kernels.turned import Turned
+from ..kernels.channels_last import ChannelsLast
 from ..layers.base import canonical_axis
 from ..layers.linear import Convolution, Deconvolution, InnerProduct
 from .op import Gradients, Op, Sheet, Unsuited, writes
@@ -101,7 +101,7 @@ class Product(Affine):
             self.sheet.write(multiplied(self.by.weights, a, b.t(), dw))
             return
         turned = self.sheet.borrow(b.t())
-        self.sheet.write(calls.turn(b, turned))
+        self.sheet.write(calls.transpose(b, turned))
         self.sheet.write(calls.product(a, turned, dw))
         self.sheet.free(turned)
 
@@ -141,11 +141,11 @@ class TorchFilter(Affine):
     def __init__(self, sheet: Sheet, index: int, case: Case) -> None:
         super().__init__(sheet, index)
         self.case = case
-        self.turns = not _pays_to_turn(case)
+        self.reorders = not _pays_to_reorder(case)
 
     def apply(self) -> None:
         bias = None if self.bias is None else self.bias.detach()
-        self.turned = Turned(self.case, self.x, self.params[0].detach(), bias, self.y)
+        self.turned = ChannelsLast(self.case, self.x, self.params[0].detach(), bias, self.y)
         self.sheet.write(self.turned.forward)
 
     def gradients(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> None:
@@ -182,7 +182,7 @@ def _filter(sheet: Sheet, index: int) -> Affine:
     raise Unsuited
 
 
-def _pays_to_turn(case: Case) -> bool:
+def _pays_to_reorder(case: Case) -> bool:
     """Whether there are 100 products for each number that is turned, so that turning costs a few hundredths."""
     channels, outputs = (
         (case.w[0], case.w[1] * case.groups) if case.transposed else (case.w[1] * case.groups, case.w[0])

@@ -29,7 +29,7 @@ class Unsuited(Exception):
     """The layer, or its place in the net, is better left to autograd, and with it the whole net."""
 
 
-class Place(NamedTuple):
+class Half(NamedTuple):
     """Whose calls some are: of which step of the plan, and in which half of the pass."""
 
     step: int
@@ -37,15 +37,15 @@ class Place(NamedTuple):
 
 
 class Sheet:
-    """What the ops of a net write their calls on, each with its place, and where they have their memory from.
+    """What the ops of a net write their calls on, each with its half, and where they have their memory from.
 
     Blobs lie with the batch innermost: (N, C, H, W) as (C, H, W, N).
     """
 
     def __init__(self, net: Net | Part, backward: bool) -> None:
         self.net, self.backward = net, backward
-        self.calls: list[tuple[Call, Place | None]] = []
-        self.place: Place | None = None
+        self.calls: list[tuple[Call, Half | None]] = []
+        self.half: Half | None = None
         self.context = Context()
         self.batch = self._batch_size()
         self.weights = sum(tensor.numel() for tensor in net.tensors)
@@ -56,7 +56,7 @@ class Sheet:
         self._prepare_gradients()
 
     def write(self, call: Call) -> None:
-        self.calls.append((call, self.place))
+        self.calls.append((call, self.half))
 
     def planned(self, name: str) -> Shape:
         """(N, ...)"""
@@ -169,13 +169,13 @@ class Op(ABC):
     `keeps_top`: its backward pass reads its top, which must not be written over. `kernel`: what computes it, in a word.
     `steady`: whether its numbers are the same bits with any number of threads, as the core's are.
 
-    For `worth`: `saved`: nanoseconds for each number of its top that autograd takes longer. `turns`: whether it turns
+    For `worth`: `saved`: nanoseconds for each number of its top that autograd takes longer. `reorders`: whether it turns
     its blobs to another order of memory and back, and does not gain more by it; `order`: in which a filter wants them.
     """
 
     keeps_top: ClassVar[bool] = False
     saved: float = 0.0
-    turns: bool = False
+    reorders: bool = False
     order: ClassVar[Literal["", "batch last", "channels last"]] = ""
     kernel: str = "core"
     steady: bool = True

@@ -20,11 +20,11 @@ from ..kernels.choice import Kernels, kernels
 from ..net.backward import counted_only
 from ..net.net import Net
 from ..net.part import Part
-from .op import Op, Place, Sheet, Unsuited, batch_first, registered
+from .op import Op, Half, Sheet, Unsuited, batch_first, registered
 from .recorded import Recorded
 from .worth import is_worth
 
-Watch = Callable[[Place | None], object]  # whose calls have just been made; None: what is no layer's
+HalfHook = Callable[[Half | None], object]  # whose calls have just been made; None: what is no layer's
 
 
 class Tape:
@@ -44,12 +44,12 @@ class Tape:
         self._shapes = {name: batch_first(memory).shape for name, memory in self._inputs}
         ops = _write(sheet)
         halves = (
-            [call for call, place in sheet.calls if place is None or not place.backward],
-            [call for call, place in sheet.calls if place is not None and place.backward],
+            [call for call, half in sheet.calls if half is None or not half.backward],
+            [call for call, half in sheet.calls if half is not None and half.backward],
         )
         self._forward, self._backward = map(native.joined, halves)
         self._parts = [
-            (place, native.joined([call for call, _ in part])) for place, part in groupby(sheet.calls, itemgetter(1))
+            (half, native.joined([call for call, _ in part])) for half, part in groupby(sheet.calls, itemgetter(1))
         ]
         self._context = sheet.context
         self.kernels = {index: op.kernel for index, op in ops.items()}
@@ -75,7 +75,7 @@ class Tape:
         """A blob of the last pass (N, ...), in memory of its own."""
         blob = self.blobs[name]
         made = torch.empty(blob.shape)
-        calls.turn(blob.movedim(0, -1).view(-1, len(blob)), made.view(len(blob), -1))()
+        calls.transpose(blob.movedim(0, -1).view(-1, len(blob)), made.view(len(blob), -1))()
         return made
 
     def backward(self) -> None:
@@ -84,19 +84,19 @@ class Tape:
             call()
 
     def play(
-        self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None, watch: Watch | None = None
+        self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None, hook: HalfHook | None = None
     ) -> float:
-        """Both; the loss. `watch` is told of each layer's half of the pass."""
-        if watch is None:
+        """Both; the loss. `hook` is told of each layer's half of the pass."""
+        if hook is None:
             loss = self.forward(inputs, generator)
             self.backward()
             return loss
         self._take(inputs, generator)
-        watch(None)  # of the inputs
-        for place, part in self._parts:
+        hook(None)  # of the inputs
+        for half, part in self._parts:
             for call in part:
                 call()
-            watch(place)
+            hook(half)
         return self._loss()
 
     def _loss(self) -> float:
@@ -105,7 +105,7 @@ class Tape:
     def _take(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None) -> None:
         self._context.generator = generator
         for name, memory in self._inputs:
-            calls.turn(inputs[name].contiguous().view(self._batch, -1), memory.view(-1, self._batch))()
+            calls.transpose(inputs[name].contiguous().view(self._batch, -1), memory.view(-1, self._batch))()
 
 
 class Tapes:
@@ -155,7 +155,7 @@ def _write(sheet: Sheet) -> dict[int, Op]:
         if any(weight and sheet.planned(top) for top, weight in zip(step.tops, step.loss_weights, strict=True)):
             raise Unsuited
         op = ops[index] = registered(sheet, index) or Recorded(sheet, index)
-        sheet.place = Place(index, backward=False)
+        sheet.half = Half(index, backward=False)
         tops = op.forward([sheet.blobs[name] for name in step.bottoms])
         sheet.blobs.update(zip(step.tops, tops, strict=True))
         sheet.makers.update(dict.fromkeys(step.tops, op))
@@ -174,7 +174,7 @@ def _write_back(sheet: Sheet, ops: dict[int, Op]) -> None:
     for index, op in reversed(ops.items()):
         if not op.step.needs_backward:
             continue
-        sheet.place = Place(index, backward=True)
+        sheet.half = Half(index, backward=True)
         made = op.backward([gradients.pop(name, None) for name in op.step.tops])
         sheet.write_sums()
         gradients.update(

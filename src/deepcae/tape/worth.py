@@ -32,7 +32,7 @@ FEW = 8
 
 def is_worth(sheet: Sheet, ops: Mapping[int, Op]) -> bool:
     """Whether turning, as far as it does not pay for itself, costs less than writing the pass down saves."""
-    moved = sum(_filtered(sheet, op) for op in ops.values() if op.turns)
+    moved = sum(_filtered(sheet, op) for op in ops.values() if op.reorders)
     if not moved:
         return True
     saved = sum(op.saved * math.prod(sheet.planned(op.step.tops[0])) for op in ops.values() if op.saved)

@@ -17,7 +17,7 @@ import torch
 
 from ..net.net import Net
 from ..net.step import Step
-from ..tape.op import Place
+from ..tape.op import Half
 
 
 class Spent:
@@ -39,18 +39,18 @@ class Spent:
 
 
 class Laps(Spent):
-    """A `watch` for one play of a tape."""
+    """A `hook` for one play of a tape."""
 
-    def __call__(self, place: Place | None) -> None:
+    def __call__(self, half: Half | None) -> None:
         done = now(self._device)
-        if place is not None:
-            (self.backward if place.backward else self.forward)[place.step] = done - self._last
+        if half is not None:
+            (self.backward if half.backward else self.forward)[half.step] = done - self._last
         self._last = now(self._device)
         self.stamping += self._last - done
 
 
 class Stamps(Spent):
-    """A `watch` for one forward pass and the backward pass behind it, by autograd."""
+    """A `hook` for one forward pass and the backward pass behind it, by autograd."""
 
     def __init__(self, net: Net) -> None:
         self._numbers = {id(step): i for i, step in enumerate(net.plan.steps)}

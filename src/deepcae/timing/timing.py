@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from ..kernels.products import linear
-from ..net.execute import Blobs, Watch
+from ..net.execute import Blobs, Hook
 from ..net.net import Net
 from ..net.step import Step
 from ..tape.tape import Tape, Tapes
@@ -251,10 +251,10 @@ class _Passer:
             for index, step in enumerate(self.net.plan.steps)
         ]
 
-    def _follow(self, inputs: Blobs, watch: Watch | None = None) -> bool:
+    def _follow(self, inputs: Blobs, hook: Hook | None = None) -> bool:
         """A pass that autograd follows. Whether it went back."""
         with torch.set_grad_enabled(self.learns):
-            loss = self.net.loss(self.net.forward(inputs, watch=watch))
+            loss = self.net.loss(self.net.forward(inputs, hook=hook))
             if loss.requires_grad:
                 loss.backward()
             return loss.requires_grad

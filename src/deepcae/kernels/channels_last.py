@@ -10,28 +10,28 @@ from .algorithms import Case
 from .native import Call
 
 
-class Turned:
+class ChannelsLast:
     """A convolution or deconvolution of x (C, H, W, N) into y, with w as in the layer, and its gradients."""
 
     def __init__(self, case: Case, x: Tensor, w: Tensor, b: Tensor | None, y: Tensor) -> None:
         self.x, self.w, self.b, self.y = x, w, b, y
         self.numbers = (case.stride, case.pad, case.dilation, case.transposed, (0, 0), case.groups)
         self.outside = _channels_last(x)
-        self.turn = calls.turn(_places(x), self.outside.permute(0, 2, 3, 1).flatten(1, 2))
+        self.transpose = calls.transpose(_places(x), self.outside.permute(0, 2, 3, 1).flatten(1, 2))
 
     def forward(self) -> None:
-        self.turn()
+        self.transpose()
         w = self.w.contiguous(memory_format=torch.channels_last)
         _take(torch.convolution(self.outside, w, self.b, *self.numbers), self.y)
 
     def backward(self, dy: Tensor, dw: Tensor | None, dx: Tensor | None) -> Call:
         """Of the last forward pass, as far as they are wanted."""
         upper = _channels_last(dy)
-        turn = calls.turn(_places(dy), upper.permute(0, 2, 3, 1).flatten(1, 2))
+        transpose = calls.transpose(_places(dy), upper.permute(0, 2, 3, 1).flatten(1, 2))
         wanted = (dx is not None, dw is not None, False)
 
         def call() -> None:
-            turn()
+            transpose()
             w = self.w.contiguous(memory_format=torch.channels_last)
             made = torch.ops.aten.convolution_backward(upper, self.outside, w, None, *self.numbers, wanted)
             if dx is not None:
@@ -56,4 +56,4 @@ def _places(memory: Tensor) -> Tensor:
 def _take(blob: Tensor, memory: Tensor) -> None:
     """memory (C, H, W, N) = blob (N, C, H, W)"""
     last = blob.contiguous(memory_format=torch.channels_last)
-    calls.turn(last.permute(0, 2, 3, 1).flatten(1, 2), _places(memory))()
+    calls.transpose(last.permute(0, 2, 3, 1).flatten(1, 2), _places(memory))()

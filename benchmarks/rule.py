@@ -32,7 +32,7 @@ def main() -> None:
         figures[question] = dict(seconds)
         print(f"{question}: {', '.join(f'{way} {1e3 * s:.3f}' for way, s in seconds.items())}", flush=True)
 
-    print(f"{processor.told}, {processor.instructions}, PyTorch {torch.__version__}; one thread, ms of processor time")
+    print(f"{processor.description}, {processor.instructions}, PyTorch {torch.__version__}; ms of one thread's time")
     began = time.perf_counter()
     rule = measured(fixed(processor), heard)
     print(f"in {time.perf_counter() - began:.1f} s: {rule}")

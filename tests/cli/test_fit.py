@@ -29,7 +29,7 @@ from deepcae.data import open_rows
 from deepcae.data.scaling import Scaling
 from deepcae.prepare import Prepared, Understood
 from deepcae.report.advice import Judged, came_to, seconds_for
-from deepcae.solver import estimate, sure
+from deepcae.solver import estimate, significance
 from deepcae.solver.estimate import Estimate
 from deepcae.solver.records import Step
 from deepcae.zoo import designed, schedule
@@ -224,8 +224,8 @@ def alone_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "RATE", 1e-9)
     monkeypatch.setattr(schedule, "ALONE", 1e7)
     monkeypatch.setattr(designed, "JUDGES", 5)
-    monkeypatch.setattr(sure, "WORTH", -1e9)  # whatever is ahead is good enough
-    monkeypatch.setattr(sure, "SURE", -1e9)
+    monkeypatch.setattr(significance, "WORTH", -1e9)  # whatever is ahead is good enough
+    monkeypatch.setattr(significance, "SURE", -1e9)
 
 
 @pytest.mark.usefixtures("alone_is_ahead")

@@ -7,7 +7,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from deepcae import ConvAutoencoder
-from deepcae.solver import sure
+from deepcae.solver import significance
 from deepcae.zoo import schedule
 
 
@@ -33,7 +33,7 @@ def test_what_is_not_surely_better_stays_the_pca_of_all_images(kind: str, monkey
     elif kind == "few":
         images = images[:12]
     else:
-        monkeypatch.setattr(sure, "SURE", 1e9)
+        monkeypatch.setattr(significance, "SURE", 1e9)
     fitted = ConvAutoencoder(3, random_state=0, max_iter=10).fit(images)
     if kind == "chance":
         assert min(fitted.held_out_losses_, key=lambda test: test[1])[0] > 0, "a better test was there"
@@ -53,8 +53,8 @@ def test_the_design_that_is_ahead_in_a_race_is_trained(
 ) -> None:
     for name, value in (("SHORTEST", 50), ("TRIAL", 0.0), ("RATE", 1e-9), ("ALONE", 1e7)):  # one of two learns nothing
         monkeypatch.setattr(schedule, name, value)
-    monkeypatch.setattr(sure, "WORTH", -1e9)
-    monkeypatch.setattr(sure, "SURE", -1e9)
+    monkeypatch.setattr(significance, "WORTH", -1e9)
+    monkeypatch.setattr(significance, "SURE", -1e9)
     fitted = ConvAutoencoder(3, random_state=0, max_iter=200, n_iter_no_change=1, verbose=True).fit(moving(200, 1))
     assert "race of two designs: 50 iterations each; held-out error 1.000 of PCA's" in capsys.readouterr().out
     assert "linear_encode" not in fitted.net_text_

@@ -97,7 +97,7 @@ def test_pca_stays_where_the_network_alone_is_not_surely_better(beside: tuple[st
 
 
 def test_ahead_of_a_bad_one_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deepcae.solver.sure.WORTH", 0.99)
+    monkeypatch.setattr("deepcae.solver.significance.WORTH", 0.99)
     found = race(made(designed(), STILL), ground())
     assert found is not None
     assert found.alone < found.beside
@@ -105,8 +105,8 @@ def test_ahead_of_a_bad_one_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_better_than_pca_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deepcae.solver.sure.WORTH", -1e9)
-    monkeypatch.setattr("deepcae.solver.sure.SURE", -1e9)
+    monkeypatch.setattr("deepcae.solver.significance.WORTH", -1e9)
+    monkeypatch.setattr("deepcae.solver.significance.SURE", -1e9)
     model = designed()
     assert model.rival is not None
     found = race(replace(model, rival=made(model.rival, STILL)), ground())

@@ -23,7 +23,7 @@ from deepcae.layers.base import Context, Layer
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
 from deepcae.tape import affine, tape
-from deepcae.tape.op import Op, Half, Sheet
+from deepcae.tape.op import Half, Op, Sheet
 from deepcae.tape.tape import Tapes
 from deepcae.timing import stamps
 from deepcae.timing.stamps import Laps, Stamps

@@ -8,7 +8,7 @@ from tests.viz.sheets import boxes
 from tests.viz.test_pictures import words
 
 from deepcae.viz import gallery, image_rows, reconstructions, thumbnails, unusual_images
-from deepcae.viz.reduced import means, reduced, reduced_to, told
+from deepcae.viz.reduced import means, reduced, reduced_to, size_note
 from deepcae.viz.samples import signal
 
 RNG = np.random.default_rng(5)
@@ -76,4 +76,4 @@ def test_images_that_were_reduced_before_are_told_of_too() -> None:
     page = thumbnails(points, np.arange(30), RNG.random((30, 1, 128, 128)), given=(1, 512, 512))
     assert "drawn in 128x128 of 512x512 pixels" in words(page)
     assert len(boxes(page)) == 30
-    assert told((1, 9, 9), (1, 9, 9)) == ""
+    assert size_note((1, 9, 9), (1, 9, 9)) == ""

@@ -196,10 +196,10 @@ def _of_values(plan: Plan, folders: Sequence[Path], problems: list[Problem]) -> 
 
 def _dear(plan: Plan, folders: Sequence[Path]) -> Iterator[Problem]:
     """Data layers that read files of which far more is unpacked than is read."""
-    from ..data.source import dear
+    from ..data.source import cost_note
 
     for step in plan.sources:
-        if why := dear(step.node.param, plan.graph.phase, folders):
+        if why := cost_note(step.node.param, plan.graph.phase, folders):
             place = plan.graph.place(step.node, "hdf5_data_param", "source")
             yield Problem(f"{step.node.label}: {why}", place)
 

@@ -64,7 +64,7 @@ def judge_codes(
         raise typer.BadParameter("give RUN, or --codes TRAIN TEST")
     opened = _opened(runs, blobs.named(), snapshot, machine.chosen(), notes)
     subjects = [_of_run(trained, name, data, notes, quiet) for name, trained in opened]
-    notes.extend(strange for _, trained in opened for strange in trained.watch.warnings())
+    notes.extend(strange for _, trained in opened for strange in trained.range_check.warnings())
     subjects += [] if codes is None else [_of_files(codes, data, labels)]
     with threadpool_limits(limits=threads):
         if baselines:

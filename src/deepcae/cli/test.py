@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..net.net import Net
-    from ..trained.learned import Watch
+    from ..trained.learned import RangeCheck
 
 
 def evaluate(
@@ -33,7 +33,7 @@ def evaluate(
 ) -> None:
     """Average a network's outputs over batches of its test data."""
     from ..solver.run import Run
-    from ..trained.learned import Learned, Watch
+    from ..trained.learned import Learned, RangeCheck
     from ..trained.network import AS_TOLD
     from .texts import net_of_text
     from .trained import files_of, load_all, of_run, require_no_files, weight_files
@@ -55,9 +55,9 @@ def evaluate(
         from_solver = None
     count = iterations or from_solver or 50
     say(f"Running for {count} iterations.", quiet)
-    watch = Watch(learned)
-    means, loss = averages(net, folders, count, seed or 0, quiet, watch)
-    for strange in watch.warnings():
+    ranges = RangeCheck(learned)
+    means, loss = averages(net, folders, count, seed or 0, quiet, ranges)
+    for strange in ranges.warnings():
         say(f"warning: {strange}")
     if output.json:
         answer({"outputs": {name: _plain(value) for name, value in means.items()}, "loss": loss})
@@ -68,7 +68,7 @@ def evaluate(
 
 
 def averages(
-    net: Net, folders: Sequence[Path], iterations: int, seed: int, quiet: bool, watch: Watch
+    net: Net, folders: Sequence[Path], iterations: int, seed: int, quiet: bool, ranges: RangeCheck
 ) -> tuple[dict[str, np.ndarray], float]:
     """The mean of each output, element by element, over `iterations` batches, and the mean objective."""
     import numpy as np
@@ -100,8 +100,8 @@ def averages(
         for index in range(iterations):
             batch = feed.batch(index)
             if images in batch:
-                watch.require_layout("its data", images, batch[images].shape[1:])
-                watch.show("its data", images, batch[images])
+                ranges.require_layout("its data", images, batch[images].shape[1:])
+                ranges.show("its data", images, batch[images])
             blobs = net(batch, want=wanted)
             outputs.write(blobs)
             values = {name: blob.detach().cpu().numpy().astype(np.float64) for name, blob in blobs.items()}

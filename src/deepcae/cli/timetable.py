@@ -54,7 +54,7 @@ def _rule_of(net: Net) -> str:
 
     if net.device.type != "cpu":
         return ""
-    return f"\n{this_processor().told}: kernels by {_sourced(kernels().found.source)}"
+    return f"\n{this_processor().description}: kernels by {_sourced(kernels().found.source)}"
 
 
 def _sourced(source: str) -> str:
@@ -68,7 +68,7 @@ def told_rule() -> dict[str, Any]:
 
     now, processor = kernels(), this_processor()
     return {
-        "processor": processor.told,
+        "processor": processor.description,
         "instructions": processor.instructions,
         "kernels": now.preference,
         "source": now.found.source,

@@ -47,9 +47,9 @@ def files_of(network: Network) -> tuple[Path, str]:
 
 def tell(trained: Trained, quiet: bool = False) -> None:
     """What was strange in what the net was shown, on stderr, whether quiet or not."""
-    for strange in trained.watch.warnings():
+    for strange in trained.range_check.warnings():
         say(f"warning: {strange}")
-    for line in trained.watch.untold():
+    for line in trained.range_check.untold():
         say(line, quiet)
 
 

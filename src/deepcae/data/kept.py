@@ -15,8 +15,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from .ahead import Ahead
-from .dear import dear
 from .joined import Joined, Part
+from .readcost import cost_note
 from .stream import ArrayRows, Arrays
 
 MEMORY_LIMIT = 256 * 2**20  # bytes of a data set that is kept in memory as a whole
@@ -64,12 +64,12 @@ class StoredRows:
         """What messages call a row of an array: its file, and its number there."""
         return self._files.called(top, row)
 
-    def dear(self, size: int, shuffled: bool) -> str:
+    def cost_note(self, size: int, shuffled: bool) -> str:
         """What is to be said of reading `size` rows at a time, where that unpacks far more than they are; or ""."""
         if self.in_memory:
             return ""
         block = (self._starts[1] if len(self._starts) > 1 else self.total) - self._starts[0]
-        return dear(self._files.parts, size if shuffled else block, shuffled)
+        return cost_note(self._files.parts, size if shuffled else block, shuffled)
 
     def whole(self, limit: int | None = None) -> Arrays:
         """All rows, or the first `limit`, at once. DataError where they would take too much memory for their files."""

@@ -90,7 +90,7 @@ def ranges(layer: Any, phase: int, folders: Folders) -> dict[str, Span]:
         source.close()
 
 
-def dear(layer: Any, phase: int, folders: Folders) -> str:
+def cost_note(layer: Any, phase: int, folders: Folders) -> str:
     """What is to be said of an HDF5Data layer whose rows cost far more than they are, and what to do; or ""."""
     from ..proto.lookup import resolve
 
@@ -98,7 +98,7 @@ def dear(layer: Any, phase: int, folders: Folders) -> str:
         return ""
     source: Any = open_source(layer, phase, folders, seed=0)
     try:
-        why = source.rows.dear(layer.hdf5_data_param.batch_size, layer.hdf5_data_param.shuffle)
+        why = source.rows.cost_note(layer.hdf5_data_param.batch_size, layer.hdf5_data_param.shuffle)
     finally:
         source.close()
     return f"{why}: `deepcae data any {os.path.normpath(listed)} -o NEW.h5` rewrites it once" if why else ""

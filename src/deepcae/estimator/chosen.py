@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from ..solver.sure import surely_better
+from ..solver.significance import significantly_better
 from ..trained.examples import Examples
 from ..trained.network import Trained
 from ..trained.passes import batch_size, in_block
@@ -45,7 +45,7 @@ def choose(course: Course, trained: Trained, held_out: Examples, parts: Parts) -
     best = [tensor.detach().clone() for tensor in course.net.tensors]
     after = errors(trained, held_out)
     _put(course, tensors)
-    if surely_better(parts.means(errors(trained, held_out)), parts.means(after)):
+    if significantly_better(parts.means(errors(trained, held_out)), parts.means(after)):
         _put(course, best)
         return ""
     course.best, course.optimizer = course.tests[0][0], optimizer

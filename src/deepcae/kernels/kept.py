@@ -77,7 +77,7 @@ def _read(path: Path, processor: Processor) -> Rule | None:
 
 
 def _write(path: Path, processor: Processor, rule: Rule) -> None:
-    content = {"format": FORMAT, "processor": processor.told, "of": processor.key(), "rule": rule.to_json()}
+    content = {"format": FORMAT, "processor": processor.description, "of": processor.key(), "rule": rule.to_json()}
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
 

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from . import calls
 from .algorithms import Algorithm, Case, computed
+from .channels_last import ChannelsLast
 from .direct import geometry_of
 from .libraries import has_onednn, multiplied
 from .rule import Library, Products, Rule
-from .channels_last import ChannelsLast
 
 MARGIN = 1.08  # how many times as fast another way must be
 _SECONDS, _LEAST, _MOST = 0.05, 5, 100  # of each question: how long, and how many calls of each way

@@ -23,7 +23,7 @@ class Processor(NamedTuple):
     instructions: str  # of the compiled core, "" without one
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         numbers = f" (family {self.family}, model {self.model})" if self.family >= 0 else ""
         return f"{self.name or self.vendor or 'unknown processor'}{numbers}"
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.dear import DEAR, in_units, row_bytes
 from ..data.named import Key, Named
+from ..data.readcost import COSTLY, in_units, row_bytes
 from ..data.stored import Stored
 
 BLOCK = 64 * 2**20  # bytes that are held at a time
@@ -54,7 +54,7 @@ def cost_of(array: Stored, at_random: bool = False) -> Cost | None:
     by_rows = (
         not at_random and array.axes[0] not in "csyx" and math.prod(steps[:-1]) == 1 and array.chunk * image <= BLOCK
     )
-    if unpacked <= DEAR * image or by_rows:
+    if unpacked <= COSTLY * image or by_rows:
         return None
     return Cost(array.chunks, touched, unpacked, image * array.shape[0])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.dear import DEAR, row_bytes
+from ..data.readcost import COSTLY, row_bytes
 from ..data.stored import Stored
 from ..data.stream import Shape
 from ..errors import DataError
@@ -77,7 +77,7 @@ def stands_as_it_is(plan: Plan, is_labelled: bool, lacks_some: bool) -> bool:
 
 def _is_cheap(array: Stored) -> bool:
     """Whether its rows may be read in random order."""
-    return not array.packed and array.alone <= DEAR * row_bytes(array)
+    return not array.packed and array.alone <= COSTLY * row_bytes(array)
 
 
 class Planned(Stored):

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..data.dear import in_units
 from ..data.meaning import Meaning
+from ..data.readcost import in_units
 from ..data.scaling import Scaling
 from ..errors import in_one_line
 

@@ -27,8 +27,8 @@ from ..net.weights import load_weights, to_message
 from ..proto.document import Document
 from ..proto.read import read_net_text, read_solver_text
 from ..proto.schema import TEST, TRAIN, LayerParameter
+from ..solver.significance import in_groups, significantly_better
 from ..solver.solver import Solver
-from ..solver.sure import in_groups, surely_better
 from ..trained.network import Trained
 from ..trained.passes import batch_size, half_squared, in_block
 from ..zoo.designed import DesignedModel
@@ -109,7 +109,7 @@ def race(model: DesignedModel, ground: Ground) -> Raced | None:
     with _lap(rival, ground, iterations) as lap:
         lap.learn(iterations)
         alone = lap.errors()
-        won = bool(alone.mean() < beside.mean()) and surely_better(pca, alone)
+        won = bool(alone.mean() < beside.mean()) and significantly_better(pca, alone)
         chosen = rival.begun(to_message(lap.net)) if won else replace(model, rival=None)
     unit = float(pca.mean()) or 1.0
     return Raced(chosen, iterations, float(pca.mean()), float(beside.mean()) / unit, float(alone.mean()) / unit, won)

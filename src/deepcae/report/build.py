@@ -57,7 +57,7 @@ def page(material: Material) -> Page:
         if record["kind"] == "warned"
     ]
     shown = [make(material) for make in SECTIONS]  # first: what cannot be drawn is told among the warnings
-    material.strange.extend(material.trained.watch.warnings())
+    material.strange.extend(material.trained.range_check.warnings())
     return Page(
         f"{material.name}{dims}",
         _lead(material),

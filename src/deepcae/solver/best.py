@@ -27,9 +27,9 @@ from .overfit import Overfit, Overfitting
 from .records import Kept, Record, Test, Warned, WarningKind
 from .remarks import Remarks
 from .resume import extras_of, parts_of
+from .significance import in_groups, significantly_better
 from .snapshot import BEST, MANIFEST, MODEL
 from .state import TrainingState
-from .sure import in_groups, surely_better
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Best:
             return loss < best
         if len(first) < 2 or len(first) != len(batches):
             return loss < (1 - gain) * best
-        return surely_better(in_groups(np.array(first)), in_groups(np.array(batches)), gain)
+        return significantly_better(in_groups(np.array(first)), in_groups(np.array(batches)), gain)
 
     def flush(self, last: bool = False) -> Iterator[Kept | Warned]:
         """Writes what is held. A full disk does not end the training: it is tried again, but for the `last` time."""

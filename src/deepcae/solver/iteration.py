@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.memory import keep_freed
-from ..net.execute import Trainable, Hook
+from ..net.execute import Hook, Trainable
 from ..net.net import Net
 from ..tape.tape import Tape, Tapes
 from .debug import Debug

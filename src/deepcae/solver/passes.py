@@ -14,7 +14,7 @@ from ..data.ahead import Ahead
 from ..data.identity import Facts, identity
 from ..data.layout import misfit, samples
 from ..data.output import Outputs
-from ..data.source import Feed, dear
+from ..data.source import Feed, cost_note
 from ..data.span import Spans
 from ..data.stream import ALIGNMENT
 from ..errors import DataError
@@ -152,5 +152,5 @@ def odd_data(train: FedNet, tests: Sequence[FedNet]) -> Iterator[str]:
             yield f"{told}: {why}"
     for fed in (train, *tests):
         for layer in fed.net.sources if isinstance(fed.feed, Feed | Ahead) else ():
-            if why := dear(layer, fed.net.phase, fed.net.folders):
+            if why := cost_note(layer, fed.net.phase, fed.net.folders):
                 yield f"layer '{layer.name}': {why}"

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from ..kernels import calls
 from ..kernels.algorithms import Case
+from ..kernels.channels_last import ChannelsLast
 from ..kernels.choice import choice
 from ..kernels.direct import geometry_of
 from ..kernels.libraries import multiplied
 from ..kernels.products import products_of
-from ..kernels.channels_last import ChannelsLast
 from ..layers.base import canonical_axis
 from ..layers.linear import Convolution, Deconvolution, InnerProduct
 from .op import Gradients, Op, Sheet, Unsuited, writes

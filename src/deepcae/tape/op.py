@@ -30,14 +30,14 @@ class Unsuited(Exception):
 
 
 class Half(NamedTuple):
-    """Whose calls some are: of which step of the plan, and in which half of the pass."""
+    """One layer's half of a pass: of which step of the plan, and whether it is the backward half."""
 
     step: int
     backward: bool
 
 
 class Sheet:
-    """What the ops of a net write their calls on, each with its half, and where they have their memory from.
+    """What the ops of a net write their calls on, each with its `Half`, and where they have their memory from.
 
     Blobs lie with the batch innermost: (N, C, H, W) as (C, H, W, N).
     """
@@ -169,8 +169,9 @@ class Op(ABC):
     `keeps_top`: its backward pass reads its top, which must not be written over. `kernel`: what computes it, in a word.
     `steady`: whether its numbers are the same bits with any number of threads, as the core's are.
 
-    For `worth`: `saved`: nanoseconds for each number of its top that autograd takes longer. `reorders`: whether it turns
-    its blobs to another order of memory and back, and does not gain more by it; `order`: in which a filter wants them.
+    For `worth`: `saved`: nanoseconds for each number of its top that autograd takes longer. `reorders`: whether it
+    brings its blobs into another order of memory and back, and does not gain more by it; `order`: in which a filter
+    wants them.
     """
 
     keeps_top: ClassVar[bool] = False

@@ -20,11 +20,11 @@ from ..kernels.choice import Kernels, kernels
 from ..net.backward import counted_only
 from ..net.net import Net
 from ..net.part import Part
-from .op import Op, Half, Sheet, Unsuited, batch_first, registered
+from .op import Half, Op, Sheet, Unsuited, batch_first, registered
 from .recorded import Recorded
 from .worth import is_worth
 
-HalfHook = Callable[[Half | None], object]  # whose calls have just been made; None: what is no layer's
+HalfHook = Callable[[Half | None], object]  # whose calls have just been made; None: no layer's
 
 
 class Tape:

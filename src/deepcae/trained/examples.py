@@ -267,7 +267,7 @@ def _transform_of(trained: Trained) -> Any:
 
 def _nearer(trained: Trained, first: Rows, second: Rows, images: str) -> bool:
     """Whether a few rows of `first` lie in the range that the run learned from, and those of `second` do not."""
-    known = trained.watch.learned.data.get(trained.images)
+    known = trained.range_check.learned.data.get(trained.images)
     if known is None:
         return False
     strange = []

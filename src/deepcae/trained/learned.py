@@ -60,7 +60,7 @@ class Learned:
             return cls()  # what cannot be read is told where a training goes on from it
 
 
-class Watch:
+class RangeCheck:
     """Looks at all that a trained net is shown, and remembers what is strange in it."""
 
     def __init__(self, learned: Learned) -> None:

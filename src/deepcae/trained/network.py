@@ -20,7 +20,7 @@ from ..net.summary import Summary, summarize
 from ..solver.chosen import Chosen
 from ..solver.run import Run
 from ..tape.parts import Parts
-from .learned import Learned, Watch
+from .learned import Learned, RangeCheck
 
 DESIGN = "design"  # the name of all networks of `zoo design`
 
@@ -59,9 +59,9 @@ class Trained:
         return self.run.folder.absolute().name if self.run is not None and name in ("", DESIGN) else name
 
     @cached_property
-    def watch(self) -> Watch:
+    def range_check(self) -> RangeCheck:
         """Looks at what the net is shown."""
-        return Watch((self.learned or Learned()) if self.run is None else Learned.of_run(self.run))
+        return RangeCheck((self.learned or Learned()) if self.run is None else Learned.of_run(self.run))
 
     @classmethod
     def of_run(cls, run: Run, device: str = "cpu", named: Named = AS_TOLD, snapshot: str | None = None) -> Trained:
@@ -99,7 +99,7 @@ class Trained:
         and codes single images from where its first branch begins. DataError for what lies otherwise than it is read.
         """
         origin = origin or self.origin
-        self.watch.show(origin, self.images, images)
+        self.range_check.show(origin, self.images, images)
         shapes, shape = self.net.plan.shapes, images.shape[1:]
         wanted = tuple((shapes[self.images] or ())[1:])
         if wanted and math.prod(shape) == math.prod(wanted) and _flat(shape, wanted):
@@ -107,7 +107,7 @@ class Trained:
         names = (name for name in (self.images, *shapes) if tuple((shapes.get(name) or ())[1:]) == shape)
         entry = next(names, self.images)
         if entry == self.images:
-            self.watch.require_layout(origin, entry, shape)
+            self.range_check.require_layout(origin, entry, shape)
             if wanted and (why := misfit(shape, wanted)):
                 raise DataError(f"{origin}: holds images of {samples(shape)}, the net reads {samples(wanted)}: {why}")
         return entry, images

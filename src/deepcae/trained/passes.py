@@ -193,7 +193,7 @@ def decoded_blocks(
         rows = codes[start : start + size]
         rows = rows.reshape(len(rows), *row)
         if origin:
-            trained.watch.show(origin, code, rows)
+            trained.range_check.show(origin, code, rows)
         yield in_block(trained, code, rows, [restored], size)[restored]
         if progress is not None:
             progress(start + len(rows))

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .reduced import reduced, told
+from .reduced import reduced, size_note
 from .style import (
     PAGE,
     SIGNED,
@@ -101,7 +101,7 @@ class _Panel:
             columns = outputs if cells else 1
         else:
             self.tiles = reduced(kernels[:limit], LARGE)
-            self.fewer = told((height, width), self.tiles.shape) if blob.ndim > 3 else ""
+            self.fewer = size_note((height, width), self.tiles.shape) if blob.ndim > 3 else ""
             columns = columns_to_fit(len(self.tiles), width / height, 1.5)
         self.shown = self.tiles.size if height == width == 1 else len(self.tiles)
         self.picture = mosaic(self.tiles, columns, GAP)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .reduced import reduced, told
+from .reduced import reduced, size_note
 from .samples import Samples, apart
 from .style import INK, PAGE, class_names, fitted, number, say, sheet, styled
 from .tile import Tiles
@@ -43,7 +43,7 @@ def reconstructions(
     small = [reduced(np.asarray(each)) for each in (originals, restored)]
     before, after = Samples(small[0], "originals"), Samples(small[1], "restored images")
     (shown, restored_as), scale, alike = apart(before.stack, after.stack)
-    fewer = told(np.shape(originals), small[0].shape)
+    fewer = size_note(np.shape(originals), small[0].shape)
     words = [number(float(error)) for error in errors]
     about = "½·squared error"
     if labels is not None:

@@ -34,7 +34,7 @@ def reduced_to(shape: Sequence[int], most: int = SMALL) -> tuple[int, ...]:
     return (*shape[:-2], *(min(side, max(LINES + 1, round(side * part))) for side in shape[-2:]))
 
 
-def told(given: Sequence[int], drawn: Sequence[int]) -> str:
+def size_note(given: Sequence[int], drawn: Sequence[int]) -> str:
     """What must be said of images (..., H, W) that are drawn in fewer pixels; "" where they are not."""
     sides = ["x".join(map(str, shape[-2:])) for shape in (drawn, given)]
     return "" if sides[0] == sides[1] else f"drawn in {sides[0]} of {sides[1]} pixels"

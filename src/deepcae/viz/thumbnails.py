@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..errors import DataError
-from .reduced import reduced, told
+from .reduced import reduced, size_note
 from .samples import Samples, apart, window_of
 from .style import INK, PAGE, fitted, number, say, sheet, styled
 from .tile import Tiles
@@ -44,7 +44,7 @@ def thumbnails(
     """
     small = reduced(np.asarray(stack), THUMBNAIL)
     (drawn,), scale, alike = apart(small)
-    fewer = told(given or np.shape(stack)[1:], small.shape[1:])
+    fewer = size_note(given or np.shape(stack)[1:], small.shape[1:])
     shown = Samples(drawn)
     if len(shown) != len(rows):
         raise DataError(f"{len(shown)} images for {len(rows)} places")
@@ -109,7 +109,7 @@ def image_rows(
     """
     small = reduced(np.asarray(stack))
     (drawn,), scale, alike = ([small], *window_of(small)) if plain else apart(small)
-    fewer = told(given or np.shape(stack)[1:], small.shape[1:])
+    fewer = size_note(given or np.shape(stack)[1:], small.shape[1:])
     shown = Samples(drawn)
     columns = len(shown) // max(len(names), 1)
     if not names or columns * len(names) != len(shown):

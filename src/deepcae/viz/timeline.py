@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .quantity import broken
-from .reduced import reduced, told
+from .reduced import reduced, size_note
 from .samples import Samples, scale_of
 from .style import (
     CLASS_COLORS,
@@ -203,7 +203,7 @@ def unusual_images(
         say(page, 0.02, 0.12, words, fontsize=size, fontweight="bold", color=INK)
         facts = f"grey {number(low)} to {number(high)}; differences ±{number(most)} (black, white)"
         facts += f", {100 - BRIGHTEST:.1f} % beyond"
-        words, size = fitted("; ".join(filter(None, [about, facts, told(whole, shown.shape)])), PAGE - 0.04, 6.5)
+        words, size = fitted("; ".join(filter(None, [about, facts, size_note(whole, shown.shape)])), PAGE - 0.04, 6.5)
         say(page, 0.02, 0.27, words, fontsize=size)
         for name, row in ROWS:
             say(page, EDGE / 2, HEAD + row * (down + SPACE) + down / 2, name, ha="center", rotation=90)

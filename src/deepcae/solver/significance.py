@@ -9,7 +9,7 @@ SURE = 1.0  # standard errors of the gain, likewise
 GROUPS = 20  # of neighbouring images
 
 
-def surely_better(before: np.ndarray, after: np.ndarray, worth: float | None = None) -> bool:
+def significantly_better(before: np.ndarray, after: np.ndarray, worth: float | None = None) -> bool:
     """Whether errors (n,) of the same images, independent of each other, fell by more than chance and than little.
 
     `worth`: the share that has to be gained (default: WORTH).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepcae.solver.sure import GROUPS, in_groups, surely_better
+from deepcae.solver.significance import GROUPS, in_groups, significantly_better
 
 RNG = np.random.default_rng(0)
 
@@ -25,7 +25,7 @@ RNG = np.random.default_rng(0)
 )
 def test_what_is_surely_better(gain: np.ndarray, better: bool) -> None:
     before = np.full(len(gain), 10.0)
-    assert surely_better(before, before - gain) == better
+    assert significantly_better(before, before - gain) == better
 
 
 @pytest.mark.parametrize("count", [3, GROUPS, 1000])
@@ -41,5 +41,7 @@ def test_a_gain_of_few_scenes_is_chance_however_many_frames_they_have() -> None:
     """Each scene of 100 frames: the frames agree, the scenes do not."""
     gain = np.repeat(RNG.standard_normal(GROUPS) + 0.05, 100)
     before = np.full(len(gain), 3.0)
-    assert surely_better(before, before - 0.05 - 0.01 * RNG.standard_normal(len(gain)))
-    assert surely_better(before, before - gain) != surely_better(in_groups(before), in_groups(before - gain))
+    assert significantly_better(before, before - 0.05 - 0.01 * RNG.standard_normal(len(gain)))
+    assert significantly_better(before, before - gain) != significantly_better(
+        in_groups(before), in_groups(before - gain)
+    )

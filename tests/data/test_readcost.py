@@ -65,7 +65,7 @@ def test_what_is_unpacked_in_vain_is_told(
     chunks: Any, packing: str | None, count: int, shuffled: str, in_order: str
 ) -> None:
     rows = contents_of(write(chunks, packing)).rows()
-    for told, wanted in ((rows.dear(count, True), shuffled), (rows.dear(count, False), in_order)):
+    for told, wanted in ((rows.cost_note(count, True), shuffled), (rows.cost_note(count, False), in_order)):
         assert bool(told) == bool(wanted)
         assert wanted in told
         if told:
@@ -74,8 +74,9 @@ def test_what_is_unpacked_in_vain_is_told(
 
 def test_chunks_across_very_many_images_are_dear_in_order_too() -> None:
     rows = contents_of(write((400, 1, 2, 2), "gzip")).rows()
-    assert "each row read costs 5.12 kB in place of 0.256 kB" in rows.dear(10, False)  # 64 chunks, of which one is kept
-    assert "each row read in random order costs 10 kB" in rows.dear(10, True)
+    note = rows.cost_note(10, False)  # 64 chunks, of which one is kept
+    assert "each row read costs 5.12 kB in place of 0.256 kB" in note
+    assert "each row read in random order costs 10 kB" in rows.cost_note(10, True)
 
 
 def test_other_storages() -> None:
@@ -84,11 +85,12 @@ def test_other_storages() -> None:
     zarr.create_array("y.zarr", data=IMAGES, chunks=(4, 1, 16, 16))
     np.savez_compressed("x.npz", data=IMAGES)
     np.save("x.npy", IMAGES)
-    assert "in chunks of 400x1x16x16, so each row read costs" in open_rows("z.zarr").dear(10, False)  # nothing is kept
-    assert open_rows("y.zarr").dear(10, True) == ""
-    assert "x.npz is stored in one packed piece, so each row read in random" in open_rows("x.npz").dear(10, True)
-    assert open_rows("x.npz").dear(10, False) == ""  # unpacked as it comes
-    assert open_rows("x.npy").dear(10, True) == ""
+    note = open_rows("z.zarr").cost_note(10, False)  # nothing is kept
+    assert "in chunks of 400x1x16x16, so each row read costs" in note
+    assert open_rows("y.zarr").cost_note(10, True) == ""
+    assert "x.npz is stored in one packed piece, so each row read in random" in open_rows("x.npz").cost_note(10, True)
+    assert open_rows("x.npz").cost_note(10, False) == ""  # unpacked as it comes
+    assert open_rows("x.npy").cost_note(10, True) == ""
 
 
 def test_what_changes_an_array_on_the_way_costs_as_much() -> None:
@@ -111,12 +113,12 @@ def test_of_axes_with_names_those_of_an_image_count(axes: str) -> None:
 
 
 def test_small_labels_in_a_chunk_are_no_matter() -> None:
-    assert contents_of(write((1, 1, 16, 16), label=np.arange(400.0))).rows().dear(10, True) == ""
+    assert contents_of(write((1, 1, 16, 16), label=np.arange(400.0))).rows().cost_note(10, True) == ""
 
 
 def test_what_is_kept_in_memory_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "MEMORY_LIMIT", 2**20)
-    assert contents_of(write((400, 1, 16, 16), "gzip")).rows().dear(10, True) == ""
+    assert contents_of(write((400, 1, 16, 16), "gzip")).rows().cost_note(10, True) == ""
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

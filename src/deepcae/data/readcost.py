@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from .joined import Part
 from .stored import Stored
 
-DEAR = 8  # times the bytes of a row: what may be unpacked for it
+COSTLY = 8  # times the bytes of a row: what may be unpacked for it
 
 
-def dear(parts: Sequence[Part], count: int, shuffled: bool) -> str:
+def cost_note(parts: Sequence[Part], count: int, shuffled: bool) -> str:
     """What is to be said of reading `count` rows at a time, one after another or `shuffled`; or ""."""
     for part in parts:
         arrays = list(part.arrays.values())
         wanted = sum(count * row_bytes(array) for array in arrays)
         costs = [_unpacked(array, min(count, part.rows), shuffled) for array in arrays]
-        if sum(costs) <= DEAR * wanted:
+        if sum(costs) <= COSTLY * wanted:
             continue
         array = arrays[max(range(len(arrays)), key=costs.__getitem__)]
         each = in_units(sum(costs) // max(1, min(count, part.rows)))

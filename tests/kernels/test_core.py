@@ -20,7 +20,7 @@ from deepcae.kernels.convolution import convolution, deconvolution
 from deepcae.kernels.kept import Found
 from deepcae.kernels.rule import Rule
 
-needs_core = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
+needs_core = pytest.mark.skipif(not native.instructions(), reason="deepcae was installed without a C++ compiler")
 pair = st.tuples(st.integers(1, 6), st.integers(1, 6))
 quick = settings(max_examples=100, deadline=None)
 

@@ -20,7 +20,7 @@ from deepcae.kernels.kept import Found
 from deepcae.kernels.processor import Processor
 from deepcae.kernels.rule import Library, Products, Rule, fixed, known
 
-pytestmark = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
+pytestmark = pytest.mark.skipif(not native.instructions(), reason="deepcae was installed without a C++ compiler")
 
 UNKNOWN = Processor("GenuineIntel", 6, 207, "avx2 avx512f", "Some Xeon", "avx512")
 OTHER = Rule(many=Products("mkl", "mkl", "onednn"), rows="onednn", core_pairs=(8, 9, 10), last_channels=(1, 3))

@@ -18,8 +18,8 @@ from deepcae.kernels import choice, native
 from deepcae.proto.schema import SolverParameter
 from deepcae.solver.update import RULES, Updater
 
-needs_core = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
-WAYS = ["torch", *(["core"] if native.available() else [])]
+needs_core = pytest.mark.skipif(not native.instructions(), reason="deepcae was installed without a C++ compiler")
+WAYS = ["torch", *(["core"] if native.instructions() else [])]
 
 
 @pytest.fixture(autouse=True, params=WAYS)

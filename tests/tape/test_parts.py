@@ -22,7 +22,7 @@ from deepcae.tape.parts import Parts
 
 from .test_tape import chains, close
 
-pytestmark = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
+pytestmark = pytest.mark.skipif(not native.instructions(), reason="deepcae was installed without a C++ compiler")
 
 CAE = """name: "cae" input: "x" input_shape { dim: 4 dim: 2 dim: 12 dim: 12 }
 layer { name: "conv" type: "Convolution" bottom: "x" top: "conv"

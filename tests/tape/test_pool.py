@@ -12,7 +12,7 @@ from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
 from deepcae.tape.tape import Tape, Tapes
 
-pytestmark = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
+pytestmark = pytest.mark.skipif(not native.instructions(), reason="deepcae was installed without a C++ compiler")
 
 CELL = "kernel_size: 2 stride: 2"
 

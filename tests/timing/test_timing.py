@@ -69,7 +69,7 @@ layer { name: "quiet" type: "Silence" bottom: "unused" }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip3" bottom: "label" top: "loss" }
 """
 
-with_core = pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
+with_core = pytest.mark.skipif(not native.instructions(), reason="deepcae was installed without a C++ compiler")
 rules = pytest.mark.parametrize("rule", [pytest.param("core", marks=with_core), "torch"])
 
 
@@ -411,7 +411,7 @@ def _net(name: str, folder: Path) -> Net:
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.skipif(not native.available() or not native.has_vectors(), reason="the core is not the rule's choice here")
+@pytest.mark.skipif(native.instructions() in ("", "scalar"), reason="the core is not the rule's choice here")
 def test_the_kernels_of_a_tape(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And each is what the layer calls: the library's functions for its own, none where autograd does it."""
     choice.prefer("auto")

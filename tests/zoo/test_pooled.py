@@ -86,7 +86,7 @@ def test_differs_from_its_siblings_in_the_decoder_alone(name: str) -> None:
     assert ("pool1_switches" in plan.shapes) is name.endswith("switch")
 
 
-@pytest.mark.skipif(not native.available(), reason="deepcae was installed without a C++ compiler")
+@pytest.mark.skipif(not native.instructions(), reason="deepcae was installed without a C++ compiler")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_training_pass_is_written_down(name: str) -> None:
     net = net_of(zoo.build(name, 10).net_text.replace("batch_size: 100", "batch_size: 20"))

@@ -21,6 +21,10 @@ for _kind, _what in KINDS.items():
 
 Folder = Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files of these names that hold something else.")]
+Source = Annotated[
+    str, typer.Option("--source", metavar="mnist|digits|DIR", help="Images to draw from; DIR has train.h5, test.h5.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The seed of the draw.")]
 
 
 @data_app.command()
@@ -61,11 +65,8 @@ def digits(
 def pairs(
     *,
     out: Folder = None,
-    source: Annotated[
-        str,
-        typer.Option("--source", metavar="mnist|digits|DIR", help="Images to draw from; DIR has train.h5, test.h5."),
-    ] = "mnist",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The seed of the draw.")] = 0,
+    source: Source = "mnist",
+    seed: Seed = 0,
     overwrite: Overwrite = False,
     output: options.Output,
 ) -> None:
@@ -82,11 +83,8 @@ def subset(
     *,
     count: Annotated[int, typer.Option("--count", min=1, help="Training images to draw, as many of each class.")],
     out: Folder = None,
-    source: Annotated[
-        str,
-        typer.Option("--source", metavar="mnist|digits|DIR", help="Images to draw from; DIR has train.h5, test.h5."),
-    ] = "mnist",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The seed of the draw.")] = 0,
+    source: Source = "mnist",
+    seed: Seed = 0,
     held_out: Annotated[
         int, typer.Option("--held-out", min=0, help="Further images, as heldout.h5, to choose settings by.")
     ] = 0,

@@ -115,20 +115,11 @@ def _openmp() -> list[int | None] | None:
         return None
 
 
-def available() -> bool:
-    return _library() is not None
-
-
 def library() -> ctypes.CDLL:
-    """The library, where it is `available`."""
+    """The library, where there is one."""
     found = _library()
     assert found is not None
     return found
-
-
-def has_vectors() -> bool:
-    """Whether the instruction set in use has any; kernels without are slower than PyTorch's."""
-    return instructions() != "scalar"
 
 
 _in_use: list[str] = []  # the instruction set, once asked for

@@ -27,7 +27,7 @@ class ParamPlan:
     owner: int | None
     lr_mult: float
     decay_mult: float
-    has_lr_mult: bool = False
+    has_lr_mult: bool = False  # whether the text gives it, which of sharers the first does
     has_decay_mult: bool = False
     initial: Any = None  # an array to start from, in the filler's place
 

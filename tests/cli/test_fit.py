@@ -21,10 +21,10 @@ from PIL import Image
 from sklearn.decomposition import PCA
 
 from deepcae import codes
-from deepcae.cli import fitting, foreseen, main, options, training
-from deepcae.cli.foreseen import left_of, shortened, too_few
+from deepcae.cli import fitplan, fitting, main, options, training
+from deepcae.cli.fitoptions import FitOptions
+from deepcae.cli.fitplan import left_of, shortened, too_few
 from deepcae.cli.imageflags import ImageFlags
-from deepcae.cli.wishes import Wishes
 from deepcae.data import open_rows
 from deepcae.data.scaling import Scaling
 from deepcae.prepare import Prepared, Understood
@@ -253,7 +253,7 @@ def test_the_design_that_is_ahead_in_a_race_is_trained(here: Path, capsys: pytes
 def test_a_look_counts_the_race(
     words: list[str], length: int, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(foreseen.Foreseen, "timed", lambda *_: Estimate(0.01, (0.02,)))
+    monkeypatch.setattr(fitplan.FitPlan, "timed", lambda *_: Estimate(0.01, (0.02,)))
     fit("pictures", "-o", "other", "--dry-run", "--json", *SHORT[2:], *words)
     told, said = capsys.readouterr()
     assert json.loads(told)["race"] == {"iterations": length, "seconds": pytest.approx(0.02 * length)}
@@ -262,11 +262,11 @@ def test_a_look_counts_the_race(
 
 @pytest.mark.usefixtures("alone_is_ahead")
 def test_a_race_leaves_less_of_the_minutes(here: Path) -> None:
-    wishes = Wishes([Path("pictures")], 2, 10.0, None, 20, (), ImageFlags())
-    foreseen_ = fitting.Fit(Path("other"), wishes, options.Machine("cpu", 1), False, True).look()
+    wishes = FitOptions([Path("pictures")], 2, 10.0, None, 20, (), ImageFlags())
+    planned = fitting.Fit(Path("other"), wishes, options.Machine("cpu", 1), False, True).look()
     quick, slow = Estimate(0.001, (0.02,)), Estimate(0.1, (0.02,))
-    assert [foreseen_.race(each) for each in (quick, slow)] == [30, 30]
-    assert foreseen_._left(quick) - foreseen_._left(slow) == pytest.approx(2 * 30 * 0.099)
+    assert [planned.race(each) for each in (quick, slow)] == [30, 30]
+    assert planned._left(quick) - planned._left(slow) == pytest.approx(2 * 30 * 0.099)
 
 
 @pytest.mark.usefixtures("alone_is_ahead")
@@ -277,7 +277,7 @@ def test_a_race_leaves_less_of_the_minutes(here: Path) -> None:
 def test_without_a_race_the_steps_say_which_design_it_is(
     words: list[str], flag: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(foreseen, "SHARE_OF_RACE", 1e-9)
+    monkeypatch.setattr(fitplan, "SHARE_OF_RACE", 1e-9)
     monkeypatch.setattr(fitting.Fit, "_train", _stopped)
     fit("pictures", "-o", "told", *SHORT[2:], *words)
     assert "race" not in capsys.readouterr().err
@@ -307,7 +307,7 @@ def _stopped(self: fitting.Fit) -> Any:
 def test_where_minutes_are_few_the_held_out_images_alone_are_encoded(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(foreseen, "FOR_CODES", 0.0)
+    monkeypatch.setattr(fitplan, "FOR_CODES", 0.0)
     fit("pictures", "-o", "brief", "--minutes", 0.02, *SHORT)
     assert "of the held-out images alone; `deepcae encode brief brief/data/all.txt -o FILE`" in capsys.readouterr().err
     assert len(codes.load("brief/codes.h5").codes) == len(codes.load("brief/codes.csv").codes) == 9
@@ -317,17 +317,17 @@ def test_where_minutes_are_few_the_held_out_images_alone_are_encoded(
 def test_what_comes_after_a_training_takes_a_part_of_the_minutes() -> None:
     told = Understood((), 10**6, {"train": 950_000, "test": 50_000}, (1, 8, 8), "uint8", (0, 1), Scaling(), {})
 
-    def wishes(minutes: float | None) -> Wishes:
-        return Wishes([], 16, minutes, None, None, (), ImageFlags())
+    def wishes(minutes: float | None) -> FitOptions:
+        return FitOptions([], 16, minutes, None, None, (), ImageFlags())
 
-    assert foreseen.mapped(wishes(None)) == foreseen.mapped(wishes(60)) == options.SHOWN
-    assert foreseen.MAPPED * foreseen.mapped(wishes(2)) <= 60 * 2 * foreseen.FOR_MAP
-    assert foreseen.mapped(wishes(0.01)) == foreseen.FEWEST
-    assert foreseen.only_held_out(wishes(5), told, 10.0)
-    assert not foreseen.only_held_out(wishes(50), told, 10.0)
-    assert not foreseen.only_held_out(wishes(None), told, 10.0)
-    assert foreseen.after(wishes(5), told, 10.0) < 60 * 5 * (foreseen.FOR_MAP + foreseen.FOR_CODES) + foreseen.SPARE
-    assert foreseen.after(wishes(None), told, 10.0) > 200
+    assert fitplan.mapped(wishes(None)) == fitplan.mapped(wishes(60)) == options.SHOWN
+    assert fitplan.MAPPED * fitplan.mapped(wishes(2)) <= 60 * 2 * fitplan.FOR_MAP
+    assert fitplan.mapped(wishes(0.01)) == fitplan.FEWEST
+    assert fitplan.only_held_out(wishes(5), told, 10.0)
+    assert not fitplan.only_held_out(wishes(50), told, 10.0)
+    assert not fitplan.only_held_out(wishes(None), told, 10.0)
+    assert fitplan.after(wishes(5), told, 10.0) < 60 * 5 * (fitplan.FOR_MAP + fitplan.FOR_CODES) + fitplan.SPARE
+    assert fitplan.after(wishes(None), told, 10.0) > 200
 
 
 def stop_at(iteration: int, *words: object) -> None:
@@ -497,7 +497,7 @@ def test_minutes_are_kept_for_codes_and_pictures() -> None:
     """By what a test of the held-out images takes, and by what a map of them does."""
 
     def left(minutes: float, rows: dict[str, int], dims: int = 16, test: float = 2.0) -> float:
-        wishes = Wishes([Path("images")], dims, minutes, None, None, (), None)  # type: ignore[arg-type]
+        wishes = FitOptions([Path("images")], dims, minutes, None, None, (), None)  # type: ignore[arg-type]
         return left_of(wishes, SimpleNamespace(rows=rows), test)  # type: ignore[arg-type]
 
     mnist = {"train": 60_000, "test": 10_000}
@@ -591,7 +591,7 @@ def test_the_share_of_the_variance_that_is_restored_is_told() -> None:
 
 def test_minutes_that_do_not_reach_are_told_before() -> None:
     def told(minutes: float | None, rest: float, training: float) -> list[str]:
-        return too_few(Wishes([], 2, minutes, None, None, (), None), rest, training)  # type: ignore[arg-type]
+        return too_few(FitOptions([], 2, minutes, None, None, (), None), rest, training)  # type: ignore[arg-type]
 
     assert told(0.5, 40, 15) == [
         "codes, pictures and report alone take about 40 s: all together takes longer than --minutes 0.5, about 55 s"

@@ -27,9 +27,9 @@ def demo(
     """Try it on handwritten digits, in about a minute: a folder of pictures is what `deepcae fit` gets."""
     from ..data.datasets import write_digit_pictures
     from .fitkept import alone
+    from .fitoptions import FitOptions
     from .fitting import Fit
     from .imageflags import ImageFlags
-    from .wishes import Wishes
 
     began, quiet = time.perf_counter(), output.quiet
     images = out / "images"
@@ -37,7 +37,7 @@ def demo(
     count = write_digit_pictures(images)
     say(f"{count:,} handwritten digits of 28x28 pixels, as pictures in {images}; what follows is", quiet)
     say(f"    deepcae fit {images} --dims {DIMS} --minutes {MINUTES:g} -o {out}", quiet)
-    wishes = Wishes([images], DIMS, MINUTES, None, None, tuple(overrides or ()), ImageFlags())
+    wishes = FitOptions([images], DIMS, MINUTES, None, None, tuple(overrides or ()), ImageFlags())
     fit = Fit(out, wishes, options.Machine(device, threads), overwrite=is_new, quiet=quiet)
     with alone(out):
         outcome = fit.carry_out()

@@ -85,10 +85,10 @@ def fit(
     RUN/steps.sh has the commands of the single steps.
     """
     from .fitkept import alone
+    from .fitoptions import FitOptions
     from .fitting import Fit
-    from .wishes import Wishes
 
-    wishes = Wishes(paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours, linear, mirror)
+    wishes = FitOptions(paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours, linear, mirror)
     wishes.require_texts()
     whole = Fit(out, wishes, machine, overwrite, output.quiet)
     if dry_run:

@@ -14,7 +14,7 @@ from .screen import say
 
 if TYPE_CHECKING:
     from ..solver.replaced import Replaced
-    from .wishes import Wishes
+    from .fitoptions import FitOptions
 
 LOCK = "fit"  # with .lock: who holds it works in the folder
 
@@ -45,7 +45,7 @@ def making_way(out: Path) -> Iterator[None]:
         raise
 
 
-def come_back(out: Path, wishes: Wishes) -> None:
+def come_back(out: Path, wishes: FitOptions) -> None:
     """Puts back the fit that is asked for, if it was kept aside, and nothing has taken its place.
 
     DataError where another fit or run is kept there. For the holder of the folder's lock.

@@ -18,16 +18,16 @@ from .duration import about, took
 from .fitaside import come_back, making_way, part_with
 from .fitbefore import Before, newest
 from .fitkept import DATA, IMAGES, Kept, require_unchanged, stamps_of
-from .foreseen import (
+from .fitplan import (
     TABLE,
     TECHNICAL,
-    Foreseen,
+    FitPlan,
     after,
     for_race,
-    foresee,
     left_of,
     mapped,
     only_held_out,
+    plan_fit,
     shortened,
     too_few,
 )
@@ -36,8 +36,8 @@ from .screen import bar, say, set_in, tell
 
 if TYPE_CHECKING:
     from ..prepare import Looked, Prepared
+    from .fitoptions import FitOptions
     from .training import Outcome
-    from .wishes import Wishes
 
 
 SILENT = Output(quiet=True)  # of the commands that do a step
@@ -46,7 +46,7 @@ SILENT = Output(quiet=True)  # of the commands that do a step
 class Fit:
     """`out`: the run's folder; `machine`: where to compute."""
 
-    def __init__(self, out: Path, wishes: Wishes, machine: Machine, overwrite: bool, quiet: bool) -> None:
+    def __init__(self, out: Path, wishes: FitOptions, machine: Machine, overwrite: bool, quiet: bool) -> None:
         self.machine = Machine(machine.chosen(), machine.threads)
         self.out, self.wishes, self.device, self.threads = out, wishes, self.machine.device, machine.threads
         self.overwrite, self.quiet = overwrite, quiet
@@ -64,24 +64,24 @@ class Fit:
     def kept(self) -> Kept:
         return Kept(self.out, self.overwrite)
 
-    def look(self) -> Foreseen:
+    def look(self) -> FitPlan:
         """What lies there, told; and the network for it."""
         understood = self.looked.understood
         for line in understood.lines():
             self._say(f"    {line}")
         if "test" not in understood.rows:
             raise DataError("without images held out nothing says how good the codes are; take another --split")
-        return foresee(understood, self.wishes)
+        return plan_fit(understood, self.wishes)
 
     def foretell(self, in_words: bool) -> dict[str, Any]:
         """What would be done, and how long it would take, told; for programs as JSON. Nothing is written."""
         self.answers = in_words
-        foreseen = self.look()
-        estimate = foreseen.timed(self.device, self.threads)
-        for line in foreseen.lines(estimate):
+        plan = self.look()
+        estimate = plan.timed(self.device, self.threads)
+        for line in plan.lines(estimate):
             self._say(f"    {line}")
         self._say("nothing is written; the same command without --dry-run does all this")
-        return {**foreseen.understood.to_json(), **foreseen.to_json(estimate)}
+        return {**plan.understood.to_json(), **plan.to_json(estimate)}
 
     def carry_out(self) -> Outcome:
         """All steps. A training that is stopped leaves the others to the next call."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class FitOptions:
     """`images`: which images, and how they become data."""
 
     paths: list[Path]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..zoo.design import Design
     from ..zoo.schedule import Course
     from ..zoo.streams import WholeTest
-    from .wishes import Wishes
+    from .fitoptions import FitOptions
 
 TESTS = 20  # of a training that --minutes makes shorter
 TABLE = 100_000  # images up to which codes are written as a table, too
@@ -32,7 +32,7 @@ NOISE = 256  # images of noise that a pass is timed with, unless a batch has mor
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class FitPlan:
     """The network, and how it is trained where nobody says otherwise. `test`: a pass over the held-out images."""
 
     plan: Design
@@ -41,7 +41,7 @@ class Foreseen:
     test: WholeTest
     course: Course
     understood: Understood
-    wishes: Wishes
+    wishes: FitOptions
 
     @property
     def course_text(self) -> str:
@@ -150,7 +150,7 @@ class Foreseen:
             return estimate(solver, [self.course_text, *self.wishes.overrides], device=device, threads=threads)
 
 
-def foresee(understood: Understood, wishes: Wishes) -> Foreseen:
+def plan_fit(understood: Understood, wishes: FitOptions) -> FitPlan:
     """SpecError where no network can be as wished, before anything is stored. Fast: no image is read."""
     from ..data.heldout import enough
     from ..zoo.design import design
@@ -162,29 +162,29 @@ def foresee(understood: Understood, wishes: Wishes) -> Foreseen:
     plan = design(understood.shape, wishes.dims, width)
     batch = wishes.batch or default_batch(plan, train, wishes.neighbours or 0.0)
     tested = pass_over(max(1, min(test, enough(math.prod(plan.given)))), batch, bool(wishes.neighbours))
-    return Foreseen(plan, width, batch, tested, course(plan, tested, train, batch), understood, wishes)
+    return FitPlan(plan, width, batch, tested, course(plan, tested, train, batch), understood, wishes)
 
 
-def for_race(wishes: Wishes) -> float:
+def for_race(wishes: FitOptions) -> float:
     """Seconds that a race of two designs may take."""
     return math.inf if wishes.minutes is None else SHARE_OF_RACE * 60 * wishes.minutes
 
 
-def after(wishes: Wishes, understood: Understood, test: float) -> float:
+def after(wishes: FitOptions, understood: Understood, test: float) -> float:
     """Seconds that codes, pictures and report take, where a test of the held-out images takes `test` seconds."""
     codes = test if only_held_out(wishes, understood, test) else _codes_of_all(understood, test)
     held_out = min(understood.rows.get("test", 0), mapped(wishes))
     return codes + SPARE + (MAPPED * held_out if wishes.dims > 2 else 0)
 
 
-def mapped(wishes: Wishes) -> int:
+def mapped(wishes: FitOptions) -> int:
     """How many images are mapped and drawn: with --minutes as many as t-SNE maps in a part of that."""
     if wishes.minutes is None:
         return SHOWN
     return min(SHOWN, max(FEWEST, int(60 * wishes.minutes * FOR_MAP / MAPPED)))
 
 
-def only_held_out(wishes: Wishes, understood: Understood, test: float) -> bool:
+def only_held_out(wishes: FitOptions, understood: Understood, test: float) -> bool:
     """Whether the codes of all images would take more than their part of --minutes."""
     return wishes.minutes is not None and _codes_of_all(understood, test) > 60 * wishes.minutes * FOR_CODES
 
@@ -193,7 +193,7 @@ def _codes_of_all(understood: Understood, test: float) -> float:
     return test * sum(understood.rows.values()) / max(1, understood.rows.get("test", 0))
 
 
-def too_few(wishes: Wishes, rest: float, training: float) -> list[str]:
+def too_few(wishes: FitOptions, rest: float, training: float) -> list[str]:
     """What must be said where --minutes do not reach. `rest`: seconds for all but the training."""
     if wishes.minutes is None or rest + training <= BEYOND * 60 * wishes.minutes:
         return []
@@ -202,7 +202,7 @@ def too_few(wishes: Wishes, rest: float, training: float) -> list[str]:
     return [f"{alone}: {together}"]
 
 
-def left_of(wishes: Wishes, understood: Understood, test: float, gone: float = 0.0) -> float:
+def left_of(wishes: FitOptions, understood: Understood, test: float, gone: float = 0.0) -> float:
     """Seconds of --minutes that are for the training, of which `gone` are over; half of all at least."""
     if wishes.minutes is None:
         return math.inf

@@ -10,8 +10,8 @@ import pytest
 
 from deepcae.cli import main
 from deepcae.kernels import choice
-from deepcae.kernels.kept import Found
 from deepcae.kernels.rule import Rule
+from deepcae.kernels.rulecache import FoundRule
 
 KEYS = {
     "net", "phase", "batch", "device", "threads", "kernels", "fed_with", "iterations", "layers", "product_rate",
@@ -130,7 +130,7 @@ def test_a_deploy_net_goes_forward_by_the_kernels_that_the_environment_names(
 
 
 def test_the_rule_of_the_processor_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    choice.take(Found(Rule(pixel_pairs=77), "measured on a test"))
+    choice.take(FoundRule(Rule(pixel_pairs=77), "measured on a test"))
     try:
         assert main(["time", "--rule", "--json"]) == 0
         told = json.loads(capsys.readouterr().out)

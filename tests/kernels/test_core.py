@@ -17,8 +17,8 @@ from deepcae.errors import SpecError
 from deepcae.kernels import choice, direct, native
 from deepcae.kernels.algorithms import Case, Window
 from deepcae.kernels.convolution import convolution, deconvolution
-from deepcae.kernels.kept import Found
 from deepcae.kernels.rule import Rule
+from deepcae.kernels.rulecache import FoundRule
 
 needs_core = pytest.mark.skipif(not native.instructions(), reason="deepcae was installed without a C++ compiler")
 pair = st.tuples(st.integers(1, 6), st.integers(1, 6))
@@ -28,7 +28,7 @@ quick = settings(max_examples=100, deadline=None)
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
     preference, instructions, threads = choice.preference(), native.instructions(), torch.get_num_threads()
-    choice.take(Found(Rule(), "the tests'"))  # whatever processor they run on
+    choice.take(FoundRule(Rule(), "the tests'"))  # whatever processor they run on
     yield
     choice.take(None)
     choice.prefer(preference)
@@ -237,7 +237,7 @@ def test_the_rule_takes_the_core_for_the_papers_layers_alone() -> None:
 @needs_core
 def test_the_rule_takes_the_core_for_strides_as_far_as_it_was_measured() -> None:
     choice.prefer("auto")
-    choice.take(Found(Rule(strided_pairs=(0, 128, 512)), "a test"))
+    choice.take(FoundRule(Rule(strided_pairs=(0, 128, 512)), "a test"))
     ways = ((100, 32, "core"), (100, 33, "torch"), (31, 8, "core"), (31, 9, "torch"), (7, 1, "torch"))
     for batch, outputs, way in ways:
         for transposed in (False, True):
@@ -245,7 +245,7 @@ def test_the_rule_takes_the_core_for_strides_as_far_as_it_was_measured() -> None
             case = _case(transposed=transposed, x=(batch, 16, 9, 9), w=w, stride=(2, 2), pad=(1, 1))
             assert choice.choice(case) == way
     kept = {name: value for name, value in Rule().to_json().items() if name != "strided_pairs"}
-    choice.take(Found(Rule.from_json(kept), "an old snapshot's"))
+    choice.take(FoundRule(Rule.from_json(kept), "an old snapshot's"))
     for name in ("auto", "core"):
         choice.prefer(name)
         assert choice.choice(_case(x=(100, 16, 9, 9), w=(8, 16, 4, 4), stride=(2, 2), pad=(1, 1))) == "torch"
@@ -253,7 +253,7 @@ def test_the_rule_takes_the_core_for_strides_as_far_as_it_was_measured() -> None
 
 def test_the_rule_takes_phases_for_strided_deconvolutions_of_few_outputs() -> None:
     choice.prefer("auto")
-    choice.take(Found(Rule(strided_pairs=(0, 0, 0)), "a test"))
+    choice.take(FoundRule(Rule(strided_pairs=(0, 0, 0)), "a test"))
     last = {"transposed": True, "x": (100, 16, 14, 14), "w": (16, 1, 4, 4), "stride": (2, 2), "pad": (1, 1)}
     assert choice.choice(_case(**last)) == "phases"
     for other in (

@@ -15,10 +15,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepcae.kernels import choice, kept, libraries, measure, native, processor, products
-from deepcae.kernels.kept import Found
+from deepcae.kernels import choice, libraries, measure, native, processor, products, rulecache
 from deepcae.kernels.processor import Processor
 from deepcae.kernels.rule import Library, Products, Rule, fixed, known
+from deepcae.kernels.rulecache import FoundRule
 
 pytestmark = pytest.mark.skipif(not native.instructions(), reason="deepcae was installed without a C++ compiler")
 
@@ -31,7 +31,7 @@ def unknown_processor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     before = choice.preference()
     monkeypatch.delenv(choice.VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(kept, "this_processor", lambda: UNKNOWN)
+    monkeypatch.setattr(rulecache, "this_processor", lambda: UNKNOWN)
     monkeypatch.setattr(choice, "_found", {})
     choice.prefer("auto")
     choice.take(None)
@@ -52,12 +52,12 @@ def test_an_unknown_processor_is_measured_once(
     measurings: list[Rule], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert choice.rule() == choice.rule() == OTHER
-    path = kept.path_of(UNKNOWN)
+    path = rulecache.path_of(UNKNOWN)
     assert caplog.messages == [
         f"measuring once which kernels are the fastest on this processor; the answer is kept in {path}"
     ]
     monkeypatch.setattr(choice, "_found", {})  # the next process
-    assert choice.kernels().found == Found(OTHER, f"measured on this machine, kept in {path}")
+    assert choice.kernels().found == FoundRule(OTHER, f"measured on this machine, kept in {path}")
     assert measurings == [Rule(rows="mkl")]
     assert len(caplog.messages) == 1
 
@@ -84,7 +84,7 @@ def test_a_damaged_answer_is_told(
     why: str,
 ) -> None:
     choice.rule()
-    path = kept.path_of(UNKNOWN)
+    path = rulecache.path_of(UNKNOWN)
     damaged = change(path.read_text())
     path.write_text(damaged)
     monkeypatch.setattr(choice, "_found", {})
@@ -109,7 +109,7 @@ def test_a_cache_that_cannot_be_written_gives_the_fixed_rule(
 def test_a_lock_that_is_a_link_is_not_followed(
     measurings: list[Rule], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = kept.path_of(UNKNOWN)
+    path = rulecache.path_of(UNKNOWN)
     path.parent.mkdir(parents=True)
     path.with_suffix(".lock").symlink_to(tmp_path / "elsewhere")
     assert choice.rule() == fixed(UNKNOWN)
@@ -119,10 +119,10 @@ def test_a_lock_that_is_a_link_is_not_followed(
 
 CODE = """
 import sys, time
-from deepcae.kernels import choice, kept, measure
+from deepcae.kernels import choice, rulecache, measure
 from deepcae.kernels.processor import Processor
 from deepcae.kernels.rule import Rule
-kept.this_processor = lambda: Processor("GenuineIntel", 6, 207, "avx2", "Some Xeon", "avx512")
+rulecache.this_processor = lambda: Processor("GenuineIntel", 6, 207, "avx2", "Some Xeon", "avx512")
 def measured(default):
     print("measured", flush=True)
     time.sleep(0.5)
@@ -152,10 +152,10 @@ def test_two_first_runs_at_once_end_with_the_same_answer(tmp_path: Path) -> None
 def test_known_kinds_are_not_measured(monkeypatch: pytest.MonkeyPatch, measurings: list[Rule]) -> None:
     zen5 = Processor("AuthenticAMD", 26, 2, "avx512f", "AMD EPYC", "avx512")
     zen3 = Processor("AuthenticAMD", 25, 1, "avx2", "AMD EPYC", "avx2")
-    monkeypatch.setattr(kept, "this_processor", lambda: zen5)
-    assert choice.kernels().found == Found(Rule(rows="onednn"), "measured on AMD, Zen 5")
+    monkeypatch.setattr(rulecache, "this_processor", lambda: zen5)
+    assert choice.kernels().found == FoundRule(Rule(rows="onednn"), "measured on AMD, Zen 5")
     monkeypatch.setattr(choice, "_found", {})
-    monkeypatch.setattr(kept, "this_processor", lambda: zen3)
+    monkeypatch.setattr(rulecache, "this_processor", lambda: zen3)
     assert choice.kernels().found.source == "measured on AMD EPYC, Zen 3"
     assert choice.rule().few == Products(weights="mkl")
     assert known(zen5._replace(instructions="avx2")) is None
@@ -171,10 +171,10 @@ def test_who_asks_for_other_kernels_measures_nothing(measurings: list[Rule]) -> 
 
 
 def test_each_library_and_core_has_its_own_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = {kept.path_of(UNKNOWN), kept.path_of(UNKNOWN._replace(instructions="avx2"))}
-    paths |= {kept.path_of(UNKNOWN._replace(model=85)), kept.path_of(UNKNOWN._replace(flags="avx2"))}
+    paths = {rulecache.path_of(UNKNOWN), rulecache.path_of(UNKNOWN._replace(instructions="avx2"))}
+    paths |= {rulecache.path_of(UNKNOWN._replace(model=85)), rulecache.path_of(UNKNOWN._replace(flags="avx2"))}
     monkeypatch.setattr(torch, "__version__", "9.9")
-    paths.add(kept.path_of(UNKNOWN))
+    paths.add(rulecache.path_of(UNKNOWN))
     assert len(paths) == 5
 
 
@@ -210,11 +210,11 @@ def test_a_rule_survives_json(rule: Rule) -> None:
 
 
 def test_a_snapshot_s_rule_goes_on() -> None:
-    choice.take(Found(OTHER, "a test"))
+    choice.take(FoundRule(OTHER, "a test"))
     recorded = json.loads(json.dumps(choice.in_force()))
-    choice.take(Found(Rule(), "this machine"))
+    choice.take(FoundRule(Rule(), "this machine"))
     assert choice.go_on_with(recorded) == ""
-    assert choice.kernels().found == Found(OTHER, "the snapshot's")
+    assert choice.kernels().found == FoundRule(OTHER, "the snapshot's")
     del recorded["numbers"]  # as they were before
     assert choice.go_on_with(recorded) == ""
     assert choice.rule() == fixed(UNKNOWN)._replace(strided_pairs=(-1, -1, -1))
@@ -245,7 +245,7 @@ def test_pytorch_s_product_is_taken_where_it_wins(monkeypatch: pytest.MonkeyPatc
     rule = measure.measured(fixed(UNKNOWN))
     assert rule.many == rule.few == Products("mkl", "mkl", "mkl")
     assert rule.core_pairs == rule.strided_pairs == (0, 0, 0)
-    choice.take(Found(rule, "a test"))
+    choice.take(FoundRule(rule, "a test"))
     assert products.products_of(784_000, 2_000_000, 100) == Products("mkl", "mkl", "mkl")
     assert products.products_of(144_000, 300_000, 100) == Products()  # a net of the paper's stays the core's
 

@@ -7,8 +7,8 @@ import torch
 
 from deepcae import Net
 from deepcae.kernels import choice, native
-from deepcae.kernels.kept import Found
 from deepcae.kernels.rule import ZEN3
+from deepcae.kernels.rulecache import FoundRule
 from deepcae.net.strides import products_by_algorithm
 from deepcae.proto.read import read_net_text
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(native.instructions() in ("", "scalar"), reason=
 
 @pytest.fixture(autouse=True)
 def _rule():
-    choice.take(Found(ZEN3, "a test's"))
+    choice.take(FoundRule(ZEN3, "a test's"))
     yield
     choice.take(None)
 

@@ -433,8 +433,8 @@ def test_what_it_began_with_gives_way_to_what_is_surely_better(
     for iteration, losses in ((0, first), (2, batches), (4, [loss - 1e-4 for loss in batches])):
         best.at_border()
         list(best.tested([Test(iteration, 0, {}, sum(losses) / len(losses), {"loss": 1.0})], losses))
-        assert best.judged.best is not None
-        assert best.judged.best[0] == (iteration if beaten else 0)
+        assert best.history.best is not None
+        assert best.history.best[0] == (iteration if beaten else 0)
 
 
 def test_a_run_that_goes_on_knows_what_is_to_be_beaten(training: Path) -> None:
@@ -444,6 +444,6 @@ def test_a_run_that_goes_on_knows_what_is_to_be_beaten(training: Path) -> None:
     assert found is not None
     assert found.iteration == 0
     went_on = Solver(training, out="run", overrides=settings(f"{extra}; max_iter: 16"), snapshot="latest")
-    assert len(went_on.state.judged.first) == 2
+    assert len(went_on.state.test_history.first) == 2
     run(training, extra=f"{extra}; max_iter: 16", snapshot="latest")
     assert find_best("run/snap") == found

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from deepcae.errors import SpecError
 from deepcae.kernels import choice, native
-from deepcae.kernels.kept import Found
 from deepcae.kernels.products import rows_alike
 from deepcae.kernels.rule import Products, Rule
+from deepcae.kernels.rulecache import FoundRule
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
 from deepcae.tape import parts
@@ -129,7 +129,9 @@ def test_a_sample_has_the_same_bits_wherever_it_stands(library: str) -> None:
     """Whatever library this processor's rule multiplies by: products of many weights, in a net of a million."""
     wide = CAE.replace("num_output: 3 weight", "num_output: 3001 weight")
     net, images = net_of(wide), samples(48, 2, 12, 12)
-    choice.take(Found(Rule(few=Products(library, library, library), many=Products(library, library, library)), "test"))
+    choice.take(
+        FoundRule(Rule(few=Products(library, library, library), many=Products(library, library, library)), "test")
+    )
     try:
         own = Parts(net)
         for order in (np.arange(48)[::-1].copy(), np.roll(np.arange(48), 5)):

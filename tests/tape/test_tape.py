@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from deepcae import zoo
 from deepcae.errors import SpecError
 from deepcae.kernels import choice, native
-from deepcae.kernels.kept import Found
 from deepcae.kernels.rule import Products, Rule
+from deepcae.kernels.rulecache import FoundRule
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
 from deepcae.tape.tape import Tape, Tapes
@@ -294,7 +294,7 @@ def test_networks_of_the_zoo_give_the_same_bits_with_any_number_of_threads(name:
     pixels = (24, 2 if name == "siamese" else 1, 28, 28)
     shapes = {"data": pixels, "pair_data": pixels, "sim": (24,), "label": (24,)}
     choice.prefer("auto")
-    choice.take(Found(Rule(many=Products("mkl", "mkl", "mkl")), "the test's"))
+    choice.take(FoundRule(Rule(many=Products("mkl", "mkl", "mkl")), "the test's"))
     before = torch.get_num_threads()
     try:
         net = Net(tmp_path / "net.prototxt", "TRAIN", seed=1, input_shapes=shapes)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from deepcae.kernels import choice, native
-from deepcae.kernels.kept import Found
 from deepcae.kernels.rule import Rule
+from deepcae.kernels.rulecache import FoundRule
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text
 from deepcae.tape.tape import Tapes
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def _fixed_rule() -> Iterator[None]:
     choice.prefer("auto")
-    choice.take(Found(Rule(), "the test's"))
+    choice.take(FoundRule(Rule(), "the test's"))
     yield
     choice.take(None)
 

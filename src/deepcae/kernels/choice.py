@@ -19,8 +19,8 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 
 from ..errors import SpecError
 from .algorithms import Algorithm, Case
-from .kept import Found, find_here, fixed_here
 from .rule import WITHOUT_STRIDES, Rule
+from .rulecache import FoundRule, find_here, fixed_here
 
 Preference = Literal["auto", "core", "banded", "torch"]
 
@@ -63,7 +63,7 @@ def is_forced() -> bool:
     return VARIABLE in os.environ
 
 
-_resumed: list[Found] = []  # the rule of a snapshot, in place of this machine's
+_resumed: list[FoundRule] = []  # the rule of a snapshot, in place of this machine's
 
 
 class Kernels(NamedTuple):
@@ -74,7 +74,7 @@ class Kernels(NamedTuple):
 
     preference: Preference
     core: str
-    found: Found  # the numbers that differ by processor, and where they are from
+    found: FoundRule  # the numbers that differ by processor, and where they are from
 
 
 def kernels() -> Kernels:
@@ -87,10 +87,10 @@ def kernels() -> Kernels:
     return Kernels(wanted, core, _resumed[0] if _resumed else _of_this_machine(core))
 
 
-_found: dict[str, Found] = {}  # by the core's instructions
+_found: dict[str, FoundRule] = {}  # by the core's instructions
 
 
-def _of_this_machine(core: str) -> Found:
+def _of_this_machine(core: str) -> FoundRule:
     """Found once for a process, so that nothing changes while it runs."""
     if core not in _found:
         _found[core] = find_here()
@@ -116,7 +116,7 @@ def rule() -> Rule:
     return kernels().found.rule
 
 
-def take(found: Found | None) -> None:
+def take(found: FoundRule | None) -> None:
     """Takes these numbers from now on; None: those of this machine."""
     _resumed[:] = [found] if found is not None else []
 
@@ -143,8 +143,8 @@ def go_on_with(recorded: dict[str, Any]) -> str:
     if instructions:
         numbers = recorded.get("numbers")
         found = fixed_here("as the snapshot")
-        before = Found(found.rule._replace(strided_pairs=WITHOUT_STRIDES), found.source)
-        take(before if numbers is None else Found(Rule.from_json(numbers), "the snapshot's"))
+        before = FoundRule(found.rule._replace(strided_pairs=WITHOUT_STRIDES), found.source)
+        take(before if numbers is None else FoundRule(Rule.from_json(numbers), "the snapshot's"))
     if not is_forced():
         prefer(name)
     if instructions:

@@ -1,7 +1,7 @@
 """What differs from one kind of processor to another: which library multiplies, and where the core's convolutions pay.
 
 A rule is data: it is committed for the kinds that were measured (`KNOWN`), measured once for any other (`measure`,
-`kept`), and kept in snapshots, so that a run goes on as it began.
+`rulecache`), and kept in snapshots, so that a run goes on as it began.
 """
 
 from __future__ import annotations

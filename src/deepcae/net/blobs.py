@@ -18,7 +18,7 @@ from ..proto.wire import spans
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredBlob:
     """A blob that lies in a file: its shape is known, its values are read when they are asked for, of any type."""
 
     shape: tuple[int, ...]
@@ -42,11 +42,11 @@ def stored_values(blob: Any) -> np.ndarray:
     return values.reshape(shape)
 
 
-def kept_in(raw: Raw, blobs: Sequence[Any]) -> list[Kept]:
+def stored_in(raw: Raw, blobs: Sequence[Any]) -> list[StoredBlob]:
     """The blobs of a message that was read from `raw`, in the file's order; their values are those bytes themselves."""
     spots = raw.blobs if len(raw.blobs) == len(blobs) else [None] * len(blobs)
     return [
-        Kept(blob_shape(blob), partial(_values_at, raw.data, spot, blob))
+        StoredBlob(blob_shape(blob), partial(_values_at, raw.data, spot, blob))
         for blob, spot in zip(blobs, spots, strict=True)
     ]
 

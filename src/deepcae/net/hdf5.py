@@ -27,7 +27,7 @@ from ..bounds import require_room, require_stored
 from ..errors import SnapshotError
 from ..inplace import HDF5_START, start_of, unread
 from ..proto.schema import SolverState
-from .blobs import Kept, blob_of
+from .blobs import StoredBlob, blob_of
 
 _LIBVER = ("earliest", "v108")
 LONGEST_NAME = 2**16
@@ -83,7 +83,7 @@ def state_bytes(iteration: int, learned_net: str, current_step: int, history: It
     return buffer.getvalue()
 
 
-def read_model(path: Path) -> dict[str, dict[int, Kept]]:
+def read_model(path: Path) -> dict[str, dict[int, StoredBlob]]:
     """The blobs of a .caffemodel.h5: layer name → index → shape, and values once they are asked for."""
     with _opened(path, _MODEL) as file:
         if "data" not in file:
@@ -210,10 +210,10 @@ def _numbered(group: Any, path: Path) -> list[int]:
     return sorted(map(int, group))
 
 
-def _kept(group: Any, path: Path) -> dict[int, Kept]:
+def _kept(group: Any, path: Path) -> dict[int, StoredBlob]:
     """The datasets of a group, by number."""
     return {
-        number: Kept(item.shape, partial(_read, path, item.name), item.dtype.itemsize)
+        number: StoredBlob(item.shape, partial(_read, path, item.name), item.dtype.itemsize)
         for number in _numbered(group, path)
         for item in [_dataset(group, str(number), path)]
     }

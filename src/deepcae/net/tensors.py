@@ -28,7 +28,7 @@ from ..errors import SnapshotError
 from ..inplace import open_to_read, unread, why_no_file
 from ..layers import Layer
 from ..lazy import torch
-from .blobs import Kept
+from .blobs import StoredBlob
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,19 +80,19 @@ def safetensors_bytes(layers: Layers, about: Mapping[str, str]) -> bytes:
     return bytes(save(values, {"format": "deepcae", "version": "1", **about}))
 
 
-def read_safetensors(path: Path) -> dict[str, dict[int, Kept]]:
+def read_safetensors(path: Path) -> dict[str, dict[int, StoredBlob]]:
     """The blobs of a .safetensors: layer name → index → shape, and values once they are asked for.
 
     SnapshotError for one that is damaged or not ours.
     """
-    found: dict[str, dict[int, Kept]] = {}
+    found: dict[str, dict[int, StoredBlob]] = {}
     with _opened(path) as file:
         for key in file.keys():  # noqa: SIM118 - it is no mapping
             name, _, index = key.rpartition("/")
             if not (name and index.isascii() and index.isdigit() and str(int(index)) == index):
                 raise SnapshotError(f"{path}: tensor '{key}' is not named '<layer>/<index of the blob>'")
             shape = tuple(file.get_slice(key).get_shape())
-            found.setdefault(name, {})[int(index)] = Kept(shape, partial(_read_tensor, path, key))
+            found.setdefault(name, {})[int(index)] = StoredBlob(shape, partial(_read_tensor, path, key))
     return found
 
 
@@ -129,13 +129,13 @@ def state_dict_bytes(state: Mapping[str, Tensor]) -> bytes:
     return buffer.getvalue()
 
 
-def read_state_dict(path: Path, kinds: Mapping[str, str]) -> dict[str, dict[int, Kept]]:
+def read_state_dict(path: Path, kinds: Mapping[str, str]) -> dict[str, dict[int, StoredBlob]]:
     """The blobs of a .pt: layer name → index → shape, and values once they are asked for.
 
     `kinds` are the layer types that tell which role is which index.
     Entries of a layer that is not in `kinds` are counted from 0. SnapshotError for a role that the layer does not have.
     """
-    found: dict[str, dict[int, Kept]] = {}
+    found: dict[str, dict[int, StoredBlob]] = {}
     for key, tensor in _load(path).items():
         name, _, role = str(key).rpartition(".")
         if not isinstance(tensor, torch.Tensor) or not name:
@@ -150,7 +150,7 @@ def read_state_dict(path: Path, kinds: Mapping[str, str]) -> dict[str, dict[int,
             index = known.index(role)
         where = f"{path}: entry '{key}'"
         _require_plain(tensor, where)
-        blobs[index] = Kept(tuple(tensor.shape), partial(_values, tensor, where))
+        blobs[index] = StoredBlob(tuple(tensor.shape), partial(_values, tensor, where))
     return found
 
 

@@ -28,7 +28,7 @@ from ..errors import SnapshotError
 from ..proto.binary import blob_shape, read_raw_weights, write_message
 from ..proto.schema import LayerParameter, NetParameter
 from ..proto.text import to_text
-from .blobs import Kept, blob_of, kept_in, put, stored_values
+from .blobs import StoredBlob, blob_of, put, stored_in, stored_values
 from .hdf5 import is_hdf5, model_bytes, read_model
 from .net import Net
 from .step import Step
@@ -107,7 +107,7 @@ def _stored(net: Net, source: str | Path | Any) -> tuple[Stored, bool]:
         return _each_once(read_state_dict(path, types)), True
     document, raw = read_raw_weights(path)
     blobs = [blob for layer in document.message.layer for blob in layer.blobs]
-    return _by_name(document.message, kept_in(raw, blobs)), False
+    return _by_name(document.message, stored_in(raw, blobs)), False
 
 
 def _each_once(blobs: Mapping[str, Mapping[int, Any]]) -> Stored:
@@ -152,16 +152,16 @@ def _fit(
         raise SnapshotError(f"{path}: layer '{name}' has {len(blobs)} blob(s) there and {len(shapes)} here")
     arrays = {}
     for k, blob in blobs.items():
-        there = blob.shape if isinstance(blob, Kept) else blob_shape(blob)
+        there = blob.shape if isinstance(blob, StoredBlob) else blob_shape(blob)
         if not _fits(there, shapes[k]):
             raise SnapshotError(
                 f"{path}: layer '{name}': blob {k} has shape {list(there)} there and {list(shapes[k])} here"
             )
         try:
-            allowance.take(math.prod(there) * blob.itemsize if isinstance(blob, Kept) else 0)
+            allowance.take(math.prod(there) * blob.itemsize if isinstance(blob, StoredBlob) else 0)
         except ValueError as error:
             raise SnapshotError(f"{path}: layer '{name}', blob {k}: {error}") from None
-        arrays[k] = (blob.read() if isinstance(blob, Kept) else stored_values(blob)).reshape(shapes[k])
+        arrays[k] = (blob.read() if isinstance(blob, StoredBlob) else stored_values(blob)).reshape(shapes[k])
     return arrays
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from ..atomic import cannot_write
 from ..errors import NotFinite, SnapshotError
 from .guard import require_finite_state
-from .kept import NEXT, commit, find_best, told_in
+from .kept import NEXT, commit, find_best, recorded_in
 from .overfit import Overfit, Overfitting
 from .records import Kept, Record, Test, Warned, WarningKind
 from .remarks import Remarks
@@ -43,7 +43,7 @@ class Best:
     """What the tests of a training come to: the snapshot of the best, where that is wanted, and whether it overfits."""
 
     def __init__(self, state: TrainingState, remarks: Remarks) -> None:
-        self.state, self.judged, self.remarks = state, state.judged, remarks
+        self.state, self.history, self.remarks = state, state.test_history, remarks
         self.wanted = bool(state.param.snapshot_best)
         self._held: _Held | None = None
         self._border: dict[str, Any] | None = None
@@ -86,21 +86,21 @@ class Best:
         for test in tests[:1]:
             self._hold(test, list(batches))
         for test in tests:
-            found = self.judged.watches[test.net_index].tested(test.iteration, test.loss) if test.weights else None
+            found = self.history.overfitting[test.net_index].tested(test.iteration, test.loss) if test.weights else None
             if found is not None:
                 yield self._warning(test, found)
 
     def _hold(self, test: Test, batches: list[float]) -> None:
         if not self.wanted or self._border is None or not test.weights or not math.isfinite(test.loss):
             return
-        if self.judged.best is not None and not self._beaten(*self.judged.best, test.loss, batches):
+        if self.history.best is not None and not self._beaten(*self.history.best, test.loss, batches):
             return
         try:
             require_finite_state(self.state.net, test.iteration, self.state.updater.history)
         except NotFinite:  # the training ends with the next update
             return
-        self.judged.best, self._on_disk_later = (test.iteration, test.loss), False
-        self.judged.first = batches if self.state.param.best_gain and not test.iteration else self.judged.first
+        self.history.best, self._on_disk_later = (test.iteration, test.loss), False
+        self.history.first = batches if self.state.param.best_gain and not test.iteration else self.history.first
         self._held = _Held(test.iteration, test.loss, parts_of(self.state, self.stem, self._border))
 
     def _beaten(self, iteration: int, best: float, loss: float, batches: list[float]) -> bool:
@@ -108,7 +108,7 @@ class Best:
 
         Of many tests one is better by chance; so the loss has to fall by that share, and by a standard error.
         """
-        gain, first = self.state.param.best_gain, self.judged.first
+        gain, first = self.state.param.best_gain, self.history.first
         if iteration or not gain:
             return loss < best
         if len(first) < 2 or len(first) != len(batches):
@@ -132,11 +132,11 @@ class Best:
         yield Kept(held.iteration, str(snapshot.model), held.loss)
 
     def _warning(self, test: Test, found: Overfit) -> Warned:
-        many = len(self.judged.watches) > 1
+        many = len(self.history.overfitting) > 1
         of = f" of test net #{test.net_index}" if many else ""
-        decides = self.judged.best is not None and test.net_index == 0
+        decides = self.history.best is not None and test.net_index == 0
         kept = f"the weights of then are kept: {Path(self.stem).name}" if decides else ""
-        if decides and self.judged.best is not None and self.judged.best[0] != found.best_iteration:
+        if decides and self.history.best is not None and self.history.best[0] != found.best_iteration:
             kept = "the first weights are kept, which those of then were not surely better than"
         if decides and self._on_disk_later:
             kept = f"{Path(self.stem).name} is of a later iteration, of the course that was given up"
@@ -155,11 +155,11 @@ class Best:
         """Goes on from `to_json` at an iteration; None: of an older snapshot, which knew nothing of it."""
         self._held, self._on_disk_later = None, False
         if seen is not None:
-            for index, each in enumerate(seen["tests"][: len(self.judged.watches)]):
-                self.judged.watches[index] = Overfitting.from_json(each)
+            for index, each in enumerate(seen["tests"][: len(self.history.overfitting)]):
+                self.history.overfitting[index] = Overfitting.from_json(each)
         told = None if seen is None or seen["best"] is None else (int(seen["best"][0]), float(seen["best"][1]))
-        self.judged.best = None
-        self.judged.first = [] if seen is None else list(map(float, seen.get("first", [])))
+        self.history.best = None
+        self.history.first = [] if seen is None else list(map(float, seen.get("first", [])))
         if not self.wanted:
             return
         try:
@@ -170,9 +170,9 @@ class Best:
         if on_disk is None:
             return  # of another run, or removed: the best from here on is kept
         if on_disk[0] < iteration:
-            self.judged.best = on_disk
+            self.history.best = on_disk
             return
-        self.judged.best = told  # that on disk is of tests that are made again now, or of a course that is given up
+        self.history.best = told  # that on disk is of tests that are made again now, or of a course that is given up
         self._on_disk_later = on_disk[0] > iteration
         if self._on_disk_later:
             yield (
@@ -184,6 +184,6 @@ class Best:
         """Iteration and test loss of what was kept."""
         following = Path(self.stem + MANIFEST + NEXT)
         if following.exists():  # it is written, and brought in place as soon as the lock is held
-            return told_in(following)
+            return recorded_in(following)
         found = find_best(self.state.prefix)
         return None if found is None else (found.iteration, found.loss)

@@ -41,10 +41,10 @@ def find_best(prefix: str) -> BestSnapshot | None:
     if damage:
         cut_off = "; writing it was cut off, and `deepcae train --snapshot latest` completes it"
         raise SnapshotError(damage + cut_off * Path(f"{manifest}{NEXT}").exists())
-    return BestSnapshot(snapshot, *told_in(manifest))
+    return BestSnapshot(snapshot, *recorded_in(manifest))
 
 
-def told_in(manifest: Path) -> tuple[int, float]:
+def recorded_in(manifest: Path) -> tuple[int, float]:
     """Iteration and test loss."""
     told = read_json(manifest)
     try:

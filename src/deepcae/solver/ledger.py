@@ -63,7 +63,7 @@ class Clock:
         return now - began, self._num - done
 
 
-class Made(NamedTuple):
+class IterationFacts(NamedTuple):
     """What is known of an iteration when it is made, by all runs that make it together."""
 
     due: Due
@@ -76,7 +76,7 @@ class Made(NamedTuple):
 @dataclass
 class _Entry:
     iteration: int
-    made: Made
+    made: IterationFacts
     numbers: Numbers
     raised: int | None
 
@@ -89,7 +89,7 @@ class Ledger:
         self._entries: list[_Entry] = []
         self._records: list[Record] = []
 
-    def account(self, made: Made, numbers: Numbers, blobs: Blobs) -> Iterator[Record]:
+    def account(self, made: IterationFacts, numbers: Numbers, blobs: Blobs) -> Iterator[Record]:
         """Counts an iteration behind its update; its records, and those before it, if somebody looks."""
         state, step = self.state, made.step
         self.clock.add(made.seconds)
@@ -144,7 +144,7 @@ class Ledger:
 
     def _records_of(self, entry: _Entry, loss: float, norm: float) -> Iterator[Record]:
         state = self.state
-        state.judged.trained(loss)
+        state.test_history.trained(loss)
         yield self._step(entry, loss, state.smoothed.add(loss, entry.iteration), norm)
         if entry.made.debugged is not None:
             yield entry.made.debugged

@@ -15,7 +15,7 @@ from ..errors import Incomplete, TrainingError
 from .debug import Debug
 from .due import Due, due
 from .iteration import Arithmetic, Inputs, Passed
-from .ledger import Made, Numbers
+from .ledger import IterationFacts, Numbers
 from .lr import rate
 from .passes import Blobs
 from .records import Noted, Record
@@ -100,12 +100,12 @@ class Loop:
         passed = self.compute(lr, iteration, debug)
         seconds = time.perf_counter() - began
         debugged = None if debug is None else debug.record(iteration, first.state.updater.updates)
-        made = Made(now, lr, step, seconds, debugged)
+        made = IterationFacts(now, lr, step, seconds, debugged)
         for k, numbers, blobs in self.shares(passed, now):
             yield from self.of_run(k, self.behind_update(self.alive[k], made, numbers, blobs))
 
     @staticmethod
-    def behind_update(run: Training, made: Made, numbers: Numbers, blobs: Blobs) -> Iterator[Record]:
+    def behind_update(run: Training, made: IterationFacts, numbers: Numbers, blobs: Blobs) -> Iterator[Record]:
         """Display, snapshot."""
         yield from run.ledger.account(made, numbers, blobs)
         if made.due.snapshot or run.requests.snapshot:

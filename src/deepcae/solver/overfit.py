@@ -155,24 +155,24 @@ class Overfitting:
 
 
 @dataclass
-class Judged:
+class TestHistory:
     """What the tests of a training have shown. `best`: iteration and loss of the first test net's best test.
 
     `first`: that net's losses of each batch before the first update, where they may have to be surely beaten.
     """
 
-    watches: list[Overfitting]  # one for each test net
+    overfitting: list[Overfitting]  # one for each test net
     best: tuple[int, float] | None = None
     first: list[float] = field(default_factory=list)
     strange: list[int] = field(default_factory=list)  # nets whose data were told to differ from the train net's
 
     def trained(self, loss: float) -> None:
         """An iteration's training loss."""
-        for watch in self.watches:
+        for watch in self.overfitting:
             watch.trained(loss)
 
     def to_json(self) -> dict[str, Any]:
-        return {"best": self.best, "first": self.first, "tests": [watch.to_json() for watch in self.watches]}
+        return {"best": self.best, "first": self.first, "tests": [watch.to_json() for watch in self.overfitting]}
 
 
 def _sums(values: Sequence[Any]) -> Sums:

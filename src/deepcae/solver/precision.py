@@ -96,7 +96,7 @@ def first_error(
     return _relative(loss_, exact), _relative(norm_, exact_norm)
 
 
-def told_error(fed: FedNet, generator: torch.Generator, precision: Precision) -> str:
+def error_note(fed: FedNet, generator: torch.Generator, precision: Precision) -> str:
     """What the precision costs on the batch that is next, in a sentence; the batch stays the next."""
     inputs = fed.next_inputs()
     fed.position -= 1

@@ -24,7 +24,7 @@ from ..data.span import Span
 from ..errors import SnapshotError
 from ..kernels import choice
 from ..net import hdf5
-from ..net.blobs import Kept, blob_of, kept_in, put
+from ..net.blobs import StoredBlob, blob_of, put, stored_in
 from ..net.weights import load_weights, to_hdf5, to_message
 from ..proto.binary import NO_FILE, read_raw_state
 from ..proto.schema import SolverParameter, SolverState
@@ -60,8 +60,8 @@ def extras_of(state: TrainingState) -> dict[str, Any]:
         "keep": state.keep,
         "ranges": state.train.spans.to_json(),
         "codes": _codes(state),
-        "told": state.judged.strange,
-        "tests": state.judged.to_json(),
+        "told": state.test_history.strange,
+        "tests": state.test_history.to_json(),
         "solver": to_text(state.param),
         "net_sha256": _digest(state.net.document.message),
         "threads": torch.get_num_threads(),
@@ -132,7 +132,7 @@ def restore(state: TrainingState, snapshot: Snapshot, best: RestoreBest, threads
     extras = _extras_of(snapshot)
     if extras is not None:
         _require_same_type(state, snapshot, extras)
-    history = _history(state, snapshot, kept_in(raw, kept.history))
+    history = _history(state, snapshot, stored_in(raw, kept.history))
     load_weights(state.net, _model_of(snapshot, kept), strict=True)
     for blob, values in zip(state.updater.history, history, strict=True):
         put(blob, values)
@@ -174,7 +174,7 @@ def _restore_extras(state: TrainingState, extras: dict[str, Any], best: RestoreB
         state.guard.restore(extras["guard"])
     if "ranges" in extras:  # of older snapshots nothing is known
         state.train.spans.restore(extras["ranges"])
-        state.train.codes, state.judged.strange = extras["codes"], list(map(int, extras["told"]))
+        state.train.codes, state.test_history.strange = extras["codes"], list(map(int, extras["told"]))
         yield from _other_shapes(state)
     yield from best(extras.get("tests"), state.iteration)
     if extras["device"] == state.net.device.type:
@@ -240,7 +240,7 @@ def _require_same_type(state: TrainingState, snapshot: Snapshot, extras: dict[st
         raise SnapshotError(f"{snapshot.state}: was made by the solver {theirs}; this one is {state.param.type}")
 
 
-def _history(state: TrainingState, snapshot: Snapshot, stored: list[Kept]) -> list[np.ndarray]:
+def _history(state: TrainingState, snapshot: Snapshot, stored: list[StoredBlob]) -> list[np.ndarray]:
     """The history's arrays, checked against this solver's."""
     own = state.updater.history
     if len(stored) != len(own):

@@ -33,7 +33,7 @@ from .iteration import Arithmetic, Passes
 from .ledger import MOST_WAITING
 from .loop import Loop
 from .nets import looked_in
-from .overfit import Judged, Overfitting
+from .overfit import Overfitting, TestHistory
 from .pace import Threads
 from .precision import check_precision
 from .records import Record, Test, WarningKind
@@ -110,7 +110,7 @@ class Solver:
         self.state = TrainingState(
             document, all_folders, prefix, seed, chosen, train, tests, generator,
             Updater(param, net.learnable), Guard(net, param.display), SmoothedLoss(param.average_loss),
-            Judged([Overfitting() for _ in tests]), keep,
+            TestHistory([Overfitting() for _ in tests]), keep,
         )  # fmt: skip
         trained = Rounded(net) if chosen == "bf16" else net
         self.passes = Passes(trained, self.state.updater, net.device, chosen)

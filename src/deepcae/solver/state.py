@@ -11,7 +11,7 @@ import torch
 from ..net.net import Net
 from ..proto.document import Document
 from .guard import Guard
-from .overfit import Judged
+from .overfit import TestHistory
 from .passes import Blobs, FedNet
 from .precision import Precision
 from .update import Updater
@@ -74,7 +74,7 @@ class TrainingState:
     updater: Updater
     guard: Guard
     smoothed: SmoothedLoss
-    judged: Judged
+    test_history: TestHistory
     keep: int | None = None
     runs_as_one: int = 1  # computed as one program (`stacked`): the last bits may depend on it
     runs_before: int | None = None  # as one, in the snapshot that it goes on from
@@ -92,8 +92,8 @@ class TrainingState:
     @property
     def gave_up(self) -> bool:
         """Whether the first test net has had no better test for as many as the text's `patience` says."""
-        patience, watches = self.param.patience, self.judged.watches
-        return bool(patience and watches and watches[0].since >= patience)
+        patience, tests = self.param.patience, self.test_history.overfitting
+        return bool(patience and tests and tests[0].since >= patience)
 
     @property
     def is_over(self) -> bool:

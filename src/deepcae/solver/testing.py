@@ -72,8 +72,8 @@ class Testing:
         loss = torch.stack(losses).mean().item()
         if index == 0:
             self._batches = torch.stack(losses).tolist()
-        if index not in state.judged.strange and (strange := self._outside(index)):
-            state.judged.strange.append(index)
+        if index not in state.test_history.strange and (strange := self._outside(index)):
+            state.test_history.strange.append(index)
             yield Warned(state.iteration, strange, WarningKind.DATA)
         yield Test(state.iteration, index, outputs, loss, fed.net.loss_weights, state.param.test_compute_loss)
 

@@ -15,7 +15,7 @@ from .build import require_ready
 from .ledger import Ledger
 from .pace import Threads
 from .passes import odd_data
-from .precision import told_error
+from .precision import error_note
 from .records import Failed, Finished, Noted, Record, Snapshotted, Started, Warned, WarningKind
 from .remarks import Remarks
 from .resume import restore
@@ -92,7 +92,7 @@ class Training:
         for strange in found:
             yield Warned(now, strange, WarningKind.DATA)
         if state.precision != "fp32":
-            yield Warned(now, told_error(state.train, state.generator, state.precision), WarningKind.PRECISION)
+            yield Warned(now, error_note(state.train, state.generator, state.precision), WarningKind.PRECISION)
 
     def _as_one(self) -> Iterator[str]:
         """What the person should know where another number of runs was one program before."""
@@ -109,7 +109,7 @@ class Training:
         yield from self.saves.at_end()
 
     def _gave_up(self) -> str:
-        watch = self.state.judged.watches[0]
+        watch = self.state.test_history.overfitting[0]
         iteration, loss = watch.best or (0, math.nan)
         return (
             f"stops early: {watch.since} tests since iteration {iteration} (test loss {loss:.6g}) were no better; "

@@ -24,22 +24,22 @@ from .rule import Rule, fixed, known
 FORMAT = 2  # 2: with strides
 
 
-class Found(NamedTuple):
+class FoundRule(NamedTuple):
     rule: Rule
     source: str  # in words
 
 
-def fixed_here(why: str) -> Found:
-    return Found(fixed(this_processor()), f"the fixed rule ({why})")
+def fixed_here(why: str) -> FoundRule:
+    return FoundRule(fixed(this_processor()), f"the fixed rule ({why})")
 
 
-def find_here() -> Found:
+def find_here() -> FoundRule:
     """The rule for this processor."""
     processor = this_processor()
     committed = known(processor)
     if committed is not None:
         name, rule = committed
-        return Found(rule, f"measured on {name}")
+        return FoundRule(rule, f"measured on {name}")
     path = path_of(processor)
     try:
         with _alone(path):
@@ -48,13 +48,13 @@ def find_here() -> Found:
                 _tell(f"measuring once which kernels are the fastest on this processor; the answer is kept in {path}")
                 found = _measured(processor)
                 _write(path, processor, found)
-            return Found(found, f"measured on this machine, kept in {path}")
+            return FoundRule(found, f"measured on this machine, kept in {path}")
     except OSError as error:
         reason = f"{path} cannot be kept: {error.strerror or error}"
     except ValueError as error:
         reason = f"{path} is damaged ({str(error)[:60]}): delete it to have it made anew"
     _tell(f"{reason}; kernels go by the fixed rule, which may be slower")
-    return Found(fixed(processor), "the fixed rule (nothing measured could be kept)")
+    return FoundRule(fixed(processor), "the fixed rule (nothing measured could be kept)")
 
 
 def path_of(processor: Processor) -> Path:

@@ -62,7 +62,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             text, _ = write(args.network, 2, args.batch, Path(folder))
             overrides = TEXT.format(display=display)
-            found = crossings(Solver(text, out=Path(folder) / "run", seed=1, overrides=overrides))
+            found = crossings(Solver(text, out=Path(folder) / "run", seed=1, overrides=overrides, threads=1))
         files = {name.split(":")[0] for edge in found for name in edge}
         print(f"{label}: {found.total()} calls between {len(files)} files")
         for (caller, callee), count in sorted(found.items()) if args.list else ():

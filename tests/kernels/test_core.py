@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from deepcae.errors import SpecError
 from deepcae.kernels import choice, direct, native
-from deepcae.kernels.algorithms import Case, Window
+from deepcae.kernels.case import Case, Window
 from deepcae.kernels.convolution import convolution, deconvolution
 from deepcae.kernels.rule import Rule
 from deepcae.kernels.rulecache import FoundRule
@@ -337,7 +337,7 @@ def test_without_the_library_torch_does_the_work(tmp_path) -> None:
     """Said once, on the standard error stream."""
     code = (
         "import torch\nfrom deepcae.kernels import native\nnative.__file__ = 'nowhere/native.py'\n"
-        "from deepcae.kernels.algorithms import Window\nfrom deepcae.kernels.convolution import convolution\n"
+        "from deepcae.kernels.case import Window\nfrom deepcae.kernels.convolution import convolution\n"
         "x, w = torch.ones(2, 1, 5, 5), torch.ones(1, 1, 3, 3)\n"
         "for _ in range(2):\n    y = convolution(x, w, None, Window((1, 1), (0, 0), (1, 1)))\n"
         "print(y.sum().item(), native.instructions() == '')"

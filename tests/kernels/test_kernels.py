@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import oracle
 from deepcae.kernels import banded, phases
-from deepcae.kernels.algorithms import Window
+from deepcae.kernels.case import Window
 from deepcae.kernels.convolution import convolution, deconvolution
 from deepcae.kernels.pooling import average_pool, max_pool, stochastic_pool
 from deepcae.kernels.unpooling import unpool_average, unpool_max, unpool_tile

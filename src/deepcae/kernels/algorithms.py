@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from ..lazy import torch
+from .case import Case
 from .rule import Rule
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Algorithm = Literal["core", "product", "banded", "phases", "torch"]
-Sizes = tuple[int, ...]
-
-
-class Window(NamedTuple):
-    """How a kernel moves over an image, a number for each axis of space."""
-
-    stride: Sizes
-    pad: Sizes
-    dilation: Sizes
-    groups: int = 1
-
-
-class Case(NamedTuple):
-    """A convolution's shapes and its window; `transposed` for a deconvolution; `plain`: float32 in the CPU's memory.
-
-    `strides`: whether the compiled kernels may take it although it has a stride; see `net.strides`.
-    """
-
-    transposed: bool
-    x: Sizes
-    w: Sizes
-    stride: Sizes
-    pad: Sizes
-    dilation: Sizes
-    groups: int
-    plain: bool
-    strides: bool = True
 
 
 def computed(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from . import calls
-from .algorithms import Case
+from .case import Case
 from .native import Call
 
 

@@ -18,7 +18,8 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 from ..errors import SpecError
-from .algorithms import Algorithm, Case
+from .algorithms import Algorithm
+from .case import Case
 from .rule import WITHOUT_STRIDES, Rule
 from .rulecache import FoundRule, find_here, fixed_here
 

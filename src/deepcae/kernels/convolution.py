@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .algorithms import Case, Window, computed, is_plain, is_traced
+from .algorithms import computed, is_plain, is_traced
+from .case import Case, Window
 from .choice import choice, has_core, rule
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def convolution(x: Tensor, w: Tensor, b: Tensor | None, window: Window, strides: bool = True) -> Tensor:
     """Cross-correlation, (N, C, ...) with w (O, C/groups, k...) → (N, O, ...).
 
-    A kernel that overhangs the padded input sees zeros there, as Caffe's im2col does. `strides`: see `algorithms.Case`.
+    A kernel that overhangs the padded input sees zeros there, as Caffe's im2col does. `strides`: see `Case`.
     """
     return _computed(False, x, w, b, window, strides)
 

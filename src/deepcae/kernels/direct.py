@@ -12,7 +12,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from . import native
-from .algorithms import Case, Sizes
+from .case import Case, Sizes
 from .native import Geometry
 
 if TYPE_CHECKING:

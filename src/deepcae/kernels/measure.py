@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from . import calls
-from .algorithms import Algorithm, Case, computed
+from .algorithms import Algorithm, computed
+from .case import Case
 from .channels_last import ChannelsLast
 from .direct import geometry_of
 from .libraries import has_onednn, multiplied

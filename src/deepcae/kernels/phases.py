@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .algorithms import Sizes
+from .case import Sizes
 
 
 class Axis(NamedTuple):

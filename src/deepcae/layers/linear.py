@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import LayerError
-from ..kernels.algorithms import Case, Window
+from ..kernels.case import Case, Window
 from ..kernels.choice import choice
 from ..kernels.convolution import convolution, deconvolution
 from ..lazy import torch

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from torch import Tensor
 
 from ..kernels import calls
-from ..kernels.algorithms import Case
+from ..kernels.case import Case
 from ..kernels.channels_last import ChannelsLast
 from ..kernels.choice import choice
 from ..kernels.direct import geometry_of

@@ -74,6 +74,7 @@ def encode(
     name = trained.code
     examples = open_examples(trained, data)
     about = {"net": trained.net.name, "blob": name, "origin": trained.origin, "data": examples.origin}
+    about |= trained.weights_told()
     if examples.labels is not None:
         classes = examples.labels_are == CLASSES
         if "label" in examples.labels or not classes:
@@ -179,6 +180,8 @@ def decode(
     trained = open_trained(folder, network, machine.chosen(), Named(None, code_blob, blob), output.quiet)
     code, restored = trained.code, trained.restored
     with files.reading(codes) as loaded:
+        if strange := trained.strange_in(loaded.attributes):
+            say(f"warning: {codes}: {strange}")
         drawn = out.suffix.lower() in PICTURES
         rows = loaded.codes[: most_shown()] if drawn else loaded.codes
         with bar("decoding", len(rows), output.quiet) as advance:

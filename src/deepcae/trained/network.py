@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from ..data.layout import misfit, samples
 from ..errors import DataError
+from ..inplace import read_file
 from ..layers.base import Shape
 from ..net.net import Net
 from ..net.roles import Roles, roles_of
@@ -22,6 +24,7 @@ from ..solver.run import Run
 from ..tape.parts import Parts
 from .learned import Learned, RangeCheck
 
+ITERATION, WEIGHTS = "iteration", "weights"  # what is known of codes: of which snapshot, and a digest of its weights
 DESIGN = "design"  # the name of all networks of `zoo design`
 
 
@@ -62,6 +65,23 @@ class Trained:
     def range_check(self) -> RangeCheck:
         """Looks at what the net is shown."""
         return RangeCheck((self.learned or Learned()) if self.run is None else Learned.of_run(self.run))
+
+    def weights_told(self) -> dict[str, str]:
+        """Which weights these are, as attributes of codes; nothing where they are of no run."""
+        if self.chosen is None:
+            return {}
+        digest = hashlib.sha256(read_file(self.chosen.snapshot.model)).hexdigest()[:16]
+        return {ITERATION: str(self.chosen.iteration), WEIGHTS: digest}
+
+    def strange_in(self, told: Mapping[str, object]) -> str:
+        """What is wrong with codes that are to be decoded, by their attributes; "" where nothing is known to be."""
+        if "method" in told:
+            return f"holds a map that {told['method']} made of codes, and no codes"
+        own = self.weights_told()
+        if not own or WEIGHTS not in told or told[WEIGHTS] == own[WEIGHTS]:
+            return ""
+        of = f"iteration {told.get(ITERATION, '?')} of {told.get('origin', '?')}"
+        return f"its codes are of the weights of {of}, and decoded with those of {own[ITERATION]} of {self.origin}"
 
     @classmethod
     def of_run(cls, run: Run, device: str = "cpu", named: Named = AS_TOLD, snapshot: str | None = None) -> Trained:

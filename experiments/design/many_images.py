@@ -1,7 +1,7 @@
 """Thirteen sets of 10,000 small images, train and test apart as in honest use: a design beside PCA, and a local PCA.
 
     python experiments/design/many_images.py --mnist data/mnist --neuro FOLDER [--only tissue] [--seeds 1 2]
-                                             [--passes 15] [--clusters 10 50 --of 50000] [--turns]
+                                             [--passes 15] [--clusters 10 50 --of 50000] [--turns] [--fifth]
 
 Each set is learned by `ConvAutoencoder(N)` as it comes. A line of JSON for each set and seed: the error for 1,000 other
 images in units of PCA's of as many dimensions, and how the race of two designs went. Those images come from other
@@ -11,6 +11,8 @@ was added, less N dimensions of it: `floor`, in the same units.
 `--clusters` fits something else, which costs little: a PCA of N - 1 dimensions for each of so many clusters, of
 which the best one is taken for each image, from `--of` images. That is a code of N numbers, too, one of which names the
 cluster: so much is possible. It is no bound: where shapes move (digits, spots), a network gets much further.
+
+`--fifth` tells, in place of that, how many dimensions PCA needs to leave a fifth less.
 
 `--turns` tells, in place of that, how much worse PCA of a thousand images restores a thousand others, turned.
 """
@@ -235,6 +237,16 @@ def turned(each: Set) -> dict[str, Any]:
     return {name: round(error(turn(others)) / error(others), 3) for name, turn in TURNS.items()}
 
 
+def fifth(each: Set) -> dict[str, Any]:
+    """What PCA leaves of the test images' variance, and with how many dimensions it leaves a fifth less."""
+    train, test = (flat(part) for part in each.split())
+    pca = PCA(svd_solver="covariance_eigh").fit(train)
+    energy = np.square(pca.transform(test)).sum(axis=0)
+    left = 1 - energy.cumsum() / energy.sum()
+    enough = int(np.argmax(left <= 0.8 * left[each.dims - 1])) + 1
+    return {"left": round(float(left[each.dims - 1]), 3), "a_fifth_less": enough}
+
+
 class Flat:
     """PCA of some images: the mean, and the directions in which they vary most."""
 
@@ -290,6 +302,7 @@ def main() -> None:
     parser.add_argument("--passes", type=int, help="over the training images, at most (default: as the design has it)")
     parser.add_argument("--clusters", nargs="*", type=int, help="a PCA for each of so many clusters, in place of it")
     parser.add_argument("--turns", action="store_true", help="how turned images compare, in place of it")
+    parser.add_argument("--fifth", action="store_true", help="dimensions of a PCA that leaves a fifth less")
     parser.add_argument("--of", type=int, default=TRAINING, help="images that these are fitted to")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -299,6 +312,9 @@ def main() -> None:
         told = {"set": name, "dims": each.dims}
         if args.turns:
             print(json.dumps(told | turned(each)), flush=True)
+            continue
+        if args.fifth:
+            print(json.dumps(told | fifth(each)), flush=True)
             continue
         for clusters in args.clusters or ():
             print(json.dumps(told | clustered(each, clusters, args.of)), flush=True)

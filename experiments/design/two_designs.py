@@ -1,6 +1,7 @@
 """With a linear way beside the network, and without: the test error of both while they train, in units of PCA's.
 
     python experiments/design/two_designs.py --mnist data/mnist --neuro FOLDER [--only MNIST] [--iterations 2400]
+                                            [--set 'type: "Adam" momentum: 0.9 base_lr: 0.0056']
 
 Seed 1, one thread, a rate that falls to 0 over these iterations; a line of JSON for each design. FOLDER: see
 `beside_pca.py`, whose images the first of these are. Those called `many: ...` are of `many_images.py`, of which 9,000
@@ -48,7 +49,7 @@ def most(each: Set) -> Split:
     return train[np.sort(np.random.default_rng(1).permutation(len(train))[1000:])], test
 
 
-def course(dims: int, iterations: int, train: Array, test: Array, linear: bool) -> list[tuple[int, float]]:
+def course(dims: int, iterations: int, train: Array, test: Array, linear: bool, more: str) -> list[tuple[int, float]]:
     """(iteration, error in units of PCA's)."""
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -63,7 +64,7 @@ def course(dims: int, iterations: int, train: Array, test: Array, linear: bool) 
         _, solver = zoo.write(model, folder)
         settings = f"max_iter: {iterations} test_interval: {iterations // 20} patience: 0 random_seed: 1 snapshot: 0"
         quiet = "snapshot_after_train: false snapshot_best: false"
-        records = list(Solver(str(solver), overrides=f"{settings} {quiet}").solve())
+        records = list(Solver(str(solver), overrides=f"{settings} {quiet} {more}").solve())
     shown = [scaling.shown(rows).reshape(len(rows), -1).astype(float) for rows in (train, test)]
     fitted = PCA(dims, random_state=0).fit(shown[0])
     error = np.square(shown[1] - fitted.inverse_transform(fitted.transform(shown[1]))).sum() / (2 * len(test))
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--neuro", type=Path, required=True)
     parser.add_argument("--only", nargs="*", help="names of sets, or their beginnings")
     parser.add_argument("--iterations", type=int, help="in place of those of the table")
+    parser.add_argument("--set", default="", help="fields of the solver text, in place of the design's")
     args = parser.parse_args()
     torch.set_num_threads(1)
     for name, (dims, iterations, load) in sets(args.neuro, args.mnist).items():
@@ -83,7 +85,7 @@ def main() -> None:
             continue
         train, test = load()
         for linear in (True, False):
-            found: Any = course(dims, args.iterations or iterations, train, test, linear)
+            found: Any = course(dims, args.iterations or iterations, train, test, linear, args.set)
             print(json.dumps({"set": name, "dims": dims, "linear": linear, "tests": found}), flush=True)
 
 

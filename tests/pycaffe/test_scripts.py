@@ -16,8 +16,8 @@ from deepcae import alias
 SURFACE = """
     set_mode_cpu set_mode_gpu set_device set_random_seed layer_type_list get_solver init_log log solver_count
     set_solver_count solver_rank set_solver_rank set_multiprocess has_nccl TRAIN TEST __version__ Net Layer SGDSolver
-    NesterovSolver AdaGradSolver RMSPropSolver AdaDeltaSolver AdamSolver Classifier Detector NCCL Timer io proto draw
-    coord_map layers params NetSpec to_proto
+    NesterovSolver AdaGradSolver RMSPropSolver AdaDeltaSolver AdamSolver MuonSolver Classifier Detector NCCL Timer io
+    proto draw coord_map layers params NetSpec to_proto
 """
 NET = """
     blobs params layer_dict blob_loss_weights top_names bottom_names inputs outputs layers _layer_names _blob_names

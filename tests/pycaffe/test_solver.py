@@ -180,10 +180,10 @@ def test_another_net_may_share_the_weights() -> None:
     np.testing.assert_array_equal(net.params["ip"][0].data, solver.net.params["ip"][0].data)
 
 
-@pytest.mark.parametrize("kind", ["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"])
+@pytest.mark.parametrize("kind", ["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "Muon"])
 def test_the_type_is_the_class_or_the_texts(kind: str) -> None:
     text = f'net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" type: "{kind}" max_iter: 9'
-    if kind in ("AdaDelta", "Adam"):
+    if kind in ("AdaDelta", "Adam", "Muon"):
         text += " momentum: 0.9"
     Path("solver.prototxt").write_text(text)
     solver = caffe.get_solver("solver.prototxt")

@@ -51,7 +51,7 @@ def test_a_good_text_has_no_problem() -> None:
         ("regularization_type: 'L3'", "regularization_type is 'L3'; it must be L2 or L1"),
         (
             "type: 'AdamW'",
-            "type 'AdamW' is unknown; it must be one of SGD, Nesterov, AdaGrad, RMSProp, AdaDelta, Adam; "
+            "type 'AdamW' is unknown; it must be one of SGD, Nesterov, AdaGrad, RMSProp, AdaDelta, Adam, Muon; "
             "did you mean 'Adam'?",
         ),
         (

@@ -24,7 +24,7 @@ WAYS = ["torch", *(["core"] if native.instructions() else [])]
 
 @pytest.fixture(autouse=True, params=WAYS)
 def _way(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Every rule stands twice: in PyTorch's operators and in the compiled core."""
+    """Every rule of Caffe stands twice: in PyTorch's operators and in the compiled core."""
     before = choice.preference()
     choice.prefer(request.param)
     yield
@@ -82,6 +82,9 @@ def _by_hand(rule: str) -> list[float]:
             u = g * math.sqrt((h2 + 0.001) / (h + 0.001))
             h2 = 0.9 * h2 + 0.1 * u * u
             w -= lr * u
+        elif rule == "Muon":
+            h = 0.9 * h + 0.1 * g
+            w -= lr * 0.2 * math.copysign(1, 0.1 * g + 0.9 * h)
         else:
             h, h2 = 0.9 * h + 0.1 * g, 0.99 * h2 + 0.01 * g * g
             correction = math.sqrt(1 - 0.99 ** (i + 1)) / (1 - 0.9 ** (i + 1))

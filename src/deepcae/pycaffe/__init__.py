@@ -21,7 +21,7 @@ _HOMES = {
     "blob": ("Blob",),
     "solver": (
         "Solver", "SGDSolver", "NesterovSolver", "AdaGradSolver", "RMSPropSolver", "AdaDeltaSolver", "AdamSolver",
-        "get_solver",
+        "MuonSolver", "get_solver",
     ),
     "python_layer": ("Layer",),
     "mode": (

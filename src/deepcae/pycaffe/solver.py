@@ -35,8 +35,8 @@ from .python_layer import own_errors
 from .sources import Sources
 
 __all__ = [
-    "AdaDeltaSolver", "AdaGradSolver", "AdamSolver", "NesterovSolver", "RMSPropSolver", "SGDSolver", "Solver",
-    "get_solver",
+    "AdaDeltaSolver", "AdaGradSolver", "AdamSolver", "MuonSolver", "NesterovSolver", "RMSPropSolver", "SGDSolver",
+    "Solver", "get_solver",
 ]  # fmt: skip
 
 Callback = Callable[[], object]
@@ -46,7 +46,7 @@ class Solver:
     """A training by the text of a file. RuntimeError if it is missing, SpecError with all problems of all texts.
 
     `net`, `test_nets`: its nets, which share their weights. `param`: its text as a message; what is set there counts
-    from the next iteration on. The subclass, not the text, says which of the six updates it makes.
+    from the next iteration on. The subclass, not the text, says which of the updates it makes.
     """
 
     type: ClassVar[str] = "SGD"
@@ -200,7 +200,13 @@ class AdamSolver(Solver):
     type = "Adam"
 
 
-_SOLVERS = (SGDSolver, NesterovSolver, AdaGradSolver, RMSPropSolver, AdaDeltaSolver, AdamSolver)
+class MuonSolver(Solver):
+    """Momentum whose every direction is made equally long; see `solver.muon`. Of deepcae alone."""
+
+    type = "Muon"
+
+
+_SOLVERS = (SGDSolver, NesterovSolver, AdaGradSolver, RMSPropSolver, AdaDeltaSolver, AdamSolver, MuonSolver)
 
 
 def get_solver(param_file: str | Path) -> Solver:

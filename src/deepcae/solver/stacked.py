@@ -62,6 +62,8 @@ class StackedTraining(Loop):
         _require_alike(self.states)
         if any(solver.reduces for solver in solvers):
             raise Unbatchable("the gradients of one run are changed by its own `reduce`")
+        if first.param.type == "Muon":
+            raise Unbatchable("Muon turns each weight as one matrix")
         self.stack = Stack([state.net for state in self.states], rounds=first.precision == "bf16")
         self.updater = Updater(first.param, self.stack.learnable, stacked=True)
         self._try_out()

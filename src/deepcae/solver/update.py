@@ -4,7 +4,8 @@ On the CPU the compiled core does all of it in one pass over the memory (`kernel
 without a core, PyTorch's operators do it, whose rules stand here.
 
 Notation: w weights, g gradient, η = rate · lr_mult, μ momentum, ρ rms_decay, β2 momentum2, ε delta, λ = weight_decay ·
-decay_mult; h, h2 are blobs of history, shaped as w. Every rule returns Δ, and w ← w − Δ.
+decay_mult; h, h2 are blobs of history, shaped as w. Every rule returns Δ, and w ← w − Δ. Muon's, which is
+deepcae's own, stands in `solver.muon`.
 
 *Differs from torch:* `torch.optim` applies the rate to the velocity, Caffe keeps it inside; ε is added to the square
 root before Adam's bias correction; AdaDelta's rate is a factor of the whole step.
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..kernels.choice import has_core
 from ..lazy import torch
+from .muon import muon
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,11 +46,12 @@ class Learnable(Protocol):
 
 @dataclass(frozen=True)
 class Rule:
-    """One of the six solvers: its update and the number of history blobs per parameter."""
+    """A solver: its update and the number of history blobs per parameter. `in_core`: the compiled core knows it."""
 
     update: Callable[[Tensors, list[Tensors], float, Any, int], Tensors]
     num_history: int = 1
     uses_momentum: bool = True
+    in_core: bool = True
 
 
 def _sgd(g: Tensors, history: list[Tensors], eta: float, param: Any, iteration: int) -> Tensors:
@@ -141,6 +144,7 @@ RULES: dict[str, Rule] = {
     "RMSProp": Rule(_rmsprop, uses_momentum=False),
     "AdaDelta": Rule(_adadelta, num_history=2),
     "Adam": Rule(_adam, num_history=2),
+    "Muon": Rule(muon, in_core=False),
 }
 
 
@@ -174,8 +178,10 @@ class Updater:
         num = len(self.weights)
         self.history = [torch.zeros_like(w) for _ in range(self.rule.num_history) for w in self.weights]
         self._mults = [(blob.lr_mult, blob.decay_mult) for blob in learnable]
-        self._is_plain = bool(self.weights) and all(
-            w.dtype == torch.float32 and w.device.type == "cpu" and w.is_contiguous() for w in self.weights
+        self._is_plain = (
+            self.rule.in_core
+            and bool(self.weights)
+            and all(w.dtype == torch.float32 and w.device.type == "cpu" and w.is_contiguous() for w in self.weights)
         )
         self._fused: FusedUpdate | None = None
         members: dict[tuple[float, float], list[int]] = {}
@@ -267,7 +273,7 @@ class Updater:
                     torch._foreach_copy_(g, delta)
 
     def fuses(self, gradients: Tensors) -> bool:
-        """Whether the compiled core can make the step: everything is float32 in the CPU's memory, without gaps."""
+        """Whether the compiled core can make the step: it knows the rule; all is float32 on the CPU, without gaps."""
         return self._is_plain and has_core() and all(map(torch.Tensor.is_contiguous, gradients))
 
     def _in_core(self) -> FusedUpdate:

@@ -13,7 +13,14 @@ from .streams import WholeTest, whole_test
 
 START = "start.caffemodel"
 RATE, AT = 0.01, 784  # of images of so many values; it falls with the fourth root of their number
-ALONE = 0.6  # of that rate, without a linear way
+ALONE = 1.2  # of that rate, without a linear way
+MUON = """\
+type: "Muon"  # of deepcae alone: for Caffe write "Adam"
+momentum: 0.95"""
+ADAM = """\
+type: "Adam"
+momentum: 0.9
+momentum2: 0.999"""
 PLAIN_RATE, PLAIN_COURSE = 0.003, (5000, 500)  # iterations, and those between two tests
 EPOCHS = 60
 LEAST, MOST = 500, 10_000  # iterations
@@ -83,7 +90,7 @@ def trial_within(length: int, seconds: float, pace: float) -> int:
 
 
 def solver_text(plan: Design, test: WholeTest, way: Way, num_images: int | None, batch: int) -> str:
-    """Adam, its rate falling to 0 in a straight line."""
+    """Muon, or Adam for maps and the paper's design; the rate falls to 0 in a straight line."""
     plain = way is Way.PLAIN
     chosen = Course(PLAIN_RATE, *PLAIN_COURSE, 0) if plain else course(plan, test, num_images, batch)
     rate = chosen.rate * (ALONE if way is Way.ALONE else 1)
@@ -92,15 +99,13 @@ def solver_text(plan: Design, test: WholeTest, way: Way, num_images: int | None,
     patience = f"patience: {chosen.patience}  # tests without a better one, then it ends; as the line above\n"
     return f"""\
 # Auto-encoder for {"images" if len(plan.given) == 3 else "rows"} of {plan.shape} with {plan.dims} code neurons.
-# The losses are sums over pixels, so they and their gradients grow with the image; Adam's steps do not. The rate falls
+# The losses are sums over pixels, so they and their gradients grow with the image; the steps do not. The rate falls
 # to 0 in a straight line.
 net: "net.prototxt"
-{start}type: "Adam"
+{start}{ADAM if plain or way is Way.MAP else MUON}
 base_lr: {rate:.2g}
 lr_policy: "poly"
 power: 1
-momentum: 0.9
-momentum2: 0.999
 max_iter: {chosen.iterations}
 
 test_iter: {test.iterations}

@@ -34,7 +34,7 @@ def test_what_is_not_surely_better_stays_the_pca_of_all_images(kind: str, monkey
         images = images[:12]
     else:
         monkeypatch.setattr(significance, "SURE", 1e9)
-    fitted = ConvAutoencoder(3, random_state=0, max_iter=10).fit(images)
+    fitted = ConvAutoencoder(3, random_state=0, max_iter=30).fit(images)
     if kind == "chance":
         assert min(fitted.held_out_losses_, key=lambda test: test[1])[0] > 0, "a better test was there"
     assert fitted.best_iteration_ == 0

@@ -53,6 +53,22 @@ def contents(path: Path) -> tuple[np.ndarray, np.ndarray]:
         return file["data"][()], file["label"][()]
 
 
+def test_what_goes_with_the_codes(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The labels, without being asked for; a column of a file; counts for programs; and all of it at 80 columns."""
+    speed = np.random.default_rng(0).random(ROWS["test"])
+    np.save(tmp_path / "speed.npy", speed)
+    (found,) = answered(capsys, digits / "first", "--covariate", tmp_path / "speed.npy")["codes"]
+    assert (found["test"], found["left_out"], found["classes"]) == (200, 0, 10)
+    by_label, by_speed = found["related"]
+    assert (by_label["name"], by_label["n"], len(by_label["eta2"])) == ("label", 200, 2)
+    assert (by_speed["name"], len(by_speed["spearman"]), len(by_speed["pearson"])) == ("speed", 2, 2)
+    assert 0 < by_speed["chance"] < 0.3 < max(by_label["eta2"])
+    assert main(["eval", str(digits / "first"), "--covariate", f"{tmp_path}/speed.npy", "-q", "--threads", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "η² label   r speed   ρ speed" in told
+    assert max(map(len, told.splitlines())) <= 80
+
+
 def test_a_run_beside_another_and_the_baselines(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = answered(capsys, digits / "first", "--against", digits / "second", "--baselines", "--seed", 3)
     names = ["first", "second", "PCA, N = 2", "PCA, N = 5", "t-SNE, N = 2"]

@@ -60,6 +60,12 @@ def test_arrays_of_labels_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "words.npy", np.array(["dog", "cat", "dog"]))
     for name, expected in (("a.npy", [2, 0, 1]), ("a.h5", [2.5, 0, 1]), ("words.npy", [1, 0, 1])):
         assert read_label_file(Options(labels=tmp_path / name), NAMES)[0].tolist() == expected
+    with h5py.File(tmp_path / "both.h5", "w") as file:
+        file["data"], file["label"], file["speed"] = np.zeros((3, 4)), [2, 0, 1], [0.5, 1.5, 2.5]
+    asked = Options(labels=tmp_path / "both.h5", label_column="speed")
+    assert read_label_file(asked, NAMES)[0].tolist() == [0.5, 1.5, 2.5]
+    with pytest.raises(DataError, match="has no array 'sped'; these are there: data, label, speed"):
+        read_label_file(Options(labels=tmp_path / "both.h5", label_column="sped"), NAMES)
     np.save(tmp_path / "two.npy", np.array([[2, 5], [0, 6], [1, 7]]))
     assert read_label_file(Options(labels=tmp_path / "two.npy"), NAMES)[0].shape == (3, 2)
     assert read_label_file(Options(labels=tmp_path / "two.npy", label_column="1"), NAMES)[0].tolist() == [5, 6, 7]

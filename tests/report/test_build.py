@@ -90,7 +90,8 @@ def test_the_page_of_a_run_holds_everything(cae: Run, written: Path) -> None:
         assert words in text
     headings = re.findall(r"<h2[^>]*>([^<]*)", text)
     assert headings == [
-        "Codes", "Images by code", "Reconstructions", "Losses", "Layer by layer", "Filters", "Network", "Run"
+        "Codes", "What goes with each number of the code",
+        "Images by code", "Reconstructions", "Losses", "Layer by layer", "Filters", "Network", "Run"
     ]  # fmt: skip
     assert str(cae.folder) not in text.split('<h2 id="s7">')[0]  # no path of this machine outside the run's texts
     assert "split" not in text.split("<details><summary>solver")[0]

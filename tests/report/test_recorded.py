@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from deepcae.errors import DataError
 from deepcae.page.html import Page, Picture, Section, Table
 from deepcae.recording.nearest import place_of
 from deepcae.report.build import page
+from deepcae.report.known import known
 from deepcae.report.material import Material, gather
 from deepcae.report.sections import tiles
 from deepcae.solver.run import Run
@@ -91,6 +93,22 @@ def test_all_images_are_drawn_over_time_though_a_part_was_held_out(material: Mat
     assert "deepcae map" in section(found, "Over the recording").intro
 
 
+def test_what_goes_with_each_number_is_told_of_a_column_of_all_images(material: Material, tmp_path: Path) -> None:
+    """The file has a value for each image of the recording; a part of these was held out, and all are mapped."""
+    speed = np.random.default_rng(1).random(COUNT)
+    np.save(tmp_path / "speed.npy", speed)
+    gathered = gather(Trained.of_run(material.run), None, 1000, [f"{tmp_path}/speed.npy"])
+    assert [len(each.values) for each in gathered.colours if each.name == "speed"] == [24]
+    told = known(gathered)
+    (table,) = told.blocks
+    assert isinstance(table, Table)
+    assert table.header == ("number", "r with row", "ρ with row", "r with speed", "ρ with speed")
+    whole = gathered.mapped.codes
+    assert whole is not None
+    assert float(table.rows[1][3]) == pytest.approx(np.corrcoef(whole[:, 1], speed)[0, 1], abs=0.006)
+    assert "speed, n = 160: by chance alone the greatest |ρ| of 2 numbers stays below 0." in table.caption
+
+
 def test_a_way_is_told_as_segments(found: Page) -> None:
     told = section(found, "Clusters")
     assert "heaps" not in told.intro.replace("no heaps", "")
@@ -139,7 +157,8 @@ def test_a_map_of_few_held_out_images_is_of_all(material: Material, found: Page)
     picture = section(found, "Codes").blocks[0]
     assert isinstance(picture, Picture)
     assert "all 160 images, 24 held out" in picture.caption
-    assert replace(material, asked=True).mapped.codes is material.codes, "values are asked for of these alone"
+    alone = replace(material, asked=("known of these alone",))
+    assert alone.mapped.codes is material.codes
 
 
 def test_how_much_of_the_weights_is_as_chance_drew_it(material: Material) -> None:

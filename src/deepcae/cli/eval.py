@@ -16,7 +16,9 @@ from .screen import answer, bar, say
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..codes.columns import Column
     from ..codes.judging import Images, Judged, Part, Subject
+    from ..recording.origin import Origins
     from ..trained.examples import Examples
     from ..trained.network import Named, Trained
 
@@ -41,6 +43,16 @@ def judge_codes(
         Two | None,
         typer.Option("--labels", metavar="TRAIN TEST", help="Classes of --codes: .npy, IDX, .npz, .h5 or a list .txt."),
     ] = None,
+    covariate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--covariate",
+            metavar="NAME|FILE[:NAME]",
+            help="What may go with the codes: an array beside the images, a column of the codes, or of a .csv, .json, "
+            ".npy, .h5 file; as often as wanted.",
+            show_default="the labels",
+        ),
+    ] = None,
     blobs: options.Blobs,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Beside them the pixels by PCA (same N), t-SNE and UMAP.")
@@ -63,9 +75,10 @@ def judge_codes(
     if not runs and codes is None:
         raise typer.BadParameter("give RUN, or --codes TRAIN TEST")
     opened = _opened(runs, blobs.named(), snapshot, machine.chosen(), notes)
-    subjects = [_of_run(trained, name, data, notes, quiet) for name, trained in opened]
+    asked = covariate or []
+    subjects = [_of_run(trained, name, data, asked, notes, quiet) for name, trained in opened]
     notes.extend(strange for _, trained in opened for strange in trained.range_check.warnings())
-    subjects += [] if codes is None else [_of_files(codes, data, labels)]
+    subjects += [] if codes is None else [_of_files(codes, data, labels, asked)]
     with threadpool_limits(limits=threads):
         if baselines:
             subjects.extend(_baselines(subjects, seed, threads or 1, notes, quiet))
@@ -99,7 +112,9 @@ def _name(opened: Sequence[Trained], named: Named) -> None:
         trained.named = type(named)(*(name if name in trained.net.plan.shapes else None for name in named))
 
 
-def _of_run(trained: Trained, name: str, data: Two | None, notes: list[str], quiet: bool) -> Subject:
+def _of_run(
+    trained: Trained, name: str, data: Two | None, asked: Sequence[str], notes: list[str], quiet: bool
+) -> Subject:
     from ..codes.judging import Subject
     from ..recording.origin import known_origins
     from ..trained.examples import open_examples, training_examples
@@ -108,8 +123,9 @@ def _of_run(trained: Trained, name: str, data: Two | None, notes: list[str], qui
     test = open_examples(trained, None if data is None else data[1])
     with bar("restoring", len(test), quiet) as advance:
         losses = reconstruction_losses(trained, test, advance)
-    tested = _encoded(trained, test, quiet)
-    origins = None if tested.labels is None else known_origins(trained, None if data is None else data[1], len(test))
+    tested, labels = _encoded(trained, test, quiet)
+    origins = known_origins(trained, None if data is None else data[1], len(test))
+    columns = _columns(labels, test, origins, asked)
     if origins is not None and tested.labels is not None and (alike := origins.confounded(tested.labels)):
         notes.append(f"{name}: {alike[0].lower()}{alike[1:-1]}")
     if test.measured:
@@ -117,13 +133,33 @@ def _of_run(trained: Trained, name: str, data: Two | None, notes: list[str], qui
     try:
         learned = training_examples(trained) if data is None else open_examples(trained, data[0])
         losses |= _linear(learned, test, tested, losses, name, notes)
-        train = _encoded(trained, learned, quiet)
+        train, _ = _encoded(trained, learned, quiet)
     except DeepcaeError as error:  # of the training net's text, too: it names files that may be gone
         if data is not None:
             raise
         notes.append(f"{name}: no training codes: {error}")
         train = None
-    return Subject(name, tested, train, losses)
+    return Subject(name, tested, train, losses, columns)
+
+
+def _columns(labels: np.ndarray | None, test: Examples, origins: Origins | None, asked: Sequence[str]) -> list[Column]:
+    """What is known of the test images: their labels, and what is asked for."""
+    import numpy as np
+
+    from ..codes.columns import Column
+    from ..report.coloured import column
+
+    found = []
+    if labels is not None and (test.classified or test.measured):
+        name = test.meaning.title or "label"
+        values = labels if test.classified else np.asarray(labels, np.float64)
+        found.append(Column(name, values, classes=test.classified))
+    known = {} if origins is None else origins.columns(slice(0, len(test)))
+
+    def find(name: str) -> np.ndarray:
+        return known[name] if name in known else test.column(name)
+
+    return found + [column(name, len(test), find, None, origins) for name in asked]
 
 
 def _linear(
@@ -143,8 +179,8 @@ def _linear(
     return {"l2_pca": found.pca, "l2_mean": found.mean}
 
 
-def _encoded(trained: Trained, examples: Examples, quiet: bool) -> Part:
-    """The codes with their classes; the images stay where they are until they are asked for."""
+def _encoded(trained: Trained, examples: Examples, quiet: bool) -> tuple[Part, np.ndarray | None]:
+    """The codes with their classes, and the labels; the images stay where they are until they are asked for."""
     from ..codes.judging import Part
     from .codes import encoded
 
@@ -153,11 +189,16 @@ def _encoded(trained: Trained, examples: Examples, quiet: bool) -> Part:
     def images(rows: np.ndarray) -> np.ndarray:
         return examples.rows.read(rows)[examples.images]
 
-    return Part(codes, labels if examples.classified else None, None if examples.of_pairs else images)
+    return Part(codes, labels if examples.classified else None, None if examples.of_pairs else images), labels
 
 
-def _of_files(codes: Two, data: Two | None, labels: Two | None) -> Subject:
+def _of_files(codes: Two, data: Two | None, labels: Two | None, asked: Sequence[str]) -> Subject:
+    import numpy as np
+
+    from ..codes import files
+    from ..codes.columns import Column
     from ..codes.judging import Subject
+    from ..report.coloured import column
 
     (train, _), (test, losses) = (
         _part(path, data and data[which], labels and labels[which]) for which, path in enumerate(codes)
@@ -165,7 +206,12 @@ def _of_files(codes: Two, data: Two | None, labels: Two | None) -> Subject:
     if train.codes.shape[1:] != test.codes.shape[1:]:
         shapes = f"{list(train.codes.shape[1:])} and {list(test.codes.shape[1:])}"
         raise DataError(f"{codes[0]} and {codes[1]}: codes of one kind are needed; these have shapes {shapes}")
-    return Subject(codes[1].stem, test, train, losses)
+    loaded = files.load(codes[1])
+    columns = [] if test.labels is None else [Column("label", test.labels, classes=True)]
+    if test.labels is None and loaded.labels is not None and loaded.labels.dtype.kind in "fiub":
+        columns = [Column("label", np.asarray(loaded.labels, np.float64), classes=False)]
+    columns += [column(name, len(loaded.codes), loaded.column) for name in asked]
+    return Subject(codes[1].stem, test, train, losses, columns)
 
 
 def _part(path: Path, data: Path | None, labels: Path | None) -> tuple[Part, dict[str, float]]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..codes.judging import MEASURES, NEIGHBOURHOODS, TEST, TRAIN, Judged
 from ..codes.measure import NEIGHBOURS
 from .screen import cell, tell, width, wrapped
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 NONE = "–"
+STRONGEST = 16  # numbers of a code that are shown beside what goes with them
 _GROUPS = dict.fromkeys(("cross_entropy", "l2", "l2_median", "l2_worst", "l2_pca", "l2_mean"), "losses")
 _GROUPS |= {"knn": "classifiers", "linear": "classifiers", "mlp": "classifiers"}
 _GROUPS |= {"kmeans": "clusters", "ari": "clusters", "nmi": "clusters"}
@@ -32,8 +36,10 @@ def records(judged: Sequence[Judged]) -> list[dict[str, Any]]:
             "dims": each.dims,
             "train": each.num_train,
             "test": each.num_test,
+            "left_out": each.num_given - each.num_test,
             "classes": each.num_classes,
             **each.values,
+            "related": [one.to_json() for one in each.related],
         }
         for each in judged
     ]
@@ -41,7 +47,7 @@ def records(judged: Sequence[Judged]) -> list[dict[str, Any]]:
 
 def write_csv(judged: Sequence[Judged]) -> None:
     """The records, comma-separated, on stdout; an empty field where there is no number."""
-    rows = records(judged)
+    rows = [{name: value for name, value in each.items() if name != "related"} for each in records(judged)]
     writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -65,6 +71,36 @@ def show(judged: Sequence[Judged], seed: int) -> None:
     console = Console(file=sys.stdout, width=width(), highlight=False)
     console.print(table)
     tell(_conditions(judged, seed, shown))
+    for each in judged:
+        _show_related(each, console)
+
+
+def _show_related(judged: Judged, console: Console) -> None:
+    """What goes with each number of one kind of codes; of many the strongest."""
+    import numpy as np
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    if not judged.related:
+        return
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
+    table.add_column(cell(judged.name))
+    for one in judged.related:
+        for word in ["η²"] if one.eta2 is not None else ["r", "ρ"]:
+            table.add_column(f"{word} {cell(one.name)}", justify="right")
+    strength = np.max([one.strength for one in judged.related], axis=0)
+    for k in sorted(np.argsort(-strength, kind="stable")[:STRONGEST].tolist()):
+        values = [each for one in judged.related for each in (one.eta2, one.pearson, one.spearman) if each is not None]
+        table.add_row(f"code {k + 1}", *(f"{each[k]:.2f}" for each in values))
+    tell("")
+    console.print(table)
+    chances = [f"{one.name} (n = {one.count:,}) {one.chance:.2f}" for one in judged.related]
+    said = (
+        "r: Pearson's correlation, ρ: Spearman's; η²: the share of the variance between classes; each number by itself"
+    )
+    more = f"; the {STRONGEST} of {judged.dims} numbers with which the most goes" if judged.dims > STRONGEST else ""
+    reached = f"; by chance alone the greatest |ρ| or η² of all stays below, in 95 of 100 cases: {', '.join(chances)}"
+    tell(wrapped(f"{said}{more}{reached}"))
 
 
 def _shown(name: str, judged: Judged) -> str:

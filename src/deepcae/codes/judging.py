@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import DataError
 from .classify import linear_accuracy, mlp_accuracy
 from .cluster import kmeans_scores
+from .columns import Column
 from .embed import tsne
 from .faithful import continuity, trustworthiness
 from .measure import classes_separated, finite_rows, knn_accuracy
+from .related import Related, related
 
 TRAIN, TEST = 60_000, 10_000  # codes that classifiers learn from and are tested with, at most
 NEIGHBOURHOODS = 2_000  # test codes whose neighbours are compared with the images', at most: memory goes by the square
@@ -65,17 +67,24 @@ class Part:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is judged: codes of training and test examples, and the losses known beforehand (names of `MEASURES`)."""
+    """What is judged: codes of training and test examples, and the losses known beforehand (names of `MEASURES`).
+
+    `columns`: what else is known of the test examples.
+    """
 
     name: str
     test: Part
     train: Part | None = None
     losses: Mapping[str, float] = field(default_factory=dict)
+    columns: Sequence[Column] = ()
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A column of the table. `values`: a number for each of `MEASURES`, None where there is none; `notes`: why not."""
+    """A column of the table. `values`: a number for each of `MEASURES`, None where there is none; `notes`: why not.
+
+    `num_test`: test codes that were judged, of `num_given`; `related`: what goes with each number of the code.
+    """
 
     name: str
     dims: int
@@ -84,6 +93,8 @@ class Judged:
     num_classes: int
     values: dict[str, float | None]
     notes: tuple[str, ...] = ()
+    num_given: int = 0
+    related: tuple[Related, ...] = ()
 
 
 def spread_of(errors: np.ndarray) -> dict[str, float]:
@@ -130,6 +141,12 @@ def judge(subject: Subject, seed: int = 0, *, n_jobs: int = 1) -> Judged:
     note("k-means", lambda: _clustered(test, seed))
     note("trustworthiness and continuity", lambda: _faithful(test.sample(NEIGHBOURHOODS, seed)))
     note("classes separated", lambda: _separated(test, seed, n_jobs))
+    found, rows = [], sample_rows(len(subject.test.codes), TEST, seed)
+    for column in subject.columns:
+        try:
+            found.append(related(test.codes, replace(column, values=column.values[rows])))
+        except DataError as error:
+            notes.append(f"{subject.name}: nothing of what goes with '{column.name}': {error}")
     return Judged(
         name=subject.name,
         dims=int(np.prod(test.codes.shape[1:])),
@@ -137,6 +154,8 @@ def judge(subject: Subject, seed: int = 0, *, n_jobs: int = 1) -> Judged:
         num_test=len(test.codes),
         num_classes=0 if test.labels is None else len(np.unique(test.labels)),
         values=values,
+        num_given=len(subject.test.codes),
+        related=tuple(found),
         notes=(*([] if test.labels is not None else [f"{subject.name}: {_UNLABELLED}"]), *notes),
     )
 

@@ -5,7 +5,7 @@
 | `.csv`, `.tsv`       | a line for each image: its value, or columns, with names in the first line or without    |
 | `.txt`               | the same; or lines `name label`, split at the last blank, as Caffe lists images          |
 | `.json`              | a list; an object of names and values, or of columns, each a list; a list of `{name, value}` |
-| `.npy`, `.npz`, HDF5, IDX | an array (n,), called `label`, or the only one; of (n, k) columns 0, 1, ...         |
+| `.npy`, `.npz`, HDF5, IDX | an array (n,): the named one, `label`, or the only one; of (n, k) columns 0, 1, ... |
 
 Where the first column, or an object, names the images, their names decide, else the order of the lines.
 """
@@ -25,9 +25,20 @@ from ..bounds import require_small
 from ..errors import DataError
 from ..inplace import open_to_read, read_file, why_no_file
 from ..npy import array_from
+from .contents import contents_of
 from .load import load_labels
 
-ENDINGS = (".csv", ".tsv", ".txt", ".json", ".npy")  # by which a name is known to be one of a file
+ENDINGS = (
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".json",
+    ".npy",
+    ".npz",
+    ".h5",
+    ".hdf5",
+    ".mat",
+)  # by which a name is known to be one of a file
 LARGEST = 2**26  # bytes of a text
 _TRUTHS = {"True": "1", "False": "0"}
 Words = Sequence[Any]
@@ -68,9 +79,12 @@ def read_pairs(path: Path) -> tuple[list[str], np.ndarray] | None:
 
 
 def _of_array(path: Path, count: int, column: str | None, ask: Callable[[str], str]) -> np.ndarray:
-    labels = _npy(path) if path.suffix.lower() == ".npy" else load_labels(path)
+    is_npy = path.suffix.lower() == ".npy"
+    labels = _npy(path) if is_npy else load_labels(path, column)
     if len(labels) != count:
         raise _another_count(path, len(labels), count)
+    if column is not None and not is_npy and labels.ndim == 1 and column not in (held := contents_of(path)).names:
+        raise DataError(f"{path}: has no array '{column}'; these are there: {', '.join(held.names)}")
     if column is None or labels.ndim == 1:
         return labels
     columns = {str(number): each.tolist() for number, each in enumerate(labels.reshape(count, -1).T)}

@@ -29,10 +29,14 @@ def load_images(path: str | Path, limit: int | None = None) -> tuple[np.ndarray,
     return images[:, None] if images.ndim == 3 else images, _by_row(arrays[label]) if label else None
 
 
-def load_labels(path: str | Path) -> np.ndarray:
-    """Labels (n,), (n, K), as they are stored: `label` or `labels`, or all that a format without names holds."""
+def load_labels(path: str | Path, name: str | None = None) -> np.ndarray:
+    """Labels (n,), (n, K), as they are stored: `label` or `labels`, or all that a format without names holds.
+
+    `name`: another array, where the file has one that is called so.
+    """
     contents = contents_of(path)
     label = contents.labels() or ("data" if contents.nameless else None)
+    label = name if name in contents.names and not contents.nameless else label
     if label is None:
         raise DataError(f"{path}: has neither 'label' nor 'labels'")
     with closing(contents.rows([label])) as rows:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from ..page.html import Page, write
 from ..trained.network import Trained
-from . import heaps, maps, restored, sections
+from . import heaps, known, maps, restored, sections
 from .advice import Judged, judged_of, next_step
 from .material import LIMIT, Material, gather
 
 SECTIONS = (
     maps.codes,
+    known.known,
     maps.images,
     heaps.over_time,
     heaps.clusters,

@@ -50,7 +50,7 @@ class Material:
     origins: Origins | None = None  # where the examples come from, if their files say it
     missing: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)  # in the data, once they are shown
-    asked: bool = False  # whether a person says by what the points are coloured: each of the examples'
+    asked: tuple[str, ...] = ()  # by what a person wants the points to be coloured
 
     @property
     def run(self) -> Run:
@@ -117,7 +117,7 @@ class Material:
     def mapped(self) -> Material:
         """That of all images of the run, where so few were held out that these alone make no map; else this one."""
         count = 0 if self.codes is None else len(self.codes)
-        few = self.own and not self.asked and 0 < count < FEW
+        few = self.own and 0 < count < FEW
         place = data_of(self.trained, None) if few and self.trained.net.sources else None
         if place is None or place.name != ALL:
             return self
@@ -126,7 +126,7 @@ class Material:
             told = f"all {len(whole):,} images, {count:,} held out"
             of = Material(self.trained, missing=self.missing, strange=self.strange)
             of.origins = known_origins(self.trained, place, len(whole))
-            found = of_examples(of, replace(whole, origin=told).some(LIMIT))
+            found = of_examples(of, replace(whole, origin=told).some(LIMIT), self.asked)
         except DataError:
             return self
         return self if found.codes is None else found
@@ -277,7 +277,7 @@ def of_examples(material: Material, examples: Examples, colour_by: Sequence[str]
     origins = material.origins
     if origins is not None and examples.numbers is not None:
         material = replace(material, origins=origins.some(examples.numbers))
-    material.examples, material.asked = examples, bool(colour_by)
+    material.examples, material.asked = examples, tuple(colour_by)
     try:
         code = material.trained.code
     except DataError as error:
@@ -319,7 +319,9 @@ def _colours(material: Material, asked: Sequence[str]) -> list[Column]:
         found = [Column(name, material.value(of).astype(np.float64), classes=False) for name, of in names.items()]
     have = {each.name for each in found}
     source, numbers = material.examples.num_source, material.examples.numbers
-    return found + [column(name, source, material.value, numbers) for name in asked if name not in have]
+    return found + [
+        column(name, source, material.value, numbers, material.origins) for name in asked if name not in have
+    ]
 
 
 def samples(material: Material, most: int = 10) -> list[tuple[int, Any]]:

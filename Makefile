@@ -15,7 +15,8 @@ $(STAMP): pyproject.toml setup.py constraints.txt $(wildcard $(CORE)/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "deepcae needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
 	@echo "installing into .venv, some minutes where PyTorch has to be downloaded"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	@echo "compiling, a minute"
 	$(COMPILE) -x '/tests?/' $$($(BIN)/python -c 'import site; print(*site.getsitepackages())') || true
 	@touch $@
 	@echo "done; to type deepcae alone: source .venv/bin/activate"

@@ -190,6 +190,19 @@ def test_more_numbers_than_training_images_are_told(here: Path, capsys: pytest.C
     assert "51 numbers for a code are as many as there are training images (51)" in capsys.readouterr().out
 
 
+def test_few_large_images_are_advised_to_be_cut(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for size, told in ((200, True), (100, False)):
+        np.save("large.npy", np.random.default_rng(0).random((12, size, size), np.float32))
+        fit("large.npy", "-o", "cut", "--dry-run", "--set", "max_iter: 1", "--every", 2)
+        said = " ".join(capsys.readouterr().out.split())
+        advice = "deepcae fit large.npy --dims 2 --every 2 --patch 64x64 -o cut"
+        assert (f"6 images of 1x{size}x{size} are few, and large; cut into 54 patches" in said) == told
+        assert (advice in said) == told
+    np.save("large.npy", np.random.default_rng(0).random((12, 200, 200), np.float32))
+    fit("large.npy", "-o", "cut", "--dry-run", "--set", "max_iter: 1", "--patch", "64x64")
+    assert "few, and large" not in capsys.readouterr().out
+
+
 def test_the_single_steps_give_the_same_bytes(here: Path) -> None:
     lines = Path("run/steps.sh").read_text().splitlines()[1:]
     assert [line.split()[1] for line in lines] == ["data", "zoo", "train", "encode", "plot", "report"]

@@ -88,9 +88,11 @@ def test_decode_of_own_numbers(run: Path, model: Path) -> None:
         ("encode run empty.h5 -o c.h5", "empty.h5: has no 'data'; it holds"),
         ("encode run nowhere.h5 -o c.h5", "nowhere.h5: no such file"),
         ("encode run run -o c.h5", "run: this is a folder, not a file"),
+        ("encode run lmdb -o c.h5", "lmdb: is an LMDB, which only a net's own layer of type Data reads"),
         (
             "encode run large.h5 -o c.h5",
-            "large.h5: blob 'data' of net 'tiny' has shape (N, 1, 6, 6); given",
+            "large.h5: blob 'data' of net 'tiny' has shape (N, 1, 6, 6); given are rows of shape [1, 6, 7]; "
+            "`deepcae data any large.h5 --resize 6x6 -o DIR` makes images of this size",
         ),
         ("decode run wide.csv -o i.h5", "wide.csv: codes have 3 values each, but blob 'code' has shape [2]"),
         ("decode run codes.csv -o i.gif", "images are written as"),
@@ -108,6 +110,8 @@ def test_decode_of_own_numbers(run: Path, model: Path) -> None:
 )
 def test_what_does_not_fit_is_refused(argv: str, sentence: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("wide.csv").write_text("code_1,code_2,code_3\n0,0,0\n")
+    Path("lmdb").mkdir()
+    Path("lmdb/data.mdb").write_bytes(b"x")
     Path("codes.csv").write_text("code_1,code_2\n0,0\n1,1\n")
     Path("nan.csv").write_text("code_1,code_2\n0,0\n1,nan\n")
     with h5py.File("empty.h5", "w") as file:

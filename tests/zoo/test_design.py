@@ -206,9 +206,15 @@ def test_the_width_that_is_advised_is_enough(image: Image, dims: int) -> None:
             plain_design(image, dims, advised - 0.1)
 
 
-@pytest.mark.parametrize("text", ["1x28x28x3", "28x", "1 28 28", "ax8x8", "1x-8x8", "", "1x2٣x9"])
+@pytest.mark.parametrize("text", ["1x2x28x28x3", "28x", "1 28 28", "ax8x8", "1x-8x8", "", "1x2٣x9"])
 def test_refuses_an_input_that_is_no_size(text: str) -> None:
     with pytest.raises(SpecError, match="must be CHANNELSxHEIGHTxWIDTH, such as 3x64x96, or 64x96, or 48 for"):
+        parse_image(text)
+
+
+@pytest.mark.parametrize(("text", "meant"), [("1x28x28x3", "3x28x28"), ("100x3x64x96", "3x64x96")])
+def test_an_input_that_counts_the_images_is_told_the_size_of_one(text: str, meant: str) -> None:
+    with pytest.raises(SpecError, match=f"the size of one image, without their number: --input {meant}$"):
         parse_image(text)
 
 

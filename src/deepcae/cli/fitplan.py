@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +29,7 @@ MAPPED = 0.007  # ... and each held-out image in a map by t-SNE
 SHARE_OF_RACE = 0.2  # of --minutes, that a race may take at most
 FOR_MAP, FOR_CODES = 0.2, 0.4  # of --minutes, at most, for the map, and for the codes of all images
 FEWEST = 1000  # held-out images that are mapped, if there are so many
+FEW, LARGE, PATCH = 200, 192, 64  # images that are few; pixels of large ones along a side, and of a patch
 NOISE = 256  # images of noise that a pass is timed with, unless a batch has more
 
 
@@ -42,6 +44,7 @@ class FitPlan:
     course: Course
     understood: Understood
     wishes: FitOptions
+    out: Path
 
     @property
     def course_text(self) -> str:
@@ -90,7 +93,7 @@ class FitPlan:
         """What is possible, and hardly meant."""
         count, dims = self.understood.rows["train"], self.wishes.dims
         if dims < count:
-            return []
+            return few_and_large(self.understood, self.wishes, self.out)
         return [
             f"{dims} numbers for a code are as many as there are training images ({count}), or more: they can be "
             "learned by heart; fewer --dims, or more images"
@@ -150,7 +153,23 @@ class FitPlan:
             return estimate(solver, [self.course_text, *self.wishes.overrides], device=device, threads=threads)
 
 
-def plan_fit(understood: Understood, wishes: FitOptions) -> FitPlan:
+def few_and_large(understood: Understood, wishes: FitOptions, out: Path) -> list[str]:
+    """That patches of few large images are many images, with the command that learns them."""
+    shape = understood.shape
+    count = sum(understood.rows.values())
+    if count >= FEW or len(shape) != 3 or min(shape[1:]) < LARGE or wishes.images.patch is not None:
+        return []
+    patches = count * (shape[1] // PATCH) * (shape[2] // PATCH)
+    words = [*map(str, wishes.paths), "--dims", str(wishes.dims), *wishes.images.arguments()]
+    words += ["--patch", f"{PATCH}x{PATCH}", *([] if wishes.minutes is None else ["--minutes", f"{wishes.minutes:g}"])]
+    command = shlex.join(["deepcae", "fit", *words, "-o", str(out)])
+    return [
+        f"{count} images of {understood.size} are few, and large; cut into {patches:,} patches, each with a code, "
+        f"they are many: {command}"
+    ]
+
+
+def plan_fit(understood: Understood, wishes: FitOptions, out: Path) -> FitPlan:
     """SpecError where no network can be as wished, before anything is stored. Fast: no image is read."""
     from ..data.heldout import enough
     from ..zoo.design import design
@@ -162,7 +181,7 @@ def plan_fit(understood: Understood, wishes: FitOptions) -> FitPlan:
     plan = design(understood.shape, wishes.dims, width)
     batch = wishes.batch or default_batch(plan, train, wishes.neighbours or 0.0)
     tested = pass_over(max(1, min(test, enough(math.prod(plan.given)))), batch, bool(wishes.neighbours))
-    return FitPlan(plan, width, batch, tested, course(plan, tested, train, batch), understood, wishes)
+    return FitPlan(plan, width, batch, tested, course(plan, tested, train, batch), understood, wishes, out)
 
 
 def for_race(wishes: FitOptions) -> float:

@@ -71,7 +71,7 @@ class Fit:
             self._say(f"    {line}")
         if "test" not in understood.rows:
             raise DataError("without images held out nothing says how good the codes are; take another --split")
-        return plan_fit(understood, self.wishes)
+        return plan_fit(understood, self.wishes, self.out)
 
     def foretell(self, in_words: bool) -> dict[str, Any]:
         """What would be done, and how long it would take, told; for programs as JSON. Nothing is written."""
@@ -87,7 +87,8 @@ class Fit:
         """All steps. A training that is stopped leaves the others to the next call."""
         self._require_own()
         self._say("1/5 images")
-        self.look()
+        for note in self.look().notes():
+            self._say(f"    note       {note}")
         with foreign_kept(), making_way(self.out) if self.overwrite else nullcontext():
             self.kept.put(wishes=self.wishes.to_json())
             prepared = self._prepare()

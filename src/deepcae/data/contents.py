@@ -77,6 +77,8 @@ def format_of(path: Path) -> Format | None:
         raise DataError(f"{path}: is empty")
     found = next((each for each in FORMATS if each.begins(path, head)), None)
     if found is None and why:
+        if (path / "data.mdb").is_file():
+            why = "is an LMDB, which only a net's own layer of type Data reads; give the images, or HDF5"
         raise DataError(f"{path}: {why}")
     return found
 

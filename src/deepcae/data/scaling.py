@@ -166,6 +166,8 @@ def learned_from(values: np.ndarray, dtype: Any) -> Scaling:
         return Scaling(0.0, 1 / 255, "8 bits: 0 and 255 become 0 and 1")
     if dtype.kind == "f" and least >= 0 and most <= 1 and high >= DIM:
         return Scaling(why="values lie within 0..1")
+    if dtype.kind in "iub" and (least, most) == (0, 1):
+        return Scaling(why="values are 0 and 1")
     if high - low < max(TINY, 1 if dtype.kind in "iu" else 0):  # few values stand out of a ground of one value
         low, high, why = least, most, f"the extremes {least:g} and {most:g} become 0 and 1"
     else:

@@ -286,11 +286,12 @@ def _meaning(trained: Trained, labels: str | None) -> str:
 def _require_fitting(trained: Trained, row: Shape, source: str) -> None:
     """DataError where the net has no place for rows of this shape: before one of them is read."""
     entry, none = trained.fed(np.empty((0, *row), np.float32), source)
-    planned = trained.net.plan.shapes[entry]
-    if planned is not None and none.shape[1:] != planned[1:]:
-        wanted = ", ".join(["N", *map(str, planned[1:])])
-        blob = f"blob '{entry}' of net '{trained.net.name}' has shape ({wanted})"
-        raise DataError(f"{source}: {blob}; given are rows of shape {list(row)}")
+    if (planned := trained.net.plan.shapes[entry]) is not None and none.shape[1:] != planned[1:]:
+        told = f"{source}: blob '{entry}' of net '{trained.net.name}' has shape (N, {', '.join(map(str, planned[1:]))})"
+        told += f"; given are rows of shape {list(row)}"
+        if len(row) == 3 and (len(planned), planned[1]) == (4, row[0]):
+            told += f"; `deepcae data any {source} --resize {planned[2]}x{planned[3]} -o DIR` makes images of this size"
+        raise DataError(told)
 
 
 def training_examples(trained: Trained) -> Examples:

@@ -177,6 +177,9 @@ def parse_image(text: str) -> tuple[int, ...]:
     """
     from ..data.axes import read_image_shape  # numpy
 
+    if many := re.fullmatch(r"[0-9]{1,7}x([0-9]{1,6}(?:x[0-9]{1,6}){2})", text):
+        meant = "x".join(map(str, read_image_shape(tuple(map(int, many[1].split("x"))))[0]))
+        raise SpecError(f"input is '{text}', but must be the size of one image, without their number: --input {meant}")
     if not re.fullmatch(r"[0-9]{1,7}(x[0-9]{1,6}){0,2}", text):
         raise SpecError(
             f"input is '{text}', but must be CHANNELSxHEIGHTxWIDTH, such as 3x64x96, or 64x96, or 48 for flat rows"

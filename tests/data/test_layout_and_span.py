@@ -40,6 +40,8 @@ def test_the_advice_makes_the_layout_that_is_wanted(
 def test_what_fits_or_is_of_another_size_is_no_layout() -> None:
     assert misfit((3, 32, 32), (3, 32, 32)) == ""
     assert misfit((3, 30, 30), (3, 32, 32)) == ""
+    for found in ((7, 12), (12, 30)):  # another axis alone would not do
+        assert misfit(found, (1, 8, 12)) == "there is no channel axis; asked for are 1 x 8 x 12 values"
 
 
 @pytest.mark.parametrize(

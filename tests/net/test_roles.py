@@ -244,6 +244,18 @@ def test_twins_restore_nothing() -> None:
     assert (roles.code, roles.features, roles.restored) == (None, "fa", None)
 
 
+@pytest.mark.parametrize("pair", ["one two", "two one"])
+def test_the_features_are_those_of_the_image_and_not_of_another_view(pair: str) -> None:
+    roles = told(
+        PIC
+        + fed("view", 1, 6, 6)
+        + dense("pic", "one", 3)
+        + dense("view", "two", 3)
+        + layer("EuclideanLoss", pair, "loss")
+    )
+    assert (roles.images, roles.features) == ("pic", "one")
+
+
 def test_what_a_person_names_goes_before_what_is_told() -> None:
     plan = planned(PIC + AE + layer("EuclideanLoss", "many pic", "loss"))
     assert roles_of(plan, code="wide").code == "wide"

@@ -43,7 +43,7 @@ def misfit(found: Sequence[int], wanted: Sequence[int], what: str = "data") -> s
         axes = (0, *(1 + axis for axis in order))
         return f"the axes are in another order: store numpy.transpose({what}, {axes})"
     if len(wanted) == 3 > len(found) == 2:
-        return f"the channel axis seems to be missing: store {what}[:, None]"
+        return f"there is no channel axis; asked for are {wanted[0]} x {wanted[1]} x {wanted[2]} values"
     return ""
 
 

@@ -238,7 +238,8 @@ class _Told:
         if self.losses:
             read = [self._name(bottom) for step in self.losses for bottom in step.bottoms]
             made = [name for name in read if self.flow.depth(name)] or [n for n in read if n not in self.plan.fed]
-            return next(iter(made), None)
+            of_images = [name for name in made if self.images in self.flow.reads(name)]  # and not of a second view
+            return next(iter(of_images or made), None)
         for end in ends:
             if end != restored:
                 last = self.flow.above(end)[-1]

@@ -46,8 +46,8 @@ def cases(draw: st.DrawFn) -> dict:
     stride = draw(st.sampled_from([(1, 1), (1, 1), (2, 2), (2, 1), (1, 3), (3, 2)]))
     return {
         "batch": draw(st.one_of(st.integers(1, 130), st.sampled_from([1, 3, 4, 7, 8, 15, 16, 17, 100, 112]))),
-        "channels": groups * draw(st.integers(1, 5)),
-        "outputs": groups * draw(st.integers(1, 9)),
+        "channels": groups * draw(st.one_of(st.integers(1, 5), st.sampled_from([8, 9, 13]))),
+        "outputs": groups * draw(st.one_of(st.integers(1, 9), st.sampled_from([16, 20, 31, 50]))),
         "sizes": sizes, "kernel": kernel, "dilation": dilation, "pad": pad, "groups": groups, "stride": stride,
         "transposed": draw(st.booleans()),
         "order": draw(st.sampled_from(["first", "last", "strided"])),
@@ -110,6 +110,7 @@ PAPER = {
     "threads": 2,
 }  # fmt: skip
 DESIGNED = {**PAPER, "channels": 16, "outputs": 32, "sizes": [8, 7], "kernel": (4, 3), "stride": (2, 2), "pad": (1, 1)}
+WIDE = {**PAPER, "channels": 20, "outputs": 50, "sizes": [7, 6], "kernel": (5, 5)}  # its vectors go over the outputs
 
 
 @needs_core
@@ -119,6 +120,10 @@ DESIGNED = {**PAPER, "channels": 16, "outputs": 32, "sizes": [8, 7], "kernel": (
 @example({**PAPER, "channels": 2, "sizes": [12, 12], "kernel": (17, 17), "transposed": True})
 @example({**PAPER, "batch": 1, "sizes": [64, 3], "kernel": (3, 3), "pad": (1, 1)})
 @example(DESIGNED)
+@example(WIDE)
+@example({**WIDE, "batch": 3, "stride": (2, 2), "instructions": "sse2"})
+@example({**WIDE, "batch": 1, "channels": 5, "outputs": 11, "stride": (2, 1), "pad": (2, 4), "transposed": True})
+@example({**WIDE, "channels": 48, "outputs": 72, "kernel": (3, 3), "groups": 2, "dilation": (1, 2), "pad": (2, 0)})
 @example({**DESIGNED, "channels": 40, "outputs": 3, "sizes": [5, 4], "transposed": True})
 @example({**DESIGNED, "channels": 1, "outputs": 8, "sizes": [30, 21], "batch": 33})
 def test_outputs_and_gradients_are_those_of_float64(case: dict) -> None:

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from deepcae import zoo
 from deepcae.errors import LayerError
 from deepcae.kernels import calls, choice, convolution, native
+from deepcae.kernels.rule import Rule
+from deepcae.kernels.rulecache import FoundRule
 from deepcae.layers import make_layer
 from deepcae.layers.base import Context, Layer
 from deepcae.net.net import Net
@@ -77,6 +79,7 @@ rules = pytest.mark.parametrize("rule", [pytest.param("core", marks=with_core), 
 def _as_before() -> Iterator[None]:
     preference = choice.preference()
     yield
+    choice.take(None)
     choice.prefer(preference)
 
 
@@ -415,6 +418,7 @@ def _net(name: str, folder: Path) -> Net:
 def test_the_kernels_of_a_tape(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And each is what the layer calls: the library's functions for its own, none where autograd does it."""
     choice.prefer("auto")
+    choice.take(FoundRule(Rule(), "a test"))  # whatever processor it runs on
     functions = _Written(monkeypatch).functions
     timing = timed(_net(name, tmp_path), 1)
     assert timing.tape

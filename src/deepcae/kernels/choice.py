@@ -213,7 +213,7 @@ def _core_pays(case: Case, numbers: Rule) -> bool:
     if area == 1:
         return batch >= 32 and pairs <= numbers.pixel_pairs
     most = numbers.core_pairs[(batch >= 8) + (batch >= 32)]
-    return area >= 16 and pairs <= most and not _is_product(case)
+    return area >= numbers.core_area and pairs <= most and not _is_product(case)
 
 
 def _banded_pays(case: Case) -> bool:

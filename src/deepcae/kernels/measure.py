@@ -28,8 +28,8 @@ _SECONDS, _LEAST, _MOST = 0.05, 5, 100  # of each question: how long, and how ma
 Work = Callable[[], object]
 Heard = Callable[[str, Mapping[str, float]], object]  # a question, and the seconds of each way
 _WEIGHTS = (1000, 784)  # outputs, inputs
-_STRIDED = ((3, 8), (8, 16), (16, 32), (32, 64), (64, 64))
-_CHANNELS = ((4, 8), (8, 16), (16, 16), (20, 50), (32, 32))  # in the order of their products
+_STRIDED = ((3, 8), (8, 16), (16, 32), (32, 64), (64, 64), (64, 128))
+_CHANNELS = ((4, 8), (8, 16), (16, 16), (20, 50), (32, 32), (64, 64))  # in the order of their products
 
 
 def measured(default: Rule, heard: Heard = lambda question, seconds: None) -> Rule:
@@ -39,7 +39,7 @@ def measured(default: Rule, heard: Heard = lambda question, seconds: None) -> Ru
         few, many = (_products(ask, columns) if has_onednn() else Products() for columns in (10, 100))
         pairs = cast("tuple[int, int, int]", tuple(_core_pairs(ask, batch) for batch in (1, 10, 100)))
         return Rule(
-            few, many, _rows(ask, default.rows), pairs, _pixel_pairs(ask),
+            few, many, _rows(ask, default.rows), pairs, _core_area(ask, default.core_area), _pixel_pairs(ask),
             (_last_channels(ask, 1), _last_channels(ask, 10)), _phase_outputs(ask),
             cast("tuple[int, int, int]", tuple(_strided_pairs(ask, batch) for batch in (1, 10, 100))),
         )  # fmt: skip
@@ -132,6 +132,13 @@ def _core_pairs(ask: _Questions, batch: int) -> int:
             break
         most = channels * outputs
     return most
+
+
+def _core_area(ask: _Questions, default: int) -> int:
+    """Nine if the core is not slower than PyTorch with kernels of 3×3, too."""
+    case = Case(False, (100, 16, 12, 12), (16, 16, 3, 3), (1, 1), (1, 1), (1, 1), 1, True)
+    times = ask.times("convolution 16→16 3×3 on 12×12, batch 100", _of_convolution(case))
+    return default if times["torch"] * MARGIN < times["core"] else 9
 
 
 def _strided_pairs(ask: _Questions, batch: int) -> int:

@@ -26,8 +26,8 @@ class Rule(NamedTuple):
     pixels), and for more.
 
     `rows`: autograd's products of 16 rows or more and four million products of numbers. `core_pairs`: up to so many
-    channels × outputs, a convolution is the core's: of one to 7 images, of 8 to 31, of more. `pixel_pairs`: the same of
-    kernels of one pixel. `last_channels`: from so many channels on, PyTorch's convolutions get them last in memory: of
+    channels × outputs, a convolution is the core's: of one to 7 images, of 8 to 31, of more; its kernel has `core_area`
+    places at least. `pixel_pairs`: the same of kernels of one pixel. `last_channels`: from so many channels on, PyTorch's convolutions get them last in memory: of
     one image, of more. `phase_outputs`: up to so many outputs, deconvolutions with a stride go by `phases`.
     `strided_pairs`: as `core_pairs`, of convolutions and deconvolutions with a stride.
     """
@@ -36,6 +36,7 @@ class Rule(NamedTuple):
     many: Products = Products()
     rows: Library = "mkl"
     core_pairs: tuple[int, int, int] = (32, 128, 128)
+    core_area: int = 16
     pixel_pairs: int = 64
     last_channels: tuple[int, int] = (16, 2)
     phase_outputs: int = 8
@@ -46,9 +47,9 @@ class Rule(NamedTuple):
 
     @classmethod
     def from_json(cls, fields: Any) -> Rule:
-        """What `to_json` gave, or gave before the core had strides. ValueError for anything else."""
-        if isinstance(fields, dict) and "strided_pairs" not in fields:
-            fields = {**fields, "strided_pairs": list(WITHOUT_STRIDES)}
+        """What `to_json` gave, or gave before there were all fields. ValueError for anything else."""
+        if isinstance(fields, dict):
+            fields = {"strided_pairs": list(WITHOUT_STRIDES), "core_area": 16, **fields}
         if not isinstance(fields, dict) or set(fields) != set(cls._fields):
             raise ValueError("no rule of kernels")
         for name, plain in cls().to_json().items():
@@ -95,12 +96,12 @@ def known(processor: Processor) -> tuple[str, Rule] | None:
     *AMD EPYC, Zen 3* (family 25, model 1, AVX2), PyTorch 2.13, one thread, `python benchmarks/rule.py`, ms of core,
     MKL, oneDNN for 1000×784 weights: 10 columns, forward 0.30, 1.30, 0.40, to the weights 0.33, 0.27, 0.43, to the
     bottom 0.45, 1.65, 1.47; 100 columns, forward 2.03, 2.12, 2.54, to the weights 1.85, 1.91, 2.56, to the bottom
-    2.37, 2.05, 3.68; autograd's products MKL 9.1, oneDNN 11.2. 5×5 convolutions of 12×12, core and PyTorch (turned):
-    batch 1, 16→16 0.28, 0.38, but 20→50 1.18, 0.63; batch 10, 20→50 2.38, 2.36, 32→32 2.49, 2.20; batch 100,
-    20→50 15.9, 20.6, 32→32 16.5, 16.6. Channels first and last: one image, 16→16 0.49, 0.44, but 8→16 0.30, 0.33;
-    ten, 2→16 1.20, 0.86. Phases and PyTorch: 16→3 4.3, 5.2, but 16→8 6.9, 6.1. 4×4 with stride 2, PyTorch (turned) ÷
-    core: batch 100, 3→8 6.4, 8→16 2.6, 16→32 2.3, 32→64 1.4, 64→64 1.3; batch 8, 5.4, 3.2, 2.3, 1.2, 1.2; but batch
-    7, 0.7, 0.5, 0.4, 0.2, 0.1.
+    2.37, 2.05, 3.68; autograd's products MKL 9.1, oneDNN 11.2. Convolutions, PyTorch (channels last) ÷ core: 5×5 of
+    12×12, one image, 16→16 1.4, but 20→50 0.9; 20→50 batch 10 1.3, 100 1.2. 3×3: one image, 4→4 of 32×32 7.0, 16→16
+    1.7, but 32→32 0.5; batch 10, 16→16 1.3, 64→64 1.1, 128→128 1.04; batch 100, 16→16 1.1, 32→32 1.03, 64→64 1.2,
+    128→128 1.1, 256→256 1.04. 4×4 with stride 2: one image, 64→128 1.2; batch 10, 32→64 1.4, 128→256 1.1; batch 100,
+    3→8 6.4, 16→32 2.3, 64→128 1.4, 256→512 1.3. Channels first and last: one image, 16→16 0.49, 0.44, but 8→16 0.30,
+    0.33; ten, 2→16 1.20, 0.86. Phases and PyTorch: 16→3 4.3, 5.2, but 16→8 6.9, 6.1.
     """
     if processor.vendor == "AuthenticAMD" and processor.family == 26 and processor.instructions == "avx512":
         return "AMD, Zen 5", fixed(processor)
@@ -112,9 +113,10 @@ def known(processor: Processor) -> tuple[str, Rule] | None:
 ZEN3 = Rule(
     few=Products(weights="mkl"),
     rows="mkl",
-    core_pairs=(256, 1000, 1024),
+    core_pairs=(256, 65536, 65536),
+    core_area=9,
     pixel_pairs=256,
     last_channels=(16, 2),
     phase_outputs=3,
-    strided_pairs=(8, 4096, 4096),
+    strided_pairs=(8192, 131072, 131072),
 )

@@ -21,7 +21,7 @@ from ..inplace import json_of
 from .processor import Processor, shown, this_processor
 from .rule import Rule, fixed, known
 
-FORMAT = 2  # 2: with strides
+FORMAT = 3  # 2: with strides; 3: many outputs, and the area of kernels
 
 
 class FoundRule(NamedTuple):

@@ -91,7 +91,15 @@ struct Pixel {
   int64_t ahead_rows, ahead_step, ahead_length, ahead_each;  // the last: rows beside each block
 };
 
-// Pixels of two images that are multiplied with each other. a is packed, with so many numbers to skip behind each row.
+// A block of outputs in whole vectors: their weights and biases, and where their sums (image, output) come.
+struct Slots {
+  const float *w, *bias;
+  int64_t vectors;
+  float* sums;
+};
+
+// Pixels of two images that are multiplied with each other: those of the small one are turned, with so many numbers to
+// skip behind each row.
 struct Grid {
   int64_t rows, columns, batch, a_skip, b_row, b_column;
 };
@@ -106,9 +114,8 @@ struct Kernels {
   void (*product)(const Product&, const float* a, const float* b, float* c, int64_t from, int64_t to, int64_t start,
                   int64_t end);
   void (*pixel)(const Pixel&, const Outputs* outputs, int64_t count, const Images* images, int64_t parts, int64_t batch);
-  void (*pack_pixels)(int64_t outputs, int64_t pixels, int64_t batch, const float* a, int64_t step, float* packed);
-  void (*grid)(const Grid&, int64_t outputs, int64_t places, const float* a, const float* const* b, float* sums);
-  float (*lane_sum)(const float* sums);
+  void (*images)(const Pixel&, const Slots* blocks, int64_t count, int64_t batch, float* panel);
+  void (*grid)(const Grid&, int64_t vectors, int64_t places, const float* a, const float* const* b, float* sums);
 };
 
 // Planes of `batch` numbers per place; the kernel is clipped to the image.
@@ -152,6 +159,9 @@ namespace {
 
 // `parts` as equal as can be: where the one with this index begins.
 int64_t part(int64_t total, int64_t parts, int64_t index) { return total * index / parts; }
+
+// Rows of so many numbers lie so far apart that they share the sets of a cache: an odd number of its lines.
+int64_t pitch_of(int64_t length) { return ((length + 15) / 16 | 1) * 16; }
 
 }  // namespace
 
@@ -227,23 +237,30 @@ void pixel(const Pixel& p, const Outputs* outputs, int64_t count, const Images*,
     }
 }
 
-void pack_pixels(int64_t outputs, int64_t pixels, int64_t batch, const float* a, int64_t step, float* packed) {
-  for (int64_t n = 0; n < pixels * batch; ++n)
-    for (int64_t o = 0; o < outputs; ++o) *packed++ = a[o * step + n];
+void images(const Pixel& p, const Slots* blocks, int64_t count, int64_t batch, float*) {
+  for (const Slots* to = blocks; to < blocks + count; ++to)
+    for (int64_t n = 0; n < batch; ++n) {
+      float* sums = to->sums + n * to->vectors;
+      std::copy(to->bias, to->bias + to->vectors, sums);
+      for (int64_t c = 0; c < p.channels; ++c)
+        for (int64_t k = 0; k < p.per_channel; ++k) {
+          const float factor = p.x[c * p.x_step + p.places[k].x + n], *w = to->w + p.w + c * p.w_step + p.places[k].w;
+          for (int64_t v = 0; v < to->vectors; ++v) sums[v] += factor * w[v];
+        }
+    }
 }
 
-void grid(const Grid& g, int64_t outputs, int64_t places, const float* a, const float* const* b, float* sums) {
+void grid(const Grid& g, int64_t vectors, int64_t places, const float* a, const float* const* b, float* sums) {
   for (int64_t row = 0; row < g.rows; ++row, a += g.a_skip)
-    for (int64_t column = 0; column < g.columns; ++column, a += g.batch * outputs)
-      for (int64_t o = 0; o < outputs; ++o)
-        for (int64_t k = 0; k < places; ++k)
-          for (int64_t n = 0; n < g.batch; ++n)
-            sums[o * places + k] += a[n * outputs + o] * b[k][row * g.b_row + column * g.b_column + n];
+    for (int64_t column = 0; column < g.columns; ++column)
+      for (int64_t n = 0; n < g.batch; ++n, a += vectors)
+        for (int64_t k = 0; k < places; ++k) {
+          const float factor = b[k][row * g.b_row + column * g.b_column + n];
+          for (int64_t v = 0; v < vectors; ++v) sums[k * vectors + v] += factor * a[v];
+        }
 }
 
-float lane_sum(const float* sums) { return *sums; }
-
-const Kernels kernels = {1, {0, 64, 64, 64, 64}, correlate, dot, product, pixel, pack_pixels, grid, lane_sum};
+const Kernels kernels = {1, {0, 64, 64, 64, 64}, correlate, dot, product, pixel, images, grid};
 
 }  // namespace scalar
 }  // namespace
@@ -581,7 +598,9 @@ void weight_gradient(const Geometry& g, const float* large, const float* small, 
 
 }  // namespace
 
+#include "turn.inc"
 #include "strides.inc"
+#include "outputs.inc"
 
 // Whether the sizes are those that this file was built with, and in this order.
 EXPORT int64_t deepcae_version() { return 3; }
@@ -603,7 +622,8 @@ EXPORT void deepcae_threads(void* parallel, void* number, void* count) {
 // y = x correlated with w, plus bias (null for none). 0, or 1 where the memory does not suffice.
 EXPORT int deepcae_correlate(const Geometry* geometry, const float* x, const float* w, const float* bias, float* y) {
   try {
-    (has_strides(*geometry) ? correlate_pixels : correlate)(*geometry, x, w, bias, y);
+    const Geometry& g = *geometry;
+    (has_many_outputs(g) ? correlate_outputs : has_strides(g) ? correlate_pixels : correlate)(g, x, w, bias, y);
     return 0;
   } catch (const std::bad_alloc&) {
     return 1;
@@ -613,7 +633,7 @@ EXPORT int deepcae_correlate(const Geometry* geometry, const float* x, const flo
 // dw[o, c, ky, kx] = sum of small[o, i, j] large[c, i stride + ky, j stride + kx]. 0, or 1 where the memory does not suffice.
 EXPORT int deepcae_weight_gradient(const Geometry* geometry, const float* large, const float* small, float* dw) {
   try {
-    (has_strides(*geometry) ? weight_gradient_by_grids : weight_gradient)(*geometry, large, small, dw);
+    (has_gradient_by_outputs(*geometry) ? weight_gradient_by_outputs : weight_gradient)(*geometry, large, small, dw);
     return 0;
   } catch (const std::bad_alloc&) {
     return 1;

@@ -245,7 +245,8 @@ def test_pytorch_s_product_is_taken_where_it_wins(monkeypatch: pytest.MonkeyPatc
     Told(monkeypatch, {"core": 2.0, "mkl": 1.0, "onednn": 1.05, "torch": 1.0})
     rule = measure.measured(fixed(UNKNOWN))
     assert rule.many == rule.few == Products("mkl", "mkl", "mkl")
-    assert rule.core_pairs == rule.strided_pairs == (0, 0, 0) and rule.core_area == 16
+    assert rule.core_pairs == rule.strided_pairs == (0, 0, 0)
+    assert rule.core_area == 16
     choice.take(FoundRule(rule, "a test"))
     assert products.products_of(784_000, 2_000_000, 100) == Products("mkl", "mkl", "mkl")
     assert products.products_of(144_000, 300_000, 100) == Products()  # a net of the paper's stays the core's
@@ -256,7 +257,8 @@ def test_the_core_is_taken_as_far_as_it_wins(monkeypatch: pytest.MonkeyPatch) ->
     strided = {"convolution 16→32 4×4 on 12×12, stride 2, batch 10 core": 3.0}
     Told(monkeypatch, {**slow, **strided})
     rule = measure.measured(Rule())
-    assert rule.core_pairs == (128, 256, 4096) and rule.core_area == 9
+    assert rule.core_pairs == (128, 256, 4096)
+    assert rule.core_area == 9
     assert rule.strided_pairs == (8192, 128, 8192)
 
 

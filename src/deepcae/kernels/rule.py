@@ -27,9 +27,10 @@ class Rule(NamedTuple):
 
     `rows`: autograd's products of 16 rows or more and four million products of numbers. `core_pairs`: up to so many
     channels × outputs, a convolution is the core's: of one to 7 images, of 8 to 31, of more; its kernel has `core_area`
-    places at least. `pixel_pairs`: the same of kernels of one pixel. `last_channels`: from so many channels on, PyTorch's convolutions get them last in memory: of
-    one image, of more. `phase_outputs`: up to so many outputs, deconvolutions with a stride go by `phases`.
-    `strided_pairs`: as `core_pairs`, of convolutions and deconvolutions with a stride.
+    places at least. `pixel_pairs`: the same of kernels of one pixel. `last_channels`: from so many channels on,
+    PyTorch's convolutions get them last in memory: of one image, of more. `phase_outputs`: up to so many outputs,
+    deconvolutions with a stride go by `phases`. `strided_pairs`: as `core_pairs`, of convolutions and deconvolutions
+    with a stride.
     """
 
     few: Products = Products()

@@ -598,7 +598,7 @@ void weight_gradient(const Geometry& g, const float* large, const float* small, 
 
 }  // namespace
 
-#include "turn.inc"
+#include "transpose.inc"
 #include "strides.inc"
 #include "outputs.inc"
 

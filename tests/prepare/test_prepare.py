@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -529,3 +531,54 @@ def test_patches_of_sources_of_other_sizes_are_all_counted(tmp_path: Path) -> No
     assert made.understood.rows == {"train": 3 * 9 + 4 * 4}
     with h5py.File(tmp_path / "out/train.h5") as file:
         assert (file["data"][27:] == 5).all()
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+@pytest.mark.parametrize("rename", range(1, 11))
+@pytest.mark.parametrize("ends", ["kill", "error"])
+def test_lists_never_name_an_old_file_and_a_new_one(
+    ends: str, rename: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "a.npy", noise(20, 8, 6))
+    np.save(tmp_path / "b.npy", noise(30, 8, 6))
+    prepare(tmp_path / "b.npy", tmp_path / "new")
+    old, new = (kept(prepare(tmp_path / name, tmp_path / "out", overwrite=True).folder) for name in ("b.npy", "a.npy"))
+    count, real = 0, os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        nonlocal count
+        count += 1
+        if count == rename:
+            if ends == "kill":
+                monkeypatch.setattr(os, "replace", lambda *names: os._exit(9))
+                os._exit(9)
+            raise OSError(5, "Input/output error", str(target))
+        real(source, target)
+
+    def again() -> None:
+        monkeypatch.setattr(os, "replace", replace)
+        prepare(tmp_path / "b.npy", tmp_path / "out", overwrite=True)
+
+    if ends == "error":
+        with contextlib.suppress(DataError):
+            again()
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            copy = os.fork()
+        if not copy:
+            try:
+                again()
+            finally:
+                os._exit(0)
+        os.waitpid(copy, 0)
+    monkeypatch.setattr(os, "replace", real)
+    found = kept(tmp_path / "out")
+    mixed = {name for name in ("train.h5", "test.h5") if found[name] == old[name]}
+    if len(mixed) == 1:
+        assert not {"train.txt", "test.txt", "all.txt", "images.json"} & found.keys()
+    elif ends == "error" and not mixed:
+        assert found == new

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..atomic import whole_file
+from ..atomic import temporary_beside, whole_file
 from ..data.folder import shortlist
 from ..data.meaning import put_meaning
 from ..data.named import Named
@@ -138,7 +139,9 @@ def _listed(folder: Path, looked: Looked) -> Prepared:
         paths = [str(plan.sources[number].path.resolve()) for number in np.unique(sources).tolist()]
         texts[lists[part]] = "\n".join(paths) + "\n"
     with ExitStack() as whole:
+        withdraw = whole.enter_context(_withdrawing([]))
         _tell_of(_begun(whole, folder / STORED, folder, texts), lists, understood)
+        withdraw([folder / STORED, *([folder / ALL] if len(texts) > 1 else []), *texts])
     return Prepared(folder, lists["train"], lists.get("test"), understood)
 
 
@@ -182,6 +185,7 @@ def _written(target: Path, looked: Looked, alone: bool, progress: Progress | Non
     lists = {part: path.with_suffix(".txt") for part, path in names.items()}
     seen = _Seen()
     with ExitStack() as whole:
+        withdraw = whole.enter_context(_withdrawing([*names.values()]))
         temporary = _begun(whole, told, folder, {lists[part]: f"{path.name}\n" for part, path in names.items()})
         made = {part: whole.enter_context(whole_file(path)) for part, path in names.items()}
         for part, rows in parts.items():
@@ -195,7 +199,40 @@ def _written(target: Path, looked: Looked, alone: bool, progress: Progress | Non
             done += rows.shape[0]
         understood = seen.added_to(understood)
         _tell_of(temporary, lists, understood)
+        withdraw([told, *([folder / ALL] if len(lists) > 1 else []), *lists.values()])
     return Prepared(folder, lists["train"], lists.get("test"), understood)
+
+
+@contextmanager
+def _withdrawing(files: Sequence[Path]) -> Iterator[Callable[[list[Path]], None]]:
+    """Yields a function that takes earlier lists of `files` away, what was told first, before a file is replaced.
+
+    So a kill between two files leaves no lists that name an old and a new one. Where the block raises before the first
+    is replaced, the lists are back.
+    """
+    away: list[tuple[Path, Path]] = []
+    before = [_identity(path) for path in files]
+
+    def withdraw(lists: list[Path]) -> None:
+        for path in lists if lists[0].is_file() else ():
+            if path.is_file():
+                away.append((path, temporary_beside(path)))
+                os.replace(*away[-1])
+
+    try:
+        yield withdraw
+    except BaseException:
+        if [_identity(path) for path in files] == before:
+            for path, hidden in away:
+                os.replace(hidden, path)
+        raise
+    finally:
+        for _, hidden in away:
+            hidden.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.exists() else None
 
 
 def _fill(path: Path, rows: Planned, looked: Looked, seen: _Seen, progress: Callable[[int], None]) -> None:

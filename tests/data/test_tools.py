@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from deepcae.atomic import whole_file, whole_folder
+from deepcae.cli import main
 from deepcae.data import records
 from deepcae.data.images import decode
 from deepcae.data.imageset import Settings, convert_imageset
@@ -245,3 +246,20 @@ def test_the_mean_of_images_of_two_sizes_names_the_other(tmp_path: Path, monkeyp
             writer.put(f"{number:08d}", pixels_datum(np.zeros(size, np.uint8)))
     with pytest.raises(DataError, match=r"record 2 .*is of size \[1, 1, 2\], others of \[1, 2, 2\]"):
         compute_image_mean(tmp_path / "db")
+
+
+def test_a_full_disk_is_no_wrong_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """LMDB's library has errors of its own, without a number."""
+
+    def full(*args: object, **settings: object) -> None:
+        raise lmdb.DiskError(f"mdb_put: {os.strerror(errno.ENOSPC)}")
+
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save("a.png")
+    Path("list.txt").write_text("a.png 0\n")
+    monkeypatch.setattr(lmdb, "open", full)
+    assert main(["convert_imageset", "./", "list.txt", "db"]) == 1
+    assert capsys.readouterr().err == "error: db: cannot be written: No space left on device\n"
+    assert not Path("db").exists()

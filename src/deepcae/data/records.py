@@ -6,6 +6,8 @@ last record is in it; an existing one is never touched.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +77,10 @@ def new_lmdb(path: str | Path) -> Iterator[RecordWriter]:
     except FileExistsError as error:
         raise DataError(f"{path}: exists already; databases are not overwritten, give another name") from error
     except lmdb.Error as error:
-        raise DataError(f"{path}: cannot be written: {str(error).rpartition(': ')[2]}") from error
+        reason = str(error).rpartition(": ")[2]
+        code = next((code for code in errno.errorcode if os.strerror(code) == reason), None)
+        cause = error if code is None else OSError(code, reason)  # by which a full disk is known
+        raise DataError(f"{path}: cannot be written: {reason}") from cause
 
 
 def pixels_datum(pixels: np.ndarray, label: int = 0) -> Any:

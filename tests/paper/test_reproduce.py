@@ -125,7 +125,7 @@ def test_what_lies_ahead_is_told_before_the_first_training(
     assert main([*argv, "fig4", "fig5", "fig6"]) == 0
     first = " ".join(capsys.readouterr().err.split())  # set in lines of the terminal's width
     assert first.startswith(
-        "2 trainings, 2 at a time (of 3, the others are there): about 4 min on cores like an AMD EPYC's;"
+        "2 trainings, 2 at a time (of 3, the others are there): about 5 min on cores like an AMD EPYC's;"
     )
     assert "`deepcae reproduce fig7`" in first
     assert "a tenth of the iterations: --quick" in first
@@ -134,7 +134,7 @@ def test_what_lies_ahead_is_told_before_the_first_training(
     assert first == "1 training: about 1 min on cores like an AMD EPYC's"
     assert main([*argv, "all"]) == 0
     first = capsys.readouterr().err.splitlines()[0]
-    assert first.startswith("177 trainings, 2 at a time (of 178, the others are there): about 5.2 hours on")
+    assert first.startswith("177 trainings, 2 at a time (of 178, the others are there): about 5.5 hours on")
     for quiet in ([*argv, "fig7"], [*argv, "fig4", "-q"]):  # nothing is ahead; nobody wants to know
         assert main(quiet) == 0
         assert "about" not in capsys.readouterr().err

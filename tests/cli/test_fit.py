@@ -275,8 +275,8 @@ def test_a_look_counts_the_race(
 
 @pytest.mark.usefixtures("alone_is_ahead")
 def test_a_race_leaves_less_of_the_minutes(here: Path) -> None:
-    wishes = FitOptions([Path("pictures")], 2, 10.0, None, 20, (), ImageFlags())
-    planned = fitting.Fit(Path("other"), wishes, options.Machine("cpu", 1), False, True).look()
+    fit_options = FitOptions([Path("pictures")], 2, 10.0, None, 20, (), ImageFlags())
+    planned = fitting.Fit(Path("other"), fit_options, options.Machine("cpu", 1), False, True).look()
     quick, slow = Estimate(0.001, (0.02,)), Estimate(0.1, (0.02,))
     assert [planned.race(each) for each in (quick, slow)] == [30, 30]
     assert planned._left(quick) - planned._left(slow) == pytest.approx(2 * 30 * 0.099)
@@ -330,17 +330,17 @@ def test_where_minutes_are_few_the_held_out_images_alone_are_encoded(
 def test_what_comes_after_a_training_takes_a_part_of_the_minutes() -> None:
     told = Understood((), 10**6, {"train": 950_000, "test": 50_000}, (1, 8, 8), "uint8", (0, 1), Scaling(), {})
 
-    def wishes(minutes: float | None) -> FitOptions:
+    def fit_options(minutes: float | None) -> FitOptions:
         return FitOptions([], 16, minutes, None, None, (), ImageFlags())
 
-    assert fitplan.mapped(wishes(None)) == fitplan.mapped(wishes(60)) == options.SHOWN
-    assert fitplan.MAPPED * fitplan.mapped(wishes(2)) <= 60 * 2 * fitplan.FOR_MAP
-    assert fitplan.mapped(wishes(0.01)) == fitplan.FEWEST
-    assert fitplan.only_held_out(wishes(5), told, 10.0)
-    assert not fitplan.only_held_out(wishes(50), told, 10.0)
-    assert not fitplan.only_held_out(wishes(None), told, 10.0)
-    assert fitplan.after(wishes(5), told, 10.0) < 60 * 5 * (fitplan.FOR_MAP + fitplan.FOR_CODES) + fitplan.SPARE
-    assert fitplan.after(wishes(None), told, 10.0) > 200
+    assert fitplan.mapped(fit_options(None)) == fitplan.mapped(fit_options(60)) == options.SHOWN
+    assert fitplan.MAPPED * fitplan.mapped(fit_options(2)) <= 60 * 2 * fitplan.FOR_MAP
+    assert fitplan.mapped(fit_options(0.01)) == fitplan.FEWEST
+    assert fitplan.only_held_out(fit_options(5), told, 10.0)
+    assert not fitplan.only_held_out(fit_options(50), told, 10.0)
+    assert not fitplan.only_held_out(fit_options(None), told, 10.0)
+    assert fitplan.after(fit_options(5), told, 10.0) < 60 * 5 * (fitplan.FOR_MAP + fitplan.FOR_CODES) + fitplan.SPARE
+    assert fitplan.after(fit_options(None), told, 10.0) > 200
 
 
 def stop_at(iteration: int, *words: object) -> None:
@@ -510,8 +510,8 @@ def test_minutes_are_kept_for_codes_and_pictures() -> None:
     """By what a test of the held-out images takes, and by what a map of them does."""
 
     def left(minutes: float, rows: dict[str, int], dims: int = 16, test: float = 2.0) -> float:
-        wishes = FitOptions([Path("images")], dims, minutes, None, None, (), None)  # type: ignore[arg-type]
-        return left_of(wishes, SimpleNamespace(rows=rows), test)  # type: ignore[arg-type]
+        fit_options = FitOptions([Path("images")], dims, minutes, None, None, (), None)  # type: ignore[arg-type]
+        return left_of(fit_options, SimpleNamespace(rows=rows), test)  # type: ignore[arg-type]
 
     mnist = {"train": 60_000, "test": 10_000}
     assert left(10, mnist) == pytest.approx(600 - 30 - 7 * 2 - 70, abs=1)

@@ -44,7 +44,7 @@ DAMAGED: dict[str, Any] = {
 def test_a_whole_one_is_read(tmp_path: Path) -> None:
     (tmp_path / FIT).write_text(json.dumps(WHOLE))
     kept = Kept(tmp_path, afresh=False)
-    assert (kept.wishes, kept.lengths, kept.design) == (WHOLE["wishes"], WHOLE["lengths"], WHOLE["design"])
+    assert (kept.options, kept.lengths, kept.design) == (WHOLE["wishes"], WHOLE["lengths"], WHOLE["design"])
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=list(DAMAGED))
@@ -52,7 +52,7 @@ def test_a_damaged_one_is_told_and_can_be_given_up(content: Any, tmp_path: Path)
     (tmp_path / FIT).write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"fit\.json: is damaged .*; take another -o, or --overwrite"):
         Kept(tmp_path, afresh=False)
-    assert Kept(tmp_path, afresh=True).wishes is None
+    assert Kept(tmp_path, afresh=True).options is None
 
 
 @pytest.mark.parametrize("kind", ["pipe", "deep", "endless"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from deepcae.cli import main
 from deepcae.cli.fitting import Fit
 from deepcae.errors import DataError
 from deepcae.solver.run import Run
+from killed import FORKS, killed_at
 
 FEW = ["--linear", "-q", "--threads", "1", "--set", "max_iter: 4 test_interval: 2 snapshot: 2"]
 OLD = ["fit", "images.npy", "-o", "run", "--dims", "2", *FEW]
@@ -49,28 +48,6 @@ def fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     for name in MINE:
         Path("run", name).write_text("mine")
     return state_of()
-
-
-def killed(argv: list[str], point: int, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The exit code of a command that ends at once, with 9, at its n-th rename: in a copy of this process."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the copy needs none
-        copy = os.fork()
-    if copy:
-        return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
-    renames, real = [], os.replace
-
-    def replace(source: Path, target: Path) -> None:
-        renames.append(target)
-        if len(renames) == point:
-            os._exit(9)
-        real(source, target)
-
-    try:
-        monkeypatch.setattr(os, "replace", replace)
-        os._exit(main(argv))
-    finally:
-        os._exit(99)
 
 
 def test_a_new_one_takes_its_place(fitted: dict[str, bytes], capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,12 +93,12 @@ def test_a_training_that_comes_to_no_snapshot_leaves_it_aside(
     assert len(np.load("codes.npz")["codes"]) == 6  # the images that it held out, and not those of the new one
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system copies no process")
+@pytest.mark.skipif(not FORKS, reason="this system copies no process")
 @pytest.mark.parametrize("point", [1, 2, 24, 25, 27, 36, 44, 50, 54, 58])
 def test_a_kill_loses_nothing(
     point: int, fitted: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert killed([*NEW, "--overwrite"], point, monkeypatch) == 9
+    assert killed_at(point, [*NEW, "--overwrite"]) == 9
     code = main(OLD)
     err = capsys.readouterr().err
     if code == 0:
@@ -136,11 +113,11 @@ def test_a_kill_loses_nothing(
     assert state_of().keys() == fitted.keys()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system copies no process")
+@pytest.mark.skipif(not FORKS, reason="this system copies no process")
 def test_the_new_one_is_gone_on_with(
     fitted: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert killed([*NEW, "--overwrite"], 40, monkeypatch) == 9
+    assert killed_at(40, [*NEW, "--overwrite"]) == 9
     monkeypatch.setattr(atomic, "_swept", set())  # as in a new process
     assert KEPT.is_dir()
     assert main(["fit", "images.npy", "-o", "run", "--dims", "5", *FEW]) == 2

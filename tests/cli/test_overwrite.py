@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,32 +17,14 @@ import pytest
 from deepcae.cli import main
 from deepcae.solver.run import Run
 from deepcae.solver.snapshot import latest
+from killed import FORKS, killed_at
 
 NONE = ["--set", "snapshot: 0 snapshot_after_train: false max_iter: 1"]  # no snapshot is taken
 BOOT = "import sys; from deepcae.cli import main; sys.exit(main())"
 
 
-def killed(move: int, *argv: str) -> int:
-    """The exit code of a command that ends at once, with 9, at its n-th move of a file: in a copy of this process."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the copy needs none
-        copy = os.fork()
-    if copy:
-        return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
-    moves, real = [], os.replace
-
-    def replace(source: Path, target: Path) -> None:
-        if "replaced-run" in str(target) and "replaced-run" not in str(source).replace("moving.json", ""):
-            moves.append(target)
-            if len(moves) == move:
-                os._exit(9)
-        real(source, target)
-
-    try:
-        os.replace = replace  # type: ignore[assignment]
-        main(list(argv))
-    finally:
-        os._exit(1)
+def is_of_the_move(source: str, target: str) -> bool:
+    return "replaced-run" in target and "replaced-run" not in source.replace("moving.json", "")
 
 
 def train(capsys: pytest.CaptureFixture[str], model: Path, *argv: str) -> tuple[int, str]:
@@ -226,7 +207,7 @@ def test_a_failing_run_leaves_the_old_one_and_says_where(
     assert found.iteration == 6
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system copies no process")
+@pytest.mark.skipif(not FORKS, reason="this system copies no process")
 @pytest.mark.parametrize("move", [1, 4, 13, 17])
 @pytest.mark.parametrize("then", ["latest", "overwrite", "plain"])
 def test_a_kill_in_the_middle_of_the_move_is_undone(
@@ -234,7 +215,7 @@ def test_a_kill_in_the_middle_of_the_move_is_undone(
 ) -> None:
     before = content(run)
     argv = ["train", "--solver", str(model / "solver.prototxt"), "--out", "run", "--overwrite", "-q"]
-    assert killed(move, *argv, "--threads", "1") == 9
+    assert killed_at(move, [*argv, "--threads", "1"], is_of_the_move) == 9
     assert (run / "replaced-run/moving.json").exists()
     if then == "latest":
         assert main(["train", "--out", "run", "--snapshot", "latest", "-q", "--set", "max_iter: 8"]) == 0

@@ -37,8 +37,8 @@ def demo(
     count = write_digit_pictures(images)
     say(f"{count:,} handwritten digits of 28x28 pixels, as pictures in {images}; what follows is", quiet)
     say(f"    deepcae fit {images} --dims {DIMS} --minutes {MINUTES:g} -o {out}", quiet)
-    wishes = FitOptions([images], DIMS, MINUTES, None, None, tuple(overrides or ()), ImageFlags())
-    fit = Fit(out, wishes, options.Machine(device, threads), overwrite=is_new, quiet=quiet)
+    fit_options = FitOptions([images], DIMS, MINUTES, None, None, tuple(overrides or ()), ImageFlags())
+    fit = Fit(out, fit_options, options.Machine(device, threads), overwrite=is_new, quiet=quiet)
     with alone(out):
         outcome = fit.carry_out()
     say(f"done in {time.perf_counter() - began:.0f} s; open {out / 'report.html'}")

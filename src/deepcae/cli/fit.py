@@ -88,9 +88,11 @@ def fit(
     from .fitoptions import FitOptions
     from .fitting import Fit
 
-    wishes = FitOptions(paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours, linear, mirror)
-    wishes.require_texts()
-    whole = Fit(out, wishes, machine, overwrite, output.quiet)
+    fit_options = FitOptions(
+        paths, dims, minutes, width, batch, tuple(overrides or ()), flags, neighbours, linear, mirror
+    )
+    fit_options.require_texts()
+    whole = Fit(out, fit_options, machine, overwrite, output.quiet)
     if dry_run:
         foretold = whole.foretell(in_words=not output.json)
         if output.json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..atomic import free_beside, remove_leftovers, whole_file
 from ..errors import DataError
-from .fitkept import ALWAYS, edited, files_of, wishes_in
+from .fitkept import ALWAYS, edited, files_of, options_in
 from .screen import say
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def making_way(out: Path) -> Iterator[None]:
         raise
 
 
-def come_back(out: Path, wishes: FitOptions) -> None:
+def come_back(out: Path, options: FitOptions) -> None:
     """Puts back the fit that is asked for, if it was kept aside, and nothing has taken its place.
 
     DataError where another fit or run is kept there. For the holder of the folder's lock.
@@ -57,10 +57,10 @@ def come_back(out: Path, wishes: FitOptions) -> None:
     for replaced in reversed([*Replaced.found(out)]):
         if Earlier(out, str(out / LOCK)).newest() is not None:
             return
-        here, before = wishes_in(out), wishes_in(replaced.folder)
-        if here is not None and not wishes.other(here):
+        here, before = options_in(out), options_in(replaced.folder)
+        if here is not None and not options.other(here):
             return
-        if before is None or wishes.other(before):
+        if before is None or options.other(before):
             raise DataError(f"{out}: what was to be lost {replaced.where}; take another -o, or lose it (--overwrite)")
         _put_back(replaced, out)
         say(f"{out}: the fit that was to take the place of this one was killed; what was there before is back")

@@ -65,7 +65,7 @@ class Kept:
         self._own = {name for names in before.get("made", {}).values() for name in names}
 
     @property
-    def wishes(self) -> Any:
+    def options(self) -> Any:
         """None where no fit has been."""
         return self._told.get("wishes")
 
@@ -84,7 +84,7 @@ class Kept:
 
     @property
     def lengths(self) -> list[dict[str, Any]]:
-        """How long it trains: the wishes of the first call and of each that asked for more, with what became of them.
+        """How long it trains: the options of the first call and of each that asked for more, with what became of them.
 
         `minutes` and `set` as asked; `course`, solver text laid over the designed one; `begins`, the iteration.
         """
@@ -180,7 +180,7 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def wishes_in(folder: Path) -> Any:
+def options_in(folder: Path) -> Any:
     """What the fit in a folder was asked for; None where there is none, or its record is damaged."""
     with suppress(DataError):
         return _read(folder / FIT).get("wishes")

@@ -55,7 +55,7 @@ class FitOptions:
             raise SpecError(problems)
 
     def other(self, earlier: Any) -> str:
-        """The first of `earlier` wishes that is another, in words, "" if none is: that more is trained is none."""
+        """The first of `earlier` options that is another, in words, "" if none is: that more is trained is none."""
         now, before = _comparable(self.to_json()), _comparable(earlier if isinstance(earlier, dict) else {})
         for name in {**now, **before}:
             if now.get(name) != before.get(name):
@@ -72,10 +72,10 @@ def _shown(value: Any) -> str:
     return shortened(words, 60) or "none"
 
 
-def _comparable(wishes: dict[str, Any]) -> dict[str, Any]:
+def _comparable(options: dict[str, Any]) -> dict[str, Any]:
     """All but the time, and the iterations that a solver text names."""
-    found = {name: value for name, value in wishes.items() if name not in ("minutes", "paths")}
-    return {**found, "set": _but_length(found.get("set", [])), "paths": wishes.get("paths")}
+    found = {name: value for name, value in options.items() if name not in ("minutes", "paths")}
+    return {**found, "set": _but_length(found.get("set", [])), "paths": options.get("paths")}
 
 
 def _but_length(texts: Sequence[str]) -> str:

@@ -43,7 +43,7 @@ class FitPlan:
     test: WholeTest
     course: Course
     understood: Understood
-    wishes: FitOptions
+    options: FitOptions
     out: Path
 
     @property
@@ -55,15 +55,15 @@ class FitPlan:
         from ..zoo.designed import JUDGES
         from ..zoo.schedule import trial, trial_within
 
-        wishes = self.wishes
-        if wishes.linear is not None or wishes.neighbours or self.understood.rows["test"] < JUDGES:
+        options = self.options
+        if options.linear is not None or options.neighbours or self.understood.rows["test"] < JUDGES:
             return 0
-        return trial_within(trial(self._param().max_iter), for_race(wishes), estimate.step)
+        return trial_within(trial(self._param().max_iter), for_race(options), estimate.step)
 
     def _left(self, estimate: Estimate) -> float:
         """Seconds of --minutes that are for the training."""
         gone = 2 * self.race(estimate) * estimate.step
-        return left_of(self.wishes, self.understood, estimate.test(self._param()), gone)
+        return left_of(self.options, self.understood, estimate.test(self._param()), gone)
 
     def lines(self, estimate: Estimate) -> list[str]:
         """For people. `estimate`: of this network, see `timed`."""
@@ -75,8 +75,8 @@ class FitPlan:
             settings = shortened(estimate, param, left)
             if settings:
                 param = self._param(*settings)
-                told = f"--minutes {self.wishes.minutes:g}: {param.max_iter:,} iterations in place of {whole:,}"
-        rest = after(self.wishes, self.understood, estimate.test(param))
+                told = f"--minutes {self.options.minutes:g}: {param.max_iter:,} iterations in place of {whole:,}"
+        rest = after(self.options, self.understood, estimate.test(param))
         count = self.understood.rows["train"]
         found = [f"{name:10} {words}" for name, words in self.plan.facts(count).items() if name not in TECHNICAL]
         each = f"{param.max_iter:,} iterations of {self.batch:,} images: about {about(estimate.seconds(param))} here"
@@ -86,14 +86,14 @@ class FitPlan:
             found += [f"race       {race:,} iterations of each of two networks, the better goes on: about {lasts}"]
         found += [f"training   {told}"] if told else []
         found += [f"training   {each}{early}", f"then       codes, pictures and report: about {about(rest)}"]
-        short = too_few(self.wishes, rest, estimate.seconds(param))
+        short = too_few(self.options, rest, estimate.seconds(param))
         return [*found, *(f"note       {note}" for note in [*self.notes(), *short])]
 
     def notes(self) -> list[str]:
         """What is possible, and hardly meant."""
-        count, dims = self.understood.rows["train"], self.wishes.dims
+        count, dims = self.understood.rows["train"], self.options.dims
         if dims < count:
-            return few_and_large(self.understood, self.wishes, self.out)
+            return few_and_large(self.understood, self.options, self.out)
         return [
             f"{dims} numbers for a code are as many as there are training images ({count}), or more: they can be "
             "learned by heart; fewer --dims, or more images"
@@ -114,7 +114,7 @@ class FitPlan:
                 "seconds": estimate.seconds(param),
             },
             "race": {"iterations": race, "seconds": 2 * race * estimate.step},
-            "rest": {"seconds": after(self.wishes, self.understood, estimate.test(param))},
+            "rest": {"seconds": after(self.options, self.understood, estimate.test(param))},
         }
 
     def _param(self, *settings: str) -> Any:
@@ -124,7 +124,7 @@ class FitPlan:
 
         text = f"{self.course_text} patience: {self.course.patience} test_iter: {self.test.iterations}"
         document = parse(text, SolverParameter, "<design>")
-        for text in (*self.wishes.overrides, *settings):
+        for text in (*self.options.overrides, *settings):
             merge(document, text, "--set")
         return document.message
 
@@ -145,23 +145,27 @@ class FitPlan:
                 noise = np.random.default_rng(0).uniform(*told.range, (count, *told.shape))
                 file["data"] = noise.astype(told.dtype)
             model = build_design(
-                told.shape, self.wishes.dims, folder / "noise.h5", folder / "noise.h5", batch=self.batch,
+                told.shape, self.options.dims, folder / "noise.h5", folder / "noise.h5", batch=self.batch,
                 width=self.width, folder=folder, scaling=told.scaling, num_test=told.rows["test"], mirror=False,
-                neighbours=self.wishes.neighbours or 0.0,
+                neighbours=self.options.neighbours or 0.0,
             )  # fmt: skip
             _, solver = zoo.write(model, folder)
-            return estimate(solver, [self.course_text, *self.wishes.overrides], device=device, threads=threads)
+            return estimate(solver, [self.course_text, *self.options.overrides], device=device, threads=threads)
 
 
-def few_and_large(understood: Understood, wishes: FitOptions, out: Path) -> list[str]:
+def few_and_large(understood: Understood, options: FitOptions, out: Path) -> list[str]:
     """That patches of few large images are many images, with the command that learns them."""
     shape = understood.shape
     count = sum(understood.rows.values())
-    if count >= FEW or len(shape) != 3 or min(shape[1:]) < LARGE or wishes.images.patch is not None:
+    if count >= FEW or len(shape) != 3 or min(shape[1:]) < LARGE or options.images.patch is not None:
         return []
     patches = count * (shape[1] // PATCH) * (shape[2] // PATCH)
-    words = [*map(str, wishes.paths), "--dims", str(wishes.dims), *wishes.images.arguments()]
-    words += ["--patch", f"{PATCH}x{PATCH}", *([] if wishes.minutes is None else ["--minutes", f"{wishes.minutes:g}"])]
+    words = [*map(str, options.paths), "--dims", str(options.dims), *options.images.arguments()]
+    words += [
+        "--patch",
+        f"{PATCH}x{PATCH}",
+        *([] if options.minutes is None else ["--minutes", f"{options.minutes:g}"]),
+    ]
     command = shlex.join(["deepcae", "fit", *words, "-o", str(out)])
     return [
         f"{count} images of {understood.size} are few, and large; cut into {patches:,} patches, each with a code, "
@@ -169,7 +173,7 @@ def few_and_large(understood: Understood, wishes: FitOptions, out: Path) -> list
     ]
 
 
-def plan_fit(understood: Understood, wishes: FitOptions, out: Path) -> FitPlan:
+def plan_fit(understood: Understood, options: FitOptions, out: Path) -> FitPlan:
     """SpecError where no network can be as wished, before anything is stored. Fast: no image is read."""
     from ..data.heldout import enough
     from ..zoo.design import design
@@ -177,56 +181,56 @@ def plan_fit(understood: Understood, wishes: FitOptions, out: Path) -> FitPlan:
     from ..zoo.schedule import course, pass_over
 
     train, test = understood.rows["train"], understood.rows.get("test", 0)
-    width = default_width(understood.shape, train) if wishes.width is None else wishes.width
-    plan = design(understood.shape, wishes.dims, width)
-    batch = wishes.batch or default_batch(plan, train, wishes.neighbours or 0.0)
-    tested = pass_over(max(1, min(test, enough(math.prod(plan.given)))), batch, bool(wishes.neighbours))
-    return FitPlan(plan, width, batch, tested, course(plan, tested, train, batch), understood, wishes, out)
+    width = default_width(understood.shape, train) if options.width is None else options.width
+    plan = design(understood.shape, options.dims, width)
+    batch = options.batch or default_batch(plan, train, options.neighbours or 0.0)
+    tested = pass_over(max(1, min(test, enough(math.prod(plan.given)))), batch, bool(options.neighbours))
+    return FitPlan(plan, width, batch, tested, course(plan, tested, train, batch), understood, options, out)
 
 
-def for_race(wishes: FitOptions) -> float:
+def for_race(options: FitOptions) -> float:
     """Seconds that a race of two designs may take."""
-    return math.inf if wishes.minutes is None else SHARE_OF_RACE * 60 * wishes.minutes
+    return math.inf if options.minutes is None else SHARE_OF_RACE * 60 * options.minutes
 
 
-def after(wishes: FitOptions, understood: Understood, test: float) -> float:
+def after(options: FitOptions, understood: Understood, test: float) -> float:
     """Seconds that codes, pictures and report take, where a test of the held-out images takes `test` seconds."""
-    codes = test if only_held_out(wishes, understood, test) else _codes_of_all(understood, test)
-    held_out = min(understood.rows.get("test", 0), mapped(wishes))
-    return codes + SPARE + (MAPPED * held_out if wishes.dims > 2 else 0)
+    codes = test if only_held_out(options, understood, test) else _codes_of_all(understood, test)
+    held_out = min(understood.rows.get("test", 0), mapped(options))
+    return codes + SPARE + (MAPPED * held_out if options.dims > 2 else 0)
 
 
-def mapped(wishes: FitOptions) -> int:
+def mapped(options: FitOptions) -> int:
     """How many images are mapped and drawn: with --minutes as many as t-SNE maps in a part of that."""
-    if wishes.minutes is None:
+    if options.minutes is None:
         return SHOWN
-    return min(SHOWN, max(FEWEST, int(60 * wishes.minutes * FOR_MAP / MAPPED)))
+    return min(SHOWN, max(FEWEST, int(60 * options.minutes * FOR_MAP / MAPPED)))
 
 
-def only_held_out(wishes: FitOptions, understood: Understood, test: float) -> bool:
+def only_held_out(options: FitOptions, understood: Understood, test: float) -> bool:
     """Whether the codes of all images would take more than their part of --minutes."""
-    return wishes.minutes is not None and _codes_of_all(understood, test) > 60 * wishes.minutes * FOR_CODES
+    return options.minutes is not None and _codes_of_all(understood, test) > 60 * options.minutes * FOR_CODES
 
 
 def _codes_of_all(understood: Understood, test: float) -> float:
     return test * sum(understood.rows.values()) / max(1, understood.rows.get("test", 0))
 
 
-def too_few(wishes: FitOptions, rest: float, training: float) -> list[str]:
+def too_few(options: FitOptions, rest: float, training: float) -> list[str]:
     """What must be said where --minutes do not reach. `rest`: seconds for all but the training."""
-    if wishes.minutes is None or rest + training <= BEYOND * 60 * wishes.minutes:
+    if options.minutes is None or rest + training <= BEYOND * 60 * options.minutes:
         return []
     alone = f"codes, pictures and report alone take about {about(rest)}"
-    together = f"all together takes longer than --minutes {wishes.minutes:g}, about {about(rest + training)}"
+    together = f"all together takes longer than --minutes {options.minutes:g}, about {about(rest + training)}"
     return [f"{alone}: {together}"]
 
 
-def left_of(wishes: FitOptions, understood: Understood, test: float, gone: float = 0.0) -> float:
+def left_of(options: FitOptions, understood: Understood, test: float, gone: float = 0.0) -> float:
     """Seconds of --minutes that are for the training, of which `gone` are over; half of all at least."""
-    if wishes.minutes is None:
+    if options.minutes is None:
         return math.inf
-    total = 60 * wishes.minutes
-    return max(total / 2, total - gone - after(wishes, understood, test))
+    total = 60 * options.minutes
+    return max(total / 2, total - gone - after(options, understood, test))
 
 
 def shortened(estimate: Estimate, param: Any, left: float) -> list[str]:

@@ -46,9 +46,9 @@ SILENT = Output(quiet=True)  # of the commands that do a step
 class Fit:
     """`out`: the run's folder; `machine`: where to compute."""
 
-    def __init__(self, out: Path, wishes: FitOptions, machine: Machine, overwrite: bool, quiet: bool) -> None:
+    def __init__(self, out: Path, options: FitOptions, machine: Machine, overwrite: bool, quiet: bool) -> None:
         self.machine = Machine(machine.chosen(), machine.threads)
-        self.out, self.wishes, self.device, self.threads = out, wishes, self.machine.device, machine.threads
+        self.out, self.options, self.device, self.threads = out, options, self.machine.device, machine.threads
         self.overwrite, self.quiet = overwrite, quiet
         self.began = time.perf_counter()
         self.data, self.model = out / DATA, out / MODEL
@@ -58,7 +58,7 @@ class Fit:
     def looked(self) -> Looked:
         from ..prepare import look
 
-        return look(self.wishes.paths, self.wishes.images.options())
+        return look(self.options.paths, self.options.images.options())
 
     @cached_property
     def kept(self) -> Kept:
@@ -71,7 +71,7 @@ class Fit:
             self._say(f"    {line}")
         if "test" not in understood.rows:
             raise DataError("without images held out nothing says how good the codes are; take another --split")
-        return plan_fit(understood, self.wishes, self.out)
+        return plan_fit(understood, self.options, self.out)
 
     def foretell(self, in_words: bool) -> dict[str, Any]:
         """What would be done, and how long it would take, told; for programs as JSON. Nothing is written."""
@@ -90,7 +90,7 @@ class Fit:
         for note in self.look().notes():
             self._say(f"    note       {note}")
         with foreign_kept(), making_way(self.out) if self.overwrite else nullcontext():
-            self.kept.put(wishes=self.wishes.to_json())
+            self.kept.put(wishes=self.options.to_json())
             prepared = self._prepare()
             self._say("2/5 network")
             self._design(prepared)
@@ -111,20 +111,20 @@ class Fit:
     def _prepare(self) -> Prepared:
         from ..prepare import Prepared, prepare
 
-        wishes = self.wishes
-        self.kept.step("data", "any", *map(str, wishes.paths), *wishes.images.arguments(), "-o", str(self.data))
+        options = self.options
+        self.kept.step("data", "any", *map(str, options.paths), *options.images.arguments(), "-o", str(self.data))
         if (self.data / "images.json").exists() and not self.overwrite:
             self._say(f"    stored before, in {self.data}")
             stored = Prepared.load(self.data)
             require_unchanged(self.data, stored.understood, self.looked.understood)
-            for line in self.kept.written_since(wishes.paths):
+            for line in self.kept.written_since(options.paths):
                 say(line)
             return stored
-        self._did, stamps = True, stamps_of(wishes.paths)
+        self._did, stamps = True, stamps_of(options.paths)
         total, is_ours = sum(self.looked.understood.rows.values()), self.kept.own(*IMAGES)
         with bar("storing images", total, self.quiet) as advance, foreign_kept(not is_ours):
             made = prepare(
-                wishes.paths, self.data, wishes.images.options(), overwrite=self.overwrite or is_ours,
+                options.paths, self.data, options.images.options(), overwrite=self.overwrite or is_ours,
                 looked=self.looked, progress=lambda done, _: advance(done),
             )  # fmt: skip
         self.kept.put(stamps=stamps)
@@ -139,33 +139,33 @@ class Fit:
         from .racing import Where, errors_of_start, raced
         from .zoo import put
 
-        wishes, told = self.wishes, prepared.understood
+        options, told = self.options, prepared.understood
         lists, size = (str(prepared.train), str(prepared.test)), "x".join(map(str, told.shape))
         scale, offset = told.scaling.scale, told.scaling.offset
-        words = ["--input", size, "--dims", str(wishes.dims), "--data", *lists, "--scale", f"{scale:.9g}"]
+        words = ["--input", size, "--dims", str(options.dims), "--data", *lists, "--scale", f"{scale:.9g}"]
         words += ["--mean-value", f"{offset:.9g}"] if offset else []
-        words += ["--width", f"{wishes.width:g}"] if wishes.width else []
-        words += ["--batch", str(wishes.batch)] if wishes.batch else []
-        words += [] if wishes.mirror is None else ["--mirror" if wishes.mirror else "--no-mirror"]
-        words += ["--neighbours", f"{wishes.neighbours:g}"] if wishes.neighbours else []
+        words += ["--width", f"{options.width:g}"] if options.width else []
+        words += ["--batch", str(options.batch)] if options.batch else []
+        words += [] if options.mirror is None else ["--mirror" if options.mirror else "--no-mirror"]
+        words += ["--neighbours", f"{options.neighbours:g}"] if options.neighbours else []
         if (self.model / "solver.prototxt").exists() and not self.overwrite:
             self.kept.step("zoo", "design", *words, *self._ways(), "-o", str(self.model))
             self._say(f"    designed before, in {self.model}")
             return
         self._did = True
         wanted = Wanted(
-            size, wishes.dims, wishes.width, lists, wishes.batch, scale, offset or None, wishes.mirror, False,
-            wishes.neighbours, wishes.linear,
+            size, options.dims, options.width, lists, options.batch, scale, offset or None, options.mirror, False,
+            options.neighbours, options.linear,
         )  # fmt: skip
         model, found = designed(wanted, self.model)
-        seconds = for_race(wishes)
-        where = Where(wishes.images.seed, self.device, self.threads, seconds, overrides=wishes.overrides)
+        seconds = for_race(options)
+        where = Where(options.images.seed, self.device, self.threads, seconds, overrides=options.overrides)
         race = raced(model, lists, self.model, where, self.quiet)
-        linear = wishes.linear if race is not None or wishes.linear is not None else model.starts_as_pca
+        linear = options.linear if race is not None or options.linear is not None else model.starts_as_pca
         model = model if race is None else race.model
         pca, mean = errors_of_start(model, prepared) or (None, None)
         pca = None if model.starts_as_pca else pca if race is None else race.pca
-        design = {"linear": linear, "race": 0 if race is None else race.iterations, "set": [*wishes.overrides]}
+        design = {"linear": linear, "race": 0 if race is None else race.iterations, "set": [*options.overrides]}
         self.kept.put(design={**design, "pca": pca, "mean": mean})
         self.kept.step("zoo", "design", *words, *self._ways(), "-o", str(self.model))
         self.kept.own(*(f"{MODEL}/{name}" for name in ("net.prototxt", "solver.prototxt", *model.files)))
@@ -183,13 +183,13 @@ class Fit:
             return ["--linear" if linear else "--no-linear"]
         kept = self.kept.design
         laid = [word for text in kept.get("set", []) for word in ("--set", text)]
-        return ["--race", str(kept["race"]), *laid, "--seed", str(self.wishes.images.seed), *self.machine.words()]
+        return ["--race", str(kept["race"]), *laid, "--seed", str(self.options.images.seed), *self.machine.words()]
 
     def _train(self) -> Outcome:
         from ..solver.about import LOG
         from .training import Effects, TrainingOptions, calm_lines, carry_out
 
-        solver, seed = self.model / "solver.prototxt", self.wishes.images.seed
+        solver, seed = self.model / "solver.prototxt", self.options.images.seed
         before = Before() if self.overwrite else Before.of(self.out, self.model)
         settings = self._course(solver, before)
         self.kept.training(solver, seed, self.machine.words())
@@ -200,7 +200,7 @@ class Fit:
         self._did = True
         self._say("    tests: l2_error is half the squared error of a held-out image, in the mean")
         given = TrainingOptions(
-            solver, [*self.wishes.overrides, *settings], None, False, None if self.overwrite else "latest",
+            solver, [*self.options.overrides, *settings], None, False, None if self.overwrite else "latest",
             self.overwrite, self.device, None, threads=self.threads,
         )  # fmt: skip
         with foreign_kept(False):  # a run knows its own files, which it writes anew when it goes on
@@ -217,7 +217,7 @@ class Fit:
         are those of a training that has it from the beginning: those that are done count.
         """
         lengths = self.kept.lengths
-        if lengths and {name: lengths[-1].get(name) for name in self.wishes.length} == self.wishes.length:
+        if lengths and {name: lengths[-1].get(name) for name in self.options.length} == self.options.length:
             return list(lengths[-1]["course"])
         if lengths and before.gave_up:
             self._say(f"    {before}; more time changes nothing")
@@ -225,14 +225,14 @@ class Fit:
         from ..solver.begin import solver_text
         from ..solver.estimate import estimate
 
-        text, _ = solver_text(solver, self.out, self.wishes.overrides)
+        text, _ = solver_text(solver, self.out, self.options.overrides)
         found = estimate(text, device=self.device, threads=self.threads)
         param, settings = self._param(solver), list[str]()
         gone, told = time.perf_counter() - self.began, self.looked.understood
-        left = left_of(self.wishes, told, found.test(param), gone)
+        left = left_of(self.options, told, found.test(param), gone)
         if found.seconds(param) > left and (settings := shortened(found, param, left)):
             whole, param = param.max_iter, self._param(solver, *settings)
-            self._say(f"    --minutes {self.wishes.minutes:g}: {param.max_iter:,} iterations in place of {whole:,}")
+            self._say(f"    --minutes {self.options.minutes:g}: {param.max_iter:,} iterations in place of {whole:,}")
         if before.iteration >= param.max_iter and lengths:
             self._say(f"    {before.iteration:,} iterations are done, and no more are asked for")
             if before.outcome is not None:
@@ -245,18 +245,18 @@ class Fit:
             self._say("    its rate rises to what it is there in a longer training, and with it the loss for a while")
         seconds = found.seconds(param) * more / max(1, param.max_iter)
         self._say(f"    {some}, about {about(seconds)} on this machine")
-        for line in too_few(self.wishes, gone + after(self.wishes, told, found.test(param)), seconds):
+        for line in too_few(self.options, gone + after(self.options, told, found.test(param)), seconds):
             self._say(f"    {line}")
-        length = {**self.wishes.length, "course": settings, "begins": before.iteration, "ends": param.max_iter}
-        length["held_out_alone"] = only_held_out(self.wishes, told, found.test(param))
+        length = {**self.options.length, "course": settings, "begins": before.iteration, "ends": param.max_iter}
+        length["held_out_alone"] = only_held_out(self.options, told, found.test(param))
         self.kept.put(lengths=[*lengths, length])
         return settings
 
     def _param(self, solver: Path, *settings: str) -> Any:
-        """The solver's settings, with the wishes and `settings` laid over them."""
+        """The solver's settings, with the options and `settings` laid over them."""
         from ..solver.begin import solver_text
 
-        return solver_text(solver, self.out, [*self.wishes.overrides, *settings])[0].message
+        return solver_text(solver, self.out, [*self.options.overrides, *settings])[0].message
 
     def _encode(self, prepared: Prepared) -> None:
         """Codes of all images: of those that were learned from, and of those that were held out; or of these alone."""
@@ -293,13 +293,13 @@ class Fit:
 
         judged = self._judged()
         self.kept.put(judged=judged.to_json())
-        limit = mapped(self.wishes)
+        limit = mapped(self.options)
         words = [] if limit == SHOWN else ["--limit", str(limit)]
         self.kept.step("plot", str(self.out), "-o", str(pictures), *words)
         self._make([pictures], draw)
         self.kept.step("report", str(self.out), *words)
         self._make([page], write)
-        for line in came_to(Run(self.out).metrics(), self.wishes.dims, judged):
+        for line in came_to(Run(self.out).metrics(), self.options.dims, judged):
             say(set_in(line))
         say(f"all of this took {took(time.perf_counter() - self.began)}", self.quiet or not self._did)
 
@@ -312,7 +312,7 @@ class Fit:
         whole, seconds = param.max_iter, seconds_for(param.max_iter, param.test_interval, Run(self.out).metrics())
         takes = about(seconds) if seconds else ""
         is_cut = bool(length["course"]) and length["ends"] < whole
-        bounded = self.wishes.minutes is not None
+        bounded = self.options.minutes is not None
         return Judged(design.get("pca"), design.get("mean"), whole if is_cut else None, takes, bounded)
 
     def _make(self, targets: Sequence[Path], make: Callable[[], Iterable[Path]]) -> None:
@@ -332,11 +332,11 @@ class Fit:
         return {**found, **summary(outcome, time.perf_counter() - self.began)}
 
     def _require_own(self) -> None:
-        """DataError where an earlier fit with other wishes left something in the folder."""
+        """DataError where an earlier fit with other options left something in the folder."""
         if not self.overwrite:
-            come_back(self.out, self.wishes)
-        earlier = self.kept.wishes
-        if earlier is not None and (other := self.wishes.other(earlier)):
+            come_back(self.out, self.options)
+        earlier = self.kept.options
+        if earlier is not None and (other := self.options.other(earlier)):
             raise DataError(f"{self.out}: holds a fit with another {other}; take another -o, or --overwrite")
 
     def _say(self, line: str) -> None:

@@ -101,7 +101,7 @@ def race(model: DesignedModel, ground: Ground) -> Raced | None:
     with _lap(model, ground, 0) as lap:
         pca = lap.errors()
         if math.isfinite(ground.seconds):
-            iterations = trial_within(iterations, ground.seconds, lap.pace(iterations))
+            iterations = trial_within(iterations, ground.seconds, lap.pace())
             if not iterations:
                 return None
         lap.learn(iterations)
@@ -138,7 +138,7 @@ class _Lap:
         for field in _UNUSED:
             param.ClearField(field)
         param.net_param.CopyFrom(net)
-        param.snapshot_prefix, param.max_iter = "race", 1
+        param.snapshot_prefix, param.max_iter = "race", _planned(model, ground)
         batch = net.layer[0].input_param.shape[0].dim[0]
         self._fed = _feed(ground, batch, learned)
         self._solver = Solver(
@@ -147,9 +147,8 @@ class _Lap:
         load_weights(self._solver.net, model.start)
         self.net = Net(net, "TEST", share=self._solver.net, device=ground.device)
 
-    def pace(self, iterations: int) -> float:
+    def pace(self) -> float:
         """Seconds of an iteration, behind one that warms up; of a few, but no more than tell that there is no time."""
-        self._solver.param.max_iter = iterations
         self._solver.step(1)
         most = CHUNK * self.ground.seconds / (2 * SHORTEST)  # that CHUNK of the shortest race have
         began, done, gone = time.perf_counter(), 0, 0.0
@@ -159,8 +158,7 @@ class _Lap:
         return gone / done
 
     def learn(self, iterations: int) -> None:
-        """Until so many are made, by a rate that falls to 0 over them: so the end tells of the end of a training."""
-        self._solver.param.max_iter = iterations
+        """Until so many are made."""
         while self._solver.iteration < iterations:
             self._solver.step(min(CHUNK, iterations - self._solver.iteration))
             self.ground.tell(self._before + self._solver.iteration, 2 * iterations)

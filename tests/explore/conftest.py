@@ -1,0 +1,101 @@
+"""A browser, a small run of digits, and the page that looks into it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from deepcae.solver.solver import Solver
+from deepcae.zoo import build, write
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+TRAINED, TESTED = 1200, 400
+WAIT = 30_000  # milliseconds for what takes one: a machine that computes beside the tests is slow
+
+
+def digits(folder: Path) -> None:
+    """Scikit-learn's digits as images of 28 x 28 in 0..1, with their labels."""
+    told = load_digits()
+    images = np.pad(np.kron(told.images / 16, np.ones((1, 3, 3))), ((0, 0), (2, 2), (2, 2))).astype(np.float32)
+    folder.mkdir(parents=True)
+    for name, rows in (("train", slice(0, TRAINED)), ("test", slice(TRAINED, TRAINED + TESTED))):
+        with h5py.File(folder / f"{name}.h5", "w") as file:
+            file["data"] = images[rows, None]
+            file["label"] = told.target[rows].astype(np.float32)
+        (folder / f"{name}.txt").write_text(f"{name}.h5\n")
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run: digits, a code of two numbers, snapshots of two iterations."""
+    folder = tmp_path_factory.mktemp("digits")
+    digits(folder / "data")
+    lists = [folder / "data" / f"{name}.txt" for name in ("train", "test")]
+    write(build("cae1", 2, *lists, batch=50, folder=folder / "model"), folder / "model")
+    settings = "max_iter: 60 display: 5 test_interval: 20 test_iter: 8 snapshot: 30 random_seed: 3"
+    solver = Solver(folder / "model" / "solver.prototxt", out=folder / "run", overrides=settings)
+    for _ in solver.solve():
+        pass
+    return folder / "run"
+
+
+def served(run: Path, *flags: str) -> tuple[subprocess.Popen[str], str]:
+    """`deepcae explore` of a run, and the address that it prints. Whoever starts it ends it."""
+    pytest.importorskip("fastapi", reason="the extra 'explore' is not installed")
+    command = [sys.executable, "-P", "-m", "deepcae", "explore", str(run), "--no-browser", *flags]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"})
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(r"http://\S+", line):
+            return process, found[0]
+    raise AssertionError(f"deepcae explore ended with {process.wait()} and printed no address")
+
+
+@pytest.fixture(scope="session")
+def address(digits_run: Path) -> Iterator[str]:
+    """Where the page of the small run is, token and all."""
+    process, found = served(digits_run)
+    yield found
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium. Without it, or without playwright, what asks for it is skipped."""
+    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    with driver.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The page, just opened at 1440 x 900. What it complains of by itself fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    context.set_default_timeout(WAIT)
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda told: complaints.append(told.text) if told.type == "error" else None)
+    opened.goto(address)
+    opened.wait_for_selector("#tabs a[aria-current]")
+    yield opened
+    context.close()
+    expected = "Failed to load resource"  # a test asked for what is not there
+    assert [each for each in complaints if expected not in each] == []

@@ -1,0 +1,35 @@
+"""The page's frame: tabs, light and dark, and what it says where the server is gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def current(page: Any) -> str:
+    return str(page.locator("#tabs a[aria-current]").inner_text())
+
+
+def test_tabs_by_click_key_and_address(page: Any) -> None:
+    assert current(page) == "Codes"
+    page.click("#tabs a >> text=Network")
+    page.wait_for_selector("main.network")
+    assert page.url.endswith("#network")
+    page.keyboard.press("2")
+    page.wait_for_selector("main.layers")
+    page.evaluate("location.hash = 'codes'")
+    page.wait_for_selector("main.codes")
+    page.reload()
+    page.wait_for_selector("main.codes")
+    assert current(page) == "Codes"
+
+
+def test_dark_and_light(page: Any) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.click("#theme")
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.reload()
+    assert page.evaluate(ground) == dark, "the choice is kept"
+    page.click("#theme")
+    assert page.evaluate(ground) == light

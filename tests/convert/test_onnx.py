@@ -326,7 +326,7 @@ def pair(low: int, high: int) -> Any:
     return st.tuples(st.integers(low, high), st.integers(low, high))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     size=pair(1, 7), kernel=pair(1, 4), stride=pair(1, 4), pad=pair(0, 3), rounding=st.sampled_from(["CEIL", "FLOOR"]),
     method=st.sampled_from(["MAX", "MAX with mask", "AVE", "STOCHASTIC"]),
@@ -344,7 +344,7 @@ def test_every_pooling(size: Any, kernel: Any, stride: Any, pad: Any, rounding: 
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     size=pair(1, 6), kernel=pair(1, 3), stride=pair(1, 3), pad=pair(0, 2), dilation=pair(1, 2), group=st.integers(1, 2),
     kind=st.sampled_from(["Convolution", "Deconvolution", "Im2col"]),
@@ -364,7 +364,7 @@ def test_every_window(size: Any, kernel: Any, stride: Any, pad: Any, dilation: A
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     size=pair(1, 4),
     kernel=pair(1, 3),

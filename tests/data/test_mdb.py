@@ -26,7 +26,7 @@ def read(path: Path) -> dict[bytes, bytes]:
     return {file.key(number): file.value(number) for number in range(len(file))}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.dictionaries(st.binary(min_size=1, max_size=200), st.binary(max_size=300) | st.integers(1000, 20000).map(bytes))
 )

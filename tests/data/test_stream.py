@@ -32,7 +32,7 @@ def write_files(folder: Path, lengths: list[int], **options: Any) -> tuple[list[
     return paths, rows
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(lengths, st.integers(1, 9), st.booleans(), st.integers(1, 200), st.booleans())
 def test_batches_are_the_cyclic_stream(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], size: int, in_memory: bool, block: int, chunked: bool
@@ -50,7 +50,7 @@ def test_batches_are_the_cyclic_stream(
     source.close()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(lengths, st.integers(1, 9), st.booleans(), st.integers(-3, 3))
 def test_shuffling_permutes_every_epoch(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], size: int, in_memory: bool, seed: int

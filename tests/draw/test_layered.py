@@ -61,7 +61,7 @@ def test_a_long_edge_goes_round_what_lies_between() -> None:
     assert all(abs(beside_one - layout.places[name][1]) >= 20 for beside_one in beside for name in "bc")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(graphs, st.lists(st.tuples(*[st.floats(1, 50)] * 3), min_size=10, max_size=10))
 def test_nothing_overlaps_and_edges_flow(edges: list[tuple[str, str]], extents: list[tuple[float, ...]]) -> None:
     sizes = {str(number): Size(*extent) for number, extent in enumerate(extents)}

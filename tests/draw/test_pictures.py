@@ -252,7 +252,7 @@ ATTRIBUTES = rf"\[\w+=(?:{STRING}|\w+)(?:, \w+=(?:{STRING}|\w+))*\]"
 STATEMENT = re.compile(rf"  (?:(?:graph|node|edge)|{STRING}(?: -> {STRING})?)(?: {ATTRIBUTES})?;", re.DOTALL)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.text(min_size=1, max_size=12), st.text(min_size=1, max_size=12))
 @example('a "quoted" name', "c:\\\\blob\\\\")
 @example("two\nlines", "<b>&\x01")
@@ -297,7 +297,7 @@ def test_every_layer_type_has_a_kind_that_fits_its_layer() -> None:
             assert made.bottoms[0] == 1, name
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=3, max_size=30), st.booleans())
 def test_words_are_as_wide_as_the_font_makes_them(text: str, bold: bool) -> None:
     """Never much narrower than they are drawn, or they would leave their box."""

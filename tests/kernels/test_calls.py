@@ -17,7 +17,7 @@ from deepcae.kernels import calls, native
 from deepcae.kernels.pooling import average_pool, max_pool
 
 pytestmark = pytest.mark.skipif(not native.instructions(), reason="deepcae was installed without a C++ compiler")
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 SETS = ("avx512", "avx2", "sse2", "neon", "scalar")
 sizes = st.sampled_from([(1, 1), (3, 7), (2, 16), (5, 100), (1, 9000), (3, 40_000), (700, 90)])
 machines = st.tuples(st.sampled_from(SETS), st.sampled_from([1, 2]), st.integers(0, 2**31))

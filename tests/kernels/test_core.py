@@ -22,7 +22,7 @@ from deepcae.kernels.rulecache import FoundRule
 
 needs_core = pytest.mark.skipif(not native.instructions(), reason="deepcae was installed without a C++ compiler")
 pair = st.tuples(st.integers(1, 6), st.integers(1, 6))
-quick = settings(max_examples=100, deadline=None)
+quick = settings(max_examples=100)
 
 
 @pytest.fixture(autouse=True)

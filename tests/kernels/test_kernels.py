@@ -19,7 +19,7 @@ from deepcae.kernels.pooling import average_pool, max_pool, stochastic_pool
 from deepcae.kernels.unpooling import unpool_average, unpool_max, unpool_tile
 
 small = st.integers(1, 3)
-quick = settings(max_examples=80, deadline=None)
+quick = settings(max_examples=80)
 
 
 def random(draw: st.DrawFn, *shape: int, steps: int = 0) -> np.ndarray:

@@ -25,7 +25,7 @@ def drawn(shape: tuple[int, ...], order: str, seed: int) -> tuple[torch.Tensor, 
     return a.requires_grad_(), b.requires_grad_()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.tuples(*[st.integers(1, 9)] * 4), st.sampled_from(sorted(ORDERS)), st.floats(-2, 2), st.integers(0, 2**31 - 1)
 )

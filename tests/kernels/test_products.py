@@ -36,7 +36,7 @@ def drawn(seed: int, *shapes: tuple[int, ...]) -> list[torch.Tensor]:
     return [torch.randn(shape, generator=generator) for shape in shapes]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.tuples(*[st.integers(1, 40)] * 3), *[st.sampled_from(sorted(LAYOUTS))] * 2, st.booleans(), st.integers(0, 2**31)
 )

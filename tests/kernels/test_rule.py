@@ -277,7 +277,7 @@ def test_measuring_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch)
     assert not choice._found  # nobody asked for the rule meanwhile, which is not there yet
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     library=st.sampled_from(["core", "mkl", "onednn"]),
     sizes=st.tuples(*[st.integers(1, 60)] * 3),

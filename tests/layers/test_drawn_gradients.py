@@ -230,7 +230,7 @@ DRAWN: dict[str, Callable[[st.DrawFn], Drawn]] = {
 
 
 @pytest.mark.parametrize("kind", DRAWN)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 def test_gradient_is_the_derivative(kind: str, data: st.DataObject) -> None:
     text, shapes = data.draw(st.composite(DRAWN[kind])())
@@ -243,7 +243,7 @@ def test_gradient_is_the_derivative(kind: str, data: st.DataObject) -> None:
     _check(layer, shapes)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 def test_gradient_of_stochastic_pooling(data: st.DataObject) -> None:
     text, shapes = data.draw(st.composite(stochastic)())

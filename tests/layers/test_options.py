@@ -53,7 +53,7 @@ def test_the_older_names_of_the_axis() -> None:
     np.testing.assert_array_equal(parts, [x[:1], x[1:]])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 999), st.integers(-3, 2), st.integers(1, 3), st.booleans())
 def test_accuracy_over_any_axis(seed: int, axis: int, top_k: int, ignored: bool) -> None:
     generator = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ from deepcae.proto.schema import TRAIN
 from reference import write_extra_files
 
 small = st.integers(1, 3)
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 
 def build(text: str, num_bottoms: int = 1) -> Layer:

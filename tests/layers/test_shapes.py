@@ -14,7 +14,7 @@ from deepcae.proto.read import read_net_text
 from deepcae.proto.schema import TEST, TRAIN
 
 small = st.integers(1, 5)
-quick = settings(max_examples=150, deadline=None)
+quick = settings(max_examples=150)
 
 
 def build(text: str, phase: int = TRAIN) -> Layer:

@@ -193,7 +193,7 @@ def test_an_archive_that_grows_is_refused(tmp_path: Path) -> None:
         load_weights(make(1), tmp_path / "y.pt")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), suffix=st.sampled_from([".pt", ".safetensors"]))
 def test_a_spoiled_file_gives_one_line_or_is_read(data: st.DataObject, suffix: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

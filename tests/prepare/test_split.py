@@ -26,7 +26,7 @@ def groups_of(sizes: list[int]) -> np.ndarray:
 
 
 @given(FILES, PART, st.integers(0, 2**40), st.sampled_from(["random", "time", "blocks", "file", "auto"]), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_each_image_is_on_one_side_and_both_have_some(
     sizes: list[int], part: float, seed: int, kind: str, is_series: bool
 ) -> None:
@@ -113,7 +113,7 @@ def test_of_a_class_of_few_files_not_all_are_held_out() -> None:
     st.one_of(st.none(), st.integers(1, 9)),
     st.integers(0, 5),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_patches_lie_within_the_image(
     size: tuple[int, int], patch: tuple[int, int], count: int | None, seed: int
 ) -> None:
@@ -131,7 +131,7 @@ def test_patches_lie_within_the_image(
 
 
 @given(st.integers(2, 200), st.integers(1, 60), PART)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_regions_do_not_meet_and_hold_patches(height: int, patch: int, part: float) -> None:
     options = Options(patch=(patch, patch), held_out=part)
     try:

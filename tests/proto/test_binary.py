@@ -256,13 +256,12 @@ def test_models_of_the_fork(path):
     assert "Unpooling" in types.values()
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_have_a_kind(data):
     assert sniff(data) in {"weights", "state", "mean", "hdf5", "text", "unknown"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     kind=st.sampled_from(list(MESSAGES)),
     changes=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),

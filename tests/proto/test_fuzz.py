@@ -47,7 +47,7 @@ def check(text: str) -> None:
     assert kind_of(text) in ("net", "solver")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.sampled_from(SEEDS), changes=st.lists(mutations, min_size=1, max_size=4))
 def test_changed_texts(seed, changes):
     for position, length, word in changes:
@@ -56,19 +56,19 @@ def test_changed_texts(seed, changes):
     check(seed)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(WORDS, max_size=30))
 def test_words_in_any_order(words):
     check(" ".join(words))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=60))
 def test_any_text(text):
     check(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.lists(WORDS, max_size=12).map(" ".join))
 def test_overrides_change_all_or_nothing(text):
     document = read_solver_text("base_lr: 1 test_iter: [1, 2] train_state { level: 1 }")
@@ -123,7 +123,7 @@ def messages(draw, kind, depth: int = 3):
     return message
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_message_survives_its_text(data):
     kind = data.draw(st.sampled_from([NetParameter, SolverParameter, LayerParameter]))
@@ -137,7 +137,7 @@ def test_any_message_survives_its_text(data):
     assert read.SerializeToString(deterministic=True) == message.SerializeToString(deterministic=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_upgrading_twice_changes_nothing_more(data):
     message = data.draw(messages(NetParameter))

@@ -142,7 +142,7 @@ _TEXTS = (
 _TEXTS = [path.read_text() for path in _TEXTS] + [OLD]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_comments_change_no_meaning_and_none_is_lost(data):
     text = data.draw(st.sampled_from(_TEXTS))

@@ -7,7 +7,7 @@ import struct
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deepcae.errors import Place, SpecError
@@ -154,7 +154,6 @@ def test_text_is_as_caffe_prints_it():
     )
 
 
-@settings(deadline=None)
 @given(st.floats(width=32, allow_nan=False))
 def test_floats_are_short_and_exact(value):
     word = shortest(value)
@@ -162,13 +161,11 @@ def test_floats_are_short_and_exact(value):
     assert len(word) <= len(f"{value:.9g}")
 
 
-@settings(deadline=None)
 @given(st.floats(allow_nan=False))
 def test_doubles_are_exact(value):
     assert float(shortest(value, single=False)) == value
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0")))
 def test_any_string_survives(text):
     message = LayerParameter(name=text)

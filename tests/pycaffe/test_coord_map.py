@@ -56,7 +56,7 @@ def run(top: Top, values: np.ndarray) -> np.ndarray:
     return np.asarray(blobs[net.layer[-1].top[0]])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(WINDOW, min_size=1, max_size=3))
 def test_the_map_to_the_input_is_the_middle_of_what_an_output_sees(windows: list[tuple[int, int, int, int]]) -> None:
     size = 240  # three windows of 9 pixels with strides of 3 see 117 of them
@@ -72,7 +72,7 @@ def test_the_map_to_the_input_is_the_middle_of_what_an_output_sees(windows: list
     assert seen[middle, middle] == pytest.approx(scale[0] * middle + shift[0], abs=1e-3)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(WINDOW.filter(lambda w: w[0] >= w[1]), st.integers(8, 14))
 def test_a_deconvolution_spreads_a_value_around_its_place(window: tuple[int, int, int, int], place: int) -> None:
     kernel, stride, pad, dilation = window
@@ -90,7 +90,7 @@ def test_a_deconvolution_spreads_a_value_around_its_place(window: tuple[int, int
     assert centre == pytest.approx(scale[0] * place + shift[0], abs=1e-4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 4), st.integers(0, 40), st.integers(0, 3), st.integers(30, 50))
 def test_a_crop_gives_the_reference_its_size_and_place(factor: int, pad: int, deeper: int, size: int) -> None:
     """Down by strides and up again, as in fully convolutional nets: cropped, each value lies where it came from."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
@@ -22,7 +22,6 @@ FLOATS = hnp.arrays(
 SHAPE3 = hnp.array_shapes(min_dims=3, max_dims=3, max_side=5)
 
 
-@settings(deadline=None)
 @given(FLOATS, st.booleans())
 def test_a_blob_comes_back_with_shape_and_bits(array: np.ndarray, with_diff: bool) -> None:
     diff = array[::-1].copy() if with_diff and array.ndim else None
@@ -45,7 +44,6 @@ def test_a_blob_without_shape_holds_one_value() -> None:
         io.blobproto_to_array(BlobProto(data=[1, 2]))
 
 
-@settings(deadline=None)
 @given(st.lists(FLOATS, max_size=3))
 def test_a_vector_of_blobs_comes_back(arrays: list[np.ndarray]) -> None:
     back = io.blobprotovector_str_to_arraylist(io.arraylist_to_blobprotovector_str(arrays))
@@ -54,7 +52,6 @@ def test_a_vector_of_blobs_comes_back(arrays: list[np.ndarray]) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.uint8, SHAPE3), st.none() | st.integers(0, 9))
 def test_bytes_make_a_datum_of_bytes(array: np.ndarray, label: int | None) -> None:
     datum = Datum.FromString(io.array_to_datum(array, label).SerializeToString())
@@ -67,7 +64,6 @@ def test_bytes_make_a_datum_of_bytes(array: np.ndarray, label: int | None) -> No
     back += 1  # a script may go on with it
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.float32, SHAPE3, elements=st.floats(-1e6, 1e6, width=32)))
 def test_other_numbers_make_a_datum_of_floats(array: np.ndarray) -> None:
     datum = Datum.FromString(io.array_to_datum(array, 3).SerializeToString())

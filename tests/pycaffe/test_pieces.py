@@ -28,7 +28,7 @@ layer { name: "sum" type: "Eltwise" bottom: "ip" bottom: "relu" top: "sum" }
 """
 LAST = 8  # the layers are 0 to 8: a Split stands behind ip
 SHAPES = st.tuples(st.integers(1, 4), st.integers(3, 8), st.integers(3, 8))
-LENIENT = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LENIENT = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

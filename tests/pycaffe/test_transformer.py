@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deepcae.pycaffe.io import Transformer, resize_image
@@ -34,7 +34,6 @@ def bilinear(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return made
 
 
-@settings(deadline=None)
 @given(SIDE, SIDE, SIDE, SIDE, st.sampled_from([1, 3]))
 def test_images_of_one_or_three_channels_are_resized_by_pixel_areas(h: int, w: int, h2: int, w2: int, k: int) -> None:
     image = np.random.default_rng(h * w).normal(size=(h, w, k)).astype(np.float32)
@@ -50,7 +49,6 @@ def test_resizing_equals_the_library_that_caffe_used() -> None:
     np.testing.assert_allclose(resize_image(image, (3, 5))[..., 0], expected, atol=1e-6)
 
 
-@settings(deadline=None)
 @given(st.integers(2, 7), st.integers(2, 7), st.integers(2, 9), st.integers(2, 9), st.sampled_from([2, 4, 5]))
 def test_other_numbers_of_channels_keep_the_corners(h: int, w: int, h2: int, w2: int, k: int) -> None:
     image = np.random.default_rng(h + w).normal(size=(h, w, k))
@@ -119,7 +117,6 @@ def test_preprocess_resizes_first() -> None:
     np.testing.assert_allclose(transformer.preprocess("data", image), resized, rtol=1e-5)
 
 
-@settings(deadline=None)
 @given(st.permutations(range(3)), st.permutations(range(3)), st.integers(0, 15))
 def test_deprocess_undoes_what_preprocess_did(order: list[int], swap: list[int], steps: int) -> None:
     image = np.random.default_rng(steps).random((3, 3, 3)).astype(np.float32)

@@ -168,7 +168,7 @@ def test_blobs_that_the_loss_does_not_reach_have_gradient_zero() -> None:
 
 
 @pytest.mark.parametrize("rule", list(RULES))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_many_blobs_move_as_each_alone(rule: str, data: st.DataObject) -> None:
     """Blobs of several shapes and multipliers at once: what each would do by itself."""
@@ -197,7 +197,7 @@ def test_many_blobs_move_as_each_alone(rule: str, data: st.DataObject) -> None:
 
 
 @needs_core
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), rule=st.sampled_from(list(RULES)))
 def test_the_core_moves_as_torch_does(data: st.DataObject, rule: str) -> None:
     """Large and small blobs, clipping, iter_size, both decays, wanted updates, one and two threads.

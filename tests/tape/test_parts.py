@@ -46,7 +46,7 @@ def samples(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=chains(), seed=st.integers(0, 1000), count=st.sampled_from([1, 3, 16, 40]), data=st.data())
 def test_every_part_of_every_chain(text: str, seed: int, count: int, data: st.DataObject) -> None:
     """Any blobs, of another number of samples than the net's, though memory serves several of them in turn."""

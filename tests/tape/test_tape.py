@@ -268,7 +268,7 @@ def chains(draw: st.DrawFn) -> str:
     return "\n".join([source, *lines])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(text=chains(), seed=st.integers(0, 1000))
 def test_every_chain(text: str, seed: int) -> None:
     try:

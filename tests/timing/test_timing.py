@@ -296,7 +296,7 @@ def test_the_solvers_step_counts_for_the_whole() -> None:
 # How much arithmetic
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_multiplications_are_those_with_numbers_of_the_bottom(data: st.DataObject) -> None:
     """Of ones by ones every product is 1: the top's sum counts them; products with a padding's zeros give none."""

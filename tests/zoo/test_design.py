@@ -56,7 +56,7 @@ def summary_of(model: DesignedModel, image: Image) -> Summary:
     return summarize(plan)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(image=SIZES, dims=st.integers(1, 400), width=st.sampled_from([0.1, 0.5, 1, 1.7, 4]))
 def test_any_size_gives_a_symmetric_network_that_shrinks_to_the_code_and_restores_the_image(
     image: Image, dims: int, width: float
@@ -80,7 +80,7 @@ def test_any_size_gives_a_symmetric_network_that_shrinks_to_the_code_and_restore
     assert (told["parameters"], told["cae_size"], told["sizes"]) == (found.parameters, found.size, sizes)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(image=SIZES, width=st.sampled_from([0.5, 1, 2]))
 def test_check_accepts_whatever_is_written(image: Image, width: float) -> None:
     with TemporaryDirectory() as name:

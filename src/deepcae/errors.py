@@ -121,7 +121,14 @@ class TrainingError(DeepcaeError):
 
 
 class NotFinite(TrainingError):
-    """A run that came upon a value that is not finite, in its loss, its gradients or its state."""
+    """A run that came upon a value that is not finite, in its loss, its gradients or its state.
+
+    `layer`: where that began, as far as it is known.
+    """
+
+    def __init__(self, message: str, layer: str = "") -> None:
+        super().__init__(message)
+        self.layer = layer
 
 
 class Incomplete(TrainingError):

@@ -62,11 +62,11 @@ def test_a_bad_value_in_the_data(value: float, shown: str, training: Path) -> No
     records, said = _train(solver)
     where = f"data blob 'data' holds {shown} at [2, 3] (1 of 24 values are not finite)"
     assert said.startswith(f"iteration 6: layer 'd' (HDF5Data): {where}")
-    assert records[-1] == Failed(6, said)
+    assert records[-1] == Failed(6, said, "d")
     newest = latest("run/snap")
     assert newest is not None
     assert newest.iteration == 4
-    assert Run("run").metrics()[-1] == {"kind": "failed", "iteration": 6, "message": said}
+    assert Run("run").metrics()[-1] == {"kind": "failed", "iteration": 6, "message": said, "layer": "d"}
     assert all(bool(torch.isfinite(blob.tensor).all()) for blob in solver.net.learnable)
 
 

@@ -47,7 +47,8 @@ def require_finite(net: Net, iteration: int, passed: Passed) -> None:
     culprit = _in_data(net, blobs) or _in_parameters(net) or _in_tops(net, blobs) or _in_gradients(net, gradients)
     if culprit is None and math.isfinite(loss):
         return  # every gradient is finite, only the square of their norm is beyond float32
-    raise NotFinite(f"iteration {iteration}: {culprit or 'the loss is not finite'} (loss = {loss:g})")
+    layer, told = culprit or Culprit("", "the loss is not finite")
+    raise NotFinite(f"iteration {iteration}: {told} (loss = {loss:g})", layer)
 
 
 def require_finite_since(net: Net, iteration: int, loss: float, norm: float) -> None:
@@ -62,41 +63,49 @@ def require_finite_state(net: Net, iteration: int, history: Sequence[torch.Tenso
     """NotFinite if the weights or the solver's history hold a value that is not finite: never worth a snapshot."""
     culprit = _in_parameters(net)
     if culprit is None and any(_bad(blob) for blob in history):
-        culprit = "the solver's history is not finite"
+        culprit = Culprit("", "the solver's history is not finite")
     if culprit is not None:
-        raise NotFinite(f"iteration {iteration}: {culprit}; no snapshot is taken")
+        raise NotFinite(f"iteration {iteration}: {culprit.told}; no snapshot is taken", culprit.layer)
 
 
-def _in_data(net: Net, blobs: Mapping[str, torch.Tensor]) -> str | None:
+class Culprit(NamedTuple):
+    """Where a value is that is not finite: the layer, "" if it is none's, and the sentence."""
+
+    layer: str
+    told: str
+
+
+def _in_data(net: Net, blobs: Mapping[str, torch.Tensor]) -> Culprit | None:
     for step in net.plan.sources:
         for top in step.tops:
             if top in blobs and _bad(blobs[top]):
-                return f"layer '{step.name}' ({step.type}): data blob '{top}' {_what(blobs[top])}"
+                told = f"layer '{step.name}' ({step.type}): data blob '{top}' {_what(blobs[top])}"
+                return Culprit(step.name, told)
     return None
 
 
-def _in_parameters(net: Net) -> str | None:
+def _in_parameters(net: Net) -> Culprit | None:
     for blob in net.learnable:
         if _bad(blob.tensor):
             layer, index = blob.name.rsplit("/", 1)
-            return f"layer '{layer}': its learned blob {index} {_what(blob.tensor)}"
+            return Culprit(layer, f"layer '{layer}': its learned blob {index} {_what(blob.tensor)}")
     return None
 
 
-def _in_tops(net: Net, blobs: Mapping[str, torch.Tensor]) -> str | None:
+def _in_tops(net: Net, blobs: Mapping[str, torch.Tensor]) -> Culprit | None:
     for step in net.plan.steps:
         for top in step.tops:
             if _bad(blobs[top]):
-                return f"layer '{step.name}' ({step.type}): blob '{top}' {_what(blobs[top])}"
+                return Culprit(step.name, f"layer '{step.name}' ({step.type}): blob '{top}' {_what(blobs[top])}")
     return None
 
 
-def _in_gradients(net: Net, gradients: Sequence[torch.Tensor]) -> str | None:
+def _in_gradients(net: Net, gradients: Sequence[torch.Tensor]) -> Culprit | None:
     """The last layer's first: gradients come from there."""
     for blob, gradient in reversed(list(zip(net.learnable, gradients, strict=True))):
         if _bad(gradient):
             layer, index = blob.name.rsplit("/", 1)
-            return f"layer '{layer}': the gradient of its learned blob {index} {_what(gradient)}"
+            return Culprit(layer, f"layer '{layer}': the gradient of its learned blob {index} {_what(gradient)}")
     return None
 
 

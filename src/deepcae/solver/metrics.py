@@ -14,11 +14,11 @@ from ..bounds import Allowance
 from ..errors import warn
 from ..inplace import lines_of
 from .lines import Lines
-from .records import Noted, Record, Started, Step, Warned, WarningKind
+from .records import Failed, Noted, Record, Started, Step, Warned, WarningKind
 
 _NAMES = {"Step": "train", "LastPass": "last_pass"}
 _MOST_TOLD = 3  # damaged lines of a file that are told one by one
-_MANY = ("train", "test", "debugged", "last_pass")  # kinds of which some may be left out
+MANY = ("train", "test", "debugged", "last_pass")  # kinds of which some may be left out
 LONGEST = 2**24  # bytes of a record
 
 
@@ -34,6 +34,8 @@ def to_json(record: Record) -> dict[str, Any]:
     if isinstance(record, Warned):  # `kind` is the record's in JSON
         about = {"warning": fields.pop("kind"), **{name: fields.pop(name) for name in ("layer", "blob", "facts")}}
         fields |= {name: value for name, value in about.items() if value}
+    if isinstance(record, Failed) and not record.layer:
+        del fields["layer"]
     plain: dict[str, Any] = _plain({"kind": _NAMES.get(kind, kind.lower()), **fields})
     return plain
 
@@ -90,15 +92,14 @@ def read_metrics(path: Path, tell: Callable[[str], None] = warn) -> list[dict[st
     kept: list[tuple[dict[str, Any], int]] = []
     held, every, allowed = 0, 1, Allowance(path.stat().st_size if path.exists() else 0).left
     for number, (entry, cost) in enumerate(_records(path, tell)):
-        _give_kind(entry)
-        if entry["kind"] in _MANY and number % every:
+        if entry["kind"] in MANY and number % every:
             continue
         kept.append((entry, cost))
         held += cost
         while held > allowed:
             every *= 2
             before = len(kept)
-            kept = [each for at, each in enumerate(kept) if each[0]["kind"] not in _MANY or not at % 2]
+            kept = [each for at, each in enumerate(kept) if each[0]["kind"] not in MANY or not at % 2]
             held = sum(cost for _, cost in kept)
             if len(kept) > before * 3 // 4:
                 tell(f"{path}: the records after the first {number} are left out: they would take too much memory")
@@ -117,16 +118,8 @@ def _records(path: Path, tell: Callable[[str], None]) -> Iterator[tuple[dict[str
         is_cut = not line.endswith(b"\n") and len(line) <= LONGEST
         if not line.strip() or (is_cut and not _is_json(line)):
             continue
-        entry: Any = None
-        try:
-            if len(line) > LONGEST or _cost(line) > allowed:
-                why = f"a line of {LONGEST} bytes or more, or of too many values"
-            else:
-                entry = json.loads(line.decode("utf-8"))
-                why = _wrong(entry)
-        except (ValueError, RecursionError):
-            why = "no JSON in UTF-8"
-        if not why:
+        entry, why = record_of(line, allowed)
+        if entry is not None:
             yield entry, _cost(line)
             continue
         damaged += 1
@@ -134,6 +127,20 @@ def _records(path: Path, tell: Callable[[str], None]) -> Iterator[tuple[dict[str
             tell(f"{path}:{number}: damaged, left out: {why}")
     if damaged > _MOST_TOLD:
         tell(f"{path}: {damaged - _MOST_TOLD} more damaged lines, left out")
+
+
+def record_of(line: bytes, allowed: float = LONGEST) -> tuple[dict[str, Any] | None, str]:
+    """The record in a line; None and why it is none. `allowed`: bytes of memory that it may take."""
+    try:
+        if len(line) > LONGEST or _cost(line) > allowed:
+            return None, f"a line of {LONGEST} bytes or more, or of too many values"
+        entry = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None, "no JSON in UTF-8"
+    if why := _wrong(entry):
+        return None, why
+    _give_kind(entry)
+    return entry, ""
 
 
 def _cost(line: bytes) -> int:

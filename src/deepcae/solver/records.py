@@ -168,10 +168,11 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The run cannot go on: a value that is not finite. A TrainingError follows."""
+    """The run cannot go on: a value that is not finite, first in `layer`. A TrainingError follows."""
 
     iteration: int
     message: str
+    layer: str = ""
 
 
 Record = Started | Loaded | Step | Debugged | Test | LastPass | Snapshotted | Kept | Warned | Noted | Finished | Failed

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..errors import TrainingError
+from ..errors import NotFinite, TrainingError
 from ..proto.lookup import told_to
 from .best import Best
 from .build import require_ready
@@ -119,7 +119,7 @@ class Training:
     def fail(self, error: TrainingError) -> Iterator[Record]:
         """Where the run cannot go on: the best of what was good is kept."""
         yield from self.best.flush(last=True)
-        yield Failed(self.state.iteration, str(error))
+        yield Failed(self.state.iteration, str(error), error.layer if isinstance(error, NotFinite) else "")
 
     def finish(self, began: float) -> Iterator[Record]:
         """The last tests and the last record; `began`: when the run did, by perf_counter."""

@@ -92,9 +92,18 @@ function foot(app) {
   app.on('told', ({ text, kind }) => {
     id('told').textContent = text;
     id('told').dataset.kind = kind;
+    id('told').title = text;
   });
   app.on('weights', facts);
   facts();
+}
+
+/** What is to be said of this run, behind a button of the header. */
+function notes({ about: { warnings = [] } }) {
+  const told = warnings.map((warning) => Object.assign(document.createElement('li'), { textContent: warning.message ?? warning }));
+  id('notes').hidden = !told.length;
+  id('notes').querySelector('summary').textContent = told.length === 1 ? '1 note' : `${told.length} notes`;
+  id('notes').querySelector('ul').replaceChildren(...told);
 }
 
 /** Keys 1 to 6 open the tabs, unless something is being typed. */
@@ -123,7 +132,8 @@ async function start() {
   theme(app);
   foot(app);
   keys(offer);
-  for (const warning of about.warnings ?? []) app.tell(typeof warning === 'string' ? warning : warning.message, 'warning');
+  notes(app);
+  app.on('weights', () => notes(app));
   await views(app, offer);
 }
 

@@ -47,24 +47,13 @@ export const isDark = () => {
 /** The scale of numbers for points, without the end that the page's ground would swallow; 256 × 3. */
 export const numbers = () => (isDark() ? steps(VIRIDIS, 0.16, 1) : steps(VIRIDIS, 0, 0.93));
 
-const luminance = (colour) => {
-  const [red, green, blue] = colour.map((part) => (part <= 10 ? part / 3294 : ((part / 255 + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-};
-
-/** On dark ground, a dark colour is lifted until it stands out. */
-function lifted(colour) {
-  let shown = colour;
-  for (let share = 0; luminance(shown) < 0.13 && share < 1; share += 0.05) {
-    shown = colour.map((part) => part + share * (255 - part));
-  }
-  return shown;
-}
+/** Those that dark ground would swallow, as they are there. */
+const ON_DARK = { 4: '#5FA52E', 5: '#B08A62', 9: '#EE7FC4' };
 
 /** The colour of a class on the page's ground: [red, green, blue]. */
 export function classColour(index) {
-  const colour = rgb(CLASS_COLOURS[index % CLASS_COLOURS.length]);
-  return isDark() ? lifted(colour) : colour;
+  const at = index % CLASS_COLOURS.length;
+  return rgb((isDark() && ON_DARK[at]) || CLASS_COLOURS[at]);
 }
 
 /** The mark of a class: a disc for the first ten. */

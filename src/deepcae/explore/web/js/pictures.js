@@ -16,21 +16,27 @@ export function range(values) {
 
 const blank = (width, height) => new ImageData(Math.max(1, width), Math.max(1, height));
 
-/** One plane of values (h×w from `start`) into a picture at (left, top). `table` is 256 × 3, or null for greys. */
-function plane(picture, values, start, [height, width], [top, left], [low, high], table) {
+/**
+ * One plane of values (h×w from `start`) into a picture at (left, top). `table` is 256 × 3, or null for greys; each value
+ * becomes a square of `zoom` pixels. Where all values are the same, they are neither black nor white.
+ */
+function plane(picture, values, start, [height, width], [top, left], [low, high], table, zoom = 1) {
   const scale = high > low ? 255 / (high - low) : 0;
   const { data } = picture;
+  const line = 4 * picture.width;
   for (let y = 0, from = start; y < height; y++) {
-    let to = 4 * ((top + y) * picture.width + left);
-    for (let x = 0; x < width; x++, from++, to += 4) {
+    const first = line * (top + y * zoom) + 4 * left;
+    for (let x = 0, to = first; x < width; x++, from++) {
       const value = values[from];
-      if (!(value === value)) continue; // what is no number stays see-through
-      const level = Math.max(0, Math.min(255, Math.round((value - low) * scale)));
-      data[to] = table ? table[3 * level] : level;
-      data[to + 1] = table ? table[3 * level + 1] : level;
-      data[to + 2] = table ? table[3 * level + 2] : level;
-      data[to + 3] = 255;
+      const level = scale ? Math.max(0, Math.min(255, Math.round((value - low) * scale))) : 128;
+      for (let part = 0; part < zoom; part++, to += 4) {
+        data[to] = table ? table[3 * level] : level;
+        data[to + 1] = table ? table[3 * level + 1] : level;
+        data[to + 2] = table ? table[3 * level + 2] : level;
+        data[to + 3] = value === value ? 255 : 0; // what is no number stays see-through
+      }
     }
+    for (let part = 1; part < zoom; part++) data.copyWithin(first + part * line, first, first + 4 * width * zoom);
   }
 }
 
@@ -52,23 +58,23 @@ export function across(count, [height, width], stretch = 1) {
 }
 
 /**
- * (C,h,w) values as C tiles with a gap of one pixel between.
+ * (C,h,w) values as C tiles with gaps between.
  * @param {Float32Array} values
  * @param {number[]} shape  [C,h,w]
- * @param {{columns?: number, table?: Uint8Array|null, scale?: number[], each?: boolean}} options
- *   scale: [low, high] of all tiles; each: every tile has its own
+ * @param {{columns?: number, table?: Uint8Array|null, scale?: number[], each?: boolean, zoom?: number, gap?: number}} options
+ *   scale: [low, high] of all tiles; each: every tile has its own; zoom: pixels of a value's side; gap: pixels between
  * @returns {ImageData}
  */
-export function tiles(values, [count, height, width], { columns, table = null, scale, each = false } = {}) {
+export function tiles(values, [count, height, width], { columns, table = null, scale, each = false, zoom = 1, gap = 1 } = {}) {
   const wide = columns ?? across(count, [height, width]);
-  const rows = Math.ceil(count / wide);
-  const picture = blank(wide * (width + 1) - 1, rows * (height + 1) - 1);
+  const [down, right] = [height * zoom + gap, width * zoom + gap];
+  const picture = blank(wide * right - gap, Math.ceil(count / wide) * down - gap);
   const whole = scale ?? range(values);
   const size = height * width;
   for (let tile = 0; tile < count; tile++) {
-    const at = [Math.floor(tile / wide) * (height + 1), (tile % wide) * (width + 1)];
+    const at = [Math.floor(tile / wide) * down, (tile % wide) * right];
     const own = each ? range(values.subarray(tile * size, (tile + 1) * size)) : whole;
-    plane(picture, values, tile * size, [height, width], at, own, table);
+    plane(picture, values, tile * size, [height, width], at, own, table, zoom);
   }
   return picture;
 }
@@ -80,11 +86,11 @@ export function map(values, [height, width], { table = null, scale } = {}) {
   return picture;
 }
 
-/** Filters (I,kh,kw), or any values around zero: blue, white, red, with zero white. */
-export function signed(values, [count, height, width], { columns, most } = {}) {
+/** Filters (I,kh,kw), or any values around zero: blue, white, red, with zero white. `others`: of `tiles`. */
+export function signed(values, shape, { most, ...others } = {}) {
   const [low, high] = range(values);
   const end = most ?? (Math.max(-low, high) || 1);
-  return tiles(values, [count, height, width], { columns, table: SIGNED, scale: [-end, end] });
+  return tiles(values, shape, { ...others, table: SIGNED, scale: [-end, end] });
 }
 
 /** An image (C,H,W) as `about.image` describes it: grey, colour, or the slices of a volume side by side. */

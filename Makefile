@@ -66,7 +66,8 @@ MINUTES ?= 60
 fuzz: venv
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run --minutes $(MINUTES) --out runs/fuzz
 
-# Every call of a whole training that changes a file fails once, or is its last; then trainings killed again and again.
+# Every call of a whole training, and of a whole fit, that changes a file fails once, or is its last; then trainings
+# killed again and again.
 EVERY ?= 1
 KILLS ?= 1000
 faults: venv

@@ -1,10 +1,11 @@
-"""Every call of a whole training that changes a file fails once, and once the process is killed there.
+"""Every call of a whole training or fit that changes a file fails once, and once the process is killed there.
 
     PYTHONPATH=tests python -m faults.run [--every 1] [--failures kill,EIO,ENOSPC,full,cut,cut-names] [--jobs 2]
 
 `full`: from that call on the disk takes nothing more. `cut`: the power fails, and what was not synced is lost; with
 `cut-names` the new names, too. After each: the newest snapshot is whole; a run that had begun came to its end, with the
 exit code that was promised; the next start goes on, ends with the same weights and numbers, and leaves nothing behind.
+A fit (`--trainings fit,fit-overwrite`) takes seconds: EVERY=20, at least.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import powercut
+from .fits import Fit
 from .server import Ended, Server, scratch
 from .training import Training
 
@@ -31,9 +33,15 @@ TRAININGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "best": ("snapshot_best: true", ()),
     "runs": ("", ("--runs", "2", "--batched")),
 }
+FITS = {"fit": False, "fit-overwrite": True}  # whether it takes the place of another
 
 
-def disturb(training: Training, failure: str, at: int) -> tuple[Ended, list[str]]:
+def made(server: Server, folder: Path, name: str) -> Training | Fit:
+    """What is disturbed, by its name."""
+    return Fit(server, folder, FITS[name]) if name in FITS else Training(server, folder, *TRAININGS[name])
+
+
+def disturb(training: Training | Fit, failure: str, at: int) -> tuple[Ended, list[str]]:
     """One disturbance of one training, and what is wrong then."""
     case = training.begin(f"{failure}-{at}")
     try:
@@ -61,9 +69,10 @@ class Tally:
 def try_all(options: argparse.Namespace, job: int, tally: Tally) -> None:
     """Each `options.jobs`-th disturbance from the `job`-th on, by a server of its own."""
     failures, number = options.failures.split(","), 0
-    with scratch() as folder, Server() as server:
-        for name in options.trainings.split(","):
-            training = Training(server, Path(folder, name), *TRAININGS[name])
+    names = options.trainings.split(",")
+    with scratch() as folder, Server(fits=not FITS.keys().isdisjoint(names)) as server:
+        for name in names:
+            training = made(server, Path(folder, name), name)
             tally.calls[name] = training.wanted.calls
             for failure in failures:
                 for at in range(1, training.wanted.calls + 1, options.every):
@@ -81,7 +90,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1, help="only each so-many-th call")
     parser.add_argument("--failures", default=",".join(FAILURES))
-    parser.add_argument("--trainings", default=",".join(TRAININGS))
+    parser.add_argument("--trainings", default=",".join([*TRAININGS, *FITS]))
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="disturbances at a time")
     options = parser.parse_args()
     began, tallies = time.monotonic(), [Tally() for _ in range(options.jobs)]

@@ -43,9 +43,9 @@ class Ended:
 
 
 class Server:
-    """The parent of all children; it never computes."""
+    """The parent of all children; it never computes. `fits`: whether it loads what `fit` loads, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, fits: bool = False) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.shim = compile_shim(Path(self._folder.name))
         environment = {
@@ -56,7 +56,7 @@ class Server:
         }
         environment["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), environment.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "faults.server"],
+            [sys.executable, "-m", "faults.server", *["fits"] * fits],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -116,6 +116,10 @@ def serve() -> None:
     shim = ctypes.CDLL(os.environ.pop("FAULTS_SHIM"))
     del os.environ["LD_PRELOAD"]  # children of children are not ours to fail
     warm_up()
+    if "fits" in sys.argv:
+        from . import fits
+
+        fits.warm_up()
     for line in sys.stdin:
         sys.stdout.write(json.dumps(answer(shim, json.loads(line))) + "\n")
         sys.stdout.flush()

@@ -82,6 +82,15 @@ def test_a_disk_that_is_full_from_the_middle_on(training: Training) -> None:
     assert training.problems_after(case, ended) == []
 
 
+def test_a_fit_that_takes_the_place_of_another() -> None:
+    """One call each: a fit and the same again take seconds."""
+    with scratch() as folder, Server(fits=True) as server:
+        fit = run.made(server, Path(folder), "fit-overwrite")
+        for failure in ("full", "kill"):
+            at = random.randint(1, fit.wanted.calls)
+            assert run.disturb(fit, failure, at)[1] == [], f"{failure} at call {at}"
+
+
 def test_kills(training: Training) -> None:
     count, problems = kills.kill(training, random.Random(), 0, 0.3)
     assert problems == []

@@ -58,7 +58,7 @@ class Training:
         case = self.begin("undisturbed")
         ended = self.server.run([*TRAIN, *self.options], case)
         assert ended.code == 0, ended.said
-        return Undisturbed(_names(case), self._digests(case), self._numbers(case), ended.calls)
+        return Undisturbed(names_in(case), self._digests(case), self._numbers(case), ended.calls)
 
     def begin(self, name: str) -> Path:
         """A new folder with texts and data."""
@@ -102,7 +102,7 @@ class Training:
         if ended.code:
             return [f"the next start ended with {ended.code}: {ended.said[-800:]}"]
         found = []
-        names = _names(case)
+        names = names_in(case)
         ended_by_signal = before.code < 0
         fewer = {name for name in self.wanted.names - names if ended_by_signal or not _may_lack(name)}
         more = names - self.wanted.names
@@ -152,7 +152,7 @@ def _may_lack(name: str) -> bool:
     return "snap_iter_" in name and f"snap_iter_{LAST}." not in name
 
 
-def _names(case: Path) -> frozenset[str]:
+def names_in(case: Path) -> frozenset[str]:
     return frozenset(str(path.relative_to(case)) for path in case.rglob("*") if path.is_file())
 
 

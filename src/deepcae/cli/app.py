@@ -15,6 +15,7 @@ from .data import data_app
 from .demo import demo
 from .draw import draw
 from .eval import judge_codes
+from .explore import explore
 from .fit import fit
 from .flags import with_groups
 from .pictures import layers, report
@@ -34,7 +35,7 @@ IMAGES, TOOLS = "You have images", "Caffe's tools"
 PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
     IMAGES: (fit, demo),
     "Codes: compute them, use them": (encode, map_recording, neighbours, denoise, embed, judge_codes, decode),
-    "Pictures and pages": (report, plot, layers),
+    "Pictures and pages": (explore, report, plot, layers),
     "Networks as text": (zoo, train, evaluate, check, summary, draw, convert, upgrade, time_layers),
     TOOLS: (convert_imageset, compute_image_mean, extract_features, parse_log),
     "The paper": (reproduce,),

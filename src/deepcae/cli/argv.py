@@ -31,7 +31,7 @@ FOR_ALL = ("--allow-python-layers", "--allow-writes-elsewhere")  # switches of n
 
 SWITCHES = frozenset(
     "baselines batched check-size csv dry-run encoded gray grey help in-place json linear masks mirror no-linear "  # noqa: SIM905
-    "no-mirror no-training overwrite plain quick "
+    "no-browser no-mirror no-training overwrite plain quick "
     "quiet rgb rule separate shuffle skip-damaged splits strict version".split()
 )
 """Flags that take no value; the word behind any other flag is its value and stays as it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 
 import numpy as np
 
@@ -68,3 +69,15 @@ def _tsne(rows: np.ndarray, seed: int, perplexity: float, n_jobs: int, n_iter: i
         random_state=seed,
     )
     return np.asarray(model.fit(rows), dtype=np.float64)
+
+
+def umap(codes: np.ndarray, seed: int = 0) -> np.ndarray:
+    """UMAP as umap-learn computes it by its own settings. (N, K) → (N, 2). DataError where that is not installed."""
+    try:
+        from umap import UMAP
+    except ImportError:
+        raise DataError("UMAP needs umap-learn, which is not installed: pip install 'deepcae[umap]'") from None
+    rows = finite_rows(codes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a seed makes it use one thread, which it tells
+        return np.asarray(UMAP(random_state=seed).fit_transform(rows), dtype=np.float64)

@@ -123,6 +123,17 @@ def _what(tensor: torch.Tensor) -> str:
     return f"holds {value:g} at {place} ({int(wrong.sum())} of {tensor.numel()} values are not finite)"
 
 
+def unwell(net: Net, iteration: int, blobs: Mapping[str, torch.Tensor]) -> Iterator[Warned]:
+    """What is wrong with a net's blobs in this one pass of several samples, whether its loss is stuck or not.
+
+    `blobs`: of one pass, by name; those that are not there are not looked at.
+    """
+    for watched in _watched(net):
+        for kind, sentence, facts in _symptoms(watched, blobs[watched.blob]) if watched.blob in blobs else ():
+            told = f"layer '{watched.step.name}' ({watched.step.type}): {sentence}"
+            yield Warned(iteration, told, kind, watched.step.name, watched.name, facts)
+
+
 @dataclass
 class _Watched:
     """A blob that the guard looks at, and what it saw in the last looks."""

@@ -88,7 +88,7 @@ def _blocks(
     size, done = batch_size(trained), 0
     wanted = list(dict.fromkeys([blob, *([restored] if restored else [])]))
     for images, labels in examples.batches(size):
-        made = _computed(trained, examples, images, wanted, size)
+        made = _computed(trained, examples.origin, images, wanted, size)
         errors = None if restored is None else half_squared(made[restored], images)
         codes = made[blob].copy()  # which may be a view of the images
         waiting.append(Block(codes, None if labels is None else examples.each(labels), errors))
@@ -141,16 +141,16 @@ def in_block(trained: Trained, entry: str, rows: np.ndarray, blobs: Sequence[str
 
 
 def _computed(
-    trained: Trained, examples: Examples, images: np.ndarray, blobs: list[str], size: int = 0
+    trained: Trained, origin: str, images: np.ndarray, blobs: list[str], size: int = 0
 ) -> dict[str, np.ndarray]:
-    """`blobs` for images (N, ...) of `examples`, which are to blame where they do not fit. `size`: as of `in_block`."""
-    entry, images = trained.fed(images, examples.origin)
+    """`blobs` for images (N, ...) of `origin`, which is to blame where they do not fit. `size`: as of `in_block`."""
+    entry, images = trained.fed(images, origin)
     try:
         if size:
             return in_block(trained, entry, images, blobs, size)
         return {name: blob.detach().cpu().numpy() for name, blob in trained.net({entry: images}, want=blobs).items()}
     except DataError as error:
-        raise DataError(f"{examples.origin}: {error}") from None
+        raise DataError(f"{origin}: {error}") from None
 
 
 def all_over(examples: Examples, count: int) -> np.ndarray:
@@ -165,7 +165,7 @@ def restored(
     blob = blob or trained.restored
     images, labels = examples.pick(rows)
     result = np.concatenate([
-        _computed(trained, examples, images[start : start + LARGEST], [blob])[blob]
+        _computed(trained, examples.origin, images[start : start + LARGEST], [blob])[blob]
         for start in range(0, len(images), LARGEST)
     ])  # fmt: skip
     classes = examples.each(labels) if labels is not None and examples.classified else None
@@ -200,13 +200,17 @@ def decoded_blocks(
 
 
 def layer_by_layer(trained: Trained, examples: Examples, index: int) -> list[tuple[str, np.ndarray]]:
-    """(name, (C, H, W) or (K,) or more axes) of every blob on the way from image `index` to what is restored, in order.
+    """What `way_through` gives for image `index`."""
+    return way_through(trained, examples.one(index)[0], examples.origin)
 
-    A blob that only changes another's shape shows nothing new and is left out, so that the paper's networks give the
-    panels of its Fig. 7.
+
+def way_through(trained: Trained, image: np.ndarray, origin: str) -> list[tuple[str, np.ndarray]]:
+    """(name, (C, H, W) or (K,) or more axes) of every blob on the way from an image (1, ...) to what is restored.
+
+    In order. A blob that only changes another's shape shows nothing new and is left out, so that the paper's networks
+    give the panels of its Fig. 7. `origin`: who is to blame for an image that does not fit.
     """
-    image, _ = examples.one(index)
-    entry, _ = trained.fed(image, examples.origin)
+    entry, _ = trained.fed(image, origin)
     reached = {entry}
     reshaped: set[str] = set()
     for step in trained.net.plan.steps:
@@ -214,5 +218,5 @@ def layer_by_layer(trained: Trained, examples: Examples, index: int) -> list[tup
             reached.update(step.tops)
             reshaped.update(step.tops if step.kind.is_view and not step.kind.copies else ())
     shown = [name for name in dict.fromkeys([entry, *trained.path()]) if name in reached - reshaped]
-    blobs = _computed(trained, examples, image, shown)
+    blobs = _computed(trained, origin, image, shown)
     return [(name, np.atleast_1d(blobs[name][0])) for name in shown]

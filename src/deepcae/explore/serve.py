@@ -1,0 +1,74 @@
+"""Serves the page on this machine until Ctrl-C."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from ..errors import DataError
+from .app import make_app
+from .manners import App, Manners
+from .subject import Subject
+
+LOOPBACK = "127.0.0.1"
+MOST_CONNECTIONS = 100
+PAUSE = 30  # seconds that a connection without a question stays open
+
+
+def serve(subject: Subject, port: int, host: str, begun: Callable[[str], object]) -> None:
+    """Answers until it is interrupted. `begun` is told the page's address, token and all, once it can be opened.
+
+    `port`: 0 for a free one. DataError for an address that cannot be had.
+    """
+    with _listening(host, port) as listening:
+        bound = listening.getsockname()[1]
+        app = Manners(_plain(subject), _names(host, bound), bound)
+        config = uvicorn.Config(
+            app, log_level="error", access_log=False, server_header=False, date_header=False, lifespan="off",
+            limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=PAUSE, timeout_graceful_shutdown=1, http="h11",
+            ws="none", proxy_headers=False,
+        )  # fmt: skip
+        shown = host if host != "::1" else "[::1]"
+        begun(f"http://{'127.0.0.1' if shown in ('0.0.0.0', '::') else shown}:{bound}/?token={app.token}")
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        except KeyboardInterrupt:  # a second Ctrl-C
+            pass
+        finally:
+            subject.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody outside this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _plain(subject: Subject) -> App:
+    return make_app(subject)  # type: ignore[return-value]
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except (OSError, OverflowError) as error:
+        made.close()
+        raise DataError(f"{host}:{port}: cannot be had: {getattr(error, 'strerror', None) or error}") from None
+    return made
+
+
+def _names(host: str, port: int) -> tuple[str, ...]:
+    """What a browser may call this server."""
+    names = ["127.0.0.1", "localhost", "[::1]"]
+    names += [] if is_loopback(host) else [host, socket.gethostname()]
+    return tuple(f"{name}:{port}" for name in names)

@@ -62,13 +62,11 @@ class Manners:
         self.cookie = f"deepcae-{port}"  # browsers keep cookies of all ports of a host together
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # which a browser shows as 403
             return
         answering = _Answering(send)
         try:
-            if scope["type"] != "http":
-                raise _Refused(403, "only HTTP is spoken here")
             entered = self._enter(scope)
             if entered is not None:
                 await answering.begin(303, [(b"location", b"/"), (b"set-cookie", entered)])

@@ -67,9 +67,9 @@ def served(run: Path, *flags: str) -> tuple[subprocess.Popen[str], str]:
 def address(digits_run: Path) -> Iterator[str]:
     """Where the page of the small run is, token and all."""
     process, found = served(digits_run)
-    yield found
-    process.terminate()
-    process.wait(20)
+    with process:
+        yield found
+        process.terminate()
 
 
 @pytest.fixture(scope="session")

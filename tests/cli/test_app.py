@@ -41,7 +41,7 @@ def test_the_commands_of_the_fixed_interface_are_there() -> None:
     found = {" ".join(words) for words in COMMANDS}
     own = {f"data {kind}" for kind in ("images", "tiff", "nwb", "npy", "zarr", "video", "nifti", "any")}
     data = {"data mnist", "data digits", "data pairs", "data subset"} | own
-    looking = {"encode", "decode", "embed", "eval", "layers", "plot", "report", "reproduce"}
+    looking = {"encode", "decode", "embed", "eval", "explore", "layers", "plot", "report", "reproduce"}
     texts = {"summary", "check", "draw", "upgrade", "convert", "zoo"}
     tools = {"convert_imageset", "compute_image_mean", "extract_features", "parse_log"}
     assert found == data | looking | texts | tools | {

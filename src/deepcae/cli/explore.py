@@ -9,9 +9,11 @@ import typer
 
 from ..errors import DataError
 from . import options
-from .screen import say, tell
+from .screen import answer, say, tell
 
-Port = Annotated[int, typer.Option("--port", metavar="P", min=0, max=65535, show_default="a free one")]
+Port = Annotated[
+    int, typer.Option("--port", metavar="P", min=0, max=65535, help="Where to listen.", show_default="a free one")
+]
 
 
 def explore(
@@ -30,6 +32,7 @@ def explore(
     ] = "127.0.0.1",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")] = False,
     machine: options.Machine,
+    output: options.Output,
 ) -> None:
     """Look into a network: codes, layers, drawing, decoding, training. A page on this machine, until Ctrl-C."""
     import webbrowser
@@ -54,7 +57,10 @@ def explore(
         say(f"warning: {host} can be reached by others; whoever has the address with its token sees everything")
 
     def begun(address: str) -> None:
-        tell(address)
+        if output.json:
+            answer({"url": address})
+        else:
+            tell(address)
         if not no_browser:
             webbrowser.open(address)
 

@@ -22,7 +22,7 @@ export function mount(main, app) {
 class Codes {
   constructor(main, app) {
     this.app = app;
-    this.now = { tool: 'move', images: false, x: 0, y: 1 };
+    this.now = { tool: 'move', images: false, x: 0, y: 1, turn: 0 };
     this.alone = new Set(); // the classes that stand in front; empty: all
     this.rows = [...app.state.selection].sort((one, other) => one - other);
     const part = (tag, className) => main.appendChild(Object.assign(document.createElement(tag), { className }));
@@ -258,6 +258,7 @@ class Codes {
     if (this.now.tool !== 'move') this.does.tool('move');
     else if (this.rows.length || this.alone.size) {
       this.alone = new Set();
+      this.now.turn++; // the search begins anew, too
       this.app.set({ selection: new Set() });
       this.emphasise();
       this.show();

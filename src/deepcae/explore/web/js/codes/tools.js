@@ -61,7 +61,7 @@ export function Bar({ about, now, does }) {
       <${Choice} label="↑" value=${now.y} options=${dims} change=${(y) => does.pair(now.x, Number(y))} />`}
     ${about.columns.length > 0 && html`<${Columns} columns=${about.columns} value=${now.colour} change=${does.colour} />`}
     <${Kind} images=${now.images} change=${does.images} />
-    <${Search} search=${does.search} />
+    <${Search} key=${now.turn} search=${does.search} />
   </div>`;
 }
 

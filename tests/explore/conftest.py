@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from browsing import WAIT
 from sklearn.datasets import load_digits
 
 from deepcae.solver.solver import Solver
@@ -22,7 +24,6 @@ from deepcae.zoo import build, write
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 TRAINED, TESTED = 1200, 400
-WAIT = 30_000  # milliseconds for what takes one: a machine that computes beside the tests is slow
 
 
 def digits(folder: Path) -> None:
@@ -51,25 +52,26 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def served(run: Path, *flags: str) -> tuple[subprocess.Popen[str], str]:
-    """`deepcae explore` of a run, and the address that it prints. Whoever starts it ends it."""
+@contextmanager
+def served(run: Path, *flags: str) -> Iterator[str]:
+    """`deepcae explore` of a run, as long as one looks: the address that it prints."""
     pytest.importorskip("fastapi", reason="the extra 'explore' is not installed")
     command = [sys.executable, "-P", "-m", "deepcae", "explore", str(run), "--no-browser", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"})
-    assert process.stdout is not None
-    for line in process.stdout:
-        if found := re.search(r"http://\S+", line):
-            return process, found[0]
-    raise AssertionError(f"deepcae explore ended with {process.wait()} and printed no address")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}) as process:
+        assert process.stdout is not None
+        try:
+            found = next(filter(None, (re.search(r"http://\S+", line) for line in process.stdout)), None)
+            assert found, "deepcae explore printed no address"
+            yield found[0]
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="session")
 def address(digits_run: Path) -> Iterator[str]:
     """Where the page of the small run is, token and all."""
-    process, found = served(digits_run)
-    with process:
+    with served(digits_run) as found:
         yield found
-        process.terminate()
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +90,7 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, address: str) -> Iterator[Any]:
     """The page, just opened at 1440 x 900. What it complains of by itself fails the test."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
-    context.set_default_timeout(WAIT)
+    context.set_default_timeout(WAIT * 1000)
     opened = context.new_page()
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))

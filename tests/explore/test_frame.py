@@ -11,16 +11,16 @@ def current(page: Any) -> str:
 
 def test_tabs_by_click_key_and_address(page: Any) -> None:
     assert current(page) == "Codes"
-    page.click("#tabs a >> text=Network")
-    page.wait_for_selector("main.network")
-    assert page.url.endswith("#network")
-    page.keyboard.press("2")
+    page.click("#tabs a >> text=Layers")
     page.wait_for_selector("main.layers")
-    page.evaluate("location.hash = 'codes'")
+    assert page.url.endswith("#layers")
+    page.keyboard.press("1")
     page.wait_for_selector("main.codes")
+    page.evaluate("location.hash = 'layers'")
+    page.wait_for_selector("main.layers")
     page.reload()
-    page.wait_for_selector("main.codes")
-    assert current(page) == "Codes"
+    page.wait_for_selector("main.layers")
+    assert current(page) == "Layers"
 
 
 def test_dark_and_light(page: Any) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from browsing import WAIT
 from sklearn.datasets import load_digits
 
+from browsing import WAIT
 from deepcae.solver.solver import Solver
 from deepcae.zoo import build, write
 

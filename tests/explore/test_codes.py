@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import until
 from PIL import Image
+
+from browsing import until
 
 COUNT = 400  # images of the run
 FOUND = "document.querySelector('#told').textContent"
@@ -67,7 +68,7 @@ def test_every_class_is_drawn_in_its_colour(codes: Any) -> None:
     assert codes.locator(".legend button").all_inner_texts() == [str(digit) for digit in range(10)]
     shown = pixels(codes)
     for colour in ((98, 113, 240), (244, 124, 85), (38, 188, 162)):
-        assert (np.abs(shown - colour).max(axis=2) < 24).sum() > 20
+        assert (np.abs(shown - colour).max(axis=2) < 45).sum() > 100
 
 
 def test_pointing_shows_image_restored_and_difference(codes: Any) -> None:
@@ -86,7 +87,7 @@ def test_the_mark_is_caught_from_fourteen_pixels_and_no_more(codes: Any) -> None
     made = codes.evaluate(
         """async () => {
           const { nearest } = await import('/static/js/pick.js');
-          const points = { xs: [0, 40], ys: [0, 0], count: 2, back: 0, order: [0, 1] };
+          const points = { xs: [0, 40], ys: [0, 0], count: 2, order: [0, 1], may: null };
           const plane = { kx: 1, ky: 1, tx: 0, ty: 0 };
           return [[-13.9, 0], [-14.1, 0], [21, 0], [26.1, 0]].map((at) => nearest(points, plane, ...at, 14));
         }"""
@@ -215,9 +216,8 @@ def test_wheel_drag_and_keys_move_the_map(codes: Any) -> None:
     codes.mouse.move(5, 5)
     codes.wait_for_timeout(200)
     moved = pixels(codes)
-    ground = slice(100, 400)
-    assert np.abs(moved[150:450, 200:500] - first[100:400, 100:400]).mean() < 6, "moved by 100 and 50"
-    assert np.abs(moved[ground, ground] - first[ground, ground]).mean() > 6
+    there, here = moved[150:650, 200:800], first[100:600, 100:700]
+    assert np.abs(there - here).mean() < np.abs(first[150:650, 200:800] - here).mean() / 5, "by 100 and 50 pixels"
 
 
 def test_images_in_place_of_points(codes: Any) -> None:
@@ -226,7 +226,6 @@ def test_images_in_place_of_points(codes: Any) -> None:
     rows = asked.value.post_data_json["rows"]
     assert len(rows) == len(set(rows))
     assert 20 < len(rows) <= COUNT
-    x, y, width, height = plot(codes)
     until(
         codes,
         """(() => {

@@ -30,6 +30,7 @@ def test_dark_and_light(page: Any) -> None:
     dark = page.evaluate(ground)
     assert dark != light
     page.reload()
+    page.wait_for_selector("#tabs a[aria-current]")
     assert page.evaluate(ground) == dark, "the choice is kept"
     page.click("#theme")
     assert page.evaluate(ground) == light

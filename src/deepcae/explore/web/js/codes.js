@@ -154,20 +154,21 @@ class Codes {
   }
 
   recolour() {
-    this.colours = colours(this.column ?? null, this.app.about.count);
+    if (this.column === undefined) return; // it is on its way
+    this.colours = colours(this.column, this.app.about.count);
     if (this.plot.points.count === this.colours.ofRow.length) this.plot.setColours(this.colours);
     this.show();
   }
 
-  /** Who stands in front: the selected ones, of the classes that are looked at alone. */
+  /** In front stand the selected ones, of the classes that are looked at alone; only these classes can be pointed at. */
   emphasise() {
     const { alone, rows, colours: known, plot } = this;
     if (!plot.points.xy) return;
-    if (!alone.size && !rows.length) return plot.setFront(null);
-    const front = new Uint8Array(plot.points.count).fill(rows.length ? 0 : 1);
-    for (const row of rows) front[row] = 1;
-    if (alone.size) for (let row = 0; row < front.length; row++) if (!alone.has(known.classes[row])) front[row] = 0;
-    return plot.setFront(front);
+    const may = alone.size ? Uint8Array.from(known.classes, (each) => alone.has(each)) : null;
+    if (!rows.length) return plot.setFront(may, may);
+    const front = new Uint8Array(plot.points.count);
+    for (const row of rows) front[row] = may ? may[row] : 1;
+    return plot.setFront(front, may);
   }
 
   isolate(at, more) {

@@ -68,7 +68,7 @@ export class Points {
     this.unsettled = true;
   }
 
-  /** `xy`: (count, 2) float32; what is no number is not drawn. Colours and who stands back begin anew. */
+  /** `xy`: (count, 2) float32; what is no number is not drawn. Of another number of points, colours and who stands back begin anew. */
   load(xy) {
     this.xy = xy;
     const count = xy.length / 2;
@@ -80,7 +80,7 @@ export class Points {
       this.ys = new Float32Array(count);
       this.ink = new Uint8Array(count);
       this.ofRow = new Uint8Array(count);
-      this.front = null;
+      this.front = this.may = null;
     }
     this.arrange();
   }
@@ -97,9 +97,10 @@ export class Points {
     this.arrange();
   }
 
-  /** Who stands in front: 1 for those rows; null for all. */
-  emphasise(front) {
+  /** Who stands in front, and who may be picked: 1 for those rows; null for all. */
+  emphasise(front, may = front) {
     this.front = front;
+    this.may = may;
     this.arrange();
   }
 

@@ -109,8 +109,8 @@ export class Plot {
     this.refresh();
   }
 
-  setFront(front) {
-    this.points.emphasise(front);
+  setFront(front, may) {
+    this.points.emphasise(front, may);
     this.refresh();
   }
 

@@ -98,4 +98,4 @@ function Scale({ name, colours }) {
 }
 
 /** What the colours mean. `colours`: as colours.js makes them. */
-export const Legend = (props) => props.colours && (props.colours.names ? html`<${Classes} ...${props} />` : html`<${Scale} ...${props} />`);
+export const Legend = (props) => props.colours?.inks.length > 1 && (props.colours.names ? html`<${Classes} ...${props} />` : html`<${Scale} ...${props} />`);

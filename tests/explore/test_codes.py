@@ -87,7 +87,7 @@ def test_the_mark_is_caught_from_fourteen_pixels_and_no_more(codes: Any) -> None
     made = codes.evaluate(
         """async () => {
           const { nearest } = await import('/static/js/pick.js');
-          const points = { xs: [0, 40], ys: [0, 0], count: 2, order: [0, 1], may: null };
+          const points = { xs: [0, 40], ys: [0, 0], count: 2, order: [0, 1], may: null, arrange() {} };
           const plane = { kx: 1, ky: 1, tx: 0, ty: 0 };
           return [[-13.9, 0], [-14.1, 0], [21, 0], [26.1, 0]].map((at) => nearest(points, plane, ...at, 14));
         }"""
@@ -218,6 +218,22 @@ def test_wheel_drag_and_keys_move_the_map(codes: Any) -> None:
     moved = pixels(codes)
     there, here = moved[150:650, 200:800], first[100:600, 100:700]
     assert np.abs(there - here).mean() < np.abs(first[150:650, 200:800] - here).mean() / 5, "by 100 and 50 pixels"
+
+
+def test_what_is_in_sight_stays_while_one_looks_elsewhere(codes: Any) -> None:
+    for _ in range(3):
+        codes.keyboard.press("+")
+    codes.click(".legend button >> text=0")
+    codes.click(".legend button >> text=0")
+    codes.mouse.move(5, 5)
+    codes.wait_for_timeout(200)
+    before = pixels(codes)
+    codes.keyboard.press("2")
+    codes.wait_for_selector("main.layers")
+    codes.keyboard.press("1")
+    codes.wait_for_selector(".legend button")
+    codes.wait_for_timeout(300)
+    assert (pixels(codes) == before).all()
 
 
 def test_images_in_place_of_points(codes: Any) -> None:

@@ -10,7 +10,8 @@ export class Problem extends Error {
 
 const KINDS = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
 const AGAIN = 'This page is not let in any more: open the address that deepcae explore printed.';
-const AWAY = 'The server does not answer. Was it stopped?';
+/** Nobody answers. */
+export const AWAY = 'The server does not answer. Was it stopped?';
 
 /**
  * Reads a binary answer: uint32 LE n, n bytes of JSON, the arrays. They are views, nothing is copied.

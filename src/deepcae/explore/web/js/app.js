@@ -49,6 +49,7 @@ export class App {
       row: null, selection: new Set(), colour: about.colour ?? about.columns[0]?.name ?? null,
       map: about.maps[0]?.name ?? null, tab: null,
     };
+    this.codes = null; // what the map of codes showed when it was left
     this.listeners = new Map();
     this.images = new Kept(400, (row) => get(`/api/image?row=${row}`));
     this.columns = new Kept(12, (name) => get(`/api/column?name=${encodeURIComponent(name)}`));

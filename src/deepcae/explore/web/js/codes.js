@@ -10,6 +10,7 @@ import { Thumbs } from './codes/thumbs.js';
 import { Bar, Buttons, Legend } from './codes/tools.js';
 
 const AGAIN = 700; // milliseconds until a map that is being computed is asked for again
+const LATE = 400; // milliseconds after which it is said that something is waited for
 const ARROWS = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };
 const LABEL = 'Map of the codes. Arrow keys go to the next image, plus and minus zoom, 0 shows all, B and L select, Escape lets go.';
 
@@ -22,7 +23,7 @@ export function mount(main, app) {
 class Codes {
   constructor(main, app) {
     this.app = app;
-    this.now = { tool: 'move', images: false, x: 0, y: 1, turn: 0 };
+    this.now = { tool: 'move', images: false, x: 0, y: 1, turn: 0, ...app.codes?.now };
     this.alone = new Set(); // the classes that stand in front; empty: all
     this.rows = [...app.state.selection].sort((one, other) => one - other);
     const part = (tag, className) => main.appendChild(Object.assign(document.createElement(tag), { className }));
@@ -40,11 +41,15 @@ class Codes {
       app.on('theme', () => this.recolour()),
       app.on('weights', () => this.reload()),
     ];
+    this.plot.setImages(this.now.images);
     this.show();
     this.reload();
   }
 
+  /** What is looked at stays for when one comes back. */
   destroy() {
+    const { map } = this.app.state;
+    this.app.codes = { now: this.now, map, sight: this.plot.whole ? null : this.plot.plane.keep() };
     for (const end of this.ends) end();
     clearTimeout(this.later);
     this.plot.destroy();
@@ -113,9 +118,11 @@ class Codes {
     const pair = map === 'dims' ? `&x=${x}&y=${y}` : '';
     try {
       const told = await get(`/api/points?map=${map}${pair}`, { lane: 'points' });
-      if (told.state === 'computing') return this.wait(map, told.share);
+      if (told.state === 'computing') return this.again(map, told.share);
       this.waits = null;
-      this.plot.setMap(told.arrays.xy.values, told.axes ?? ['', '']);
+      const before = this.app.codes;
+      this.app.codes = null;
+      this.plot.setMap(told.arrays.xy.values, told.axes ?? ['', ''], before?.map === map ? before.sight : null);
       this.emphasise();
       if (this.colours) this.plot.setColours(this.colours);
     } catch (error) {
@@ -125,10 +132,14 @@ class Codes {
   }
 
   /** A map that takes its time: asked for again, until another one is wanted. */
-  wait(map, share) {
+  again(map, share) {
     const { title } = this.app.about.maps.find(({ name }) => name === map);
-    this.waits = `${title} is being computed${share ? `, ${Math.round(100 * share)} %` : ' …'}`;
     this.later = setTimeout(() => this.loadMap(), AGAIN);
+    this.wait(`${title} is being computed${share ? `, ${Math.round(100 * share)} %` : ' …'}`);
+  }
+
+  wait(text) {
+    this.waits = text;
     this.show();
   }
 
@@ -142,14 +153,19 @@ class Codes {
     const { app } = this;
     const { colour } = app.state;
     this.alone = new Set();
+    const late = setTimeout(() => this.wait(`${colour} is being computed …`), LATE);
     try {
       const column = colour ? await app.column(colour) : null;
+      clearTimeout(late);
       if (colour !== app.state.colour) return;
+      this.waits = null;
       this.column = column;
       this.recolour();
       this.emphasise();
     } catch (error) {
+      clearTimeout(late);
       this.fail(error);
+      this.show();
     }
   }
 

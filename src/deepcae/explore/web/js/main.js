@@ -1,5 +1,5 @@
 // The page's frame: tabs by location.hash, one view at a time, light or dark, the line at the foot.
-import { get, stale } from './api.js';
+import { AWAY, get, stale } from './api.js';
 import { App } from './app.js';
 import { forget } from './palette.js';
 
@@ -7,6 +7,7 @@ const VIEWS = [
   ['codes', 'Codes'], ['layers', 'Layers'], ['draw', 'Draw'],
   ['decode', 'Decode'], ['training', 'Training'], ['network', 'Network'],
 ];
+const PULSE = 10000; // milliseconds
 const id = (name) => document.getElementById(name);
 const wanted = () => location.hash.slice(1).split('/')[0];
 
@@ -106,6 +107,18 @@ function notes({ about: { warnings = [] } }) {
   id('notes').querySelector('ul').replaceChildren(...told);
 }
 
+/** Says when the server has gone, and when it is there again. */
+function watch(app) {
+  let gone = false;
+  setInterval(async () => {
+    if (document.hidden) return;
+    const there = await fetch('/static/js/theme.js', { method: 'HEAD', cache: 'no-store' }).catch(() => null);
+    if (!there) app.tell(AWAY, 'problem');
+    else if (gone) app.tell('The server answers again.');
+    gone = !there;
+  }, PULSE);
+}
+
 /** Keys 1 to 6 open the tabs, unless something is being typed. */
 function keys(offer) {
   addEventListener('keydown', (event) => {
@@ -132,6 +145,7 @@ async function start() {
   theme(app);
   foot(app);
   keys(offer);
+  watch(app);
   notes(app);
   app.on('weights', () => notes(app));
   await views(app, offer);

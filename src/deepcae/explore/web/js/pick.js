@@ -3,6 +3,7 @@
 
 /** The row nearest to a place on the screen, at most `radius` CSS pixels away; -1 for none. */
 export function nearest(points, plane, left, top, radius) {
+  points.arrange();
   const { xs, ys, count, order, may } = points;
   const { kx, ky, tx, ty } = plane;
   let found = -1;
@@ -21,6 +22,7 @@ export function nearest(points, plane, left, top, radius) {
 
 /** Up to `most` rows within `radius` CSS pixels of a place. */
 export function around(points, plane, left, top, radius, most) {
+  points.arrange();
   const { xs, ys, count, order, may } = points;
   const rows = [];
   for (let k = count - 1; k >= 0 && rows.length < most; k--) {
@@ -33,6 +35,7 @@ export function around(points, plane, left, top, radius, most) {
 
 /** The next row from a row in a direction, 'left', 'right', 'up' or 'down': near, and not far off the way. -1 for none. */
 export function next(points, plane, row, direction) {
+  points.arrange();
   const { xs, ys, count, xy, order, may } = points;
   const [x, y] = [xy[2 * row] * plane.kx, xy[2 * row + 1] * plane.ky];
   const [ahead, up] = { left: [-1, 0], right: [1, 0], up: [0, 1], down: [0, -1] }[direction];
@@ -72,6 +75,7 @@ export const corners = ([[left, top], [right, bottom]]) => [[left, top], [right,
 
 /** The rows that lie within a path on the screen, in their order. */
 export function within(points, plane, path) {
+  points.arrange();
   const { xs, ys, order, count, may } = points;
   const holds = inside(path);
   const rows = [];

@@ -67,6 +67,18 @@ export class Plane {
     return [(left - this.tx) / this.kx, (this.ty - top) / this.ky];
   }
 
+  /** What is in sight: the middle, and how near. */
+  keep() {
+    return { middle: this.from(this.width / 2, this.height / 2), zoomed: this.zoomed };
+  }
+
+  /** After `fit`: what was kept is in sight again. */
+  take({ middle, zoomed }) {
+    this.zoom(zoomed);
+    const [left, top] = this.at(...middle);
+    this.move(this.width / 2 - left, this.height / 2 - top);
+  }
+
   copy() {
     return Object.assign(new Plane(), this);
   }

@@ -82,7 +82,7 @@ export class Points {
       this.ofRow = new Uint8Array(count);
       this.front = this.may = null;
     }
-    this.arrange();
+    this.arranged = false;
   }
 
   /**
@@ -94,18 +94,19 @@ export class Points {
     this.inks = inks;
     for (let at = 0; at < 256; at++) this.shapes[at] = inks.shapes?.[at] ?? 'disc';
     this.sprites.size = 0;
-    this.arrange();
+    this.arranged = false;
   }
 
   /** Who stands in front, and who may be picked: 1 for those rows; null for all. */
   emphasise(front, may = front) {
     this.front = front;
     this.may = may;
-    this.arrange();
+    this.arranged = false;
   }
 
-  /** Positions and colours in the order of drawing: those who stand back first. */
+  /** Positions and colours in the order of drawing, those who stand back first; once for all that was changed. */
   arrange() {
+    if (this.arranged) return;
     const { shuffle, order, front, count } = this;
     let at = 0;
     if (front) for (let k = 0; k < count; k++) if (!front[shuffle[k]]) order[at++] = shuffle[k];
@@ -117,11 +118,12 @@ export class Points {
       this.ys[k] = this.xy[2 * row + 1];
       this.ink[k] = k < this.back ? DIM : this.ofRow[row];
     }
-    this.unsettled = true;
+    this.arranged = this.unsettled = true;
   }
 
   /** On the way from other places to those of the map: `share` 0 is there, 1 is here. Nearest and next go by it, too. */
   blend(from, share) {
+    this.arrange();
     const { xs, ys, xy, order, count } = this;
     for (let k = 0; k < count; k++) {
       const at = 2 * order[k];
@@ -154,6 +156,7 @@ export class Points {
    */
   draw(plane, lines = null, bare = false) {
     if (!this.picture) return;
+    this.arrange();
     const size = Math.max(1, Math.min(MARGIN, Math.round(this.mark(plane) * this.ratio)));
     this.cells.fill(0);
     if (bare) this.unsettled = true;

@@ -1,5 +1,6 @@
 // The card beside the pointer: the image, what is restored of it, the difference, and what is known of it.
 import { html, render } from '../../vendor/preact-htm.js';
+import { newest } from '../newest.js';
 import { figure } from '../palette.js';
 import { Picture } from '../pictures.js';
 
@@ -24,68 +25,57 @@ export function Trio({ image, about }) {
   </div>`;
 }
 
-function Card({ image, row, about, columns }) {
-  const words = Object.entries(image?.columns ?? {}).filter(([column]) => columns.includes(column)).slice(0, MOST);
-  return html`<h2>${image ? name(image) : `Image ${row}`}</h2>
-    ${image && html`<${Trio} image=${image} about=${about.image} />
-    <dl class="facts small">${words.map(([column, value]) => html`<dt>${column}</dt><dd>${told(value)}</dd>`)}</dl>`}`;
+function Card({ image, about, columns }) {
+  const words = Object.entries(image.columns).filter(([column]) => columns.includes(column)).slice(0, MOST);
+  return html`<h2>${name(image)}</h2><${Trio} image=${image} about=${about.image} />
+    <dl class="facts small">${words.map(([column, value]) => html`<dt>${column}</dt><dd>${told(value)}</dd>`)}</dl>`;
 }
 
 /** A card in a host element of its own, which follows the pointer. */
 export class HoverCard {
   constructor(host, app) {
-    Object.assign(this, { host, app, row: -1, shown: -1, asking: false });
+    Object.assign(this, { host, app, row: -1 });
     host.className = 'card';
     host.hidden = true;
+    const draw = (image) => image.row === this.row && this.draw(image);
+    const fail = (error) => {
+      app.problem(error);
+      this.hide();
+    };
+    this.images = newest((row) => app.image(row), draw, fail);
   }
 
-  /** Shows a row's card beside a point of the plot; -1: none. `since` is when the pointer moved, for `done(row)`. */
+  /** Shows a row's card beside a place of the plot; -1: none. `done` is called once it is there. */
   show(row, [left, top], plane, done) {
     if (row < 0) return this.hide();
     this.place = [left, top, plane.width, plane.height];
     if (row === this.row) return undefined;
     this.row = row;
     this.done = done;
-    if (this.app.images.now(row)) return this.draw(this.app.images.now(row));
-    return this.ask();
-  }
-
-  /** One request at a time; meanwhile only the latest wish counts. */
-  async ask() {
-    if (this.asking) return;
-    this.asking = true;
-    const { row } = this;
-    try {
-      const image = await this.app.image(row);
-      if (row === this.row) this.draw(image);
-    } catch (error) {
-      this.app.problem(error);
-      this.hide();
-    }
-    this.asking = false;
-    if (this.row >= 0 && this.row !== row) {
-      const image = this.app.images.now(this.row);
-      if (image) this.draw(image);
-      else this.ask();
-    }
+    const image = this.app.images.now(row);
+    return image ? this.draw(image) : this.images.ask(row);
   }
 
   draw(image) {
     const { about } = this.app;
     const columns = about.columns.map((column) => column.name);
-    render(html`<${Card} image=${image} row=${image.row} about=${about} columns=${columns} />`, this.host);
+    render(html`<${Card} image=${image} about=${about} columns=${columns} />`, this.host);
     this.host.hidden = false;
     const [left, top, width, height] = this.place;
     const high = this.host.offsetHeight;
     const right = left + 18 + WIDTH < width ? left + 18 : left - 18 - WIDTH;
     this.host.style.left = `${Math.max(4, Math.min(width - WIDTH - 4, right))}px`;
     this.host.style.top = `${Math.max(4, Math.min(height - high - 4, top - high / 2))}px`;
-    this.shown = image.row;
-    this.done?.(image.row);
+    this.done();
   }
 
   hide() {
-    this.row = this.shown = -1;
+    this.row = -1;
     this.host.hidden = true;
+  }
+
+  end() {
+    this.images.end();
+    render(null, this.host);
   }
 }

@@ -37,7 +37,7 @@ export class Plot {
       tool: () => does.tool(),
       moved: () => this.refresh(),
       over: (left, top, since) => this.point(left, top, since),
-      out: () => this.point(null),
+      out: () => this.held || this.point(null),
       click: (left, top, event) => this.click(left, top, event),
       drawn: (path, _, kind) => this.draw(path, kind),
       closed: (path, event, kind) => this.close(path, kind, event),
@@ -53,6 +53,7 @@ export class Plot {
     this.watch.disconnect();
     this.leave();
     this.end();
+    this.card.end();
   }
 
   resize() {
@@ -82,14 +83,16 @@ export class Plot {
     this.refresh();
   }
 
-  /** Other places of the same images; they glide there where that can be drawn fast enough. */
-  setMap(xy, axes) {
+  /** Other places of the same images; they glide there where that can be drawn fast enough. `kept`: what is in sight. */
+  setMap(xy, axes, kept = null) {
     const { points, plane } = this;
     const before = points.count * 2 === xy.length && points.xy !== xy ? [points.xy, plane.copy()] : null;
     this.axes = axes;
     this.bounds = bounds(xy);
     points.load(xy);
     this.fit();
+    if (kept) this.plane.take(kept);
+    this.whole = !kept;
     this.glide = null;
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     if (before && points.count <= MOST_GLIDING && !still) {
@@ -211,6 +214,7 @@ export class Plot {
   }
 
   point(left, top, since) {
+    this.held = false;
     this.pointer = left === null ? null : [left, top];
     this.since = since;
     this.moved = true;
@@ -238,13 +242,16 @@ export class Plot {
   /** The pointer rests: what it may point at next is asked for already. */
   async foresee([left, top]) {
     for (const row of around(this.points, this.plane, left, top, 40, 4)) {
-      if (this.card.asking) return;
+      if (this.pointer?.[0] !== left) return;
       await this.app.image(row).catch(() => {});
     }
   }
 
   click(left, top, event) {
-    if (event.pointerType === 'touch') this.point(null);
+    if (event.pointerType === 'touch') {
+      this.point(left, top, event.timeStamp);
+      this.held = true; // a finger that is lifted leaves the card where it is
+    }
     this.does.choose(this.at([left, top]));
   }
 

@@ -93,6 +93,7 @@ export class Thumbs {
  * @returns {{rows: Int32Array|number[], places: number[][], side: number}} places: [left, top] of each cell
  */
 export function grid(points, plane, side) {
+  points.arrange();
   const cell = side * 2 ** (Math.log2(plane.kx * 1e6) % 0.5); // grows a little until the next zoom
   const { xs, ys, count, order, back } = points;
   const { kx, ky, tx, ty, width, height } = plane;

@@ -18,7 +18,7 @@ export function Way({ blobs, found, go }) {
   return html`<div class="way"><p class="caption">How much of each layer is saturated, dead or not finite</p>
     <div class="columns" role="group" aria-label="All layers, from the image to what is restored">
     ${blobs.map((blob, at) => html`<button type="button" data-faults=${grave.get(at) ?? 'none'} aria-current=${at === first ? 'true' : null}
-      title=${`${blob.blob}: ${words(blob)}`} aria-label=${`${blob.blob}: ${words(blob)}`} onClick=${() => go(at)}>
+      title=${`${blob.blob}: ${words(blob)}`} aria-label=${`${at + 1}, ${blob.blob}: ${words(blob)}`} onClick=${() => go(at)}>
       <i><b style=${{ height: `${100 * ill(blob)}%` }}></b></i><span>${at + 1}</span></button>`)}</div></div>`;
 }
 

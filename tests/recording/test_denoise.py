@@ -150,6 +150,16 @@ def test_what_cannot_be_done_is_told(tmp_path: Path, known: Known, prepared: Pre
         require_kind(Path("x.png"))
 
 
+def test_images_of_another_size_are_refused_by_the_size_of_one(
+    tmp_path: Path, known: Known, prepared: Prepared
+) -> None:
+    np.save(tmp_path / "x.npy", stack_of("uint8"))
+    np.save(tmp_path / "other.npy", stack_of("uint8", (9, 8, 7)))
+    with pytest.raises(DataError, match=r"other\.npy: .* given are rows of shape \[1, 8, 7\]$"):
+        restored(known(prepared(tmp_path / "x.npy")), tmp_path / "other.npy", tmp_path / "out.npy")
+    assert not (tmp_path / "out.npy").exists()
+
+
 def test_the_window_is_nowhere_zero_and_highest_in_the_middle() -> None:
     window = window_of((5, 8))
     assert window.min() > 0

@@ -29,6 +29,7 @@ from ..prepare.sources import Source, open_sources
 from ..prepare.steps import Steps
 from ..prepare.write import Prepared
 from ..proto.lookup import STORED
+from ..trained.examples import require_fitting
 from ..trained.network import Trained
 from ..trained.passes import batch_size
 from .nwbstack import require_axes
@@ -207,6 +208,7 @@ class Denoiser:
         return np.divide(sums, weight, out=sums, where=covered), covered
 
     def _pass(self, rows: np.ndarray, origin: str) -> np.ndarray:
+        require_fitting(self.trained, rows.shape[1:], origin, resizes=False)
         shown = self.scaling.shown(rows)
         blob = self.trained.restored
         made = passed(self.trained, shown, [blob], self._size, origin)[blob]

@@ -226,7 +226,7 @@ def _held(trained: Trained, contents: Contents) -> Examples:
     """Those of a source that nobody has opened yet."""
     images, labels = contents.images(trained.images), contents.labels(trained.labels)
     rows = _shown(trained, contents, images, [images] if labels is None else [images, labels])
-    _require_fitting(trained, rows.shapes[images], contents.origin)
+    require_fitting(trained, rows.shapes[images], contents.origin)
     if labels is None:
         return Examples(rows, images, None, contents.origin, contents=contents)
     if math.prod(rows.shapes[labels]) > max(LABELS_PER_ROW, math.prod(rows.shapes[images])):
@@ -283,13 +283,13 @@ def _meaning(trained: Trained, labels: str | None) -> str:
     return trained.roles.labels_are if labels == trained.roles.labels else CLASSES if labels in LABELS else ""
 
 
-def _require_fitting(trained: Trained, row: Shape, source: str) -> None:
-    """DataError where the net has no place for rows of this shape: before one of them is read."""
+def require_fitting(trained: Trained, row: Shape, source: str, resizes: bool = True) -> None:
+    """DataError where the net has no place for rows of this shape; `resizes`: whether images of its size would do."""
     entry, none = trained.fed(np.empty((0, *row), np.float32), source)
     if (planned := trained.net.plan.shapes[entry]) is not None and none.shape[1:] != planned[1:]:
         told = f"{source}: blob '{entry}' of net '{trained.net.name}' has shape (N, {', '.join(map(str, planned[1:]))})"
         told += f"; given are rows of shape {list(row)}"
-        if len(row) == 3 and (len(planned), planned[1]) == (4, row[0]):
+        if resizes and len(row) == 3 and (len(planned), planned[1]) == (4, row[0]):
             told += f"; `deepcae data any {source} --resize {planned[2]}x{planned[3]} -o DIR` makes images of this size"
         raise DataError(told)
 

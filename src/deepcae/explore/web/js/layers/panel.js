@@ -84,7 +84,7 @@ export function Panel({ blob, values, shape, number, faults, each, about, chosen
   return html`<article class="panel blob" data-faults=${grave} data-blob=${blob.blob} id=${`blob-${number}`} tabindex="-1">
     <header><h3><span class="soft">${String(number + 1).padStart(2, '0')}</span> ${blob.blob}</h3></header>
     <p class="soft small kind">${words(blob)}</p>
-    <button type="button" class=${`look ${blob.not_finite ? 'lost' : ''}`} aria-label=${title} onClick=${click}>
+    <button type="button" class=${`look ${blob.not_finite ? 'lost' : ''}`} title=${title} onClick=${click}>
       <${View} values=${values} laid=${laid} each=${each} about=${about} title=${`${blob.blob}: click a ${what}`} />
       ${mark && html`<i class="mark" style=${box}></i>`}
       ${faults.length > 0 && html`<span class="badges"><${Badges} faults=${faults} /></span>`}</button>

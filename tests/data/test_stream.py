@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepcae.data.contents import open_rows
+from deepcae.data.kept import ArrayRows
 from deepcae.data.memory import MemorySource
-from deepcae.data.stream import ArrayRows, Stream, draws, permutation
+from deepcae.data.stream import Stream, draws, permutation
 from deepcae.errors import DataError
 
 lengths = st.lists(st.integers(1, 7), min_size=1, max_size=4)

@@ -51,7 +51,7 @@ def _walk(text: str, gradients: list[float], rates: list[float], weight: float =
     path = []
     for iteration, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
         g = [torch.tensor([gradient])]
-        updater.step(g, updater.clip(g, float(updater.norm(g))), rate, iteration)
+        updater.step(g, float(updater.norm(g)), rate, iteration)
         path.append(leaf.item())
     return path
 
@@ -113,7 +113,7 @@ def test_sgd_keeps_the_rate_inside_the_momentum() -> None:
 def test_clipping_by_the_norm_of_all_blobs(clip: float, wanted: list[float]) -> None:
     updater, leaves = _updater(f'type: "SGD" clip_gradients: {clip}', [0.0], [0.0])
     g = [torch.tensor([3.0]), torch.tensor([4.0])]
-    updater.step(g, updater.clip(g, float(updater.norm(g))), 1.0, 0)
+    updater.step(g, float(updater.norm(g)), 1.0, 0)
     assert [-leaf.item() for leaf in leaves] == pytest.approx(wanted)
 
 
@@ -230,9 +230,7 @@ def test_the_core_moves_as_torch_does(data: st.DataObject, rule: str) -> None:
         updater = Updater(text_format.Parse(text, SolverParameter()), blobs)
         for iteration, each in enumerate(steps):
             gradients = [torch.tensor(g) for g in each]
-            updater.step(
-                gradients, updater.clip(gradients, float(updater.norm(gradients))), 0.1, iteration, leave_update=left
-            )
+            updater.step(gradients, float(updater.norm(gradients)), 0.1, iteration, leave_update=left)
         made.append(
             [*(blob.tensor for blob in blobs), *updater.history, *updater.updates, *(gradients if left else [])]
         )

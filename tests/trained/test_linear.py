@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepcae.data.stream import ArrayRows
+from deepcae.data.kept import ArrayRows
 from deepcae.errors import DataError
 from deepcae.trained.examples import Examples
 from deepcae.trained.linear import linear

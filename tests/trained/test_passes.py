@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deepcae.data import kept
-from deepcae.data.stream import ArrayRows
+from deepcae.data.kept import ArrayRows
 from deepcae.errors import DataError
 from deepcae.net.net import Net
 from deepcae.proto.read import read_net_text

@@ -16,7 +16,7 @@ from ..bounds import ROOM, require_room
 from ..errors import DataError
 from ..inplace import unread
 from .stored import DAMAGE, Given, Pictures, Stored, first_line
-from .stream import ArrayRows, Arrays, Shape, aligned
+from .stream import Arrays, Shape, aligned
 
 LARGEST_BLOCK = 2**24  # bytes of a block of whole chunks; where chunks are larger, a part of one is read at a time
 OPEN_FILES = 16  # files kept open at a time; a list may name thousands
@@ -51,10 +51,10 @@ class Part:
         if path is not None and path.is_dir():
             self.stored = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
-    def in_memory(self) -> ArrayRows | None:
+    def in_memory(self) -> Arrays | None:
         """The rows, where all arrays lie in memory already as they are read."""
         held = {top: array.held for top, array in self.arrays.items() if isinstance(array, Given) and array.is_ready}
-        return ArrayRows(held) if len(held) == len(self.arrays) else None
+        return held if len(held) == len(self.arrays) else None
 
     def close(self) -> None:
         for array in self.arrays.values():

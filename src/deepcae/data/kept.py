@@ -17,11 +17,40 @@ import numpy as np
 from .ahead import Ahead
 from .joined import Joined, Part
 from .readcost import cost_note
-from .stream import ArrayRows, Arrays
+from .stream import Arrays, aligned
 
 MEMORY_LIMIT = 256 * 2**20  # bytes of a data set that is kept in memory as a whole
 BLOCK = 8 * 2**20  # bytes that are read at a time from a larger one
 EVEN = 512  # rows of which a block holds a multiple, so that batches of powers of two lie within one
+
+
+class ArrayRows:
+    """Rows that lie in memory: arrays of equal length by top name."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.arrays = arrays
+        self.tops = tuple(arrays)
+        self.total = len(next(iter(arrays.values())))
+        self.shapes = {top: array.shape[1:] for top, array in arrays.items()}
+
+    def at_hand(self, size: int, shuffled: bool) -> bool:
+        return True
+
+    def read(self, rows: slice | np.ndarray) -> Arrays:
+        if isinstance(rows, slice):
+            return {top: array[rows] for top, array in self.arrays.items()}
+        return {top: _picked(array, rows) for top, array in self.arrays.items()}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _picked(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """array[rows], where torch takes it without another copy."""
+    if array.dtype != np.float32:
+        return array[rows]
+    made = aligned((len(rows), *array.shape[1:]))
+    return np.take(array, rows, axis=0, out=made, mode="clip")  # of other modes it copies twice
 
 
 class StoredRows:
@@ -32,7 +61,8 @@ class StoredRows:
         self.shapes, self.total, self.tops = files.shapes, files.total, tuple(files.shapes)
         self.dtypes = {top: array.dtype for top, array in parts[0].arrays.items()}
         limit = MEMORY_LIMIT if memory_limit is None else memory_limit
-        self._memory = parts[0].in_memory() if len(parts) == 1 else None
+        held = parts[0].in_memory() if len(parts) == 1 else None
+        self._memory = None if held is None else ArrayRows(held)
         self.in_memory = self._memory is not None or self.total * files.row_bytes <= min(limit, files.room)
         self._block_rows = max(1, (BLOCK if block is None else block) // max(files.row_bytes, 1))
         if self._block_rows > EVEN:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from .stream import ArrayRows, Stream
+from .kept import ArrayRows
+from .stream import Stream
 
 
 class MemorySource(Stream):

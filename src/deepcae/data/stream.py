@@ -125,35 +125,6 @@ class Stream:
         self.rows.close()
 
 
-class ArrayRows:
-    """Rows that lie in memory: arrays of equal length by top name."""
-
-    def __init__(self, arrays: Arrays) -> None:
-        self.arrays = arrays
-        self.tops = tuple(arrays)
-        self.total = len(next(iter(arrays.values())))
-        self.shapes = {top: array.shape[1:] for top, array in arrays.items()}
-
-    def at_hand(self, size: int, shuffled: bool) -> bool:
-        return True
-
-    def read(self, rows: slice | np.ndarray) -> Arrays:
-        if isinstance(rows, slice):
-            return {top: array[rows] for top, array in self.arrays.items()}
-        return {top: _picked(array, rows) for top, array in self.arrays.items()}
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-def _picked(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """array[rows], where torch takes it without another copy."""
-    if array.dtype != np.float32:
-        return array[rows]
-    made = aligned((len(rows), *array.shape[1:]))
-    return np.take(array, rows, axis=0, out=made, mode="clip")  # of other modes it copies twice
-
-
 @lru_cache(maxsize=4)
 def permutation(seed: int, epoch: int, total: int) -> np.ndarray:
     """The order of `total` rows in an epoch. Sorted raw draws: numpy promises those bits for ever, a shuffle's not."""

@@ -52,6 +52,11 @@ def join(kind: int, p: float, q: float, a: Tensor, b: Tensor, y: Tensor) -> Call
     return bound("join", kind, a.numel(), float(p), float(q), a, b, y, THREADS)
 
 
+def add(x: Tensor, y: Tensor) -> Call:
+    """y += x."""
+    return join(1, 1.0, 1.0, y, x, y)
+
+
 def join_back(kind: int, a: Tensor, b: Tensor, dy: Tensor, da: Tensor | None, db: Tensor | None) -> Call:
     """Of kinds 0 and 2: the gradients to a and b, as far as they are wanted; one of them may be dy. Equals are b's."""
     return bound("join_back", kind, a.numel(), a, b, dy, da, db, THREADS)

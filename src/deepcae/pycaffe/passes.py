@@ -82,7 +82,7 @@ class LayerByLayer:
         return Passed(loss, 0.0, self.net._view.data, [blob.diff for blob in self._learnable])
 
     def update(self, passed: Passed, rate: float, iteration: int) -> None:
-        self.updater.step(passed.gradients, passed.scale, rate, iteration, leave_update=True)
+        self.updater.step(passed.gradients, passed.norm, rate, iteration, leave_update=True)
         self.weights_changed()
 
     def upload(self) -> None:

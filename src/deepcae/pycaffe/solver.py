@@ -23,7 +23,7 @@ from ..proto.read import read_solver
 from ..solver import solver as core
 from ..solver.iteration import Arithmetic
 from ..solver.log import log_lines
-from ..solver.loop import Loop
+from ..solver.loop import Loop, of_one
 from ..solver.lr import rate
 from ..solver.records import Record, Warned, WarningKind
 from ..solver.snapshot import find
@@ -111,13 +111,12 @@ class Solver:
         self._training.begin()
         for _ in range(n):
             self._passes.upload()
-            self._tell(record for _, record in self._loop.iterate())
+            self._tell(of_one(self._loop.iterate()))
 
     def apply_update(self) -> None:
         """One update of the weights by the diffs of `net.params`, which then hold what was subtracted; `iter` + 1."""
         state, passed = self._state, self._passes.passed()
         passed.norm = float(state.updater.norm(passed.gradients))
-        passed.scale = state.updater.clip(passed.gradients, passed.norm)
         lr, state.current_step = rate(self.param, self.iter, state.current_step)
         self._passes.update(passed, lr, self.iter)
         state.iteration += 1

@@ -35,7 +35,6 @@ class Passed:
     blobs: Blobs  # of the last pass
     gradients: Tensors
     squares: Tensor | None = None  # of each gradient their sum, where the pass gave it and nobody changed them since
-    scale: float = 1.0  # what the update has still to multiply the gradients by, for they are clipped
 
     def on_device(self) -> Tensor:
         """Loss and norm in one tensor, so that the device is waited for once."""
@@ -69,7 +68,7 @@ class Batchwise(Protocol):
         """What came of all batches, but for the norm."""
 
     def update(self, passed: Passed, rate: float, iteration: int) -> None:
-        """Normalise, regularise, update."""
+        """Clip, normalise, regularise, update."""
 
 
 class Passes:
@@ -97,11 +96,9 @@ class Passes:
         self.updater.clear_gradients()
 
     def forward(self, inputs: Inputs, generator: torch.Generator | None) -> Blobs:
-        tape = self._tapes.taking(inputs) if self._tapes is not None and self._hook is None else None
+        tape = self._tapes.forward(inputs, generator) if self._tapes is not None and self._hook is None else None
         if tape is not None:
-            if self._written is tape.gradients:  # which `backward` writes over
-                self._written = [gradient.clone() for gradient in tape.gradients]
-            self._losses.append(tape.forward(inputs, generator))
+            self._losses.append(tape.loss)
             self._tape, self._blobs = tape, tape.blobs
             return self._blobs
         with multiplying(self.precision, self.device):
@@ -114,11 +111,14 @@ class Passes:
         loss, self._loss = self._loss, None
         if loss is None:
             assert self._tape is not None
+            gradients = self._tape.gradients
+            if self._written is gradients:  # the tape writes over them
+                self._written = [gradient.clone() for gradient in gradients]
             self._tape.backward()
             if self._written is None:
-                self._written = self._tape.gradients
+                self._written = gradients
             elif self._written:
-                torch._foreach_add_(self._written, self._tape.gradients)
+                torch._foreach_add_(self._written, gradients)
         elif loss.requires_grad:
             for tensor in self.net.overwritten:  # by this pass, as in Caffe: only the last gradient counts
                 tensor.grad = None
@@ -143,7 +143,7 @@ class Passes:
         return self._written
 
     def update(self, passed: Passed, rate: float, iteration: int) -> None:
-        self.updater.step(passed.gradients, passed.scale, rate, iteration)
+        self.updater.step(passed.gradients, passed.norm, rate, iteration)
 
 
 class Arithmetic:
@@ -172,7 +172,7 @@ class Arithmetic:
         return passed
 
     def gradients(self, batches: Iterable[Inputs], iteration: int, debug: Debug | None = None) -> Passed:
-        """Forward, backward, reduce, clip."""
+        """Forward, backward, reduce."""
         passes, updater = self.passes, self.passes.updater
         passes.begin(None if debug is None else debug.hook)
         for inputs in batches:
@@ -193,5 +193,4 @@ class Arithmetic:
                 self.look(iteration, passed)
         if debug is not None:
             debug.before_update(passed.blobs, passed.gradients)
-        passed.scale = updater.clip(passed.gradients, passed.norm)
         return passed

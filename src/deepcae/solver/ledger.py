@@ -89,18 +89,17 @@ class Ledger:
         self._entries: list[_Entry] = []
         self._records: list[Record] = []
 
-    def account(self, made: IterationFacts, numbers: Numbers, blobs: Blobs) -> Iterator[Record]:
+    def account(self, made: IterationFacts, numbers: Numbers, blobs: Blobs) -> list[Record]:
         """Counts an iteration behind its update; its records, and those before it, if somebody looks."""
         state, step = self.state, made.step
         self.clock.add(made.seconds)
         if state.iteration == 0:
-            yield from self._unscaled()
+            self._records.extend(self._unscaled())
         looked_at = self.is_due(made.due)
         raised = step if state.param.lr_policy == "multistep" and step > state.current_step else None
         self._entries.append(_Entry(state.iteration, made, numbers, raised))
         state.iteration, state.current_step, state.last_blobs = state.iteration + 1, step, blobs
-        if looked_at:
-            yield from self.take()
+        return self.take() if looked_at else []
 
     def is_due(self, now: Due) -> bool:
         """Whether somebody looks at the iteration under way, for which this is due, before the next one."""
@@ -136,11 +135,15 @@ class Ledger:
                 loss, norm = entry.numbers
             self._records.extend(self._records_of(entry, loss, norm))
 
-    def take(self) -> Iterator[Record]:
-        """The records of all iterations so far."""
+    def take(self) -> list[Record]:
+        """The records of all iterations so far. TrainingError as of `settle`."""
         self.settle()
-        while self._records:
-            yield self._records.pop(0)
+        return self.settled()
+
+    def settled(self) -> list[Record]:
+        """The records that wait for nothing but to be told."""
+        records, self._records = self._records, []
+        return records
 
     def _records_of(self, entry: _Entry, loss: float, norm: float) -> Iterator[Record]:
         state = self.state

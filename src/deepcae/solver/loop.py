@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from itertools import islice
 from typing import Protocol
 
 from torch import Tensor
@@ -22,6 +23,12 @@ from .records import Noted, Record
 from .training import Training
 
 Tagged = tuple[int, Record]  # of which run
+
+
+def of_one(tagged: Iterator[Tagged]) -> Iterator[Record]:
+    """The records of a run that is alone."""
+    for _, record in tagged:
+        yield record
 
 
 class Computes(Protocol):
@@ -126,7 +133,7 @@ class Loop:
     def compute(self, lr: float, iteration: int, debug: Debug | None) -> Passed:
         """Forward, backward, reduce, clip, update, with the threads that are due."""
         (run,) = self.moving.values()
-        batches = run.state.train.batches(run.state.param.iter_size)
+        batches = islice(iter(run.state.train.next_inputs, None), run.state.param.iter_size)  # each read in its turn
         with run.threads.step():
             if self.ahead is None or debug is not None:
                 return self.arithmetic.run(batches, lr, iteration, debug)

@@ -62,8 +62,7 @@ class FedNet:
         """
         inputs = self.next_inputs()
         blobs: Blobs
-        if (tape := self._tapes.taking(inputs)) is not None:
-            tape.forward(inputs, generator)
+        if (tape := self._tapes.forward(inputs, generator)) is not None:
             blobs = {name: blob if blob.dim() else blob.clone() for name, blob in tape.blobs.items()}
         else:
             with torch.no_grad():
@@ -80,11 +79,6 @@ class FedNet:
         """Whether a pass gives the same bits with any number of threads."""
         tape = self._tapes.now()
         return tape is not None and tape.steady
-
-    def batches(self, count: int) -> Iterator[dict[str, torch.Tensor]]:
-        """The next batches, each read when it is its turn."""
-        for _ in range(count):
-            yield self.next_inputs()
 
     def next_inputs(self) -> dict[str, torch.Tensor]:
         """The next batch on the net's device. DataError names a blob that nothing feeds."""

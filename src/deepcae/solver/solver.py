@@ -31,7 +31,7 @@ from .capture import Captured, CudaRecorder, Recorder
 from .guard import Guard, require_finite
 from .iteration import Arithmetic, Passes
 from .ledger import MOST_WAITING
-from .loop import Loop
+from .loop import Loop, of_one
 from .nets import looked_in
 from .overfit import Overfitting, TestHistory
 from .pace import Threads
@@ -214,15 +214,14 @@ class Solver:
 
         Incomplete, after the last record, where something could not be written that it should leave.
         """
-        for _, record in self._loop.solve():
-            yield record
+        return of_one(self._loop.solve())
 
     def step(self, n: int = 1) -> list[Record]:
         """Takes n iterations, whatever max_iter says, and returns their records."""
         self.training.begin()
         records: list[Record] = []
         for _ in range(n):
-            records.extend(record for _, record in self._loop.iterate())
+            records.extend(of_one(self._loop.iterate()))
             if self.training.requests.stop:
                 break
         records.extend(self.training.ledger.take())

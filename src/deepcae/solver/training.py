@@ -117,7 +117,8 @@ class Training:
         )
 
     def fail(self, error: TrainingError) -> Iterator[Record]:
-        """Where the run cannot go on: the best of what was good is kept."""
+        """Where the run cannot go on: what led there is told, the best of what was good is kept."""
+        yield from self.ledger.settled()
         yield from self.best.flush(last=True)
         yield Failed(self.state.iteration, str(error), error.layer if isinstance(error, NotFinite) else "")
 

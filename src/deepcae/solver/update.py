@@ -184,6 +184,7 @@ class Updater:
             and all(w.dtype == torch.float32 and w.device.type == "cpu" and w.is_contiguous() for w in self.weights)
         )
         self._fused: FusedUpdate | None = None
+        self._looked_at: tuple[Tensors, bool] = ([], False)  # gradients, and whether they fuse
         members: dict[tuple[float, float], list[int]] = {}
         for index, blob in enumerate(learnable):
             members.setdefault((blob.lr_mult, blob.decay_mult), []).append(index)
@@ -230,11 +231,11 @@ class Updater:
             return torch.tensor(_root_of_sum(self._in_core().squares(gradients)))
         return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
 
-    def clip(self, gradients: Tensors, norm: Tensor | float) -> float:
+    def _clip(self, gradients: Tensors, norm: Tensor | float) -> float:
         """g ← g · clip/n if n > clip ≥ 0, with n the `norm` of all raw sums over iter_size; of a stack each by its own.
 
-        A norm on a device is not waited for: the gradients are multiplied there. Else the factor is what `step` is to
-        multiply them by, in the one pass that it makes over the memory.
+        A norm on a device is not waited for: the gradients are multiplied there. Else the factor is still to be
+        multiplied by, in the one pass that a step makes over the memory.
         """
         clip = self.param.clip_gradients
         if clip < 0 or not gradients:
@@ -247,12 +248,13 @@ class Updater:
         return 1.0
 
     def step(
-        self, gradients: Tensors, scale: float, rate: float, iteration: int, *, leave_update: bool = False
+        self, gradients: Tensors, norm: Tensor | float, rate: float, iteration: int, *, leave_update: bool = False
     ) -> None:
-        """Multiply by `scale` (of `clip`), normalise, regularise, update. The gradients are written over.
+        """Clip by their `norm`, normalise, regularise, update. The gradients are written over.
 
         With `leave_update` they hold Δ afterwards, as a parameter's diff does in Caffe.
         """
+        scale = self._clip(gradients, norm)
         if self.fuses(gradients):
             settings = self._settings(scale, rate, iteration)
             self._in_core().step(gradients, settings, self.param.weight_decay, leave_update)
@@ -273,8 +275,14 @@ class Updater:
                     torch._foreach_copy_(g, delta)
 
     def fuses(self, gradients: Tensors) -> bool:
-        """Whether the compiled core can make the step: it knows the rule; all is float32 on the CPU, without gaps."""
-        return self._is_plain and has_core() and all(map(torch.Tensor.is_contiguous, gradients))
+        """Whether the compiled core can make the step: it knows the rule; all is float32 on the CPU, without gaps.
+
+        Of a list that stays, as a tape's does as long as kernels are the same, it is asked once.
+        """
+        if gradients is not self._looked_at[0]:
+            can = self._is_plain and has_core() and all(map(torch.Tensor.is_contiguous, gradients))
+            self._looked_at = (gradients, can)
+        return self._looked_at[1]
 
     def _in_core(self) -> FusedUpdate:
         if self._fused is None:

@@ -9,13 +9,12 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from ..kernels.calls import squared
+from ..kernels.calls import add, squared
 from ..kernels.native import Call
 from ..layers.base import Context, LayerClass, Shape
 from ..net.net import Net
@@ -130,7 +129,7 @@ class Sheet:
     def write_sums(self) -> None:
         """The sums of what several steps gave, as far as it is written; then the squares of all that is new."""
         for whole, part in self._sums:
-            self.write(partial(whole.add_, part))
+            self.write(add(part, whole))
         self._sums.clear()
         for owner in self._fresh:
             self.write(squared(self._of_owner[owner], self._squares_of[owner]))

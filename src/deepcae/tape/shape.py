@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from torch import Tensor
 
+from ..kernels import calls
 from ..layers.shape import Flatten, Reshape, Silence, Split
 from .op import Gradients, Op, writes
 
@@ -24,7 +23,7 @@ class Shared(Op):
     def backward(self, tops: Gradients) -> Gradients:
         there = [top.reshape(self.shape) for top in tops if top is not None]
         for other in there[1:]:
-            self.sheet.write(partial(there[0].add_, other))
+            self.sheet.write(calls.add(other, there[0]))
             self.sheet.free(other)
         return [there[0] if there else None]
 

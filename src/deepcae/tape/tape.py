@@ -64,12 +64,12 @@ class Tape:
         """Whether the inputs have the shapes for which it was written."""
         return all(inputs[name].shape == shape for name, shape in self._shapes.items())
 
-    def forward(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> float:
-        """The loss of one batch. What the pass made lies in `blobs` until the next."""
+    def forward(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> None:
+        """The pass of one batch. What it made lies in `blobs` until the next, and `loss` is its."""
         self._take(inputs, generator)
         for call in self._forward:
             call()
-        return self._loss()
+        self._add_losses()
 
     def rows(self, name: str) -> Tensor:
         """A blob of the last pass (N, ...), in memory of its own."""
@@ -88,19 +88,20 @@ class Tape:
     ) -> float:
         """Both; the loss. `hook` is told of each layer's half of the pass."""
         if hook is None:
-            loss = self.forward(inputs, generator)
+            self.forward(inputs, generator)
             self.backward()
-            return loss
+            return self.loss
         self._take(inputs, generator)
         hook(None)  # of the inputs
         for half, part in self._parts:
             for call in part:
                 call()
             hook(half)
-        return self._loss()
+        self._add_losses()
+        return self.loss
 
-    def _loss(self) -> float:
-        return sum((weight * float(loss) for loss, weight in self._losses), 0.0)
+    def _add_losses(self) -> None:
+        self.loss = sum((weight * float(loss) for loss, weight in self._losses), 0.0)
 
     def _take(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None) -> None:
         self._context.generator = generator
@@ -126,6 +127,13 @@ class Tapes:
         if self._written[0] != found:
             self._written = (found, self._write())
         return self._written[1]
+
+    def forward(self, inputs: Mapping[str, Tensor], generator: torch.Generator | None = None) -> Tape | None:
+        """The one of now, behind its pass of these inputs; None where it is not written for their shapes."""
+        tape = self.taking(inputs)
+        if tape is not None:
+            tape.forward(inputs, generator)
+        return tape
 
     def taking(self, inputs: Mapping[str, Tensor]) -> Tape | None:
         """The one of now, if it is written for inputs of these shapes."""

@@ -144,9 +144,10 @@ def test_no_snapshot_of_a_run_that_is_not_finite(ahead: bool, tmp_path: Path) ->
     solver = Solver(text, out=tmp_path / "run", overrides="display: 3 test_interval: 100")
     if ahead:
         solver.run_ahead(Memory())
-    records = solver.solve()
+    records: list[Record] = []
     with pytest.raises(TrainingError, match="iteration 2: "):
-        list(records)
+        records.extend(solver.solve())
+    assert [record.iteration for record in records if isinstance(record, Step)] == [0, 1]  # what led there is told
     kinds = [entry["kind"] for entry in read_metrics(tmp_path / "run/metrics.jsonl")]
     assert kinds[-1] == "failed"
     assert not list((tmp_path / "run").glob("*.caffemodel"))

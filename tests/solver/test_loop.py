@@ -27,7 +27,7 @@ def losses(records: list[Record]) -> list[float]:
 
 
 def test_an_iteration_is_caffes_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """test, forward, backward, reduce, clip, update, display, snapshot."""
+    """test, forward, backward, reduce, update, which begins by clipping as Caffe's `ApplyUpdate`, display, snapshot."""
     overrides = "test_interval: 4 display: 4 snapshot: 1 clip_gradients: 0.001 iter_size: 2"
     seen: list[str] = []
     text, out = write_training(tmp_path), tmp_path / "run"
@@ -44,7 +44,7 @@ def test_an_iteration_is_caffes_column(tmp_path: Path, monkeypatch: pytest.Monke
 
     for name in ("forward", "backward", "update"):
         watch(solver.passes, name, name)
-    watch(solver.state.updater, "clip", "clip")
+    watch(solver.state.updater, "_clip", "clip")
     words = {Test: "test", Step: "display", Snapshotted: "snapshot"}
     for record in solver.solve():
         if type(record) in words:
@@ -52,7 +52,7 @@ def test_an_iteration_is_caffes_column(tmp_path: Path, monkeypatch: pytest.Monke
         if isinstance(record, Snapshotted):
             break
     both = ["forward", "backward"]
-    assert seen == ["test", *both, *both, "reduce", "clip", "update", "display", "snapshot"]
+    assert seen == ["test", *both, *both, "reduce", "update", "clip", "display", "snapshot"]
 
 
 @pytest.mark.parametrize("clip", ["", "clip_gradients: 0.05"])

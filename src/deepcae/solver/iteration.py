@@ -1,4 +1,4 @@
-"""The arithmetic of one iteration: forward and backward `iter_size` times, reduce, clip, update.
+"""The arithmetic of one iteration: forward and backward `iter_size` times, reduce, clip and update.
 
 A CPU looks at each iteration's loss before it updates. A GPU must not be waited for: there the clipping is done on the
 device, and loss and norm stay there until somebody asks.

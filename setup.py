@@ -60,7 +60,7 @@ setup(
         Extension(
             "deepcae.kernels._core",
             sources=[f"{CORE}/core.cpp"],
-            depends=[f"{CORE}/{part}.inc" for part in ("kernels", "pixels", "elements", "strides", "steps")],
+            depends=sorted(str(path) for path in Path(CORE).glob("*.inc")),
             language="c++",
             optional=True,
         )

@@ -47,6 +47,7 @@ class Ended:
 
     @property
     def errors(self) -> list[str]:
+        """The complaints among its lines."""
         return [line for line in self.lines if line.startswith(ERROR)]
 
 
@@ -83,6 +84,7 @@ class Pool:
             self.ended(timeout=1.0)
 
     def start(self, job: Job) -> None:
+        """Starts its process and gives it the task; `ended` tells of its end."""
         process = child.start(
             job.function, variables=dict(job.variables), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,

@@ -92,6 +92,7 @@ class Kept:
         return list(found) if isinstance(found, list) else []
 
     def put(self, **told: Any) -> None:
+        """Keeps these beside what is kept, and writes the file anew."""
         self._told |= told
         self._write(FIT, json.dumps({"about": MARK, **self._told}, indent=1) + "\n")
 

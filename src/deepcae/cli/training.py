@@ -87,6 +87,7 @@ class Listener:
         self._estimate: Estimate | None = None
 
     def take(self, record: Record) -> None:
+        """Writes Caffe's lines of a record, and says what there is to say of it."""
         from ..solver.log import log_lines
         from ..solver.records import Finished, Started, Step, Test, Warned
 

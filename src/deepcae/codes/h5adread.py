@@ -21,6 +21,7 @@ MOST_COLUMNS = 64  # beside codes and labels
 
 
 def read_h5ad(path: Path) -> Codes:
+    """Codes (n, N), labels and columns. DataError for what is damaged, or leads out of the file."""
     with h5py.File(path, "r") as file:
         about = _values(file, path, "uns/deepcae")
         attributes = {name: values[()].item() for name, values in about.items() if values.shape == ()}

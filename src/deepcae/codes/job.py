@@ -62,6 +62,7 @@ class Words:
         self._rows: list[np.ndarray] = []
 
     def add(self, words: np.ndarray) -> None:
+        """The words of further rows, (n,)."""
         different, places = np.unique(words, return_inverse=True)
         known = [self.numbers.setdefault(word, len(self.numbers)) for word in different.tolist()]
         self._rows.append(np.array(known, np.int32)[places.reshape(-1)])

@@ -24,6 +24,7 @@ KEY = b"deepcae"
 
 @contextmanager
 def write_parquet(job: Job) -> Iterator[Put]:
+    """A column for each number of a code and for each of the others; a group of rows for each block."""
     arrow, parquet = library("pyarrow", job.target), library("pyarrow.parquet", job.target)
     about = {KEY: json.dumps(job.attributes, sort_keys=True).encode()} if job.attributes else None
     with ExitStack() as stack:

@@ -30,6 +30,7 @@ SPRITE = "sprite.png"
 
 @contextmanager
 def write_projector(job: Job) -> Iterator[Put]:
+    """A folder for TensorBoard's projector: vectors, a table of the columns, small pictures."""
     with ExitStack() as stack:
         vectors = stack.enter_context((job.temporary / TENSORS).open("w", encoding="utf-8"))
         about: list[Any] = []

@@ -152,6 +152,7 @@ class H5File:
 
     @property
     def file(self) -> h5py.File:
+        """The file, opened when it is first asked for, and again after `close`."""
         if self._file is None:
             self._file = open_file(self.path, self.packed if LEAST_CACHE < self.packed <= CHUNK else None)
         return self._file

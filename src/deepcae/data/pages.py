@@ -26,6 +26,7 @@ class PlainPages:
     begin: int
 
     def read(self, first: int, count: int) -> np.ndarray:
+        """Pages `first` and on, (count, *shape)."""
         values = math.prod(self.shape)
         offset = self.begin + first * values * self.dtype.itemsize
         return np.fromfile(self.path, self.dtype, count * values, offset=offset).reshape(count, *self.shape)

@@ -93,6 +93,7 @@ def _of_source(param: Any) -> list[str]:
 
 
 def counted(number: int, noun: str) -> str:
+    """`1 map`, `2 maps`."""
     return f"{number} {noun}{'s' * (number != 1)}"
 
 

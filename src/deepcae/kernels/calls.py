@@ -94,6 +94,7 @@ def pool(sizes: Sizes, x: Tensor, y: Tensor, place: Tensor | None) -> Call:
 
 
 def pool_back(sizes: Sizes, dy: Tensor, place: Tensor | None, dx: Tensor) -> Call:
+    """dx of dy by the same sizes: to where each maximum stood, or evenly over each window."""
     return bound("pool_back", sizes, dy, place, dx)
 
 
@@ -106,10 +107,12 @@ def pooling_sizes(
 
 
 def correlate(geometry: native.Geometry, x: Tensor, w: Tensor, b: Tensor | None, y: Tensor) -> Call:
+    """y of x as `Geometry` says; + b of its output."""
     return bound("correlate", partial(native.sizes_of, geometry), x, w, b, y)
 
 
 def weight_gradient(geometry: native.Geometry, large: Tensor, small: Tensor, dw: Tensor) -> Call:
+    """dw as `native.weight_gradient` makes it."""
     return bound("weight_gradient", partial(native.sizes_of, geometry), large, small, dw)
 
 

@@ -30,6 +30,7 @@ class FoundRule(NamedTuple):
 
 
 def fixed_here(why: str) -> FoundRule:
+    """The rule that is not measured; `why` not, in words."""
     return FoundRule(fixed(this_processor()), f"the fixed rule ({why})")
 
 

@@ -41,6 +41,7 @@ def height_and_width(settings: Any, message: str, name: str, stem: str, default:
 
 
 def at_least(pair: Pair, least: int, name: str, at: str) -> Pair:
+    """The pair. LayerError, at field `at`, where one of both is less."""
     if min(pair) < least:
         raise LayerError(
             f"{name} must be at least {least}, but is {pair[0]}" + (f"x{pair[1]}" if pair[0] != pair[1] else ""), at

@@ -62,6 +62,7 @@ class Graph:
         return self.document.place("layer", node.index, *path) if node.index is not None else self.document.place()
 
     def complain(self, node: Node, sentence: str, *path: str | int) -> None:
+        """Adds a problem of a layer, or of a field of it."""
         self.problems.append(Problem(f"{node.label}: {sentence}", self.place(node, *path)))
 
 

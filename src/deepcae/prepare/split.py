@@ -31,6 +31,7 @@ class Split:
 
     @property
     def held(self) -> int:
+        """How many images are held out."""
         return int(self.is_test.sum())
 
 

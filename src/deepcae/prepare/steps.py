@@ -47,6 +47,7 @@ class Steps:
         return (channels, *size)
 
     def apply(self, images: np.ndarray) -> np.ndarray:
+        """Images (n, c, h, w) as the options change them, in their order; what is no image stays."""
         given = self._options
         if given.nan is not None and images.dtype.kind == "f":
             images = np.where(np.isfinite(images), images, images.dtype.type(given.nan))

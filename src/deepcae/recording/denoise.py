@@ -245,6 +245,7 @@ class Layout:
 
     @classmethod
     def of(cls, source: Source) -> Layout:
+        """Axes as ImageJ names them: the steps of the source, then CYX, YX, or YXS for colours that lie last."""
         steps, image = source.told.steps, source.images.size(0)
         if math.prod(size for _, size in steps) != source.images.total or not steps:
             steps = (("i", source.images.total),)

@@ -63,6 +63,7 @@ class Metrics:
         self._lines = Lines(path, tell_unwritten, self._gap)
 
     def write(self, record: Record) -> None:
+        """One line; none for notes and for steps that are not displayed."""
         if isinstance(record, Noted) or (isinstance(record, Step) and not record.displayed):
             return
         self._iteration = record.iteration

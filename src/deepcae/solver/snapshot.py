@@ -191,6 +191,7 @@ def _checked(snapshot: Snapshot) -> Snapshot:
 
 
 def read_json(path: Path) -> Any:
+    """What a file of JSON holds. SnapshotError."""
     try:
         return json_of(path)
     except OSError as error:
@@ -200,6 +201,7 @@ def read_json(path: Path) -> Any:
 
 
 def matching(prefix: str, pattern: str) -> Iterator[Path]:
+    """The files whose names are those of the prefix and a regular expression."""
     folder, name = os.path.split(prefix)
     expression = re.compile(re.escape(name) + pattern)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder or ".") as entries:
@@ -209,6 +211,7 @@ def matching(prefix: str, pattern: str) -> Iterator[Path]:
 
 
 def iterations(prefix: str, part: str) -> list[int]:
+    """Of all files `<prefix>_iter_N<part>`, in no order."""
     found = [_STEM.match(path.name) for path in matching(prefix, r"_iter_\d+" + re.escape(part))]
     return [int(match["iteration"]) for match in found if match]
 

@@ -55,6 +55,7 @@ class Sheet:
         self._prepare_gradients()
 
     def write(self, call: Call) -> None:
+        """Adds a call, of the half of a layer that is being written."""
         self.calls.append((call, self.half))
 
     def planned(self, name: str) -> Shape:
@@ -96,6 +97,7 @@ class Sheet:
         return torch.zeros(like.shape)
 
     def free(self, memory: Tensor | None) -> None:
+        """Gives memory back to `borrow`."""
         if memory is not None and memory.dim():
             self._free.append(memory)
 

@@ -122,6 +122,7 @@ class Tapes:
         self._written: tuple[Kernels | None, Tape | None] = (None, None)
 
     def now(self) -> Tape | None:
+        """It, written if kernels have changed."""
         if self.net.device.type != "cpu" or not (found := kernels()).core:
             return None
         if self._written[0] != found:

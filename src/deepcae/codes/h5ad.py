@@ -33,7 +33,7 @@ MAP = "map"  # the attribute that names an array in obsm; none of the person's
 
 @contextmanager
 def write_h5ad(job: Job) -> Iterator[Put]:
-    """Codes as `X` or `obsm`, labels and columns as `obs`; read by anndata and scanpy."""
+    """Codes as `X`, or a map of them in `obsm` beside these; columns as `obs`. For anndata and scanpy."""
     words: dict[str, Words] = {}
     names: list[str] = []
     with new_h5(job.temporary) as (file, require_whole):

@@ -32,7 +32,7 @@ _EVEN = 1e-3  # of a step, by which steps of one rate may differ
 
 @contextmanager
 def write_nwb(job: Job) -> Iterator[Put]:
-    """Codes over time as a `TimeSeries`, columns beside it. All blocks are held until the end."""
+    """Codes as a `TimeSeries` where their times are known, and a table. All blocks are held until the end."""
     nwb, common = library("pynwb", job.target), library("hdmf.common", job.target)
     parts: list[Codes] = []
     yield lambda start, block: parts.append(block)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import DataError
 from .layout import LARGE, misfit, samples
-from .stored import Given, Stored
+from .stored import Around, Given, Stored
 from .stream import Shape
 
 MOST_COLOURS = 4  # channels of a picture; of other images there may be any number
@@ -187,18 +187,12 @@ def read_image_shape(image_shape: Sequence[int]) -> tuple[tuple[int, int, int], 
     return (first, middle, last), "chw"
 
 
-class _Oriented(Stored):
+class _Oriented(Around):
     """Rows as nets read them, laid so while they are read."""
 
     def __init__(self, array: Stored, axes: Axes) -> None:
-        shape = (array.shape[0], *axes.image)
-        super().__init__(array.origin, shape, array.dtype, array.chunk, array.packed)
-        self._array, self._axes = array, axes
-        self.keeps = array.keeps
-
-    @property
-    def alone(self) -> int:
-        return self._array.alone
+        super().__init__(array, (array.shape[0], *axes.image))
+        self._axes = axes
 
     def read(self, start: int, stop: int) -> np.ndarray:
         return self._axes.as_read(self._array.read(start, stop))
@@ -211,9 +205,6 @@ class _Oriented(Stored):
             super().into(start, target)
         else:
             self._array.into(start, target.reshape(len(target), *self._axes.given))
-
-    def close(self) -> None:
-        self._array.close()
 
 
 def oriented(array: Stored, axes: Axes) -> Stored:

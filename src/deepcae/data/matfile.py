@@ -27,7 +27,7 @@ from ..errors import DataError
 from ..inplace import open_to_read, unread
 from .h5file import H5Arrays
 from .named import Named
-from .stored import DAMAGE, FileArray, Format, PackedArray, Stored, first_line
+from .stored import DAMAGE, Around, FileArray, Format, PackedArray, Stored, first_line
 from .stream import Shape
 
 _VALUES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -240,25 +240,17 @@ def _stored(path: Path, told: _Variable, origin: str) -> Stored:
     return _As(PackedArray(origin, shape, told.stored, told.begin, unpacked), told.dtype)
 
 
-class _As(Stored):
+class _As(Around):
     """An array in its class's type: MATLAB stores doubles that are small whole numbers as bytes."""
 
     def __init__(self, array: Stored, dtype: np.dtype[Any]) -> None:
-        super().__init__(array.origin, array.shape, dtype)
-        self._array, self.keeps = array, array.keeps
-
-    @property
-    def alone(self) -> int:
-        return self._array.alone
+        super().__init__(array, array.shape, dtype)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         return self._array.read(start, stop).astype(self.dtype, copy=False)
 
     def part(self, key: tuple[slice, ...]) -> np.ndarray:
         return self._array.part(key).astype(self.dtype, copy=False)
-
-    def close(self) -> None:
-        self._array.close()
 
 
 class _Inflated:

@@ -99,6 +99,21 @@ class Stored(ABC):
         """Lets go of what is open."""
 
 
+class Around(Stored):
+    """The rows of another array, made into others on the way: one for one, and as costly."""
+
+    def __init__(self, array: Stored, shape: Shape, dtype: np.dtype[Any] | None = None) -> None:
+        super().__init__(array.origin, shape, array.dtype if dtype is None else dtype, array.chunk, array.packed)
+        self._array, self.keeps = array, array.keeps
+
+    @property
+    def alone(self) -> int:
+        return self._array.alone
+
+    def close(self) -> None:
+        self._array.close()
+
+
 def unpacked(image: Shape, parts: Shape, chunks: Shape, dtype: np.dtype[Any]) -> int:
     """Bytes of the chunks that an image lies in; `parts`: the sides of a chunk along the axes of the image."""
     touched = math.prod(-(-side // part) for side, part in zip(image, parts, strict=True))
@@ -120,7 +135,7 @@ class Format:
     nameless: bool = False
 
 
-class Pictures(Stored):
+class Pictures(Around):
     """An array as nets are shown pictures: grey levels of bytes 0..255 become 0..1, (n, H, W) becomes (n, 1, H, W)."""
 
     def __init__(self, array: Stored) -> None:
@@ -128,13 +143,8 @@ class Pictures(Stored):
             raise DataError(f"{array.origin}: {unfit(array.shape)}")
         total, *row = array.shape
         shape = (total, 1, *row) if len(row) == 2 else array.shape
-        super().__init__(array.origin, shape, array.dtype, array.chunk, array.packed)
-        self._array, self._grey = array, array.dtype == np.uint8
-        self.keeps = array.keeps
-
-    @property
-    def alone(self) -> int:
-        return self._array.alone
+        super().__init__(array, shape)
+        self._grey = array.dtype == np.uint8
 
     def read(self, start: int, stop: int) -> np.ndarray:
         return self._shown(self._array.read(start, stop))
@@ -146,9 +156,6 @@ class Pictures(Stored):
         self._array.into(start, target.reshape(len(target), *self._array.shape[1:]))
         if self._grey:
             target /= np.float32(255)
-
-    def close(self) -> None:
-        self._array.close()
 
     def _shown(self, rows: np.ndarray) -> np.ndarray:
         rows = rows.reshape(len(rows), *self.shape[1:])

@@ -105,7 +105,6 @@ class Examples:
         return replace(self, rows=_Some(self.rows, numbers), labels_alone=alone, origin=told, numbers=numbers)
 
     def take(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """(images, labels) of neighbouring rows."""
         arrays = self.rows.read(slice(start, stop))
         return arrays[self.images], arrays[self.labels] if self.labels is not None else None
 

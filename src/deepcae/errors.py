@@ -147,3 +147,8 @@ class DeepcaeWarning(UserWarning):
 def warn(sentence: str) -> None:
     """Says it by Python's own means, in the place from which our caller was called."""
     warnings.warn(DeepcaeWarning(readable(sentence)), stacklevel=3)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, or what it is."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -22,6 +22,7 @@ from typing import IO, Any, Self
 import numpy as np
 
 from .bounds import MOST_DENSE, require_room
+from .errors import first_line
 
 _DAMAGE = (
     OSError,
@@ -53,7 +54,7 @@ def layout_of(stream: IO[bytes], size: int) -> Layout:
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, in_fortran_order, dtype = read(stream)
     except _DAMAGE as error:
-        raise ValueError(_reason(error)) from None
+        raise ValueError(first_line(error)) from None
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are never unpickled")
     given = size - stream.tell()
@@ -87,7 +88,7 @@ def members_of(file: Path | IO[bytes]) -> Iterator[tuple[zipfile.ZipFile, dict[s
                 _check_member(entry)
             yield archive, entries
     except (*_DAMAGE, zipfile.BadZipFile) as error:
-        raise ValueError(_reason(error)) from None
+        raise ValueError(first_line(error)) from None
 
 
 def _check_member(entry: zipfile.ZipInfo) -> None:
@@ -101,10 +102,6 @@ def _size(archive: zipfile.ZipFile) -> int:
     """Bytes of the zip's file."""
     assert archive.fp is not None
     return archive.fp.seek(0, io.SEEK_END)
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 class Spool:

@@ -30,7 +30,7 @@ import numpy as np
 
 from ..atomic import whole_file, whole_folder
 from ..bounds import require_room
-from ..errors import DataError
+from ..errors import DataError, first_line
 from ..inplace import unread, why_no_file
 from ..npy import arrays_from
 from .csvtable import read_csv
@@ -139,7 +139,7 @@ def _readable(source: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, csv.Error) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         sentence = f"{source}: not a readable {source.suffix} file of codes: {reason}"
         raise DataError(unread(source, error, sentence)) from error
 

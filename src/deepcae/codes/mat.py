@@ -18,6 +18,7 @@ import numpy as np
 
 from .. import child
 from ..bounds import ROOM
+from ..errors import first_line
 from ..npy import arrays_from
 
 SECONDS = 3  # of computing; more for files over 5 MB
@@ -74,7 +75,7 @@ def main() -> None:
     except NotImplementedError:  # the signature of an HDF5 file inside
         sys.exit("a MATLAB 7.3 file; save it with -v7, or give the file the ending .h5")
     except Exception as error:  # scipy's reader raises whatever it stumbles over
-        sys.exit((str(error).splitlines() or [type(error).__name__])[0])
+        sys.exit(first_line(error))
 
 
 def _columns(listed: list[tuple[str, tuple[int, ...], str]], count: int) -> list[str]:

@@ -16,10 +16,10 @@ import h5py
 import numpy as np
 
 from ..bounds import CHUNK, chunk_bytes, require_stored
-from ..errors import DataError
+from ..errors import DataError, first_line
 from ..inplace import HDF5_START, system_error, unread, why_no_file
 from ..proto.suggest import closest
-from .stored import DAMAGE, Format, Stored, first_line
+from .stored import DAMAGE, Format, Stored
 
 LEAST_CACHE = 2**20  # bytes of unpacked chunks that HDF5 keeps by itself, at least
 MOST_LISTED = 10_000  # datasets of a file

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, first_line
 from ..inplace import failure_of, open_to_read, system_error, why_no_file
 from .deep import Kind
 from .pixels import gray_pixels, oriented, stored_pixels
@@ -95,7 +95,7 @@ def opened(content: bytes | Path, what: str, *, floats: bool = False, held: int 
             raise DataError(f"{what}: cannot be read: {reason}") from error
         if isinstance(error, UnidentifiedImageError):
             raise DataError(f"{what}: is no readable image ({_unknown(content)})") from error
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise DataError(f"{what}: is no readable image ({reason})") from error
 
 

@@ -13,9 +13,9 @@ from threading import Lock
 import numpy as np
 
 from ..bounds import ROOM, require_room
-from ..errors import DataError
+from ..errors import DataError, first_line
 from ..inplace import unread
-from .stored import DAMAGE, Given, Pictures, Stored, first_line
+from .stored import DAMAGE, Given, Pictures, Stored
 from .stream import Arrays, Shape, aligned
 
 LARGEST_BLOCK = 2**24  # bytes of a block of whole chunks; where chunks are larger, a part of one is read at a time

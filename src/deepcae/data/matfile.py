@@ -23,11 +23,11 @@ from typing import IO, Any, cast
 import numpy as np
 
 from ..bounds import MOST_DENSE
-from ..errors import DataError
+from ..errors import DataError, first_line
 from ..inplace import open_to_read, unread
 from .h5file import H5Arrays
 from .named import Named
-from .stored import DAMAGE, Around, FileArray, Format, PackedArray, Stored, first_line
+from .stored import DAMAGE, Around, FileArray, Format, PackedArray, Stored
 from .stream import Shape
 
 _VALUES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..bounds import ROOM
-from ..errors import DataError
+from ..errors import DataError, first_line
 from ..inplace import unread
 from .named import Key, Named
-from .stored import DAMAGE, Format, Stored, first_line
+from .stored import DAMAGE, Format, Stored
 
 SIZES = tuple(size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big"))  # of the header
 ENDING, ZIPPED = ".nii.gz", b"\x1f\x8b"

@@ -24,11 +24,6 @@ DAMAGE = (OSError, ValueError, EOFError, RuntimeError, KeyError, TypeError, zlib
 """What readers of damaged files raise."""
 
 
-def first_line(error: BaseException) -> str:
-    """What an error says, or what it is."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
 @dataclass(frozen=True)
 class Told:
     """What a file says of its rows beside their numbers; such rows are images (c, h, w).

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from ..bounds import require_room
-from ..errors import DataError
+from ..errors import DataError, first_line
 from ..inplace import system_error, unread
 from .named import SPELLED, Key, Named, made_of
 from .pages import PlainPages, read_by_pillow
-from .stored import DAMAGE, Format, Stored, Told, first_line
+from .stored import DAMAGE, Format, Stored, Told
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _LOG = logging.getLogger("tifffile")

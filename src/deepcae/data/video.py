@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from ..bounds import ROOM
-from ..errors import DataError
+from ..errors import DataError, first_line
 from ..inplace import system_error
-from .stored import Format, Stored, Told, first_line
+from .stored import Format, Stored, Told
 
 ENDINGS = (
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".ogv", ".flv", ".3gp",

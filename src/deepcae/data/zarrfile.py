@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from ..bounds import ROOM
-from ..errors import DataError
+from ..errors import DataError, first_line
 from ..inplace import json_of, unread
 from .named import Named
-from .stored import DAMAGE, Format, Stored, first_line
+from .stored import DAMAGE, Format, Stored
 from .stream import Shape
 
 CODECS = {

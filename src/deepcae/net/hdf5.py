@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..bounds import require_room, require_stored
-from ..errors import SnapshotError
+from ..errors import SnapshotError, first_line
 from ..inplace import HDF5_START, start_of, unread
 from ..proto.schema import SolverState
 from .blobs import StoredBlob, blob_of
@@ -152,8 +152,7 @@ def _opened(path: Path, kind: str) -> Iterator[Any]:
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, OSError) and error.strerror and not path.is_file():
             raise SnapshotError(f"{path}: {os.strerror(error.errno or 2)}") from None
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        sentence = f"{path}: not a readable {kind.removeprefix('a ')} ({first})"
+        sentence = f"{path}: not a readable {kind.removeprefix('a ')} ({first_line(error)})"
         raise SnapshotError(unread(path, error, sentence)) from None
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import SnapshotError
+from ..errors import SnapshotError, first_line
 from ..inplace import open_to_read, unread, why_no_file
 from ..layers import Layer
 from ..lazy import torch
@@ -116,7 +116,7 @@ def _opened(path: Path) -> Iterator[Any]:
 def _reason(path: Path, error: Exception) -> str:
     """The library calls every file that cannot be opened missing."""
     is_there = isinstance(error, FileNotFoundError) and path.is_file()
-    return "it cannot be opened" if is_there else why_no_file(path) or _first_line(error)
+    return "it cannot be opened" if is_there else why_no_file(path) or first_line(error)
 
 
 # PyTorch's state dict
@@ -164,7 +164,7 @@ def _load(path: Path) -> Mapping[str, Any]:
     except (MemoryError, SnapshotError):
         raise
     except Exception as error:  # a damaged archive or a refused pickle: torch raises almost anything
-        sentence = f"{path}: not a readable state dict ({_first_line(error)})"
+        sentence = f"{path}: not a readable state dict ({first_line(error)})"
         raise SnapshotError(unread(path, error, sentence)) from None
     if not isinstance(state, Mapping):
         raise SnapshotError(f"{path}: holds a {type(state).__name__}, not a state dict of tensors by name")
@@ -200,7 +200,3 @@ def state_dict_of(layers: Sequence[tuple[str, str, Mapping[int, Tensor]]]) -> di
         for name, kind, tensors in layers
         for index, tensor in tensors.items()
     }
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

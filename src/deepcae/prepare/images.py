@@ -11,9 +11,9 @@ import numpy as np
 
 from ..data.folder import PictureList, kind_of, shortlist
 from ..data.picture import Look, look_at, read_picture
-from ..data.stored import DAMAGE, Stored, first_line
+from ..data.stored import DAMAGE, Stored
 from ..data.stream import Shape
-from ..errors import DataError
+from ..errors import DataError, first_line
 from ..inplace import unread
 
 DENSE = 4  # read all between rows where at most so many are read for one that is wanted

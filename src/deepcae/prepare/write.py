@@ -17,8 +17,8 @@ from ..atomic import temporary_beside, whole_file
 from ..data.folder import shortlist
 from ..data.meaning import put_meaning
 from ..data.named import Named
-from ..data.stored import DAMAGE, first_line
-from ..errors import DataError
+from ..data.stored import DAMAGE
+from ..errors import DataError, first_line
 from ..h5disk import new_h5
 from ..inplace import json_of, unread
 from ..proto.lookup import STORED

@@ -16,8 +16,8 @@ from ..data import folder, h5file
 from ..data.contents import format_of
 from ..data.folder import list_pictures
 from ..data.lists import read_list
-from ..data.stored import DAMAGE, first_line
-from ..errors import DataError, warn
+from ..data.stored import DAMAGE
+from ..errors import DataError, first_line, warn
 from ..inplace import unread
 from ..prepare.options import Options, Size
 from ..prepare.steps import Steps

@@ -9,6 +9,7 @@
 | `/?token=...`, as the command prints it            | the cookie, and on to `/` without the token      |
 | more than `MOST` bytes of a body                   | 413                                              |
 | a body that takes longer than `PATIENCE` seconds   | 408                                              |
+| when bodies of `ALL` bytes are being received      | 503                                              |
 
 Each answer says that nothing but this server's own files is to be loaded by the page, and that no other page may hold
 it in a frame.
@@ -25,6 +26,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 MOST = 10 * 2**20  # bytes of a body
+ALL = 4 * MOST  # of all that are being received, or are worked on
 PATIENCE = 10.0  # seconds for all of it
 OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 POLICY = (
@@ -60,6 +62,7 @@ class Manners:
         self.token = secrets.token_urlsafe(32)
         self.secret = secrets.token_urlsafe(32)
         self.cookie = f"deepcae-{port}"  # browsers keep cookies of all ports of a host together
+        self._held = 0  # bytes of bodies
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -72,8 +75,12 @@ class Manners:
                 await answering.begin(303, [(b"location", b"/"), (b"set-cookie", entered)])
                 await answering.send({"type": "http.response.body", "body": b""})
                 return
-            body = await _whole_body(scope, receive)
-            await self.app(scope, _given(body, receive), answering.send)
+            body = bytearray()
+            try:
+                await self._receive(scope, receive, body)
+                await self.app(scope, _given(bytes(body), receive), answering.send)
+            finally:
+                self._held -= len(body)
         except _Refused as refused:
             await answering.say(refused.status, str(refused))
 
@@ -98,6 +105,30 @@ class Manners:
         if not hmac.compare_digest(_cookie(headers, self.cookie).encode(), self.secret.encode()):
             raise _Refused(403, "open the address that `deepcae explore` printed, with its token")
         return None
+
+    async def _receive(self, scope: dict[str, Any], receive: Receive, body: bytearray) -> None:
+        """Fills the body of a request. Refuses one that is too long or too slow before it is read to its end."""
+        told = _headers(scope).get("content-length", "0")
+        if not told.isdecimal() or int(told) > MOST:
+            raise _Refused(413, f"more than {MOST // 2**20} MB")
+        if scope["method"] != "POST":
+            return
+        more = True
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Refused(400, "the request ended early")
+                    part, more = message.get("body", b""), message.get("more_body", False)
+                    if len(body) + len(part) > MOST:
+                        raise _Refused(413, f"more than {MOST // 2**20} MB")
+                    if self._held + len(part) > ALL:
+                        raise _Refused(503, "too much is being sent at a time")
+                    body += part
+                    self._held += len(part)
+        except TimeoutError:
+            raise _Refused(408, f"the request took more than {PATIENCE:g} s") from None
 
 
 class _Answering:
@@ -144,30 +175,6 @@ def _cookie(headers: Mapping[str, str], name: str) -> str:
         if key == name:
             return value
     return ""
-
-
-async def _whole_body(scope: dict[str, Any], receive: Receive) -> bytes:
-    """The body of a request. Refuses one that is too long or too slow before it is read to its end."""
-    told = _headers(scope).get("content-length", "0")
-    if not told.isdecimal() or int(told) > MOST:
-        raise _Refused(413, f"more than {MOST // 2**20} MB")
-    if scope["method"] != "POST":
-        return b""
-    parts, size = list[bytes](), 0
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _Refused(400, "the request ended early")
-                size += len(message.get("body", b""))
-                if size > MOST:
-                    raise _Refused(413, f"more than {MOST // 2**20} MB")
-                parts.append(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return b"".join(parts)
-    except TimeoutError:
-        raise _Refused(408, f"the request took more than {PATIENCE:g} s") from None
 
 
 def _given(body: bytes, receive: Receive) -> Receive:

@@ -62,12 +62,18 @@ def small(looked: Looked, rows: Sequence[int], what: str, side: int) -> Answer:
 
 
 def mean(looked: Looked, rows: Sequence[int]) -> Answer:
-    """The mean of some images, and of what is restored of them."""
-    if not rows:
-        raise DataError("the mean of no image; give rows")
-    numbers = np.array([looked.row(row) for row in rows])
+    """The mean of some images, and of what is restored of them; of many, of `of` that lie evenly among them."""
+    numbers = chosen(looked, rows)
+    some = numbers[np.linspace(0, len(numbers) - 1, min(len(numbers), MOST_SMALL)).round().astype(int)]
     kinds = ["image", *(["restored"] if looked.material.restored is not None else [])]
-    return {"count": len(rows)}, {what: _mean(looked, numbers, what) for what in kinds}
+    return {"count": len(numbers), "of": len(some)}, {what: _mean(looked, some, what) for what in kinds}
+
+
+def chosen(looked: Looked, rows: Sequence[int]) -> np.ndarray:
+    """The rows that a person chose, as an array. DataError for none, or more than there are images."""
+    if not 0 < len(rows) <= len(looked.examples):
+        raise DataError(f"{len(rows)} images are chosen; there are {len(looked.examples)}")
+    return np.array([looked.row(row) for row in rows])
 
 
 def _mean(looked: Looked, rows: np.ndarray, what: str) -> np.ndarray:

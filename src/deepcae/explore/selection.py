@@ -14,12 +14,13 @@ import numpy as np
 from ..codes import files
 from ..codes.table import ERROR
 from ..errors import DataError
-from ..viz.sprite import LARGEST, SHEET, SMALLEST, small_pictures
+from ..viz.sprite import LARGEST, SHEET, small_pictures
 from . import columns
-from .subject import Looked, NotThere
+from .pictures import chosen
+from .subject import Looked
 
 FOUND = 1000  # images that a search gives at most
-MOST_SHEET = 16_384  # images of a sheet
+MOST_PICTURES = 16_384  # images of a file that holds them
 GAP = 2  # pixels between them
 KINDS = {"csv": "text/csv", "npz": "application/octet-stream", "sheet": "image/png"}
 
@@ -56,9 +57,9 @@ def exported(looked: Looked, rows: Sequence[int], kind: str) -> tuple[str, str, 
     """
     if kind not in KINDS:
         raise DataError(f"kind is '{kind}'; it can be {', '.join(KINDS)}")
-    if not rows:
-        raise DataError("no images are selected")
-    numbers = np.array([looked.row(row) for row in rows])
+    numbers = chosen(looked, rows)
+    if kind != "csv" and len(numbers) > MOST_PICTURES:
+        raise DataError(f"{len(rows):,} images; a file of them holds at most {MOST_PICTURES:,}")
     content = _sheet(looked, numbers) if kind == "sheet" else _table(looked, numbers, kind)
     return f"selection.{'png' if kind == 'sheet' else kind}", KINDS[kind], content
 
@@ -90,12 +91,8 @@ def _kept(told: dict[str, Any]) -> bool:
 def _sheet(looked: Looked, rows: np.ndarray) -> bytes:
     from PIL import Image
 
-    if len(rows) > MOST_SHEET:
-        raise DataError(f"{len(rows):,} images; a sheet has at most {MOST_SHEET:,}")
     across = math.ceil(math.sqrt(len(rows)))
     side = min(LARGEST, SHEET // across - GAP)
-    if side < SMALLEST:
-        raise NotThere("so many images would be too small to be seen")
     low, high = looked.scale()
     stack = looked.trained.as_images(looked.examples.pick(rows)[0])
     small = small_pictures(stack, low, high, side)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import json
 import socket
+import sys
 from collections.abc import Callable
+from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import DataError
 from .app import make_app
-from .manners import App, Manners
+from .manners import HEADERS, PATIENCE, App, Manners
 from .subject import Subject
 
 LOOPBACK = "127.0.0.1"
-MOST_CONNECTIONS = 100
+MOST_CONNECTIONS = 1000
 PAUSE = 30  # seconds that a connection without a question stays open
 
 
@@ -28,8 +34,7 @@ def serve(subject: Subject, port: int, host: str, begun: Callable[[str], object]
         app = Manners(_plain(subject), _names(host, bound), bound)
         config = uvicorn.Config(
             app, log_level="error", access_log=False, server_header=False, date_header=False, lifespan="off",
-            limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=PAUSE, timeout_graceful_shutdown=1, http="h11",
-            ws="none", proxy_headers=False,
+            timeout_keep_alive=PAUSE, timeout_graceful_shutdown=1, http=_Connection, ws="none", proxy_headers=False,
         )  # fmt: skip
         shown = host if host != "::1" else "[::1]"
         begun(f"http://{'127.0.0.1' if shown in ('0.0.0.0', '::') else shown}:{bound}/?token={app.token}")
@@ -49,6 +54,35 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+class _Connection(H11Protocol):
+    """One of a browser's: what is no HTTP, or comes too slowly, is answered as everything else is."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.abort()
+            return
+        asyncio.get_running_loop().call_later(PATIENCE, self._require_request)
+
+    def _require_request(self) -> None:
+        if vars(self)["scope"] is None and not self.transport.is_closing():  # no request has begun
+            self._refuse(408, f"the request took more than {PATIENCE:g} s")
+
+    def send_400_response(self, msg: str) -> None:
+        status = getattr(sys.exc_info()[1], "error_status_hint", 400)
+        self._refuse(status, "the request has too many headers, or too long ones" if status == 431 else msg)
+
+    def _refuse(self, status: int, why: str) -> None:
+        headers = [(b"content-type", b"application/json"), (b"connection", b"close"), *HEADERS]
+        for event in (
+            h11.Response(status_code=status, headers=headers),
+            h11.Data(data=json.dumps({"error": why}).encode()),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
 
 def _plain(subject: Subject) -> App:

@@ -5,6 +5,7 @@ import { figure } from '../palette.js';
 import { Picture } from '../pictures.js';
 
 const WIDTH = 268;
+const APART = 18; // from the pointer
 const MOST = 6; // columns that it names
 
 /** Of a class its name, of a number the number. */
@@ -63,9 +64,12 @@ export class HoverCard {
     this.host.hidden = false;
     const [left, top, width, height] = this.place;
     const high = this.host.offsetHeight;
-    const right = left + 18 + WIDTH < width ? left + 18 : left - 18 - WIDTH;
-    this.host.style.left = `${Math.max(4, Math.min(width - WIDTH - 4, right))}px`;
-    this.host.style.top = `${Math.max(4, Math.min(height - high - 4, top - high / 2))}px`;
+    const within = (at, most) => `${Math.max(4, Math.min(most - 4, at))}px`;
+    const beside = left + APART + WIDTH < width ? left + APART : left - APART - WIDTH;
+    const narrow = beside < 0; // neither side has room: above or below
+    const over = top - APART - high > 0 ? top - APART - high : top + APART;
+    this.host.style.left = within(narrow ? left - WIDTH / 2 : beside, width - WIDTH);
+    this.host.style.top = within(narrow ? over : top - high / 2, height - high);
     this.done();
   }
 

@@ -12,11 +12,13 @@ export function size(shape) {
   return [...plane, ...(maps > 1 ? [maps] : [])].join('×');
 }
 
-/** [lines, length of each] where an array is a few long lines, as a waveform is; null where it is a picture. */
+const product = (shape) => shape.reduce((all, side) => all * side, 1);
+
+/** [lines, length of each] of an array with one long axis, as waveforms are; null where it is a picture. */
 export function lines(shape) {
   const longest = Math.max(...shape);
-  const count = shape.reduce((all, side) => all * side, 1) / longest;
-  return shape.length > 1 && longest >= 8 * count && longest > BARS_UP_TO ? [count, longest] : null;
+  const count = product(shape) / longest;
+  return longest >= 8 * count && longest > BARS_UP_TO ? [count, longest] : null;
 }
 
 /**
@@ -28,16 +30,13 @@ export function lines(shape) {
  *   is one tile, and of volumes as many as it has `slices`.
  */
 export function layout(shape, about = null) {
-  const total = shape.reduce((all, side) => all * side, 1);
-  if (shape.length === 1 || shape.slice(1).every((side) => side === 1)) {
+  const total = product(shape);
+  const wave = about?.kind === 'curve' && (shape.length > 1 || total === product(about.shape)) && lines(shape);
+  if (wave && wave[0] <= LINES) return { kind: 'curves', count: wave[0], height: 1, width: wave[1], columns: 1 };
+  if (wave) return { kind: 'maps', count: wave[0], height: 1, width: wave[1], columns: 1 }; // stripes
+  if (shape.slice(1).every((side) => side === 1)) {
     const columns = total <= BARS_UP_TO ? total : Math.ceil(Math.sqrt(total));
     return { kind: total <= BARS_UP_TO ? 'bars' : 'cells', count: total, height: 1, width: 1, columns };
-  }
-  if (about?.kind === 'curve' && lines(shape)) {
-    const [count, length] = lines(shape);
-    return count <= LINES
-      ? { kind: 'curves', count, height: 1, width: length, columns: 1 }
-      : { kind: 'maps', count, height: 1, width: length, columns: 1 };
   }
   const [height, width] = shape.slice(-2);
   const count = total / (height * width);

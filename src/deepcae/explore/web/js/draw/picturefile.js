@@ -74,7 +74,7 @@ function halved(picture, wide, high) {
   return small;
 }
 
-/** The mean colour along a picture's edge, 'rgb(…)'; what is see-through counts as white. */
+/** The usual colour along a picture's edge, 'rgb(…)'; what is see-through counts as white. */
 function edge(picture) {
   const [, pen] = surface(8, 8);
   pen.fillStyle = '#fff';
@@ -82,8 +82,8 @@ function edge(picture) {
   pen.drawImage(picture, 0, 0, 8, 8);
   const { data } = pen.getImageData(0, 0, 8, 8);
   const rim = Array.from({ length: 64 }, (_, at) => at).filter((at) => at % 8 % 7 === 0 || at < 8 || at > 55);
-  const mean = (part) => Math.round(rim.reduce((sum, at) => sum + data[4 * at + part], 0) / rim.length);
-  return `rgb(${mean(0)} ${mean(1)} ${mean(2)})`;
+  const median = (part) => rim.map((at) => data[4 * at + part]).sort((one, other) => one - other)[rim.length >> 1];
+  return `rgb(${median(0)} ${median(1)} ${median(2)})`;
 }
 
 /**

@@ -53,10 +53,10 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def served(run: Path, *flags: str) -> Iterator[str]:
-    """`deepcae explore` of a run, as long as one looks: the address that it prints."""
+def served(*asked: str | Path) -> Iterator[str]:
+    """`deepcae explore` of what is asked for, as long as one looks: the address that it prints."""
     pytest.importorskip("fastapi", reason="the extra 'explore' is not installed")
-    command = [sys.executable, "-P", "-m", "deepcae", "explore", str(run), "--no-browser", *flags]
+    command = [sys.executable, "-P", "-m", "deepcae", "explore", *map(str, asked), "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}) as process:
         assert process.stdout is not None
         try:
@@ -86,18 +86,25 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    """The page, just opened at 1440 x 900. What it complains of by itself fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+@contextmanager
+def opened(browser: Any, address: str, **screen: Any) -> Iterator[Any]:
+    """The page, just opened at 1440 x 900 or on another `screen`. What it complains of by itself fails the test."""
+    context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "color_scheme": "light", **screen})
     context.set_default_timeout(WAIT * 1000)
-    opened = context.new_page()
+    page = context.new_page()
     complaints: list[str] = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda told: complaints.append(told.text) if told.type == "error" else None)
-    opened.goto(address)
-    opened.wait_for_selector("#tabs a[aria-current]")
-    yield opened
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda told: complaints.append(told.text) if told.type == "error" else None)
+    page.goto(address)
+    page.wait_for_selector("#tabs a[aria-current]")
+    yield page
     context.close()
     expected = "Failed to load resource"  # a test asked for what is not there
     assert [each for each in complaints if expected not in each] == []
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The page of the small run, just opened."""
+    with opened(browser, address) as page:
+        yield page

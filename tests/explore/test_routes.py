@@ -163,6 +163,17 @@ def test_neighbours_are_the_nearest(client: TestClient, subject: Subject) -> Non
     np.testing.assert_allclose(told["distances"], np.sort(apart)[:5], rtol=1e-4)
 
 
+def test_the_nearest_of_any_code(client: TestClient, subject: Subject) -> None:
+    codes = subject.looked.codes
+    code = (codes[4] + codes[5]) / 2
+    told = client.post("/api/nearest", content=code.astype("<f4").tobytes()).json()
+    apart = np.linalg.norm(codes - code, axis=1)
+    assert told["rows"] == np.argsort(apart, kind="stable")[:6].tolist()
+    np.testing.assert_allclose(told["distances"], np.sort(apart)[:6], rtol=1e-4)
+    between = np.linalg.norm(codes[:, None] - codes[None], axis=2) + np.where(np.eye(len(codes)), np.inf, 0)
+    assert told["usual"] == pytest.approx(np.median(between.min(axis=1)), rel=0.1)  # of half as many images
+
+
 def test_a_unit_s_best_images_excite_it_most(client: TestClient, subject: Subject) -> None:
     header, arrays = ask(client, "/api/unit?blob=conv1&map=1")
     looked = subject.looked
@@ -238,6 +249,8 @@ def test_what_is_not_there_is_one_sentence(client: TestClient, path: str, status
         ("/api/decode", {"content": b""}), ("/api/decode", {"content": bytes(4 * 3)}),
         ("/api/decode", {"content": bytes(8 * 1025)}),
         ("/api/decode", {"content": np.full(2, np.inf, "<f4").tobytes()}),
+        ("/api/nearest", {"content": b""}), ("/api/nearest", {"content": bytes(4 * 4)}),
+        ("/api/nearest", {"content": np.full(2, np.nan, "<f4").tobytes()}),
         ("/api/export", {"json": {"rows": [1], "kind": "pickle"}}),
         ("/api/export", {"json": {"rows": [], "kind": "csv"}}),
     ],

@@ -13,6 +13,7 @@ from .about import CODE, DIMS, PCA, TSNE, UMAP
 from .subject import Looked, NotThere
 
 EDGE = 1.0  # percent of the codes beyond each end of a slider
+MEASURED = 200  # images whose nearest neighbours tell what distance is usual
 
 
 @dataclass
@@ -105,3 +106,14 @@ def nearest_to(looked: Looked, code: np.ndarray, most: int, but: int = -1) -> tu
     rows = np.argpartition(apart, count - 1)[:count] if count < len(codes) else np.arange(len(codes))
     rows = rows[np.argsort(apart[rows], kind="stable")][:count]
     return rows, np.sqrt(apart[rows])
+
+
+def usual(looked: Looked) -> float:
+    """How far the code of an image is from its nearest neighbour's: the median over some images; 0 for one image."""
+    return looked.once("usual", lambda: _usual(looked))
+
+
+def _usual(looked: Looked) -> float:
+    rows = np.unique(np.linspace(0, len(looked.codes) - 1, MEASURED).round().astype(int))
+    apart = [nearest_to(looked, looked.codes[row], 1, row)[1] for row in rows]
+    return float(np.median(np.concatenate(apart))) if len(looked.codes) > 1 else 0.0

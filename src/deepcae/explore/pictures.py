@@ -95,15 +95,22 @@ def decoded(looked: Looked, codes: np.ndarray) -> Answer:
     trained, restored = looked.trained, looked.material.restored
     if restored is None:
         raise NotThere("this network restores no images")
-    dims = looked.codes.shape[1]
-    if codes.size % dims or not 0 < codes.size <= MOST_DECODED * dims:
-        raise DataError(f"{codes.size} numbers; a code has {dims}, and 1 to {MOST_DECODED} codes are decoded at a time")
-    if not np.isfinite(codes).all():
-        raise DataError("codes hold values that are not finite")
-    rows = codes.reshape(-1, *(trained.net.plan.shapes[trained.code] or (0, dims))[1:])
+    rows = codes_of(looked, codes, MOST_DECODED)
+    rows = rows.reshape(len(rows), *(trained.net.plan.shapes[trained.code] or rows.shape)[1:])
     size = 1 << (len(rows) - 1).bit_length()  # of few sizes, as a pass is written down for each
     made = passes.in_block(trained, trained.code, rows, [restored], size)[restored]
     return {}, {"restored": trained.as_images(made)}
+
+
+def codes_of(looked: Looked, numbers: np.ndarray, most: int) -> np.ndarray:
+    """Numbers that somebody gave, as codes (n, K), 1 <= n <= `most`. DataError for what is no code."""
+    dims = looked.codes.shape[1]
+    if numbers.size % dims or not 0 < numbers.size <= most * dims:
+        many = "1 code is taken" if most == 1 else f"1 to {most} codes are taken"
+        raise DataError(f"{numbers.size} numbers; a code has {dims}, and {many} at a time")
+    if not np.isfinite(numbers).all():
+        raise DataError("codes hold values that are not finite")
+    return numbers.reshape(-1, dims)
 
 
 def layers_of_row(looked: Looked, row: int) -> Answer:

@@ -24,6 +24,7 @@ from .wire import finite, packed
 T = TypeVar("T")
 WEB = Path(str(files(__package__))) / "web"
 BYTES = "application/octet-stream"
+NEAREST = 6  # images that are told for a code of nobody's
 router = APIRouter()
 
 
@@ -172,6 +173,18 @@ async def neighbours(request: Request, row: int, most: int = 12) -> Response:
     def make(looked: Looked) -> dict[str, Any]:
         rows, distances = layout.nearest(looked, row, max(1, min(most, 1000)))
         return {"rows": rows.tolist(), "distances": distances.tolist()}
+
+    return await told(request, make)
+
+
+@router.post("/api/nearest")
+async def nearest(request: Request) -> Response:
+    """The images whose codes lie nearest to any code."""
+    code = _numbers(await request.body())
+
+    def make(looked: Looked) -> dict[str, Any]:
+        rows, distances = layout.nearest_to(looked, pictures.codes_of(looked, code, 1)[0], NEAREST)
+        return {"rows": rows.tolist(), "distances": distances.tolist(), "usual": layout.usual(looked)}
 
     return await told(request, make)
 

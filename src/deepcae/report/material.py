@@ -144,7 +144,7 @@ class Material:
     @cached_property
     def linear(self) -> Linear | None:
         """PCA with as many dimensions as the code, fitted to the run's training images; None without these."""
-        if self.examples is None or self.errors is None or self.dims is None:
+        if self.trained.run is None or self.examples is None or self.errors is None or self.dims is None:
             return None
         try:
             return linear(training_examples(self.trained), self.examples, self.dims)

@@ -144,7 +144,7 @@ function Draw({ app }) {
   return html`<div class="drawing">
     <div class="desk">
       <section class=${`panel easel ${over ? 'over' : ''}`} aria-label="The sheet" onDragOver=${(event) => event.preventDefault() ?? hover(true)} onDragLeave=${() => hover(false)} onDrop=${drop}>
-        <div class="body">
+        <div class="body"><h2 class="unseen">The sheet</h2>
           <${Pad} drawing=${drawing} about=${about} pen=${{ ...pen, ink }} turn=${turn} changed=${changed} keys=${keys} />
           <${Answer} app=${app} told=${drawn ? told : null} />
           ${about.kind !== 'curve' && html`<${Ink} about=${about} pen=${pen} set=${set} /><${Size} pen=${pen} set=${set} />`}

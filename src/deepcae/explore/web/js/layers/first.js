@@ -1,12 +1,13 @@
 // What to look at first: the layers at fault, the gravest on top, and beside them how all layers are along the way.
 import { html } from '../../vendor/preact-htm.js';
+import { lost } from './judge.js';
 import { Badges } from './panel.js';
 
 /** The share of values that are lost, in the tails, or dead: what a column of the way shows. */
 const ill = (blob) => (blob.not_finite ? 1 : Math.max(blob.saturated ?? 0, blob.dead ?? 0));
 
 function words(blob) {
-  if (blob.not_finite) return `${blob.not_finite} values are not finite`;
+  if (blob.not_finite) return lost(blob.not_finite);
   const parts = ['saturated', 'dead'].filter((name) => blob[name] !== null).map((name) => `${Math.round(100 * blob[name])} % ${name}`);
   return parts.join(', ') || 'nothing that could saturate or die';
 }

@@ -15,10 +15,13 @@ const share = (part) => `${part >= 0.9995 ? 100 : (100 * part).toFixed(part > 0.
 /** A fault as the server told it, of all the images that it looked at. */
 function told({ kind, facts = {}, message = '', iteration }, images) {
   const [word, means] = WORDS[kind] ?? [kind.replaceAll('_', ' '), message];
-  const of = iteration === undefined ? `in all of ${images} images` : `in the training, iteration ${iteration}`;
+  const of = iteration === undefined ? `in ${images} images` : `in the training, iteration ${iteration}`;
   const badge = facts.share === undefined ? word : `${word} ${share(facts.share)}`;
   return { kind, badge, means, of, grave: iteration === undefined ? 2 : 1.5 };
 }
+
+/** How many values are not finite, in words. */
+export const lost = (count) => `${count.toLocaleString('en')} ${count === 1 ? 'value is' : 'values are'} not finite`;
 
 /** The faults of a blob that its own numbers show, for this image alone. `last`: it is the restored image. */
 export function own(blob, last = false) {
@@ -59,8 +62,8 @@ export function judged(blobs, health, warnings = []) {
     return { at, blob, faults };
   });
   const grave = ({ faults }) => Math.max(...faults.map((fault) => fault.grave));
-  const lost = found.findIndex(({ faults }) => faults.some(({ kind }) => kind === 'not_finite'));
+  const first = found.findIndex(({ faults }) => faults.some(({ kind }) => kind === 'not_finite'));
   return found
-    .filter(({ faults, at }) => faults.length && (lost < 0 || at <= lost)) // behind what is lost, all is
-    .sort((one, other) => Number(other.at === lost) - Number(one.at === lost) || grave(other) - grave(one) || one.at - other.at);
+    .filter(({ faults, at }) => faults.length && (first < 0 || at <= first)) // behind what is lost, all is
+    .sort((one, other) => Number(other.at === first) - Number(one.at === first) || grave(other) - grave(one) || one.at - other.at);
 }

@@ -3,6 +3,7 @@ import { html } from '../../vendor/preact-htm.js';
 import { figure } from '../palette.js';
 import { Canvas, curve, put } from '../pictures.js';
 import { layout, picture, size, unitAt, units } from './blob.js';
+import { lost } from './judge.js';
 
 /** How often which values occur: bars over the range, their heights by the square root so that rare ones are seen. */
 export function Histogram({ told }) {
@@ -50,7 +51,7 @@ export function Numbers({ blob }) {
   return html`<${Histogram} told=${blob.histogram} />
     <div class="ends"><span title="the least value">${few(blob.min)}</span>
       <span class="soft" title="the mean">mean ${few(blob.mean)}</span><span title="the greatest value">${few(blob.max)}</span></div>
-    ${blob.not_finite > 0 && html`<p class="lost small">${blob.not_finite.toLocaleString('en')} values are not finite</p>`}
+    ${blob.not_finite > 0 && html`<p class="lost small">${lost(blob.not_finite)}</p>`}
     ${saturated !== null && html`<${Share} name="saturated" part=${saturated} many="values" />`}
     ${dead !== null && html`<${Share} name="dead" part=${dead} many="units" />`}`;
 }

@@ -70,14 +70,15 @@ function Exciting({ app, each, pictures, at, choose }) {
     put(canvas, picture);
   };
   const [height, width] = app.about.image.shape.slice(-2);
+  const told = figure(Number(each.value.toPrecision(3)));
   const box = each.patch && { y: each.patch[0], x: each.patch[1], height: each.patch[2], width: each.patch[3] };
   const part = box && (box.height < height || box.width < width);
   const where = part ? `, which looks at rows ${box.y} to ${box.y + box.height - 1}, columns ${box.x} to ${box.x + box.width - 1}` : '';
-  return html`<button type="button" onClick=${() => choose(each.row)} title=${`Image ${each.row}${where}`} aria-label=${`Image ${each.row}: ${figure(each.value)}${where}`}>
+  return html`<button type="button" onClick=${() => choose(each.row)} title=${`Image ${each.row}${where}`} aria-label=${`Image ${each.row}: ${told}${where}`}>
     <span class="framed"><${Canvas} draw=${draw} on=${[values, at]} title="" aria-hidden="true" />
       ${part && app.about.image.kind === 'image' && html`<svg viewBox=${`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true">
         <rect class="under" ...${box} /><rect ...${box} /></svg>`}</span>
-    <span class="caption">${figure(Number(each.value.toPrecision(3)))}</span></button>`;
+    <span class="caption">${told}</span></button>`;
 }
 
 function Best({ app, blob, unit, choose }) {

@@ -7,30 +7,16 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
+from commands import COMMANDS
 from deepcae.cli import exits, main
-from deepcae.cli.app import app
 from deepcae.cli.argv import SWITCHES
 from deepcae.cli.screen import answer
 from deepcae.errors import DataError, LayerError, Place, Problem, SnapshotError, SpecError, TrainingError
-
-
-def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """(its words, command) of every command."""
-    for name, command in (group or get_command(app)).commands.items():
-        if hasattr(command, "commands"):
-            yield from commands(command, (*path, name))
-        else:
-            yield (*path, name), command
-
-
-COMMANDS = dict(commands())
 
 
 def python(code: str, *argv: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:

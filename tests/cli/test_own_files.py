@@ -104,7 +104,7 @@ def test_stacks_and_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         with h5py.File(f"{name}/train.h5") as file:
             np.testing.assert_array_equal(file["data"][:, 0], movie[::2][:13])
     assert main(["data", "tiff", "a.tif", "-o", "one"]) == 2
-    assert "stand(s) there already; name another folder, or --overwrite" in capsys.readouterr().err
+    assert "all.txt, images.json would be replaced; name another folder, or --overwrite" in capsys.readouterr().err
     assert main(["data", "tiff", "a.tif", "-o", "one", "--overwrite", "-q"]) == 0
 
 

@@ -198,13 +198,35 @@ def test_a_classifier_has_no_code(
     assert capsys.readouterr().err == "network 'cae2-classifier' has classes and no code; --dims changes nothing\n"
 
 
+def test_the_zoo_names_its_page_and_a_folder_that_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs/cae1").mkdir(parents=True)
+    assert main(["zoo", "cae1", "-o", "mine/cae1"]) == 0
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.endswith("--out runs/cae1-2")
+    assert Path(last.rpartition(": ")[2]).read_text().startswith("# cae1\n")
+
+
+def test_the_zoo_leaves_a_run_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs/mine").mkdir(parents=True)
+    Path("runs/mine/run.json").write_text("{}")
+    assert main(["zoo", "cae1", "-o", "runs/mine"]) == 2
+    assert capsys.readouterr().err == "error: runs/mine: holds a run, which would lose its texts; give another -o\n"
+    assert [path.name for path in Path("runs/mine").iterdir()] == ["run.json"]
+
+
 def test_the_zoo_quotes_the_command_it_advises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["zoo", "cae1", "-o", "my net"]) == 0
     wanted = "deepcae train --solver 'my net/solver.prototxt' --out 'runs/my net'"
-    wrote, missing = capsys.readouterr().out.splitlines()
+    wrote, missing, _ = capsys.readouterr().out.splitlines()
     assert wrote.endswith(f"; next: {wanted}")
     assert missing.startswith("before that: my net/net.prototxt:")
     assert "no such file" in missing

@@ -195,7 +195,7 @@ def test_commands_replace_no_file_that_holds_something_else(
     argv = ["data", "mnist", "--source", str(places / "data" / "mnist"), "-o", str(out)]
     assert main(argv) == 2
     said = capsys.readouterr().err
-    assert f"{out}: {name} there hold(s) something else" in said
+    assert f"{out}: {name} would be replaced by something else" in said
     assert "--overwrite" in said
     assert [path.read_text() for path in out.iterdir()] == ["somebody's"]
     assert main([*argv, "--overwrite"]) == 0

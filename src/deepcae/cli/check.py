@@ -68,6 +68,7 @@ def _as_json(findings: Findings) -> dict[str, Any]:
     return {
         "file": findings.file,
         "kind": findings.kind,
+        "examined": findings.examined,
         "problems": [_problem_as_json(problem) for problem in findings.problems],
         "writes": findings.writes,
         "remarks": findings.remarks,

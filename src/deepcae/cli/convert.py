@@ -68,14 +68,23 @@ def convert(
     loaded = _loaded(net, weights, state, _shapes(shape or []), snapshot, quiet)
     target = out or _named(net, weights, to)
     if to is Format.onnx:
-        differences = _write_onnx(loaded, target, options.stage_names(outputs), options.stage_names(inputs), quiet)
+        model, differences = _write_onnx(loaded, target, options.stage_names(outputs), options.stage_names(inputs))
+        told: dict[str, Any] = {
+            "inputs": list(model.inputs), "outputs": list(model.outputs), "nodes": len(model.proto.graph.node),
+            "any_batch": model.free_batch, "differences": [vars(each) for each in differences],
+        }  # fmt: skip
+        batch = "any batch size" if model.free_batch else "the batch size of the text"
+        blobs = f"from {', '.join(model.inputs)} to {', '.join(model.outputs)}"
+        wrote = f"{told['nodes']} nodes {blobs}, for {batch}"
     else:
         _write_weights(loaded, target, to)
-        differences = []
-        say(f"wrote {target}: the weights of {len(loaded.params)} layer(s)", quiet)
+        differences, told = [], {"layers": len(loaded.params), "differences": []}
+        wrote = f"the weights of {len(loaded.params)} layer(s)"
     if output.json:
-        answer({"file": str(target), "differences": [vars(each) for each in differences]})
-    elif differences:
+        answer({"file": str(target), **told})
+        return
+    say(f"wrote {target}: {wrote}", quiet)
+    if differences:
         _show(differences)
 
 
@@ -178,25 +187,22 @@ def _write_weights(net: Net, target: Path, to: Format) -> None:
 
 
 def _write_onnx(
-    net: Net, target: Path, outputs: tuple[str, ...], inputs: tuple[str, ...], quiet: bool
-) -> list[Difference]:
+    net: Net, target: Path, outputs: tuple[str, ...], inputs: tuple[str, ...]
+) -> tuple[OnnxModel, list[Difference]]:
     """Writes the model once it gives what the net gives. TrainingError where it does not."""
     from ..convert import compare, to_onnx
 
     model = to_onnx(net, outputs, inputs)
-    differences = compare(net, model, _examples(net, model, quiet))
+    differences = compare(net, model, _examples(net, model))
     wrong = [each for each in differences if each.too_large]
     if wrong:
         worst = max(wrong, key=lambda each: each.relative)
         raise TrainingError(f"{target}: not written, since onnxruntime gives something else than the net: {worst}")
     model.save(target)
-    batch = "any batch size" if model.free_batch else "the batch size of the text"
-    blobs = f"from {', '.join(model.inputs)} to {', '.join(model.outputs)}"
-    say(f"wrote {target}: {len(model.proto.graph.node)} nodes {blobs}, for {batch}", quiet)
-    return differences
+    return model, differences
 
 
-def _examples(net: Net, model: OnnxModel, quiet: bool) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _examples(net: Net, model: OnnxModel) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """What the two are compared on: random inputs at two batch sizes, and the net's data where they are there."""
     from ..convert import random_inputs
 

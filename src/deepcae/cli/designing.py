@@ -64,16 +64,30 @@ class Found:
             "scaling": None if self.scaling is None else self.scaling.to_json(),
             "mirrored": "mirror" in self.turns,
             "turned": list(self.turns),
+            "pca": None if self.start is None or not self.start.spread else _shares(self.start)._asdict(),
         }
+
+
+class _Shares(NamedTuple):
+    """Of the training images' variance. `enough`: so many numbers hold `ENOUGH` of it; None where all hold less."""
+
+    numbers: int
+    variance: float
+    enough: int | None
+
+
+def _shares(start: Principal) -> _Shares:
+    held = start.variances.cumsum() / start.spread
+    few = int((held < ENOUGH).sum()) + 1
+    return _Shares(len(held), float(held[-1]), few if few <= len(held) else None)
 
 
 def _held(start: Principal) -> str:
     """How much of the training images the code's numbers hold, and whether fewer hold nearly as much."""
-    held = start.variances.cumsum() / start.spread
-    few = int((held < ENOUGH).sum()) + 1
-    told = f"{len(held)} {'numbers hold' if len(held) > 1 else 'number holds'} {100 * held[-1]:.3g} % of the variance"
+    count, share, few = _shares(start)
+    told = f"{count} {'numbers hold' if count > 1 else 'number holds'} {100 * share:.3g} % of the variance"
     told += " of the training images"
-    return told if few >= len(held) else f"{told}, {few} of them {100 * ENOUGH:g} %: fewer may do (--dims {few})"
+    return told if few in (None, count) else f"{told}, {few} of them {100 * ENOUGH:g} %: fewer may do (--dims {few})"
 
 
 def designed(wanted: Wanted, folder: Path) -> tuple[DesignedModel, Found]:

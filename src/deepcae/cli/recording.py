@@ -87,14 +87,14 @@ def denoise(
     require_kind(out)
     trained = of_run(run, machine.chosen(), Named(None, None, restored_blob), snapshot, output.quiet)
     sources, how = sources_for(trained, data)
-    denoiser, written = Denoiser(trained, how), []
+    denoiser, written, silent = Denoiser(trained, how), [], output.quiet or output.json
     for number, source in enumerate(sources):
         target = out if len(sources) == 1 else out.with_name(f"{number:03}_{out.name}")
         with bar(f"restoring {source.path.name}", source.images.total, output.quiet) as advance:
             told = denoiser.write(source, target, advance)
         source.close()
         written.append(told.to_json())
-        say(f"wrote {target}: {'x'.join(map(str, told.shape))} of {told.dtype}, from {told.source}", output.quiet)
+        say(f"wrote {target}: {'x'.join(map(str, told.shape))} of {told.dtype}, from {told.source}", silent)
         if told.num_bare:
             say(f"warning: {told.num_bare:,} values lie in no patch: they are as in the source")
         if told.clipped:
@@ -106,7 +106,7 @@ def denoise(
                 before, after = (np.stack(images).astype(np.float64) for images in (told.before, told.after))
                 picture = save(before_and_after(before, after, names, title), target.with_suffix(".png"))
                 written[-1]["picture"] = str(picture)
-                say(f"wrote {picture}: some of its images, before and after", output.quiet)
+                say(f"wrote {picture}: some of its images, before and after", silent)
     _end(trained, output.quiet)
     if output.json:
         answer({"stacks": written})
@@ -163,10 +163,11 @@ def neighbours(
         title = f"{trained.title}: neighbours of {origins.called(of)}"
         about = f"below each: {origins.told} · the distance of its code"
         save(image_rows(np.concatenate([images, bare]), words, title, about, parts, plain=True), out)
-        say(f"wrote {out}", output.quiet)
+        say(f"wrote {out}", output.quiet or output.json)
     _end(trained, output.quiet)
     if output.json:
-        answer({"of": {"index": int(number[of]), **origins.where(of)}, "neighbours": told})
+        picture = None if out is None else str(out)
+        answer({"of": {"index": int(number[of]), **origins.where(of)}, "neighbours": told, "picture": picture})
         return
     say(f"{'image':>8}  {'distance':<10}  {'' if origins.numbered else 'called'}".rstrip(), output.quiet)
     for row, each in zip(found.index.tolist(), told, strict=True):

@@ -31,12 +31,13 @@ def summary(
     document, folders, found_state = text_in_state(target, "TRAIN", state)
     plan = make_plan(graph_of(document, found_state), folders=folders)
     found = summarize(plan, _num_samples(plan, folders))
+    odd = plan.odd_layouts()
     if json:
-        answer(found.to_json())
-    else:
-        tell(found.to_text(width()))
-        for problem in plan.odd_layouts():
-            say(f"warning: {problem}")
+        answer({**found.to_json(), "warnings": [str(problem) for problem in odd]})
+        return
+    tell(found.to_text(width()))
+    for problem in odd:
+        say(f"warning: {problem}")
 
 
 def _num_samples(plan: Plan, folders: list[Path]) -> int | None:

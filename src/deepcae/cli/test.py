@@ -112,9 +112,10 @@ def averages(
     return {name: total / iterations for name, total in totals.items()}, loss / iterations
 
 
-def _plain(mean: np.ndarray) -> float:
-    """One number for an output: its value, or the mean of its elements."""
-    return float(mean.mean())
+def _plain(mean: np.ndarray) -> float | list[float]:
+    """For programs: an output's value, or those of its elements."""
+    values: list[float] = mean.reshape(-1).tolist()
+    return values[0] if len(values) == 1 else values
 
 
 def _output_lines(means: Mapping[str, Any], weights: Mapping[str, float]) -> list[str]:

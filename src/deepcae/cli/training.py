@@ -236,7 +236,7 @@ def train_one(options: TrainingOptions, folder: Path, seed: int | None, output: 
     else:
         say(f"next: {shlex.join(['deepcae', 'report', str(folder)])}", quiet)
     if output.json:
-        answer(summary(outcome, time.perf_counter() - began))
+        answer({"folder": str(folder), **summary(outcome, time.perf_counter() - began)})
     outcome.require_whole()
 
 
@@ -245,6 +245,7 @@ def summary(outcome: Outcome, seconds: float) -> dict[str, Any]:
     finished = outcome.finished
     return {
         "iterations": finished.iteration,
+        "reason": finished.reason,
         "train": {name: plain(value) for name, value in finished.train.items()},
         "test": outcome.test,
         "seconds": seconds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,6 +95,7 @@ def zoo(
         _list({**descriptions, design.NAME: design.DESCRIPTION}, json)
         return
     folder = out or Path(name)
+    _require_no_run(folder)
     if name == design.NAME:
         wanted = Wanted(
             image, dims, width, data or (None, None), batch, scale, mean_value, mirror, plain, neighbours, linear
@@ -108,7 +110,18 @@ def zoo(
     if dims is not None and not has_code(name):
         say(f"network '{name}' has classes and no code; --dims changes nothing")
     model = catalogue.build(name, dims, train_list, test_list, batch=batch, width=width, folder=folder)
-    _write(model, folder, json)
+    page = catalogue.page(name)
+    _write(model, folder, json, {"page": None if page is None else str(page)})
+    if page is not None and not json:
+        tell(f"what it is, how it differs from the paper, and what it reaches: {page}")
+
+
+def _require_no_run(folder: Path) -> None:
+    """SpecError for the folder of a run: its texts would be replaced, and its weights fit no others."""
+    from ..solver.about import ABOUT
+
+    if (folder / ABOUT).exists():
+        raise SpecError(f"{folder}: holds a run, which would lose its texts; give another -o")
 
 
 def _design(wanted: Wanted, folder: Path, where: Where, json: bool) -> None:
@@ -149,14 +162,25 @@ def _write(model: ZooModel, folder: Path, json: bool, facts: dict[str, Any] | No
     from ..check.findings import MissingFile, examine
 
     net, solver = put(model, folder, json)
+    missing = examine(net).problems
+    train = ["deepcae", "train", "--solver", str(solver), "--out", str(_free(solver))]
     if json:
-        answer({"name": model.name, "dims": model.dims, "net": str(net), "solver": str(solver), **(facts or {})})
-    else:
-        train = shlex.join(["deepcae", "train", "--solver", str(solver), "--out", f"runs/{folder.name}"])
-        tell(f"wrote {net} and {solver}; next: {train}")
-        if missing := examine(net).problems:
-            hint = "; --data TRAIN TEST names other list files" if isinstance(missing[0], MissingFile) else ""
-            tell(f"before that: {missing[0]}{hint}")
+        files = {"name": model.name, "dims": model.dims, "net": str(net), "solver": str(solver)}
+        answer({**files, **(facts or {}), "problems": [str(each) for each in missing], "next": train})
+        return
+    tell(f"wrote {net} and {solver}; next: {shlex.join(train)}")
+    if missing:
+        hint = "; --data TRAIN TEST names other list files" if isinstance(missing[0], MissingFile) else ""
+        tell(f"before that: {missing[0]}{hint}")
+
+
+def _free(solver: Path) -> Path:
+    """The folder that a training of this solver takes by itself, or one with a number where that one is taken."""
+    from ..solver.begin import default_out
+
+    usual = default_out(solver)
+    others = (usual.with_name(f"{usual.name}-{number}") for number in count(2))
+    return next(folder for folder in chain([usual], others) if not folder.exists())
 
 
 def _differs(path: Path, content: bytes) -> bool:

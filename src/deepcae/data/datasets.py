@@ -233,7 +233,7 @@ def _write(folder: Path, contents: dict[str, Content], overwrite: bool) -> None:
             others = [] if overwrite else [path.name for path, new in made.items() if _holds_other(path, new)]
             if others:
                 raise DataError(
-                    f"{folder}: {' and '.join(others)} there hold(s) something else; name another folder, or give "
+                    f"{folder}: {', '.join(others)} would be replaced by something else; name another folder, or give "
                     "--overwrite"
                 )
     except OSError as error:

@@ -120,9 +120,12 @@ class Summary:
             "parameters": self.parameters,
             "learned_parameters": self.learned,
             "autoencoder_size": self.size if self.code and self.hidden else None,
+            "sizes": [elements for _, elements in self.hidden] if self.code else [],
+            "samples": self.num_samples,
             "data_per_parameter": self.data_ratio,
             "code": self.code,
             "symmetric": self.symmetric,
+            "asymmetry": self.asymmetry if self.code else "",
             "assumed": dict(self.assumed),
         }
 

@@ -117,7 +117,7 @@ def _require_free(target: Path, alone: bool, overwrite: bool) -> None:
     names = [target, target.with_suffix(".txt")] if alone else [target / name for name in (*parts, ALL, STORED)]
     taken = [path.name for path in names if path.exists()]
     if taken and not overwrite:
-        raise DataError(f"{target}: {' and '.join(taken)} stand(s) there already; name another folder, or --overwrite")
+        raise DataError(f"{target}: {', '.join(taken)} would be replaced; name another folder, or --overwrite")
 
 
 def _require_room(folder: Path, needed: int) -> None:

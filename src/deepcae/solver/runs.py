@@ -55,7 +55,7 @@ def verdict(losses: Sequence[Mapping[str, float]], stuck: Sequence[int], missing
     runs of the same model"), which leaves open what is the same.
     """
     if missing:
-        return False, f"{missing} of the runs did not come to its end"
+        return False, f"{missing} of the runs did not come to {'its' if missing == 1 else 'their'} end"
     if stuck:
         return False, f"seed {', '.join(map(str, stuck))} stopped learning"
     if len(losses) < LEAST_RUNS:

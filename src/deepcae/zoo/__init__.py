@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .catalog import NAMES, ZooModel, build, describe, names, write
+from .catalog import NAMES, ZooModel, build, describe, names, page, write
 
 if TYPE_CHECKING:
     from .designed import build_design as build_design
 
-__all__ = ["NAMES", "ZooModel", "build", "build_design", "describe", "names", "write"]
+__all__ = ["NAMES", "ZooModel", "build", "build_design", "describe", "names", "page", "write"]
 
 
 def __getattr__(name: str) -> Any:

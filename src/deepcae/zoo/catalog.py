@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 
 from ..atomic import whole_file
@@ -150,6 +151,16 @@ def names() -> tuple[str, ...]:
 def describe(name: str) -> str:
     """One line: what the network is."""
     return _entry(name).description
+
+
+def page(name: str) -> Path | None:
+    """The page of the network, with what differs from the paper and the figures reached; None where it is not there.
+
+    The package holds `models/` as a link, which not every archive and file system keeps.
+    """
+    _entry(name)
+    path = Path(str(files(__package__)), "models", name, "README.md")
+    return path if path.is_file() else None
 
 
 def has_code(name: str) -> bool:

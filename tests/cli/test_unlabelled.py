@@ -11,6 +11,7 @@ import pytest
 
 from deepcae import codes
 from deepcae.cli import main
+from deepcae.codes.cluster import find_clusters
 from deepcae.net.net import Net
 
 
@@ -47,6 +48,19 @@ def test_encode_writes_the_error_of_each_image(
     answered = json.loads(capsys.readouterr().out)
     assert answered["codes"] == 12
     assert answered["error"]["worst"] == pytest.approx(expected.max(), rel=1e-5)
+
+
+def test_clusters_are_a_column_that_colours(
+    plain: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["encode", str(plain), "-o", "c.csv", "--clusters"]) == 0
+    assert "clusters, in column 'cluster': " in capsys.readouterr().err
+    found = codes.load("c.csv")
+    wanted = find_clusters(found.codes)
+    np.testing.assert_array_equal(found.columns["cluster"], wanted.labels)
+    assert np.bincount(wanted.labels).tolist() == wanted.to_json()["sizes"]
+    monkeypatch.delattr("deepcae.codes.cluster.find_clusters")  # those of the file are drawn
+    assert main(["plot", "c.csv", "-o", "c.svg", "--colour-by", "cluster", "-q"]) == 0
 
 
 def test_a_blob_of_another_kind_has_the_same_errors(plain: Path, model: Path) -> None:

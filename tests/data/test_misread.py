@@ -67,6 +67,19 @@ def test_it_is_told_where_images_are_prepared(ending: str, tmp_path: Path) -> No
     assert not any("--axes" in note for note in turned.notes)
 
 
+@pytest.mark.parametrize(("times", "is_told"), [(30, True), (9, False), (11, False)])
+def test_times_beside_the_images_tell_which_axis_counts_them(times: int, is_told: bool, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"] = RANDOM.random((9, 12, 30))
+        file["clock/times"] = np.arange(times)
+    told = [note for note in inspect(tmp_path / "a.h5").notes if "--axes" in note]
+    assert told == (
+        ["read as 9 images of 12x30; but 'clock/times' beside them has 30 values: --axes yxn reads 30 images of 9x12"]
+        if is_told
+        else []
+    )
+
+
 def test_it_is_told_where_an_estimator_learns() -> None:
     stack = np.moveaxis(blobs(60, 24, 24), 0, -1)
     with pytest.warns(UserWarning, match=r"numpy.moveaxis\(X, -1, 0\) are 60 images of 24x24"):

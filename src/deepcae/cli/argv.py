@@ -30,8 +30,8 @@ MAY_BE_EMPTY = ("--", "--set")  # flags whose value is a text
 FOR_ALL = ("--allow-python-layers", "--allow-writes-elsewhere")  # switches of no command, but of them all
 
 SWITCHES = frozenset(
-    "baselines batched check-size csv dry-run encoded gray grey help in-place json linear masks mirror no-linear "  # noqa: SIM905
-    "no-browser no-mirror no-training overwrite plain quick "
+    "baselines batched check-size clusters csv dry-run encoded gray grey help in-place json linear masks "  # noqa: SIM905
+    "mirror no-browser no-linear no-mirror no-training overwrite plain quick "
     "quiet rgb rule separate shuffle skip-damaged splits strict version".split()
 )
 """Flags that take no value; the word behind any other flag is its value and stays as it is."""

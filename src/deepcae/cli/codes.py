@@ -16,6 +16,7 @@ from .screen import answer, bar, say
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..codes.cluster import Clusters
     from ..trained.examples import Examples
     from ..trained.network import Trained
 
@@ -50,6 +51,10 @@ def encode(
         typer.Option("--code-blob", "--blob", metavar="BLOB", help="Any blob, in place of the code found by itself."),
     ] = None,
     image_blob: options.ImageBlob = None,
+    clusters: Annotated[
+        bool,
+        typer.Option("--clusters", help="Look for clusters of the codes, too, for a column `cluster`; encodes twice."),
+    ] = False,
     machine: options.Machine,
     output: options.Output,
 ) -> None:
@@ -59,7 +64,8 @@ def encode(
     import numpy as np
 
     from ..codes import files
-    from ..codes.table import CLASSES, ERROR, KIND, NUMBERS, TITLE
+    from ..codes.cluster import find_clusters
+    from ..codes.table import CLASSES, CLUSTER, ERROR, KIND, NUMBERS, TITLE
     from ..recording.origin import known_origins, names_in
     from ..trained import passes
     from ..trained.examples import open_examples
@@ -82,6 +88,7 @@ def encode(
         about[KIND] = CLASSES if examples.classified else NUMBERS
         about |= {TITLE: examples.meaning.title} if examples.meaning.title else {}
     origins, done = names_in(data) or known_origins(trained, data, len(examples)), 0
+    heaps = find_clusters(encoded(trained, examples, name, output.quiet)[0]) if clusters else None
     with ExitStack() as opened:
         writers = [opened.enter_context(files.writing(target, len(examples), about)) for target in out]
         advance = opened.enter_context(bar("encoding", len(examples), output.quiet))
@@ -92,23 +99,24 @@ def encode(
             errors.extend(columns.values())
             if origins is not None:
                 columns |= origins.columns(slice(done, done + len(block.codes)))
+            if heaps is not None:
+                columns[CLUSTER] = heaps.labels[done : done + len(block.codes)]
             drawn = None if pictures is None else pictures(done, done + len(block.codes))
             for target, write in zip(out, writers, strict=True):
                 write(block.codes, block.labels, columns, drawn if files.ending(target) == PROJECTOR else None)
             done += len(block.codes)
     tell(trained, output.quiet)
     shape = list(block.codes.shape[1:])
+    worth = _worth(np.concatenate(errors)) if errors else None
     if output.json:
-        worth = _worth(np.concatenate(errors)) if errors else None
         several = {"files": [str(target) for target in out]} if len(out) > 1 else {}
         answer({
             "file": str(out[0]), **several, "codes": len(examples), "shape": shape, "blob": name, "error": worth,
+            "clusters": None if heaps is None else heaps.to_json(),
         })  # fmt: skip
         return
     say(f"wrote {' and '.join(map(str, out))}: {len(examples)} codes of shape {shape} from blob '{name}'", output.quiet)
-    if errors:
-        told = ", ".join(f"{name} {value:.4g}" for name, value in _worth(np.concatenate(errors)).items())
-        say(f"half the squared error of each image, in column '{ERROR}': {told}", output.quiet)
+    _tell_columns(worth, heaps, output.quiet)
 
 
 def _pictures(trained: Trained, examples: Examples) -> Callable[[int, int], np.ndarray] | None:
@@ -128,6 +136,16 @@ def _pictures(trained: Trained, examples: Examples) -> Callable[[int, int], np.n
         return small_pictures(trained.as_images(examples.take(start, stop)[0]), low, high, side)
 
     return made
+
+
+def _tell_columns(worth: dict[str, float] | None, heaps: Clusters | None, quiet: bool) -> None:
+    from ..codes.table import CLUSTER, ERROR
+
+    if worth is not None:
+        told = ", ".join(f"{name} {value:.4g}" for name, value in worth.items())
+        say(f"half the squared error of each image, in column '{ERROR}': {told}", quiet)
+    if heaps is not None:
+        say(f"clusters, in column '{CLUSTER}': {heaps}", quiet)
 
 
 def _worth(errors: np.ndarray) -> dict[str, float]:

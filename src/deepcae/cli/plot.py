@@ -171,9 +171,13 @@ def _default(loaded: Codes) -> Column | None:
 
 
 def _of_column(loaded: Codes, name: str) -> np.ndarray:
+    from ..codes.table import CLUSTER
+
+    if name != CLUSTER or name in loaded.columns:
+        return loaded.column(name)
     from ..codes.cluster import find_clusters
 
-    return find_clusters(loaded.codes).labels if name == "cluster" else loaded.column(name)
+    return find_clusters(loaded.codes).labels
 
 
 def _columns(asked: Sequence[str], count: int, find: Callable[[str], np.ndarray]) -> list[Column | None]:

@@ -60,6 +60,19 @@ class Clusters:
         """Whether the silhouette is that of heaps, more than what cutting a cloud gives, and few codes lie between."""
         return self.silhouette >= max(CLEAR, self.of_a_cloud + BEYOND) and self.valley <= VALLEY
 
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sizes": self.sizes, "clear": self.are_clear,
+            "silhouette": self.silhouette, "of_a_cloud": self.of_a_cloud, "valley": self.valley,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        """How many, how large, and whether they are heaps: in a line."""
+        sizes = ", ".join(f"{size:,}" for size in self.sizes)
+        what = "heaps that lie apart" if self.are_clear else "pieces of one cloud rather than heaps"
+        told = f"silhouette {self.silhouette:.2f}, of a cloud without heaps {self.of_a_cloud:.2f}"
+        return f"{self.count} of {sizes} codes, {what} ({told})"
+
     def examples(self, cluster: int, most: int) -> np.ndarray:
         """The rows of the codes nearest to a heap's centre, nearest first."""
         rows = np.flatnonzero(self.labels == cluster)

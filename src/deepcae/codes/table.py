@@ -15,6 +15,7 @@ Attribute = str | int | float | bool
 KIND = "labels_are"  # the attribute that says what labels are: one of
 TITLE = "label_title"  # the attribute that says what they are called
 CLASSES, NUMBERS = "classes", "numbers"
+CLUSTER = "cluster"  # the column of the clusters that were looked for among the codes
 ERROR = "error"  # the column of reconstruction errors, half the squared error of each image
 
 

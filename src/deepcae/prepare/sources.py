@@ -126,11 +126,16 @@ def _of_file(path: Path, options: Options, kind: str | None) -> list[Source]:
     return sources
 
 
+def _shapes(arrays: Mapping[str, Stored]) -> dict[str, tuple[int, ...]]:
+    """Those of all arrays of a file, by name."""
+    if hasattr(arrays, "listing"):
+        return dict(arrays.listing())
+    return {name: arrays[name].shape for name in arrays}
+
+
 def _names(path: Path, arrays: Mapping[str, Stored], options: Options) -> list[str]:
     """The arrays of images of a file: the one that is named, `data`, or the only one that can be meant."""
-    shapes: dict[str, tuple[int, ...]] = (
-        arrays.listing() if hasattr(arrays, "listing") else {name: arrays[name].shape for name in arrays}
-    )
+    shapes = _shapes(arrays)
     known = {*shapes, *arrays}
     wanted = options.dataset or ("data" if "data" in known else None)
     if wanted is not None and wanted.strip("/") in shapes:
@@ -172,7 +177,7 @@ def _of_array(path: Path, found: Format, name: str, options: Options) -> Source:
         if mask == name or mask not in arrays:
             raise DataError(f"{path}: has no masks for '{name}', as masks/… beside images/…: leave --masks out")
         array = Masked(array, arrays[mask])
-    laid, told = laid_out(array, options)
+    laid, told = laid_out(array, options, _as_long_as_last(arrays, array.shape))
     label = next((each for each in LABELS if each in set(arrays) and each != name), None)
     labels = None
     if label is not None:
@@ -193,8 +198,17 @@ def _of_array(path: Path, found: Format, name: str, options: Options) -> Source:
     return Source(path, found.name, ArrayImages(laid), told, name, labels, array=array, cost=cost)
 
 
-def laid_out(array: Stored, options: Options) -> tuple[Stored, Told]:
-    """The array with rows (c, h, w), or (k,): by the file's own word, by `--axes`, or by its shape."""
+def _as_long_as_last(arrays: Mapping[str, Stored], shape: Sequence[int]) -> str:
+    """An array beside these with a value for each place of their last axis, as times have, if none fits the first."""
+    lines = {found[0]: name for name, found in _shapes(arrays).items() if len(found) == 1}
+    return lines.get(shape[-1], "") if shape[0] not in lines else ""
+
+
+def laid_out(array: Stored, options: Options, beside: str = "") -> tuple[Stored, Told]:
+    """The array with rows (c, h, w), or (k,): by the file's own word, by `--axes`, or by its shape.
+
+    `beside`: an array that has as many values as the last axis.
+    """
     if array.told is not None:
         if options.axes is not None:
             raise DataError(f"{array.origin}: the file itself tells its axes; leave --axes out")
@@ -215,11 +229,13 @@ def laid_out(array: Stored, options: Options) -> tuple[Stored, Told]:
     elif axes.order == "flat":
         rows, values = array.shape
         notes += (f"{rows} flat rows of {values} values, no images; one image would be --axes yx",)
-    elif axes.order == "hw" and counts_last(array):
+    elif axes.order == "hw" and (beside or counts_last(array)):
         height, width, count = array.shape
+        by_values = "by their values the first two axes look like height and width"
+        why = f"'{beside}' beside them has {count} values" if beside else by_values
         notes += (
-            f"read as {height} images of {width}x{count}; but by their values the first two axes look like height and "
-            f"width: --axes yxn reads {count} images of {height}x{width}",
+            f"read as {height} images of {width}x{count}; but {why}: --axes yxn reads {count} images of "
+            f"{height}x{width}",
         )
     if array.chunks is not None and axes.order in _LETTERS and cost_of(named := _named(array, _LETTERS[axes.order])):
         return named, Told(notes=notes)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NONE = "–"
 WIDE = 120  # letters of a line that all columns take
 NARROW = "Each layer's type and kernel: in a window of 120 columns, or with --json."
-_LONGEST = 24  # letters of a layer's name, where the window is narrow
+_FIGURES, _SHORTEST = 48, 12  # letters of a line that figures take in a narrow window; and a layer's name, at least
 _MOST = 2 / 3  # of the layers' time: what the layers that are named take together
 _BUSY = 1.25  # a whole that takes so many times its parts was not alone on the machine
 
@@ -80,17 +80,18 @@ def _table(timing: Timing, wide: bool) -> Table:
     from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1) if wide else (0, 1, 0, 0))
     table.add_column("layer")
+    longest = max(_SHORTEST, width() - _FIGURES)
     kinds = ("type", "kernel") if wide else ()
     for title in kinds:
         table.add_column(title)
     for title in ("forward ms", "backward ms", "of the time", "GFLOP/s", "of the product's"):
-        table.add_column(title, justify="right")
+        table.add_column(title if wide else "\n".join(title.rsplit(" ", 1)), justify="right")
     together = timing.in_layers + timing.outside
     for layer in timing.layers:
         table.add_row(
-            cell(layer.name if wide else shortened(layer.name, _LONGEST)),
+            cell(layer.name if wide else shortened(layer.name, longest)),
             *([cell(layer.type), layer.kernel or NONE] if wide else []),
             *_times(layer),
             _share(layer.seconds, together),

@@ -65,6 +65,27 @@ def test_the_graph_shows_layers_with_settings_and_blobs_with_sizes() -> None:
         assert shown in words, shown
 
 
+def test_each_layer_and_blob_is_a_group_with_its_name() -> None:
+    groups = [
+        element.attrib for element in Xml.fromstring(draw.svg(read_net_text(POOLED))) if element.tag.endswith("}g")
+    ]
+    found = {kind: [group[kind] for group in groups if kind in group] for kind in ("data-layer", "data-blob")}
+    names = re.findall(r'layer { name: "(\w+)"', POOLED)
+    assert sorted(found["data-layer"]) == sorted(names)
+    assert set(found["data-blob"]) == {
+        "data",
+        "conv",
+        "pool",
+        "switch",
+        "code",
+        "wide",
+        "map",
+        "unpool",
+        "deconv",
+        "loss",
+    }
+
+
 def test_in_place_layers_are_joined_to_their_blob_both_ways() -> None:
     found = draw.diagram(read_net_text(POOLED))
     edges = {(edge.source, edge.target) for edge in found.edges}

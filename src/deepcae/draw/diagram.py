@@ -17,6 +17,7 @@ from ..layers.base import Shape
 from ..net.graph import Graph, build_graph, phase_number
 from ..net.plan import draft_plan
 from ..proto.document import Document
+from .scene import Part
 from .words import facts, kind_of, num_output, size_text
 
 ALL = "ALL"
@@ -31,6 +32,11 @@ class Vertex:
     lines: tuple[str, ...]
     type: str = ""
     in_place: str = ""  # the blob that this layer works on in place, if that is all it does
+
+    @property
+    def part(self) -> Part:
+        """What it stands for in a drawing."""
+        return "blob" if self.kind == "blob" else "layer", self.lines[0]
 
 
 @dataclass(frozen=True)

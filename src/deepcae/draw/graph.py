@@ -128,14 +128,15 @@ def draw_box(page: Scene, vertex: Vertex, center: Point, size: tuple[float, floa
     """A vertex with its lines, centred."""
     left, top = center[0] - size[0] / 2, center[1] - size[1] / 2
     if vertex.kind == "blob":
-        page.items.append(octagon(left, top, *size, BLOB, BLOB_LINE))
+        page.items.append(octagon(left, top, *size, BLOB, BLOB_LINE, vertex.part))
     else:
-        page.items.append(rectangle(left, top, *size, fill(vertex.kind), line(vertex.kind), corner=2.5, stroke=1.0))
+        colors = fill(vertex.kind), line(vertex.kind)
+        page.items.append(rectangle(left, top, *size, *colors, corner=2.5, stroke=1.0, part=vertex.part))
     y = top + PAD_Y
     for text, letters, bold in _lines(vertex):
         y += letters * LINE
         color = SOFT if letters == NOTE else INK
-        page.items.append(Words(text, (center[0], y - 0.33 * letters), letters, color, bold))
+        page.items.append(Words(text, (center[0], y - 0.33 * letters), letters, color, bold, part=vertex.part))
 
 
 def _lines(vertex: Vertex) -> list[tuple[str, float, bool]]:

@@ -14,6 +14,8 @@ from ..errors import in_one_line, shortened
 
 Point = tuple[float, float]
 LONGEST = 160  # letters of a line
+Part = tuple[Literal["layer", "blob"], str]
+"""What of the network a shape or a text stands for, and its name."""
 LINE = 1.25  # lines of text, in sizes of the letters
 TIP = 3.6  # the length of an arrow's head
 
@@ -39,6 +41,7 @@ class Shape:
     line: str
     width: float = 0.8
     corner: float = 0.0
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Words:
     color: str
     bold: bool = False
     anchor: Literal["start", "middle", "end"] = "middle"
+    part: Part | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", legible(self.text))
@@ -102,13 +106,23 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 
 
 def rectangle(
-    left: float, top: float, width: float, height: float, fill: str, line: str, corner: float = 0.0, stroke: float = 0.8
+    left: float,
+    top: float,
+    width: float,
+    height: float,
+    fill: str,
+    line: str,
+    corner: float = 0.0,
+    stroke: float = 0.8,
+    part: Part | None = None,
 ) -> Shape:
     right, bottom = left + width, top + height
-    return Shape(((left, top), (right, top), (right, bottom), (left, bottom)), fill, line, stroke, corner)
+    return Shape(((left, top), (right, top), (right, bottom), (left, bottom)), fill, line, stroke, corner, part)
 
 
-def octagon(left: float, top: float, width: float, height: float, fill: str, line: str) -> Shape:
+def octagon(
+    left: float, top: float, width: float, height: float, fill: str, line: str, part: Part | None = None
+) -> Shape:
     """A rectangle with its corners cut."""
     cut = min(width, height) * 0.29
     right, bottom = left + width, top + height
@@ -116,7 +130,7 @@ def octagon(left: float, top: float, width: float, height: float, fill: str, lin
         (left + cut, top), (right - cut, top), (right, top + cut), (right, bottom - cut), (right - cut, bottom),
         (left + cut, bottom), (left, bottom - cut), (left, top + cut),
     )  # fmt: skip
-    return Shape(points, fill, line)
+    return Shape(points, fill, line, part=part)
 
 
 def straight(points: Sequence[Point]) -> tuple[Point, ...]:

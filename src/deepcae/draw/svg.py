@@ -1,13 +1,17 @@
-"""A scene as SVG: plain shapes and real text, which can be searched, selected and edited. No scripts, no links."""
+"""A scene as SVG: plain shapes and real text, which can be searched, selected and edited. No scripts, no links.
+
+What stands for a layer or a blob is a group with its name, as `data-layer` or `data-blob`.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from xml.etree import ElementTree as Xml
 
 from ..atomic import MARK
-from .scene import Curve, Dot, Point, Scene, Shape, Words, arrow_head
+from .scene import Curve, Dot, Part, Point, Scene, Shape, Words, arrow_head
 
 _FONTS = "DejaVu Sans, Verdana, Arial, sans-serif"
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -28,10 +32,16 @@ def to_svg(scene: Scene) -> str:
     root.append(Xml.Comment(f" {MARK} "))
     Xml.SubElement(root, "title").text = _clean(scene.title)
     Xml.SubElement(root, "rect", width="100%", height="100%", fill="#ffffff")
-    for item in scene.items:
-        root.extend(_elements(item))
+    for part, items in groupby(scene.items, _part):
+        parent = root if part is None else Xml.SubElement(root, "g", {f"data-{part[0]}": _clean(part[1])})
+        for item in items:
+            parent.extend(_elements(item))
     Xml.indent(root, " ")
     return Xml.tostring(root, encoding="unicode") + "\n"
+
+
+def _part(item: Shape | Dot | Curve | Words) -> Part | None:
+    return item.part if isinstance(item, Shape | Words) else None
 
 
 def _elements(item: Shape | Dot | Curve | Words) -> Iterator[Xml.Element]:

@@ -9,6 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from ..errors import DeepcaeError
+from . import live
 from .routes import WEB, router
 from .subject import NotNow, NotThere, Subject
 
@@ -19,6 +20,8 @@ def make_app(subject: Subject) -> FastAPI:
     app.state.subject = subject
     app.mount("/static", StaticFiles(directory=WEB), name="static")
     app.include_router(router)
+    app.state.live = live.Live(subject)
+    app.include_router(live.router)
     _complaints(app)
     return app
 

@@ -1,10 +1,10 @@
 """Who trains in a run's folder, by the lock of its snapshots, and how that process is asked to stop or to save.
 
-The lock itself is never taken, not even for a moment, unless the process that it names is there: a training that begins
-just then would find it held. A signal goes only to a process that is known to be that training: it runs on this host and
-is of this user, holds the lock's file open, the lock is held, and it has a handler for the signal (a program that calls
-the library from Python need not have one, and would end by it). It is named by a pidfd, so that no other process can
-take its number in between.
+The lock itself is never tried, not even for a moment, unless the process that it names is there, or on another host: a
+training that begins just then would find it held. A signal goes only to a process that is known to be that training: it
+runs on this host, is of this user, has the lock's file open, the lock is held, and it has a handler for the signal (a
+program that calls the library from Python need not have one, and would end by it). It is named by a pidfd, so that no
+other process can take its number in between.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a net was like at each snapshot of its training: its layers' figures, filters, codes and restored images.
 
-A run's records hold no figures of single layers, unless `debug_info` asked for their means. They are computed here, from
-outside, so that no training becomes slower or another one by being watched: values over some examples in the TEST
+A run's records hold no figures of single layers, unless `debug_info` asked for their means. They are computed here,
+from outside, so that no training becomes slower or another one by being watched: values over some examples in the TEST
 phase; gradients over the first training batch, by the TRAIN net; of the weights how far they have moved since the
 snapshot before.
 """
@@ -23,14 +23,15 @@ from ..net.step import Step
 from ..solver.run import Run
 from ..solver.snapshot import BEST, MANIFEST
 from ..trained.examples import Examples, open_examples
+from ..trained.health import held
 from ..trained.kernels import kernels
 from ..trained.network import AS_TOLD, Named, Trained
 from ..trained.passes import all_over, encoded, restored
 
 EXAMPLES, CODES, PICTURES, FILTERS = 64, 500, 8, 48  # how many of each
-CONSTANT = 1e-4  # a blob is constant when its spread over the examples is this small beside its size
 KEPT = 64  # answers that are kept
 Found = tuple[dict[str, Any], dict[str, np.ndarray]]
+Gradients = tuple[dict[str, float], dict[tuple[str, int], float]]  # by blob; by layer and number
 
 
 class Moments:
@@ -70,7 +71,7 @@ class Moments:
         iteration = 0 if trained.chosen is None else trained.chosen.iteration
         facts: dict[str, Any] = {"iteration": iteration, "name": which, "blobs": [], "learned": [], "missing": []}
         arrays: dict[str, np.ndarray] = {}
-        gradients = self._told(facts, lambda: _gradients(self.run, self.device, which)) or ({}, {})
+        gradients: Gradients = self._told(facts, lambda: _gradients(self.run, self.device, which)) or ({}, {})
         facts["learned"] = _learned(trained.net, self._weights(before), gradients[1])
         self._told(facts, lambda: arrays.update(_filters(facts, trained)))
         examples = self._told(facts, lambda: self._open(trained))
@@ -104,38 +105,20 @@ class Moments:
 
 
 def _blobs(trained: Trained, examples: Examples, gradients: dict[str, float]) -> Any:
-    """The figures of each blob from the image to what is restored."""
-    plan = trained.net.plan
+    """What each blob from the image to what is restored holds, see `held`."""
     images, _ = examples.pick(all_over(examples, EXAMPLES))
     entry, images = trained.fed(images, examples.origin)
     names = list(dict.fromkeys([entry, *trained.path()]))
     blobs = trained.net({entry: images}, want=names)
-    writers = {top: step for step in plan.steps if not step.kind.copies for top in step.tops}
+    makers = {top: each for each in trained.net.bound if not each.step.kind.copies for top in each.step.tops}
     for name in names:
-        step = writers[name]
-        values = blobs[name].detach()
+        maker = makers[name]
+        told = held(blobs[name].detach().cpu().numpy(), None if maker.step.is_source else maker)
+        del told["histogram"]
         yield {
-            "blob": name, "layer": step.name, "type": step.type, "shape": list(values.shape[1:]),
-            **figures(step, values, trained.net), "gradient": gradients.get(name),
+            "blob": name, "layer": maker.step.name, "type": maker.step.type,
+            "shape": list(blobs[name].shape[1:]), **told, "gradient": gradients.get(name),
         }  # fmt: skip
-
-
-def figures(step: Step, values: torch.Tensor, net: Net) -> dict[str, Any]:
-    """Of a blob (N, …) that `step` made: min, max, mean; the shares of saturated values and of dead units.
-
-    Units are the values of one example; a dead one passes no gradient, whatever the example. `constant`: whether the
-    blob is the same for every example. Only an activation has a share that is saturated or dead (None otherwise).
-    """
-    found: dict[str, Any] = {"saturated": None, "dead": None}
-    layer, params = step.layer, [net.tensors[i] for i in step.params]
-    if layer is not None and step.kind.is_activation:
-        tails, gone = layer.tails(values, params), layer.gone(values, params)
-        found["saturated"] = None if tails is None else float(tails.float().mean())
-        found["dead"] = None if gone is None else float(gone.all(0).float().mean())
-    least, most = (float(end) for end in values.aminmax())
-    spread = float((values - values[:1]).abs().max())
-    constant = len(values) > 1 and not step.is_source and spread <= CONSTANT * float(values.abs().max())
-    return {"min": least, "max": most, "mean": float(values.mean()), "constant": constant, **found}
 
 
 def _learned(
@@ -163,7 +146,7 @@ def _size(values: torch.Tensor) -> float:
     return float(values.detach().abs().mean()) if values.numel() else 0.0
 
 
-def _gradients(run: Run, device: str, which: str) -> tuple[dict[str, float], dict[tuple[str, int], float]]:
+def _gradients(run: Run, device: str, which: str) -> Gradients:
     """The means of the absolute gradients of the loss on the first training batch, by blob and by (layer, number)."""
     net = run.net("TRAIN", device, which)
     passed: list[tuple[Step, Sequence[torch.Tensor]]] = []

@@ -40,8 +40,8 @@ def warnings_of(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What a run's records tell of single layers, and how it failed, oldest first."""
     return [
         {
-            "layer": record.get("layer", ""), "blob": record.get("blob", ""), "kind": record.get("warning", record["kind"]),
-            "message": record["message"], "iteration": record["iteration"],
+            "layer": record.get("layer", ""), "blob": record.get("blob", ""), "iteration": record["iteration"],
+            "kind": record.get("warning", record["kind"]), "message": record["message"],
         }
         for record in records
         if record["kind"] == "failed" or (record["kind"] == "warned" and record.get("layer"))

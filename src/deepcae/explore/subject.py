@@ -101,13 +101,14 @@ class Subject:
         colour_by: Sequence[str] = (),
         snapshot: str | None = None,
     ) -> None:
-        self._open, self._data, self._limit, self._colour_by = open_trained, data, limit, tuple(colour_by)
+        self.data = data
+        self._open, self._limit, self._colour_by = open_trained, limit, tuple(colour_by)
         self.work = ThreadPoolExecutor(1, thread_name_prefix="explore")
         self._changing = Lock()
         self.looked = self.work.submit(self._look, snapshot).result()
 
     def _look(self, snapshot: str | None) -> Looked:
-        return Looked(gather(self._open(snapshot), self._data, self._limit, self._colour_by))
+        return Looked(gather(self._open(snapshot), self.data, self._limit, self._colour_by))
 
     def show(self, snapshot: str) -> None:
         """Looks at the weights of another snapshot, for everybody from now on. Runs in `work`."""

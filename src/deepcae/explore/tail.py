@@ -86,7 +86,7 @@ class Tail:
 
 
 class Thinned:
-    """Records in their order. Of each kind of which a run has many, every second (fourth, …) stays, and the last one."""
+    """Records in their order. Of each kind of which there are many, every second (fourth, …) stays, and the last."""
 
     def __init__(self, most: int | None) -> None:
         """`most` of such a kind are kept at least, and less than twice as many; None: all."""

@@ -13,7 +13,7 @@ from ..solver.kept import recorded_in
 from ..solver.run import Run
 from ..solver.snapshot import BEST, MANIFEST, iterations
 from .holder import SAVE, STOP, Holder, ask, holder_of, why_not
-from .tail import Record, Tail, all_records
+from .tail import Tail, all_records
 
 LOOKS = 0.25  # seconds between two looks at the file
 LIVE_EVERY = 4  # looks between two at the lock

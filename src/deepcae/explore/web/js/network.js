@@ -93,13 +93,13 @@ function Chosen({ app, layer, faults, network }) {
 function Table({ layers, layer, faults, choose }) {
   const total = layers.reduce((sum, { parameters }) => sum + parameters, 0);
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Table of layers"><table class="table"><thead><tr><th scope="col">layer</th><th scope="col">type</th>
-      <th scope="col">reads</th><th scope="col">shape</th><th scope="col" class="number">parameters</th></tr></thead>
+      <th scope="col">shape</th><th scope="col" class="number">parameters</th></tr></thead>
     <tbody>${layers.map((each) => html`<tr class=${each === layer ? 'chosen' : ''}>
       <th scope="row"><button type="button" class="plain" aria-pressed=${each === layer} onClick=${() => choose(each.name)}>${each.name}</button>
         ${faults.has(each.name) && html` <span class="kind">${faults.get(each.name)}</span>`}</th>
-      <td>${each.type}</td><td class="soft">${each.bottoms.join(', ')}</td><td>${each.shapes.map(size).join(', ')}</td>
+      <td>${each.type}</td><td>${each.shapes.map(size).join(', ')}</td>
       <td class="number">${each.parameters ? each.parameters.toLocaleString('en') : ''}</td></tr>`)}</tbody>
-    <tfoot><tr><th scope="row" colspan="4">all</th><td class="number">${total.toLocaleString('en')}</td></tr></tfoot></table></div>`;
+    <tfoot><tr><th scope="row" colspan="3">all</th><td class="number">${total.toLocaleString('en')}</td></tr></tfoot></table></div>`;
 }
 
 function useTurn(app, name) {
@@ -136,7 +136,7 @@ function Network({ app }) {
   if (!network) return html`<p class="empty">Drawing the network …</p>`;
   const layer = network.layers.find((each) => each.name === name) ?? null;
   const scale = (by) => enlarge(Math.max(0, Math.min(ZOOMS.length - 1, zoom + by)));
-  return html`<div class="page">
+  return html`<div class=${`page ${faults.length ? 'ill' : ''}`}>
     <${Faults} faults=${faults} choose=${choose} />
     <section class="panel graph" aria-label="Graph"><header><h2>Graph</h2><div class="toolbar">
         <button type="button" class="button" aria-label="Smaller" disabled=${zoom === 0} onClick=${() => scale(-1)}>−</button>

@@ -165,13 +165,14 @@ function Page({ app, view }) {
   const chart = (panel) => html`<section class=${`panel curve ${panel.kind}`} key=${panel.key} aria-label=${panel.title}>
     <h2>${panel.title} <span class="soft">${panel.hint}</span></h2>
     <${Lines} title=${panel.title} lines=${panel.lines} log=${log && panel.lines.every(({ y }) => y.every((v) => v === null || v > 0))}
-      height=${panel.kind === 'loss' ? 210 : 150} marks=${signs} together=${together} pick=${pick} theme=${theme.current.turn} /></section>`;
+      height=${panel.kind === 'loss' ? 210 : losses.length % 2 ? 88 : 150} marks=${signs} together=${together} pick=${pick} theme=${theme.current.turn} /></section>`;
   const doing = (what) => view.ask(what).catch(app.problem);
   return html`<div class="page">
     <${Standing} view=${view} log=${log} setLog=${ask} ask=${doing}
       compare=${html`<${Compare} names=${view.names} chosen=${others} choose=${(name) => view.compare(name).catch(app.problem)} colour=${colour} />`} />
     <${Warnings} warnings=${story.warnings} open=${open} look=${pick} />
-    <div class="curves">${drawn.map(chart)}${!drawn.length && html`<p class="panel empty">No iteration has been recorded yet.</p>`}</div>
+    <div class="curves">${losses.map(chart)}
+      <div class=${`smalls ${losses.length % 2 ? '' : 'wide'}`}>${drawn.filter(({ kind }) => kind === 'small').map(chart)}</div>${!drawn.length && html`<p class="panel empty">No iteration has been recorded yet.</p>`}</div>
     <${Snapshots} moments=${moments} about=${app.about.image} theme=${theme.current.turn} shown=${app.about.iteration}
       show=${(name) => view.show(name).catch(app.problem)} />
     <${Layers} moments=${moments} story=${story} layer=${app.state.layer} choose=${(layer) => {

@@ -85,7 +85,7 @@ class Chart {
     const y = log ? { ...axis, splits: (plot, index, low, high) => splits(low, high), filter: (plot, all) => all } : axis;
     return {
       ...this.size(),
-      padding: [12, 12, 0, 0],
+      padding: [12, 20, 0, 0],
       scales: { x: { time: false }, y: log ? logarithmic : {} },
       axes: [{ ...axis, size: 26, space: 60 }, { ...y, size: 52, values: (plot, all) => all.map((v) => (v === null ? '' : figure(v))) }],
       series: [{ label: 'iteration', value: (plot, v, series, at) => figure(at === null ? last(plot.data[0]) : v) }, ...lines.map((each) => this.series(each))],

@@ -13,7 +13,7 @@ const most = ({ min, max, size }) => size ?? (typeof min === 'number' ? Math.max
 const FIGURES = {
   values: {
     title: 'Values', hint: 'the largest |value| that the layer gives', live: 'the mean |value| that the layer gives', rows: 'blobs', log: true, of: most, text: figure,
-    wrong: (row) => (typeof most(row) === 'string' || row.min === null ? 'not finite' : row.constant ? 'the same for every image' : ''),
+    wrong: (row) => (row.not_finite || typeof most(row) === 'string' ? 'not finite' : row.constant ? 'the same for every image' : ''),
     lines: [['largest', (row) => row.max, '--accent'], ['mean', (row) => row.mean, '--soft'], ['least', (row) => row.min, '--accent'], ['mean |value|', (row) => row.size, '--accent']],
   },
   saturated: {
@@ -134,7 +134,7 @@ export function Layers({ moments, story, layer, choose, open, together, theme, p
           onClick=${() => choose(each.layer)}>${each.name}</button></th>
         ${columns.map((column, place_) => html`<${Cell} row=${each.cells[place_]} shown=${shown} place=${place} columns=${columns.length}
           last=${at === rows.length - 1} chosen=${column.iteration === moments.now?.iteration} />`)}</tr>`)}</tbody></table></div>
-      <div class="side"><${Course} row=${row} shown=${shown} columns=${columns} together=${together} theme=${theme} pick=${pick} />
+      <div class="chosen"><${Course} row=${row} shown=${shown} columns=${columns} together=${together} theme=${theme} pick=${pick} />
         <button type="button" class="button" onClick=${() => open(row.layer)}>Show ${row.layer} in the network</button></div>
     </div></section>`;
 }

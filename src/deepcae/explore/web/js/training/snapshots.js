@@ -60,7 +60,7 @@ export class Moments {
   }
 
   next() {
-    const wanted = [this.list[this.at], ...spread(this.list, MOST).reverse()].filter(Boolean);
+    const wanted = [this.list[this.at], ...spread(this.list, MOST).toReversed()].filter(Boolean);
     return wanted.find((each) => !this.known.has(key(each)));
   }
 

@@ -1,5 +1,5 @@
 // The network: its graph, its text, its table; a layer that is chosen in one is marked in all; what is wrong with which.
-import { html, render, useEffect, useMemo, useState } from '../vendor/preact-htm.js';
+import { html, render, useEffect, useMemo, useRef, useState } from '../vendor/preact-htm.js';
 import { get } from './api.js';
 import { Graph } from './network/graph.js';
 import { Text } from './network/text.js';
@@ -91,8 +91,15 @@ function Chosen({ app, layer, faults, network }) {
 }
 
 function Table({ layers, layer, faults, choose }) {
+  const host = useRef(null);
+  useEffect(() => {
+    const row = host.current.querySelector('tr.chosen');
+    if (row && (row.offsetTop < host.current.scrollTop + 30 || row.offsetTop + 30 > host.current.scrollTop + host.current.clientHeight)) {
+      host.current.scrollTop = row.offsetTop - host.current.clientHeight / 2;
+    }
+  }, [layer]);
   const total = layers.reduce((sum, { parameters }) => sum + parameters, 0);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Table of layers"><table class="table"><thead><tr><th scope="col">layer</th><th scope="col">type</th>
+  return html`<div class="scroll" ref=${host} tabindex="0" role="region" aria-label="Table of layers"><table class="table"><thead><tr><th scope="col">layer</th><th scope="col">type</th>
       <th scope="col">shape</th><th scope="col" class="number">parameters</th></tr></thead>
     <tbody>${layers.map((each) => html`<tr class=${each === layer ? 'chosen' : ''}>
       <th scope="row"><button type="button" class="plain" aria-pressed=${each === layer} onClick=${() => choose(each.name)}>${each.name}</button>

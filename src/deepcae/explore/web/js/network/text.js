@@ -17,7 +17,7 @@ export function Text({ text, file, layers, layer, choose }) {
   useEffect(() => {
     if (!chosen) return;
     const [box, at] = [host.current, mark.current];
-    const top = at.offsetTop - box.offsetTop;
+    const top = at.offsetTop;
     if (top < box.scrollTop || top + Math.min(at.offsetHeight, 60) > box.scrollTop + box.clientHeight) {
       box.scrollTop = Math.max(0, top - Math.max(20, (box.clientHeight - at.offsetHeight) / 2));
     }

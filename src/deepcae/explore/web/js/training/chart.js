@@ -20,15 +20,15 @@ export class Together {
 }
 
 /** Round numbers between two, for a logarithmic axis: 1, 2 and 5 of each power of ten, or even steps of a short way. */
-export function splits(low, high) {
+export function splits(low, high, most = 9) {
   const found = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
     for (const digit of [1, 2, 5]) found.push(digit * 10 ** power);
   }
   const inside = found.filter((value) => value >= low && value <= high);
-  if (inside.length >= 3) return inside.length > 9 ? inside.filter((value) => /^1/.test(value.toExponential())) : inside;
+  if (inside.length >= 3) return inside.length > most ? inside.filter((value) => /^1/.test(value.toExponential())) : inside;
   const size = 10 ** Math.floor(Math.log10((high - low) / 3));
-  const step = [1, 2, 5, 10].map((digit) => digit * size).find((each) => (high - low) / each <= 5);
+  const step = [1, 2, 5, 10].map((digit) => digit * size).find((each) => (high - low) / each <= Math.min(5, most));
   const even = [];
   for (let value = Math.ceil(low / step) * step; value <= high; value += step) even.push(Number(value.toPrecision(6)));
   return even;
@@ -82,7 +82,7 @@ class Chart {
     const { lines, log } = this.props;
     const axis = { stroke: token('--soft'), grid: { stroke: token('--line'), width: 1 }, ticks: { show: false }, font: '11px system-ui, sans-serif' };
     const logarithmic = { distr: 3, range: (plot, low, high) => (low > 0 ? [low / 1.06, high * 1.06] : [0.1, 1]) };
-    const y = log ? { ...axis, splits: (plot, index, low, high) => splits(low, high), filter: (plot, all) => all } : axis;
+    const y = log ? { ...axis, splits: (plot, index, low, high) => splits(low, high, this.props.height / 25), filter: (plot, all) => all } : axis;
     return {
       ...this.size(),
       padding: [12, 20, 0, 0],

@@ -259,6 +259,7 @@ def test_a_training_is_stopped_and_saved_from_outside(tmp_path: Path, monkeypatc
         "-m",
         "deepcae",
         "train",
+        "--solver",
         str(text),
         "--out",
         "run",
@@ -343,7 +344,7 @@ def test_the_page_shows_losses_layers_and_snapshots(page: Any) -> None:
     page.locator(".chart").first.focus()
     page.keyboard.press("End")
     page.wait_for_selector(".chart [aria-live]:has-text('iteration 60: train')", state="attached")
-    page.click(".matrix >> text=Updates")
+    page.click(".over >> text=Updates")
     page.wait_for_selector(".over:has-text('since the snapshot before')")
     page.click(".over .chosen .button")
     page.wait_for_selector("main.network .chosen h2")

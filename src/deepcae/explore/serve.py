@@ -95,6 +95,7 @@ def _listening(host: str, port: int) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
+        made.listen(MOST_CONNECTIONS)  # whoever is told the address may come at once
     except (OSError, OverflowError) as error:
         made.close()
         raise DataError(f"{host}:{port}: cannot be had: {getattr(error, 'strerror', None) or error}") from None

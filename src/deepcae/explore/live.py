@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ..errors import TrainingError
-from .moments import Moments
-from .network import describe
-from .subject import Looked, NotNow, NotThere, Subject
+from ..trained.moments import Moments
+from .network import describe, warnings_of
+from .subject import NotNow, NotThere, Subject
 from .training import Watch
 from .wire import finite, packed
 
@@ -103,7 +103,8 @@ async def network(request: Request) -> Response:
     here = live(request)
 
     def made() -> dict[str, Any]:
-        looked: Looked = here.subject.looked
-        return describe(looked.trained)
+        looked = here.subject.looked
+        told = looked.once("network", lambda: describe(looked.trained))
+        return told if here.run is None else {**told, "warnings": warnings_of(here.run.metrics())}
 
     return JSONResponse(finite(await here.computed(made)))

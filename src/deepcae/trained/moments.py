@@ -22,11 +22,11 @@ from ..net.net import Net
 from ..net.step import Step
 from ..solver.run import Run
 from ..solver.snapshot import BEST, MANIFEST
-from ..trained.examples import Examples, open_examples
-from ..trained.health import held
-from ..trained.kernels import kernels
-from ..trained.network import AS_TOLD, Named, Trained
-from ..trained.passes import all_over, encoded, restored
+from .examples import Examples, open_examples
+from .health import held
+from .kernels import kernels
+from .network import AS_TOLD, Named, Trained
+from .passes import all_over, encoded, restored
 
 EXAMPLES, CODES, PICTURES, FILTERS = 64, 500, 8, 48  # how many of each
 KEPT = 64  # answers that are kept

@@ -277,7 +277,7 @@ def test_a_failed_training_shows_the_layer_at_fault(digits_run: Path, browser: A
             opened.evaluate("location.hash = 'training'")
             opened.wait_for_selector(".state.failed")
             opened.click(".warnings >> text=Show conv2")
-            opened.wait_for_selector(".drawing g.fault.chosen[data-layer=conv2]")
+            opened.wait_for_selector(".graphic g.fault.chosen[data-layer=conv2]")
             assert 'name: "conv2"' in opened.locator("mark").inner_text()
             opened.evaluate("location.hash = 'training'")
             opened.wait_for_selector(".state.failed")

@@ -86,5 +86,5 @@ export function Graph({ text, layers, faults, layer, zoom, choose }) {
     } else return;
     event.preventDefault();
   };
-  return html`<div class="drawing" ref=${host} onClick=${click} onKeyDown=${key}></div>`;
+  return html`<div class="graphic" ref=${host} onClick=${click} onKeyDown=${key}></div>`;
 }

@@ -34,6 +34,7 @@ _OF_THE_SYSTEM = {
                  "ETIMEDOUT", "EDQUOT", "EREMOTEIO")
     if hasattr(errno, name)
 }  # fmt: skip
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EROFS}
 
 
 def open_descriptor(path: str | os.PathLike[str], flags: int) -> int:
@@ -151,13 +152,24 @@ def system_error(error: BaseException | None) -> str:
 
     Readers of formats hide it behind errors of their own: a zip that cannot be read is "not a zip file".
     """
+    code = _system_code(error, _OF_THE_SYSTEM)
+    return os.strerror(code) if code else ""
+
+
+def of_the_machine(error: BaseException | None) -> bool:
+    """Whether it comes of a disk or a memory that fails, and not of what was given."""
+    return bool(_system_code(error, _OF_THE_MACHINE))
+
+
+def _system_code(error: BaseException | None, wanted: set[int]) -> int:
+    """The first wanted code of the system in an error, or in what it was raised from; 0 where there is none."""
     while error is not None:
         found = H5_ERRNO.search(str(error))
         code = int(found[1]) if found else getattr(error, "errno", None)
-        if isinstance(code, int) and code in _OF_THE_SYSTEM:
-            return os.strerror(code)
+        if isinstance(code, int) and code in wanted:
+            return code
         error = error.__cause__ or error.__context__
-    return ""
+    return 0
 
 
 def unread(path: str | os.PathLike[str], error: BaseException, otherwise: str) -> str:

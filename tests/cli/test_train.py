@@ -12,11 +12,13 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 
 import deepcae
 from deepcae.cli import main
 from deepcae.solver.begin import default_out
+from solver.tiny import write_training
 
 
 def train(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -213,6 +215,18 @@ def test_a_run_stands_for_its_newest_weights(run: Path, model: Path, capsys: pyt
     assert main([str(word) for word in argv]) == 0
     assert main(["train", "--solver", str(model / "solver.prototxt"), "--weights", str(model), "--out", "x"]) == 2
     assert "no run there" in capsys.readouterr().err
+
+
+def test_data_that_a_disk_does_not_give_are_no_fault_of_the_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> object:
+        raise OSError("file read failed: time = 0, errno = 5, error message = 'Input/output error'")
+
+    solver = write_training(tmp_path)
+    monkeypatch.setattr(h5py, "File", failing)
+    assert main(["train", "--solver", str(solver), "--out", str(tmp_path / "run"), "-q"]) == 1
+    assert "cannot be read: Input/output error" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

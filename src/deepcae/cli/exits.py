@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import sys
@@ -23,12 +22,12 @@ from functools import cache
 from typing import Any
 
 from ..errors import DeepcaeError, DeepcaeWarning, Incomplete, SpecError, TrainingError
+from ..inplace import of_the_machine
 from .argv import normalise, require_no_empty
 from .screen import say, unbreakable_stderr
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 _SPINS = "10000"  # that a thread turns before it sleeps, waiting for others; GNU's default lets busy machines crawl
-_FAULTS_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EROFS})
 
 
 def guarded(work: Callable[[float], int]) -> int:
@@ -140,14 +139,10 @@ def _reasons(problem: BaseException) -> Iterator[str]:
 
 def exit_code(problem: BaseException) -> int:
     """1 where the run failed, 2 where what was given is wrong."""
-    if isinstance(problem, TrainingError):
+    if isinstance(problem, TrainingError) or of_the_machine(problem):
         return FAILED
-    cause = problem if isinstance(problem, OSError) else problem.__cause__ or problem.__context__
-    if isinstance(cause, OSError):
-        return FAILED if cause.errno in _FAULTS_OF_THE_MACHINE else BAD_INPUT
-    if isinstance(problem, DeepcaeError) or hasattr(problem, "format_message"):
-        return BAD_INPUT
-    return FAILED
+    is_input = isinstance(problem, (DeepcaeError, OSError)) or hasattr(problem, "format_message")
+    return BAD_INPUT if is_input else FAILED
 
 
 def _usage(problem: BaseException) -> str:

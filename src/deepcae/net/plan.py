@@ -15,6 +15,7 @@ from typing import Any
 
 from ..data.layout import misfit, samples
 from ..errors import DataError, LayerError, Problem, SpecError
+from ..inplace import of_the_machine
 from ..layers import Layer, make_layer
 from ..layers.base import Learned, Shape
 from ..layers.limits import excessive_blob, wide_settings
@@ -288,6 +289,8 @@ class _Inference:
             try:
                 shapes = self.source_shapes(step.node.param, self.graph.phase, self.folders)
             except DataError as error:
+                if of_the_machine(error):  # no fault of the text
+                    raise
                 self.graph.complain(step.node, str(error), *_path(layer.file_field))
                 return [None] * len(step.tops)
             shapes = self._as_stated(step, layer.stated, shapes)

@@ -31,7 +31,8 @@ def test_a_run_ends_with_one_json_line(model: Path, capsys: pytest.CaptureFixtur
     code, out, err = train(capsys, "-solver", str(model / "solver.prototxt"), "--out", "run", "--seed", "1", "--json")
     assert code == 0
     last = json.loads(out)
-    assert list(last) == ["iterations", "train", "test", "seconds", "seconds_per_iteration", "snapshot"]
+    results = ["train", "test", "seconds", "seconds_per_iteration", "snapshot"]
+    assert list(last) == ["folder", "iterations", "reason", *results]
     assert last["iterations"] == 6
     assert set(last["train"]) == set(last["test"]) == {"entropy", "l2"}
     assert all(isinstance(value, float) for value in (*last["train"].values(), *last["test"].values()))

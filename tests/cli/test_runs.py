@@ -126,7 +126,7 @@ def test_a_run_that_fails_is_named(way: str, model: Path, capsys: pytest.Capture
     assert len(re.findall(r"^error: (seed-[34]: )?iteration \d+: ", err, re.MULTILINE)) in (1, 2)
     answer = json.loads(out)
     assert answer["stable"] is False
-    assert answer["why"] == "2 of the runs did not come to its end"
+    assert answer["why"] == "2 of the runs did not come to their end"
     assert [list(run) for run in answer["runs"]] == [["seed", "folder"]] * 2
 
 

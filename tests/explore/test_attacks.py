@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from explore.conftest import served
 
 httpx2 = pytest.importorskip("httpx2")
+pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
 
 RISE = 100 * 2**20  # bytes of memory
 CLOSED = 4.0  # seconds in which a test looks for an answer
@@ -61,12 +64,22 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(digits_run: Path) -> Iterator[Server]:
-    process, address = served(digits_run)
-    entered = httpx2.get(address, follow_redirects=False)
-    port = int(re.findall(r":(\d+)/", address)[0])
-    with process:
-        yield Server(address, process.pid, port, entered.headers["set-cookie"].split(";")[0])
-        process.terminate()
+    with served(digits_run) as address:
+        entered = httpx2.get(address, follow_redirects=False)
+        port = int(re.findall(r":(\d+)/", address)[0])
+        yield Server(address, _pid(port), port, entered.headers["set-cookie"].split(";")[0])
+
+
+def _pid(port: int) -> int:
+    """The process that listens there."""
+    listening = f":{port:04X} 00000000:0000 0A "
+    (line,) = [line for line in Path("/proc/net/tcp").read_text().splitlines() if listening in line]
+    link = f"socket:[{line.split()[9]}]"
+    for each in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if os.readlink(each) == link and (each.parents[1] / "status").exists():
+                return int(each.parents[1].name)
+    raise AssertionError(f"nobody listens at port {port}")
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,8 @@ def collected(
                 watch.close()
         return found
 
-    return asyncio.run(asyncio.wait_for(collect(), 60))
+    with ThreadPoolExecutor(1) as pool:  # a browser's driver may have a loop in this thread
+        return pool.submit(lambda: asyncio.run(asyncio.wait_for(collect(), 60))).result()
 
 
 def test_a_watch_tells_records_snapshots_and_that_the_run_is_gone(

@@ -415,7 +415,7 @@ def test_nothing_of_somebody_is_replaced_unasked(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "in", noise(5, 4, 4))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "train.h5").write_text("mine")
-    with pytest.raises(DataError, match=r"out: train\.h5 stand"):
+    with pytest.raises(DataError, match=r"out: train\.h5 would be replaced"):
         prepare(folder, tmp_path / "out")
     assert (tmp_path / "out" / "train.h5").read_text() == "mine"
     prepare(folder, tmp_path / "out", overwrite=True)
@@ -459,7 +459,7 @@ def test_what_somebody_has_there_stays(name: str, tmp_path: Path) -> None:
     folder = pictures(tmp_path / "in", noise(20, 4, 4))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / name).write_text("mine")
-    with pytest.raises(DataError, match=f"{name} stand"):
+    with pytest.raises(DataError, match=f"{name} would be replaced"):
         prepare(folder, tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {name}
     assert (tmp_path / "out" / name).read_text() == "mine"

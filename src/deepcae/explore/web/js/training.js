@@ -13,8 +13,7 @@ const PAUSE = 200; // milliseconds between two drawings of what comes
 /** Shows the view in `main`; returns what ends it. */
 export function mount(main, app) {
   if (!app.about.trains) {
-    main.innerHTML = '';
-    main.append(Object.assign(document.createElement('p'), { className: 'empty', textContent: 'This is a network with weights, and no run: nothing is known of its training. `deepcae explore RUN` shows that of a run.' }));
+    main.replaceChildren(Object.assign(document.createElement('p'), { className: 'empty', textContent: 'This is a network with weights, and no run: nothing is known of its training. `deepcae explore RUN` shows that of a run.' }));
     return () => {};
   }
   const view = new Training(app);

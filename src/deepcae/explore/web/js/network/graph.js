@@ -23,7 +23,8 @@ function equip(svg, layers, faults) {
     each.setAttribute('role', 'button');
     each.setAttribute('tabindex', '-1');
     const fault = faults.get(name);
-    each.setAttribute('aria-label', [name, type, parameters ? `${parameters.toLocaleString('en')} parameters` : '', fault && `at fault: ${fault}`].filter(Boolean).join(', '));
+    const seen = [...each.querySelectorAll('text')].map((words) => words.textContent.trim()).join(' '); // what is named has to begin so
+    each.setAttribute('aria-label', [seen, parameters ? `${parameters.toLocaleString('en')} parameters` : '', fault && `at fault: ${fault}`].filter(Boolean).join(', '));
     if (fault) each.classList.add('fault');
   }
   for (const each of svg.querySelectorAll('g[data-blob]')) each.dataset.of = makers.get(each.dataset.blob) ?? '';

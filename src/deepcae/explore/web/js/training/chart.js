@@ -1,7 +1,8 @@
 // Lines over iterations: a chart that zooms, follows the others' cursor, and carries marks. By mouse and by keyboard.
-import uPlot from '../../vendor/uplot.js';
 import { html, useEffect, useRef } from '../../vendor/preact-htm.js';
 import { figure, token } from '../palette.js';
+
+const { uPlot } = globalThis; // of vendor/uplot.js, a script and no module
 
 const SYNC = 'training';
 const NEAR = 10; // pixels from a mark within which a click means it

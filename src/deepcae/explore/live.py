@@ -16,10 +16,9 @@ from ..trained.moments import Moments
 from .network import describe, warnings_of
 from .subject import NotNow, NotThere, Subject
 from .training import Watch
-from .wire import finite, packed
+from .wire import BYTES, finite, packed
 
 T = TypeVar("T")
-BYTES = "application/octet-stream"
 router = APIRouter()
 
 

@@ -19,11 +19,10 @@ from ..trained.health import health
 from . import columns, layout, pictures, selection, units
 from .about import about
 from .subject import Looked, Subject
-from .wire import finite, packed
+from .wire import BYTES, finite, packed
 
 T = TypeVar("T")
 WEB = Path(str(files(__package__))) / "web"
-BYTES = "application/octet-stream"
 NEAREST = 6  # images that are told for a code of nobody's
 router = APIRouter()
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 ALIGNED = 8
+BYTES = "application/octet-stream"  # the media type of such answers
 
 
 def packed(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
